@@ -1,0 +1,134 @@
+"""The interface between Emboux' records and a mail platform, and its value objects.
+
+A backend is told what should be (*ensure*), never what to change, so that a call may be
+repeated: after a lost answer, by Odoo's own retry of a transaction, by a cron.  Names are
+A-labels, addresses are normalised, sizes are bytes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ..dns.expected import MailService
+
+
+class BackendError(Exception):
+    """Why a backend did not do what it was told, as one plain sentence.
+
+    Never a ``UserError``: what the user reads is for the models to say.
+    """
+
+
+class Refused(BackendError):
+    """The platform said no and will say it again: nothing was changed there."""
+
+
+class Unreachable(BackendError):
+    """The platform did not take the call: nothing was changed, it may be repeated."""
+
+
+class UnknownOutcome(BackendError):
+    """The call was sent and its answer lost: it may have been done; repeat it to be sure."""
+
+
+@dataclass(frozen=True)
+class DomainSpec:
+    """A domain as it should be."""
+
+    name: str
+    suspended: bool = False
+    parent: str | None = None
+    wildcard: bool = False
+
+
+@dataclass(frozen=True)
+class MailboxSpec:
+    """A mailbox as it should be.  ``password`` is None unless it shall change."""
+
+    email: str
+    quota: int = 0  # bytes, 0 is without limit
+    suspended: bool = False
+    send_as_domain: bool = False
+    display_name: str = ""
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class AliasSpec:
+    """An alias as it should be; ``address`` is ``@domain`` for a catch-all."""
+
+    address: str
+    destinations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a mailbox holds."""
+
+    email: str
+    size: int  # bytes
+    messages: int
+
+
+@dataclass(frozen=True)
+class UsagePage:
+    """The mailboxes whose use changed since a cursor, and the cursor for the next question."""
+
+    cursor: str
+    rows: tuple[Usage, ...]
+
+
+class Backend(ABC):
+    """A mail platform.  Each method raises ``Refused``, ``Unreachable`` or ``UnknownOutcome``.
+
+    Implementations hold no state that a second instance would need, and give every call
+    to the outside a deadline.
+    """
+
+    #: The caller's database transaction is the change: no call leaves the machine.
+    transactional: ClassVar[bool]
+
+    @abstractmethod
+    def check(self) -> str:
+        """Prove that the platform can be used.  Returns a sentence that says what was found."""
+
+    @abstractmethod
+    def ensure_domain(self, domain: DomainSpec) -> MailService:
+        """Make the domain be so.  Returns what its DNS has to say."""
+
+    @abstractmethod
+    def delete_domain(self, name: str) -> None:
+        """Remove the domain; one that is not there is no error."""
+
+    @abstractmethod
+    def ensure_mailbox(self, mailbox: MailboxSpec) -> None:
+        """Make the mailbox be so; its domain has to be there."""
+
+    @abstractmethod
+    def delete_mailbox(self, email: str) -> None:
+        """Remove the mailbox; one that is not there is no error."""
+
+    @abstractmethod
+    def ensure_alias(self, alias: AliasSpec) -> None:
+        """Make the alias or catch-all be so; its domain has to be there."""
+
+    @abstractmethod
+    def delete_alias(self, address: str) -> None:
+        """Remove the alias; one that is not there is no error."""
+
+    @abstractmethod
+    def domains(self) -> Iterable[DomainSpec]:
+        """What is there, for the comparison with what should be."""
+
+    @abstractmethod
+    def mailboxes(self, domain: str) -> Iterable[MailboxSpec]:
+        """The domain's mailboxes, without passwords."""
+
+    @abstractmethod
+    def aliases(self, domain: str) -> Iterable[AliasSpec]:
+        """The domain's aliases and catch-all."""
+
+    @abstractmethod
+    def usage(self, since: str = "") -> UsagePage:
+        """What changed since the cursor of an earlier page, or everything."""

@@ -1,0 +1,185 @@
+"""DNS records that a mail domain should have, each with its reason, and as zone-file text."""
+
+import re
+from dataclasses import dataclass
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+from dns.rdtypes.ANY.TXT import TXT
+
+from ..addresses import normalise_domain
+
+REQUIRED, RECOMMENDED, OPTIONAL = "required", "recommended", "optional"
+# Relaxed alignment is written out because a subdomain that is signed by its parent needs it.
+DMARC_DEFAULT = "v=DMARC1; p=none; adkim=r; aspf=r"
+_MAX_STRING = 255  # RFC 1035 3.3: octets of one character-string
+
+
+@dataclass(frozen=True)
+class MxTarget:
+    """One mail exchanger: preference 0-65535 (lower first) and host name without trailing dot."""
+
+    preference: int
+    host: str
+
+
+@dataclass(frozen=True)
+class DkimKey:
+    """One published DKIM key.
+
+    ``selector`` is the label(s) before ``._domainkey``; ``key_type`` is the ``k=`` tag (``rsa`` or
+    ``ed25519``); ``public_key`` is base64 of the SubjectPublicKeyInfo for rsa (RFC 6376 3.6.1) and
+    of the 32 raw octets for ed25519 (RFC 8463).
+    """
+
+    selector: str
+    key_type: str = "rsa"
+    public_key: str = ""
+
+
+@dataclass(frozen=True)
+class MailService:
+    """Where a domain's mail lives, and hence what its DNS must say; empty parts need no record.
+
+    ``spf``: mechanisms that must be authorised, such as ``include:spf.example``. ``verification``:
+    token that proves ownership, ``""`` when none is needed (a subdomain that inherits). Hosts come
+    without trailing dot. ``dkim_domain``: when set, mail is signed with d=that parent domain, so
+    this domain needs no DKIM record.
+    """
+
+    mx: tuple[MxTarget, ...] = ()
+    spf: tuple[str, ...] = ()
+    dkim: tuple[DkimKey, ...] = ()
+    verification: str = ""
+    imap_host: str = ""
+    imaps_port: int = 993
+    smtp_host: str = ""
+    submissions_port: int = 465
+    dkim_domain: str | None = None
+
+
+@dataclass(frozen=True)
+class ExpectedRecord:
+    """One record that should exist.
+
+    ``key``: stable identity within the domain (``mx``, ``dkim:<selector>``, ...). ``record_type``:
+    MX, TXT, SRV or CNAME. ``name``: A-label FQDN without trailing dot. ``value``: presentation form
+    without the quotes of TXT; several MX are one record with one value per line. ``level``:
+    ``required``, ``recommended`` or ``optional``. ``purpose``: one sentence for a person.
+    """
+
+    key: str
+    record_type: str
+    name: str
+    value: str
+    level: str
+    purpose: str
+
+
+def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord, ...]:
+    """Return the records that ``domain`` should have on ``service``, required ones first.
+
+    :raises AddressError: ``domain`` is not a domain name.
+    :raises ValueError: ``service`` holds something that cannot stand in DNS.
+    """
+    name = normalise_domain(domain)
+    records: list[ExpectedRecord] = []
+
+    def add(key: str, record_type: str, prefix: str, value: str, level: str, purpose: str) -> None:
+        owner = f"{prefix}.{name}" if prefix else name
+        records.append(ExpectedRecord(key, record_type, owner, value, level, purpose))
+
+    if service.verification:
+        add(
+            "verification", "TXT", "_emboux", f"emboux-verification={service.verification}",
+            REQUIRED, "Proves that the domain is yours, so that nobody else can use it here.",
+        )  # fmt: skip
+    if service.mx:
+        targets = sorted(service.mx, key=lambda mx: (mx.preference, mx.host))
+        lines = [f"{_number(mx.preference, 'MX preference')} {_host(mx.host)}" for mx in targets]
+        add(
+            "mx", "MX", "", "\n".join(lines),
+            REQUIRED, "Tells other servers where to deliver mail for the domain.",
+        )  # fmt: skip
+    if service.spf:
+        add(
+            "spf", "TXT", "", f"v=spf1 {' '.join(service.spf)} ~all",
+            REQUIRED, "Lists who may send mail of the domain; without it much of it lands in spam.",
+        )  # fmt: skip
+    if service.dkim_domain is None:
+        for key in service.dkim:
+            add(
+                f"dkim:{key.selector}", "TXT", f"{key.selector}._domainkey",
+                f"v=DKIM1; k={key.key_type}; p={key.public_key}",
+                REQUIRED, "Lets receivers check the signature that each outgoing message carries.",
+            )  # fmt: skip
+    add(
+        "dmarc", "TXT", "_dmarc", DMARC_DEFAULT,
+        RECOMMENDED, "Tells receivers what to do with forged mail; large mail services ask for it.",
+    )  # fmt: skip
+    for srv, host, port, purpose in (
+        ("imaps", service.imap_host, service.imaps_port,
+         "Lets mail programs find the server for reading mail by themselves."),
+        ("submissions", service.smtp_host, service.submissions_port,
+         "Lets mail programs find the server for sending mail by themselves."),
+    ):  # fmt: skip
+        if host:
+            value = f"0 1 {_number(port, 'port')} {_host(host)}"
+            add(f"srv:{srv}", "SRV", f"_{srv}._tcp", value, OPTIONAL, purpose)
+    return tuple(records)
+
+
+def zone_text(records: tuple[ExpectedRecord, ...], ttl: int = 3600) -> str:
+    """Return the records as RFC 1035 zone-file text with fully qualified names.
+
+    Each record has its purpose and level above it as a comment; TXT is cut into quoted strings of
+    at most 255 octets. ``ttl`` is in seconds.
+
+    :raises ValueError: a record cannot be written; names it.
+    """
+    blocks = []
+    for record in records:
+        comment = " ".join(record.purpose.split())
+        lines = [f"; {comment} ({record.level.capitalize()}.)"]
+        try:
+            owner = dns.name.from_text(record.name, origin=dns.name.root)
+            values = [record.value] if record.record_type == "TXT" else record.value.split("\n")
+            for value in values:
+                data = rdata(record.record_type, value)
+                lines.append(f"{owner} {int(ttl)} IN {record.record_type} {data.to_text()}")
+        except dns.exception.DNSException as error:
+            raise ValueError(
+                f"The {record.record_type} record {record.name} cannot be written to a zone file: "
+                f"{error or type(error).__name__}."
+            ) from error
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n" if blocks else ""
+
+
+def rdata(record_type: str, value: str) -> dns.rdata.Rdata:
+    """Return presentation text (TXT without quotes) as a dnspython rdata.
+
+    :raises dns.exception.DNSException: not valid for this type.
+    """
+    if record_type == "TXT":
+        octets = value.encode()
+        parts = [octets[i : i + _MAX_STRING] for i in range(0, len(octets), _MAX_STRING)] or [b""]
+        return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, parts)
+    return dns.rdata.from_text("IN", record_type, value, origin=dns.name.root, relativize=False)
+
+
+def _host(host: str) -> str:
+    """Return a host name with trailing dot; single labels pass, test worlds have them."""
+    name = host.strip().lower().removesuffix(".")
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", name):
+        raise ValueError(f'"{host}" is not a host name: give one such as mail.example.com.')
+    return name + "."
+
+
+def _number(value: int, what: str) -> int:
+    if not 0 <= value <= 65535:
+        raise ValueError(f"The {what} {value} is out of range: 0 to 65535 are possible.")
+    return value

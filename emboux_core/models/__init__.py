@@ -1,0 +1,12 @@
+from . import (
+    address,
+    backend,
+    provisioned,
+    domain,
+    domain_check,
+    dns_record,
+    mailbox,
+    mailbox_odoo,
+    mailbox_usage,
+    alias,
+)

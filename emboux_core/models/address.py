@@ -1,0 +1,110 @@
+import string
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from .. import addresses
+from .errors import plain_errors
+
+HOSTED_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + ".-_")
+
+
+class Address(models.Model):
+    """Who holds an address: one row for each mailbox and each alias.
+
+    The unique index makes an address one thing, a mailbox or an alias, also for two
+    transactions at once, which no check of a model could.
+    """
+
+    _name = "emboux.address"
+    _description = "Email Address"
+    _log_access = False
+    _rec_name = "email"
+
+    email = fields.Char(required=True)
+    backend_id = fields.Many2one("emboux.backend", required=True, ondelete="cascade")
+    mailbox_id = fields.Many2one("emboux.mailbox", index="btree_not_null", ondelete="cascade")
+    alias_id = fields.Many2one("emboux.alias", index="btree_not_null", ondelete="cascade")
+
+    _email_unique = models.UniqueIndex(
+        "(email, backend_id)",
+        "This address exists already, as a mailbox or as an alias (perhaps archived). "
+        "Choose another one, or change the one that is there.",
+    )
+    _one_owner = models.Constraint(
+        "CHECK ((mailbox_id IS NULL) <> (alias_id IS NULL))",
+        "An address is either a mailbox or an alias.",
+    )
+
+
+class AddressMixin(models.AbstractModel):
+    """What mailboxes and aliases share: an address in a domain that never changes."""
+
+    _name = "emboux.address.mixin"
+    _description = "Holder of an Email Address"
+
+    local_part = fields.Char(
+        "Address", help="The part before the @, for example: info"
+    )
+    domain_id = fields.Many2one(
+        "emboux.domain", required=True, index=True, ondelete="restrict", check_company=True
+    )
+    company_id = fields.Many2one(
+        related="domain_id.company_id", store=True, index=True, precompute=True
+    )
+    backend_id = fields.Many2one(related="domain_id.backend_id")
+    domain_name = fields.Char(related="domain_id.display_name", string="Domain Name")
+    email = fields.Char(compute="_compute_email", store=True, index=True, precompute=True)
+
+    @api.depends("local_part", "domain_id.name")
+    def _compute_email(self):
+        for record in self:
+            domain = record.domain_id.name
+            record.email = f"{record.local_part or ''}@{domain}" if domain else False
+
+    @api.depends("email")
+    def _compute_display_name(self):
+        for record in self:
+            record.display_name = (
+                addresses.display_address(record.email) if record.email else self.env._("New")
+            )
+
+    @api.onchange("local_part", "domain_id")
+    def _onchange_local_part(self):
+        """Somebody who types or pastes a whole address means its first part."""
+        for record in self:
+            local, at, domain = (record.local_part or "").strip().rpartition("@")
+            if at and local and domain.lower() in (
+                record.domain_id.name, record.domain_id.display_name, ""
+            ):
+                record.local_part = local
+
+    @api.model
+    def _normalise_local_part(self, text):
+        """Narrower than RFC 5321: mail programs log in with it, and folders are named after it."""
+        with plain_errors():
+            local_part = addresses.normalise_local_part(text.strip())
+        if strange := sorted(set(local_part) - HOSTED_CHARACTERS):
+            raise ValidationError(
+                self.env._(
+                    "'%(text)s' contains %(characters)s. An address here is made of letters, "
+                    "digits, dots, hyphens and underscores.",
+                    text=local_part,
+                    characters=" ".join(strange),
+                )
+            )
+        return local_part
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Take the addresses along with the records, or fail for the one that is taken."""
+        records = super().create(vals_list)
+        owner = "mailbox_id" if self._name == "emboux.mailbox" else "alias_id"
+        # as superuser: the register is nobody's to edit, least of all a customer's
+        self.env["emboux.address"].sudo().create(
+            [
+                {"email": record.email, "backend_id": record.backend_id.id, owner: record.id}
+                for record in records
+            ]
+        )
+        return records

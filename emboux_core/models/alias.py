@@ -1,0 +1,209 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from .. import addresses
+from ..backends.base import AliasSpec
+from .errors import plain_errors
+
+DEEPEST = 10  # aliases of aliases; Postfix' own limit is higher
+
+
+class Alias(models.Model):
+    _name = "emboux.alias"
+    _description = "Email Alias"
+    _inherit = ["mail.thread", "emboux.provisioned", "emboux.address.mixin"]
+    _order = "kind desc, email, id"
+    _rec_names_search = ["email", "destinations"]
+    _check_company_auto = True
+    _provisioned_fields = frozenset({"destinations", "active"})
+
+    active = fields.Boolean(default=True)
+    kind = fields.Selection(
+        [("forward", "Forward"), ("catch_all", "Catch-All")],
+        default="forward",
+        required=True,
+        help="A catch-all takes the mail of every address of the domain that does not exist.",
+    )
+    local_part = fields.Char(help="Empty for a catch-all.")
+    destinations = fields.Text(
+        required=True, tracking=True, help="Where the mail goes: one address on each line."
+    )
+    destination_count = fields.Integer(compute="_compute_destination_count")
+
+    @api.depends("destinations")
+    def _compute_destination_count(self):
+        for alias in self:
+            alias.destination_count = len(alias._destination_list())
+
+    @api.onchange("kind")
+    def _onchange_kind(self):
+        if self.kind == "catch_all":
+            self.local_part = False
+
+    def _destination_list(self):
+        self.ensure_one()
+        return tuple((self.destinations or "").split("\n")) if self.destinations else ()
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._normalise(vals)
+            if vals.get("kind", "forward") == "catch_all":
+                if vals.get("local_part"):
+                    raise ValidationError(
+                        self.env._(
+                            "A catch-all has no address of its own: leave '%s' out, or make it a "
+                            "forward.",
+                            vals["local_part"],
+                        )
+                    )
+                vals["local_part"] = False
+            else:
+                vals["local_part"] = self._normalise_local_part(vals.get("local_part") or "")
+        return super().create(vals_list)
+
+    def write(self, vals):
+        vals = dict(vals)
+        self._normalise(vals)
+        for field in ("local_part", "domain_id", "kind"):
+            if field not in vals:
+                continue
+            value = vals.pop(field)
+            if field == "local_part" and value:
+                value = self._normalise_local_part(value)
+            now = [a.domain_id.id if field == "domain_id" else a[field] for a in self]
+            if any((value or False) != (current or False) for current in now):
+                raise UserError(
+                    self.env._(
+                        "The address of an alias cannot be changed. Make a new alias and delete "
+                        "this one."
+                    )
+                )
+        return super().write(vals)
+
+    def _normalise(self, vals):
+        if "destinations" in vals:
+            with plain_errors():
+                vals["destinations"] = "\n".join(
+                    addresses.parse_destinations(vals["destinations"] or "")
+                )
+
+    # -- no loops ------------------------------------------------------------------------
+
+    @api.constrains("destinations", "active", "email")
+    def _check_loops(self):
+        for alias in self:
+            if alias.email in alias._destination_list():
+                raise ValidationError(
+                    self.env._("%s points at itself, so its mail would never arrive.",
+                               alias.display_name)
+                )
+        hosted = _Hosted(self.env, self.backend_id)
+        for alias in self:
+            hosted.assert_arrives(alias)
+
+    # -- provisioning --------------------------------------------------------------------
+
+    def _provision_key(self):
+        return self.email
+
+    def _provision_ensure(self, client):
+        if self.active:
+            client.ensure_alias(AliasSpec(self.email, self._destination_list()))
+        else:
+            client.delete_alias(self.email)
+
+    @api.model
+    def _provision_delete(self, client, key):
+        client.delete_alias(key)
+
+
+class _Hosted:
+    """Follows hosted addresses to where their mail ends, one query for each level."""
+
+    def __init__(self, env, backends):
+        self.env = env
+        self.backends = backends
+
+    def assert_arrives(self, alias):
+        """Raise ``ValidationError`` when the alias' mail comes back to it or goes nowhere."""
+        seen = {alias.email}
+        level = set(alias._destination_list())
+        for _depth in range(DEEPEST):
+            # a tag after + reaches the same mailbox
+            level = {_without_tag(address) for address in level}
+            next_level = self._follow(level, alias)
+            if alias.email in next_level:
+                raise ValidationError(
+                    self.env._(
+                        "%(alias)s would form a loop: its mail comes back to it by way of "
+                        "%(destinations)s.",
+                        alias=alias.display_name,
+                        destinations=", ".join(alias._destination_list()),
+                    )
+                )
+            level = next_level - seen
+            if not level:
+                return
+            seen |= level
+        raise ValidationError(
+            self.env._(
+                "%(alias)s passes through more than %(limit)s other aliases. Point it at the "
+                "mailboxes directly.",
+                alias=alias.display_name,
+                limit=DEEPEST,
+            )
+        )
+
+    def _follow(self, level, origin):
+        """Where the mail of these addresses goes next; mailboxes and outsiders end here."""
+        # as superuser: a loop may pass through a company that the user does not see
+        held = self.env["emboux.address"].sudo().search_fetch(
+            [("email", "in", list(level)), ("backend_id", "in", self.backends.ids)],
+            ["email", "mailbox_id", "alias_id"],
+        )
+        onward = set()
+        for alias in held.alias_id:
+            onward.update(_without_tag(address) for address in alias._destination_list())
+        missing = level - set(held.mapped("email"))
+        domains = {address.partition("@")[2] for address in missing}
+        hosted = self.env["emboux.domain"].sudo().search_fetch(
+            [("name", "in", list(domains)), ("backend_id", "in", self.backends.ids)], ["name"]
+        )
+        if not hosted:
+            return onward
+        catch_alls = self.env["emboux.alias"].sudo().search_fetch(
+            [("kind", "=", "catch_all"), ("domain_id", "in", hosted.ids)],
+            ["domain_id", "email", "destinations"],
+        )
+        by_domain = {alias.domain_id.name: alias for alias in catch_alls}
+        for address in sorted(missing):
+            domain = address.partition("@")[2]
+            if domain not in hosted.mapped("name"):
+                continue
+            catch_all = by_domain.get(domain)
+            if catch_all is None:
+                raise ValidationError(
+                    self.env._(
+                        "%(alias)s points at %(address)s, which does not exist. Make that mailbox "
+                        "first, or correct the address.",
+                        alias=origin.display_name,
+                        address=addresses.display_address(address),
+                    )
+                )
+            if catch_all == origin:
+                raise ValidationError(
+                    self.env._(
+                        "The catch-all %(alias)s points at %(address)s, which does not exist and "
+                        "so is caught by it again. Choose a mailbox that exists.",
+                        alias=origin.display_name,
+                        address=addresses.display_address(address),
+                    )
+                )
+            onward.add(catch_all.email)
+        return onward
+
+
+def _without_tag(address):
+    local, _at, domain = address.partition("@")
+    return f"{local.partition('+')[0]}@{domain}"

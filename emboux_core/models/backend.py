@@ -1,0 +1,132 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from .. import addresses
+from .errors import backend_errors, plain_errors
+
+PORTS = ("smtp_starttls_port", "smtp_tls_port", "imap_starttls_port", "imap_tls_port")
+
+
+class Backend(models.Model):
+    _name = "emboux.backend"
+    _description = "Mail Backend"
+    _inherit = ["mail.thread"]
+    _order = "sequence, id"
+    _check_company_auto = True
+
+    name = fields.Char(required=True, tracking=True)
+    sequence = fields.Integer(default=10)
+    active = fields.Boolean(default=True)
+    kind = fields.Selection(
+        [], required=True, tracking=True, help="What kind of mail platform runs the domains."
+    )
+    url = fields.Char("Address", help="Base URL of the platform's administration, with https://")
+    company_id = fields.Many2one(
+        "res.company", help="Leave empty to share this backend between all companies."
+    )
+    state = fields.Selection(
+        [("draft", "Not Tested"), ("connected", "Connected"), ("error", "Error")],
+        default="draft",
+        required=True,
+        readonly=True,
+        copy=False,
+        tracking=True,
+    )
+    state_message = fields.Char("Last Test", readonly=True, copy=False)
+    secret = fields.Char(
+        "API Key", groups="base.group_system", copy=False, help="Shown to system users alone."
+    )
+
+    mail_host = fields.Char(
+        "Mail Host (MX)", help="Name of the server that takes the domains' mail: the MX target."
+    )
+    smtp_host = fields.Char("SMTP Host", help="Where mail programs and Odoo send through.")
+    smtp_starttls_port = fields.Integer("SMTP Port (STARTTLS)", default=587)
+    smtp_tls_port = fields.Integer("SMTP Port (SSL/TLS)", default=465)
+    imap_host = fields.Char("IMAP Host", help="Where mail programs read.")
+    imap_starttls_port = fields.Integer("IMAP Port (STARTTLS)", default=143)
+    imap_tls_port = fields.Integer("IMAP Port (SSL/TLS)", default=993)
+    default_quota_mb = fields.Integer(
+        "Default Quota (MB)", default=1024, help="For new mailboxes; 0 is without limit."
+    )
+
+    usage_cursor = fields.Char(readonly=True, copy=False)
+    domain_ids = fields.One2many("emboux.domain", "backend_id")
+    domain_count = fields.Integer(compute="_compute_domain_count")
+
+    _quota_not_negative = models.Constraint(
+        "CHECK (default_quota_mb >= 0)", "A quota is 0 (without limit) or more."
+    )
+
+    @api.constrains(*PORTS)
+    def _check_ports(self):
+        for backend in self:
+            for port in PORTS:
+                if not 1 <= backend[port] <= 65535:
+                    raise ValidationError(
+                        self.env._(
+                            "%(field)s is %(value)s; a port is a number from 1 to 65535.",
+                            field=self._fields[port]._description_string(self.env),
+                            value=backend[port],
+                        )
+                    )
+
+    @api.constrains("mail_host")
+    def _check_mail_host(self):
+        """An MX names a host, never an address (RFC 5321, 5.1)."""
+        for backend in self.filtered("mail_host"):
+            with plain_errors():
+                addresses.normalise_domain(backend.mail_host)
+
+    @api.depends("domain_ids")
+    def _compute_domain_count(self):
+        groups = self.env["emboux.domain"]._read_group(
+            [("backend_id", "in", self.ids)], ["backend_id"], ["__count"]
+        )
+        counts = {backend.id: count for backend, count in groups}
+        for backend in self:
+            backend.domain_count = counts.get(backend.id, 0)
+
+    def _client(self):
+        """The implementation of ``backends.base.Backend`` for this record's kind."""
+        self.ensure_one()
+        raise UserError(
+            self.env._(
+                "The module that speaks to a backend of the kind '%s' is not installed.", self.kind
+            )
+        )
+
+    def write(self, vals):
+        done = super().write(vals)
+        if {"mail_host", "smtp_host", "imap_host", "smtp_tls_port", "imap_tls_port"} & set(vals):
+            # what the domains' DNS has to say follows
+            self.domain_ids._provision()
+        return done
+
+    def action_test(self):
+        """Ask the platform whether it can be used, and keep the answer."""
+        self.ensure_one()
+        try:
+            with backend_errors(self.env, self.name):
+                message = self._client().check()
+        except UserError as error:
+            self.write({"state": "error", "state_message": str(error)})
+            kind = "danger"
+        else:
+            self.write({"state": "connected", "state_message": message})
+            kind = "success"
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": kind,
+                "message": self.state_message,
+                "sticky": kind == "danger",
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def action_open_domains(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_domain")
+        return action | {"domain": [("backend_id", "=", self.id)]}

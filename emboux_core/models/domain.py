@@ -1,0 +1,346 @@
+import secrets
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.fields import Domain as SearchDomain
+
+from .. import addresses
+from ..backends.base import DomainSpec
+from .errors import plain_errors
+from .fields import BigInteger
+
+
+class Domain(models.Model):
+    _name = "emboux.domain"
+    _description = "Email Domain"
+    _inherit = ["mail.thread", "mail.activity.mixin", "emboux.provisioned"]
+    _order = "name, id"
+    _rec_name = "name"
+    _rec_names_search = ["name", "unicode_name"]
+    _check_company_auto = True
+    _provisioned_fields = frozenset({"state", "parent_id", "is_wildcard", "active"})
+
+    name = fields.Char(
+        "Domain", required=True, help="For example: example.com, bücher.example. Kept as A-label."
+    )
+    unicode_name = fields.Char("Domain Name", compute="_compute_unicode_name", store=True)
+    active = fields.Boolean(default=True)
+    backend_id = fields.Many2one(
+        "emboux.backend",
+        required=True,
+        index=True,
+        ondelete="restrict",
+        check_company=True,
+        tracking=True,
+        default=lambda self: self.env["emboux.backend"].search(
+            [("company_id", "in", (False, self.env.company.id))], limit=1
+        ),
+    )
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, default=lambda self: self.env.company
+    )
+    partner_id = fields.Many2one(
+        "res.partner", "Owner", index="btree_not_null", tracking=True, check_company=True
+    )
+    user_id = fields.Many2one(
+        "res.users",
+        "Responsible",
+        default=lambda self: self.env.user,
+        tracking=True,
+        help="Is told when the DNS of this domain changes for better or worse.",
+    )
+    parent_id = fields.Many2one(
+        "emboux.domain",
+        "Parent Domain",
+        index="btree_not_null",
+        ondelete="restrict",
+        readonly=True,
+        copy=False,
+        tracking=True,
+        help="The wildcard parent whose verification and DKIM identity this subdomain uses.",
+    )
+    child_ids = fields.One2many("emboux.domain", "parent_id", "Subdomains")
+    is_wildcard = fields.Boolean(
+        "Wildcard Parent",
+        copy=False,
+        tracking=True,
+        help="Subdomains added below this domain are ready at once: they use its verification "
+        "and DKIM identity.",
+    )
+    state = fields.Selection(
+        [
+            ("draft", "New"),
+            ("pending", "Waiting for DNS"),
+            ("verified", "Verified"),
+            ("suspended", "Suspended"),
+        ],
+        default="draft",
+        required=True,
+        index=True,
+        copy=False,
+        tracking=True,
+    )
+    state_before = fields.Char(readonly=True, copy=False)
+    owned_since = fields.Datetime(
+        "Ownership Proven",
+        readonly=True,
+        copy=False,
+        help="From then on mail for the domain is accepted.",
+    )
+    token = fields.Char(readonly=True, copy=False, default=lambda self: secrets.token_hex(16))
+
+    dns_record_ids = fields.One2many("emboux.dns.record", "domain_id", copy=False)
+    zone_text = fields.Text("Zone File", compute="_compute_zone_text")
+    mailbox_ids = fields.One2many("emboux.mailbox", "domain_id", copy=False)
+    alias_ids = fields.One2many("emboux.alias", "domain_id", copy=False)
+    mailbox_count = fields.Integer(compute="_compute_counts")
+    alias_count = fields.Integer(compute="_compute_counts")
+    child_count = fields.Integer(compute="_compute_counts")
+    usage_bytes = BigInteger("Use (bytes)", readonly=True, copy=False)
+
+    _name_unique = models.UniqueIndex(
+        "(name, backend_id)", "This domain is on the backend already (perhaps archived)."
+    )
+    # "which backend's domain is this name" is what Postfix asks for every message
+    _name_index = models.Index("(name)")
+
+    @api.depends("name")
+    def _compute_unicode_name(self):
+        for domain in self:
+            domain.unicode_name = addresses.display_domain(domain.name) if domain.name else False
+
+    @api.depends("unicode_name")
+    def _compute_display_name(self):
+        for domain in self:
+            domain.display_name = domain.unicode_name or self.env._("New")
+
+    @api.depends("dns_record_ids.expected", "dns_record_ids.name")
+    def _compute_zone_text(self):
+        for domain in self:
+            domain.zone_text = domain.dns_record_ids._zone_text()
+
+    @api.depends("mailbox_ids", "alias_ids", "child_ids")
+    def _compute_counts(self):
+        fields_of = {"emboux.mailbox": "domain_id", "emboux.alias": "domain_id",
+                     "emboux.domain": "parent_id"}
+        counts = {
+            model: {
+                domain.id: count
+                for domain, count in self.env[model]._read_group(
+                    [(field, "in", self.ids)], [field], ["__count"]
+                )
+            }
+            for model, field in fields_of.items()
+        }
+        for domain in self:
+            domain.mailbox_count = counts["emboux.mailbox"].get(domain.id, 0)
+            domain.alias_count = counts["emboux.alias"].get(domain.id, 0)
+            domain.child_count = counts["emboux.domain"].get(domain.id, 0)
+
+    @api.model
+    def _search_display_name(self, operator, value):
+        """A whole name is found however it is written: Bücher.example, xn--bcher-kva.example."""
+        found = super()._search_display_name(operator, value)
+        if isinstance(value, str) and operator in ("=", "like", "ilike"):
+            try:
+                found |= SearchDomain("name", "=", addresses.normalise_domain(value))
+            except addresses.AddressError:
+                return found  # part of a name, as people search
+        return found
+
+    @api.constrains("is_wildcard", "parent_id")
+    def _check_wildcard(self):
+        for domain in self.filtered(lambda d: d.is_wildcard and d.parent_id):
+            raise ValidationError(
+                self.env._(
+                    "%(name)s is itself a subdomain of %(parent)s, so it cannot be a wildcard "
+                    "parent.",
+                    name=domain.display_name,
+                    parent=domain.parent_id.display_name,
+                )
+            )
+        for domain in self.filtered(lambda d: not d.is_wildcard and d.child_ids):
+            raise ValidationError(
+                self.env._(
+                    "%(name)s has to stay a wildcard parent while it has subdomains: "
+                    "%(children)s. Delete these first.",
+                    name=domain.display_name,
+                    children=", ".join(domain.child_ids.mapped("display_name")),
+                )
+            )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            with plain_errors():
+                vals["name"] = addresses.normalise_domain(vals.get("name") or "")
+            self._assert_state_allowed(vals)
+            if vals.get("state", "draft") == "draft":
+                # a new domain is on its backend once it is saved, and waits for its DNS
+                vals["state"] = "pending"
+            elif vals["state"] == "verified":
+                vals["owned_since"] = fields.Datetime.now()
+        self._link_parents(vals_list)
+        domains = super().create(vals_list)
+        domains.parent_id._refresh_senders()
+        self.env.ref("emboux_core.ir_cron_check_dns")._trigger()
+        return domains
+
+    def write(self, vals):
+        if "name" in vals:
+            with plain_errors():
+                name = addresses.normalise_domain(vals["name"] or "")
+            if any(domain.name != name for domain in self):
+                raise UserError(
+                    self.env._(
+                        "A domain cannot be renamed, because its mailboxes and DNS records go by "
+                        "its name. Add the new domain instead."
+                    )
+                )
+            vals = {key: value for key, value in vals.items() if key != "name"}
+        self._assert_state_allowed(vals)
+        if vals.get("state") == "suspended":
+            # as superuser: like the date below, it follows from the state
+            for domain in self.sudo().filtered(lambda d: d.state != "suspended"):
+                domain.state_before = domain.state
+        if vals.get("state") == "verified":
+            self.sudo().filtered(lambda d: not d.owned_since).owned_since = fields.Datetime.now()
+        if vals.get("active") is False and (attached := self.child_ids - self):
+            raise UserError(
+                self.env._("Archive its subdomains first: %s", ", ".join(
+                    attached.mapped("display_name")))
+            )
+        return super().write(vals)
+
+    def _assert_state_allowed(self, vals):
+        """A manager may suspend and activate; only the DNS, or an administrator, verifies."""
+        state = vals.get("state")
+        if not {"owned_since", "state_before", "token"}.isdisjoint(vals) and not self.env.su:
+            raise AccessError(self.env._("Ownership is proven by the domain's DNS records."))
+        if state in (None, "draft", "suspended") or self.env.su:
+            return
+        if self.env.user.has_group("emboux_core.group_admin"):
+            return
+        restores = self and all(d.state == "suspended" and d.state_before == state for d in self)
+        if state == "pending" and not self:
+            return
+        if not restores:
+            raise AccessError(
+                self.env._(
+                    "A domain becomes verified by its DNS records: publish them, then use "
+                    "Check Now. Only an administrator may set it by hand."
+                )
+            )
+
+    def _link_parents(self, vals_list):
+        """Link each new name to the verified wildcard parent above it, if there is one."""
+        above = {
+            vals["name"]: [
+                vals["name"].split(".", depth)[-1] for depth in range(1, vals["name"].count("."))
+            ]
+            for vals in vals_list
+        }
+        parents = self.search(
+            [
+                ("name", "in", list({name for names in above.values() for name in names})),
+                ("is_wildcard", "=", True),
+                ("state", "=", "verified"),
+            ]
+        )
+        for vals in vals_list:
+            vals.pop("parent_id", None)
+            near = [
+                parent
+                for name in above[vals["name"]]
+                for parent in parents
+                if parent.name == name
+                and vals.get("backend_id", parent.backend_id.id) == parent.backend_id.id
+                and vals.get("company_id", self.env.company.id) == parent.company_id.id
+            ]
+            if near:
+                vals |= {
+                    "parent_id": near[0].id,
+                    "backend_id": near[0].backend_id.id,
+                    "state": "verified",
+                    "owned_since": fields.Datetime.now(),
+                }
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_in_use(self):
+        for domain in self.with_context(active_test=False):
+            if domain.mailbox_ids:
+                raise UserError(
+                    self.env._(
+                        "%(name)s still has %(count)s mailboxes with mail in them. Delete or move "
+                        "these first, or archive the domain.",
+                        name=domain.display_name,
+                        count=len(domain.mailbox_ids),
+                    )
+                )
+            if domain.child_ids - self:
+                raise UserError(
+                    self.env._("%s still has subdomains. Delete these first.", domain.display_name)
+                )
+
+    def unlink(self):
+        self.with_context(active_test=False).alias_ids.unlink()
+        parents = self.parent_id - self
+        done = super().unlink()
+        parents._refresh_senders()
+        return done
+
+    # -- provisioning ------------------------------------------------------------------
+
+    def _provision_key(self):
+        return self.name
+
+    def _spec(self):
+        self.ensure_one()
+        return DomainSpec(
+            name=self.name,
+            suspended=self.state == "suspended",
+            parent=self.parent_id.name or None,
+            wildcard=self.is_wildcard,
+        )
+
+    def _provision_ensure(self, client):
+        self.dns_record_ids._align(self, client.ensure_domain(self._spec()))
+
+    @api.model
+    def _provision_delete(self, client, key):
+        client.delete_domain(key)
+
+    # -- what people do ----------------------------------------------------------------
+
+    def action_suspend(self):
+        """Freeze: neither in nor out, nothing lost.  Mail from outside waits with its sender."""
+        self.write({"state": "suspended"})
+
+    def action_activate(self):
+        """Restore what was before the suspension."""
+        for state, domains in self.filtered(lambda d: d.state == "suspended").grouped(
+            lambda d: d.state_before or "pending"
+        ).items():
+            domains.write({"state": state})
+
+    def action_open_mailboxes(self):
+        return self._open("emboux_core.action_mailbox")
+
+    def action_open_aliases(self):
+        return self._open("emboux_core.action_alias")
+
+    def action_open_usage(self):
+        return self._open("emboux_core.action_mailbox_usage")
+
+    def action_open_children(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_domain")
+        return action | {"domain": [("parent_id", "=", self.id)], "context": {}}
+
+    def _open(self, xml_id):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(xml_id)
+        return action | {
+            "domain": [("domain_id", "=", self.id)],
+            "context": {"default_domain_id": self.id},
+        }

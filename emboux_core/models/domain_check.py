@@ -1,0 +1,189 @@
+import logging
+from datetime import timedelta
+
+from markupsafe import Markup
+
+from odoo import api, fields, models
+
+from ..dns import lookup
+
+_logger = logging.getLogger(__name__)
+
+FORM_DEADLINE = 10.0  # seconds that a person waits at most
+BATCH_DEADLINE = 30.0
+BATCH = 200
+
+
+class DomainCheck(models.Model):
+    """Does the world's DNS say what it should?  Asked of the authoritative servers."""
+
+    _inherit = "emboux.domain"
+
+    last_check = fields.Datetime(readonly=True, copy=False)
+    next_check = fields.Datetime(readonly=True, copy=False, default=fields.Datetime.now, index=True)
+    check_message = fields.Char("Last Answer", readonly=True, copy=False)
+    dns_state = fields.Selection(
+        [("unknown", "Not Checked"), ("ok", "All Set"), ("attention", "Needs Attention")],
+        compute="_compute_dns_state",
+        store=True,
+        string="DNS",
+    )
+
+    @api.depends("dns_record_ids.state", "dns_record_ids.level")
+    def _compute_dns_state(self):
+        for domain in self:
+            needed = domain.dns_record_ids.filtered(lambda r: r.level == "required")
+            states = set(needed.mapped("state"))
+            if states & {"missing", "wrong"}:
+                domain.dns_state = "attention"
+            else:
+                domain.dns_state = "unknown" if "unknown" in states else "ok"
+
+    def action_check_now(self):
+        """Check while the user waits, for at most the deadline, and say what was found."""
+        self.ensure_one()
+        self.check_access("write")
+        self._check(FORM_DEADLINE)
+        open_records = self.dns_record_ids.filtered(
+            lambda r: r.level == "required" and r.state != "ok"
+        )
+        if not open_records:
+            kind, message = "success", self.env._("All required DNS records are set.")
+        elif all(record.state == "unknown" for record in open_records):
+            kind, message = "danger", self.check_message
+        else:
+            kind, message = "warning", self.env._(
+                "%(count)s required records are not right yet: %(names)s. DNS changes can take a "
+                "while to be seen; this is checked again by itself.",
+                count=len(open_records),
+                names=", ".join(f"{record.record_type} {record.name}" for record in open_records),
+            )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": kind,
+                "message": message,
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    @api.model
+    def _dns_resolver(self):
+        """Whom to ask: the system's resolver, unless configured otherwise."""
+        # as superuser: system parameters are readable by administrators alone
+        parameters = self.env["ir.config_parameter"].sudo()
+        servers = []
+        configured = parameters.get_param("emboux_core.dns_nameservers") or "system"
+        if configured != "system":
+            for part in configured.split(","):
+                host, _colon, port = part.strip().partition(":")
+                servers.append((host, int(port or 53)))
+        return lookup.Resolver(
+            nameservers=tuple(servers),
+            authoritative_port=int(parameters.get_param("emboux_core.dns_port") or 53),
+            allow_private=parameters.get_param("emboux_core.dns_allow_private") == "True",
+        )
+
+    def _check(self, deadline):
+        """Look up all records of these domains at once, then store what has changed."""
+        jobs = [
+            (domain.name, tuple(record._as_expected() for record in domain.dns_record_ids))
+            for domain in self
+        ]
+        answers = lookup.check_domains(jobs, self._dns_resolver(), deadline_s=deadline)
+        for domain in self:
+            domain._store_check(answers[domain.name])
+
+    def _store_check(self, answer):
+        """Store one domain's answer; tell the responsible only what changed."""
+        self.ensure_one()
+        # as superuser: verdicts and the state that follows are not the user's to write
+        self = self.sudo()
+        verdicts = {verdict.key: verdict for verdict in answer.verdicts}
+        changes = []
+        for record in self.dns_record_ids:
+            verdict = verdicts.get(record.key)
+            if verdict is None:
+                continue
+            if verdict.state == "unknown" and record.state != "unknown":
+                continue  # a server that is silent today does not undo what was seen before
+            if verdict.state != record.state:
+                changes.append((record, record.state))
+            values = {"state": verdict.state, "found": verdict.found, "note": verdict.note}
+            if any((record[field] or "") != (value or "") for field, value in values.items()):
+                record.write(values)
+        now = fields.Datetime.now()
+        message = answer.error or self.env._("Asked %s.", answer.asked)
+        self.write(
+            {"last_check": now, "check_message": message, "next_check": self._next_check(now)}
+        )
+        self._follow_dns()
+        if changes:
+            self._tell_changes(changes)
+
+    def _follow_dns(self):
+        """Pending domains advance by themselves; a verified one is not lost by one look-up."""
+        proof = self.dns_record_ids.filtered(lambda r: r.key == "verification")
+        if not self.owned_since and proof.state == "ok":
+            self.owned_since = fields.Datetime.now()
+        if self.state == "pending" and self.dns_state == "ok":
+            self.state = "verified"
+            self.next_check = fields.Datetime.now() + timedelta(days=1)
+
+    def _next_check(self, now):
+        """Pending: often at first, then ever less, at least daily.  Verified: daily."""
+        if self.state != "pending":
+            return now + timedelta(days=1)
+        age = now - (self.create_date or now)
+        return now + min(max(age / 10, timedelta(minutes=5)), timedelta(days=1))
+
+    def _tell_changes(self, changes):
+        broken = [r for r, before in changes if before == "ok" and r.state in ("missing", "wrong")]
+        first_look = all(before == "unknown" for _record, before in changes)
+        if first_look and not broken and self.state == "pending":
+            return  # the form shows it; nothing has changed since somebody looked last
+        lines = Markup().join(
+            Markup("<li>%s %s: %s → %s %s</li>")
+            % (
+                record.record_type,
+                record.name,
+                dict(record._fields["state"]._description_selection(self.env))[before],
+                dict(record._fields["state"]._description_selection(self.env))[record.state],
+                record.note or "",
+            )
+            for record, before in changes
+        )
+        title = (
+            self.env._("DNS records of %s need attention", self.display_name)
+            if broken
+            else self.env._("DNS records of %s have changed", self.display_name)
+        )
+        self.message_post(
+            body=Markup("<p>%s</p><ul>%s</ul>") % (title, lines),
+            partner_ids=self.user_id.partner_id.ids if broken or self.state == "verified" else [],
+            subtype_xmlid="mail.mt_note",
+        )
+        if broken and not self.activity_search(
+            ["mail.mail_activity_data_warning"], user_id=self.user_id.id
+        ):
+            self.activity_schedule(
+                "mail.mail_activity_data_warning",
+                summary=title,
+                user_id=self.user_id.id or self.env.user.id,
+            )
+        elif self.dns_state == "ok":
+            self.activity_feedback(
+                ["mail.mail_activity_data_warning"], feedback=self.env._("All set again.")
+            )
+
+    @api.model
+    def _cron_check_dns(self):
+        """Check what is due, many at once, until all is done or the cron's time is up."""
+        due = [("next_check", "<=", fields.Datetime.now()), ("state", "!=", "suspended")]
+        while domains := self.search(due, limit=BATCH, order="next_check, id"):
+            domains._check(BATCH_DEADLINE)
+            remaining = self.search_count(due)
+            _logger.info("checked the DNS of %d domains, %d remain", len(domains), remaining)
+            if not self.env["ir.cron"]._commit_progress(len(domains), remaining=remaining):
+                break

@@ -1,0 +1,262 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.orm.models import NO_ACCESS
+
+from .. import passwords
+from ..backends.base import MailboxSpec
+
+MEGABYTE = 1024 * 1024
+LARGEST_QUOTA_MB = 100 * 1024 * 1024  # 100 TB: more is a slip of the finger
+
+
+class Mailbox(models.Model):
+    _name = "emboux.mailbox"
+    _description = "Mailbox"
+    _inherit = ["mail.thread", "emboux.provisioned", "emboux.address.mixin"]
+    _order = "email, id"
+    _rec_names_search = ["email", "name"]
+    _check_company_auto = True
+    _provisioned_fields = frozenset(
+        {"state", "quota_mb", "send_as", "name", "active", "password_hash"}
+    )
+
+    local_part = fields.Char(required=True)
+    name = fields.Char("Full Name", help="Of the person or team, as mail programs show it.")
+    active = fields.Boolean(default=True)
+    # Not stored and never read back: create and write take it out and store the hash.
+    password = fields.Char(store=False, copy=False)
+    password_hash = fields.Char(copy=False, groups=NO_ACCESS)
+    has_password = fields.Boolean(compute="_compute_has_password", compute_sudo=True)
+    catch_all = fields.Boolean(
+        compute="_compute_catch_all",
+        inverse="_inverse_catch_all",
+        search="_search_catch_all",
+        string="Catch-All",
+        help="Also receives mail for addresses of the domain that do not exist.",
+    )
+    quota_mb = fields.Integer(
+        "Quota (MB)", tracking=True, compute="_compute_quota_mb", store=True, readonly=False,
+        precompute=True, help="0 is without limit.",
+    )
+    state = fields.Selection(
+        [("active", "Active"), ("suspended", "Suspended")],
+        default="active",
+        required=True,
+        tracking=True,
+        copy=False,
+        help="A suspended mailbox neither receives nor sends and cannot log in; nothing is lost.",
+    )
+    send_as = fields.Selection(
+        [("self", "Its own address"), ("domain", "Any address of the domain and its subdomains")],
+        "May Send As",
+        default="self",
+        required=True,
+        tracking=True,
+    )
+    user_id = fields.Many2one(
+        "res.users",
+        "User",
+        index="btree_not_null",
+        tracking=True,
+        check_company=True,
+        help="The Odoo user whose mailbox this is.",
+    )
+
+    # who may send as any address of this domain: asked for each message that is submitted
+    _send_as_domain_index = models.Index("(domain_id) WHERE send_as = 'domain'")
+
+    @api.depends("domain_id")
+    def _compute_quota_mb(self):
+        for mailbox in self:
+            mailbox.quota_mb = mailbox.quota_mb or mailbox.backend_id.default_quota_mb
+
+    @api.depends("password_hash")
+    def _compute_has_password(self):
+        for mailbox in self:
+            mailbox.has_password = bool(mailbox.password_hash)
+
+    # -- catch-all: an alias '@domain' that names this mailbox ---------------------------
+
+    def _catch_alls(self):
+        """The catch-all alias of each domain of these mailboxes."""
+        # as superuser: a mailbox's user may see whether his is the catch-all, not the alias
+        aliases = self.env["emboux.alias"].sudo().search(
+            [("kind", "=", "catch_all"), ("domain_id", "in", self.domain_id.ids)]
+        )
+        return {alias.domain_id.id: alias for alias in aliases}
+
+    @api.depends("domain_id.alias_ids.destinations", "email")
+    def _compute_catch_all(self):
+        aliases = self._catch_alls()
+        for mailbox in self:
+            alias = aliases.get(mailbox.domain_id.id)
+            mailbox.catch_all = bool(alias) and mailbox.email in alias._destination_list()
+
+    def _inverse_catch_all(self):
+        for domain, mailboxes in self.grouped("domain_id").items():
+            alias = self.env["emboux.alias"].search(
+                [("kind", "=", "catch_all"), ("domain_id", "=", domain.id)]
+            )
+            wanted = dict.fromkeys(alias._destination_list() if alias else ())
+            for mailbox in mailboxes:
+                if mailbox.catch_all:
+                    wanted[mailbox.email] = None
+                else:
+                    wanted.pop(mailbox.email, None)
+            if not wanted:
+                alias.unlink()
+            elif alias:
+                alias.destinations = "\n".join(wanted)
+            else:
+                self.env["emboux.alias"].create(
+                    {
+                        "kind": "catch_all",
+                        "domain_id": domain.id,
+                        "destinations": "\n".join(wanted),
+                    }
+                )
+
+    def _search_catch_all(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        found = []
+        for alias in self.env["emboux.alias"].search([("kind", "=", "catch_all")]):
+            found += alias._destination_list()
+        return [("email", "in" if True in value else "not in", found)]
+
+    # -- create, write, delete -----------------------------------------------------------
+
+    @api.constrains("quota_mb")
+    def _check_quota(self):
+        for mailbox in self:
+            if not 0 <= mailbox.quota_mb <= LARGEST_QUOTA_MB:
+                raise ValidationError(
+                    self.env._(
+                        "The quota of %(email)s is %(quota)s MB; it has to be between 1 and "
+                        "%(largest)s MB, or 0 for no limit.",
+                        email=mailbox.email,
+                        quota=mailbox.quota_mb,
+                        largest=LARGEST_QUOTA_MB,
+                    )
+                )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            vals["local_part"] = self._normalise_local_part(vals.get("local_part") or "")
+        # before the first statement: hashing takes long and must hold no lock
+        plain = [vals.pop("password", None) for vals in vals_list]
+        for vals, password_hash in zip(vals_list, self._hash(plain, vals_list), strict=True):
+            vals.pop("password_hash", None)
+            if password_hash:
+                vals["password_hash"] = password_hash
+        # the catch-all comes last: it points at the mailbox, which has to be there by then
+        catching = [bool(vals.pop("catch_all", False)) for vals in vals_list]
+        mailboxes = super().create(vals_list)
+        for mailbox, catches in zip(mailboxes, catching, strict=True):
+            if catches:
+                mailbox.catch_all = True
+        return mailboxes
+
+    def write(self, vals):
+        vals = dict(vals)
+        if "local_part" in vals or "domain_id" in vals:
+            self._assert_same_address(vals)
+        if "password_hash" in vals and not self.env.su:
+            raise AccessError(self.env._("Set a password, not its hash."))
+        password = vals.pop("password", None)
+        if password:
+            vals["password_hash"] = self._hash([password], [{}])[0]
+        return super().write(vals)
+
+    def _hash(self, plain, vals_list):
+        try:
+            for password, vals in zip(plain, vals_list, strict=True):
+                if password:
+                    passwords.check(password, (vals.get("local_part") or self[:1].email or ""))
+        except passwords.PasswordError as error:
+            raise ValidationError(str(error)) from error
+        return passwords.hash_all(plain)
+
+    def _assert_same_address(self, vals):
+        local = vals.pop("local_part", None)
+        domain = vals.pop("domain_id", None)
+        renamed = local is not None and any(
+            box.local_part != self._normalise_local_part(local or "") for box in self
+        )
+        moved = domain is not None and any(box.domain_id.id != domain for box in self)
+        if renamed or moved:
+            raise UserError(
+                self.env._(
+                    "The address of a mailbox cannot be changed, because mail programs log in with "
+                    "it. Make a new mailbox, or an alias that points here."
+                )
+            )
+
+    def unlink(self):
+        """The catch-all and aliases must not go on pointing at a mailbox that is gone."""
+        self._assert_not_destination()
+        self.filtered("catch_all").write({"catch_all": False})
+        return super().unlink()
+
+    def _assert_not_destination(self):
+        gone = set(self.mapped("email"))
+        aliases = self.env["emboux.alias"].search(
+            [("kind", "=", "forward"), ("domain_id", "in", self.domain_id.ids)]
+        )
+        for alias in aliases:
+            if gone & set(alias._destination_list()):
+                raise UserError(
+                    self.env._(
+                        "%(alias)s delivers to %(mailbox)s. Change or delete the alias first.",
+                        alias=alias.display_name,
+                        mailbox=", ".join(sorted(gone & set(alias._destination_list()))),
+                    )
+                )
+
+    # -- provisioning --------------------------------------------------------------------
+
+    def _provision_key(self):
+        return self.email
+
+    def _spec(self):
+        self.ensure_one()
+        return MailboxSpec(
+            email=self.email,
+            quota=self.quota_mb * MEGABYTE,
+            suspended=self.state == "suspended" or not self.active,
+            send_as_domain=self.send_as == "domain",
+            display_name=self.name or "",
+        )
+
+    def _provision_ensure(self, client):
+        client.ensure_mailbox(self._spec())
+
+    @api.model
+    def _provision_delete(self, client, key):
+        client.delete_mailbox(key)
+
+    # -- what people do ------------------------------------------------------------------
+
+    def action_suspend(self):
+        self.write({"state": "suspended"})
+
+    def action_activate(self):
+        self.write({"state": "active"})
+
+    def _set_password(self, password):
+        """Set a password as somebody who may write the mailbox, or as its own user."""
+        self.ensure_one()
+        if self.user_id == self.env.user:
+            self.check_access("read")
+            # as superuser: of all its fields the user may change this one alone
+            self.sudo().write({"password": password})
+        else:
+            self.write({"password": password})
+
+    def action_set_password(self):
+        """Open the wizard that generates a password and shows it once."""
+        self.ensure_one()
+        return self.env["ir.actions.act_window"]._for_xml_id(
+            "emboux_core.action_set_password"
+        ) | {"context": {"default_mailbox_id": self.id}}

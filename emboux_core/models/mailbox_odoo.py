@@ -1,0 +1,136 @@
+from odoo import fields, models
+from odoo.exceptions import UserError
+from odoo.orm.models import NO_ACCESS
+
+from .. import passwords
+
+
+class MailboxOdoo(models.Model):
+    """Odoo as a mail program of the mailbox: with a password of its own.
+
+    The person's password is stored as a hash, so Odoo could not log in with it; a second
+    one, that only Odoo's outgoing server knows, leaves the person's programs alone.
+    """
+
+    _inherit = "emboux.mailbox"
+
+    service_password_hash = fields.Char(copy=False, groups=NO_ACCESS)
+    mail_server_id = fields.Many2one(
+        "ir.mail_server",
+        "Odoo Outgoing Server",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        index="btree_not_null",
+    )
+
+    smtp_host = fields.Char(related="backend_id.smtp_host")
+    smtp_starttls_port = fields.Integer(related="backend_id.smtp_starttls_port", string="Port 587")
+    smtp_tls_port = fields.Integer(related="backend_id.smtp_tls_port", string="Port 465")
+    imap_host = fields.Char(related="backend_id.imap_host")
+    imap_starttls_port = fields.Integer(related="backend_id.imap_starttls_port")
+    imap_tls_port = fields.Integer(related="backend_id.imap_tls_port")
+
+    def action_use_as_outgoing_tls(self):
+        """Make Odoo send through this mailbox, by SSL/TLS (port 465, recommended)."""
+        return self._use_as_outgoing("ssl_strict", self.smtp_tls_port)
+
+    def action_use_as_outgoing_starttls(self):
+        """Make Odoo send through this mailbox, by STARTTLS (port 587)."""
+        return self._use_as_outgoing("starttls_strict", self.smtp_starttls_port)
+
+    def _use_as_outgoing(self, encryption, port):
+        """Make or renew the ``ir.mail_server``, prove that it sends, and open it.
+
+        Raises ``UserError`` with what the server said; then nothing is made.
+        """
+        self.ensure_one()
+        self._assert_may_send()
+        password = passwords.generate(30)
+        self._commit_service_password(password)
+        values = {
+            "name": f"{self.display_name} (Emboux)",
+            "smtp_host": self.smtp_host,
+            "smtp_port": port,
+            "smtp_encryption": encryption,
+            "smtp_authentication": "login",
+            "smtp_user": self.email,
+            "smtp_pass": password,
+            "from_filter": self._from_filter(),
+            "active": True,
+        }
+        server = self.mail_server_id
+        if server:
+            server.write(values)
+        else:
+            server = self.env["ir.mail_server"].create(values)
+            self.mail_server_id = server
+        server.test_smtp_connection()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "title": self.env._("Odoo sends through %s", self.display_name),
+                "message": self.env._(
+                    "Tested: the server takes mail from %s. Odoo uses it for every sender of "
+                    "these domains.",
+                    server.from_filter,
+                ),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def _assert_may_send(self):
+        if not self.smtp_host:
+            raise UserError(
+                self.env._("The backend %s has no SMTP host. Set it there first.",
+                           self.backend_id.display_name)
+            )
+        if self.state != "active":
+            raise UserError(self.env._("%s is suspended. Activate it first.", self.display_name))
+        if self.domain_id.state != "verified":
+            raise UserError(
+                self.env._(
+                    "%s is not verified yet, so its mail would be refused. Publish its DNS records "
+                    "and use Check Now on the domain first.",
+                    self.domain_id.display_name,
+                )
+            )
+
+    def _commit_service_password(self, password):
+        """Store the hash in a transaction of its own: the mail server has to see it now.
+
+        Should the test fail after it, what stays is a password that nobody knows.
+        """
+        values = {"service_password_hash": passwords.hash_all([password])[0]}
+        if self.send_as != "domain":
+            # Odoo has one login and many senders
+            values["send_as"] = "domain"
+        with self.env.registry.cursor() as cr:
+            # as superuser: the hash is in no user's reach
+            self.with_env(self.env(cr=cr)).sudo().write(values)
+        self.invalidate_recordset(["send_as", "service_password_hash"])
+
+    def _from_filter(self):
+        """Each domain in full: Odoo compares whole domains, not endings."""
+        domains = self.domain_id
+        if domains.is_wildcard:
+            domains |= domains.child_ids.sorted("name")
+        return ",".join(domains.mapped("name"))
+
+    def _refresh_from_filter(self):
+        for mailbox in self.filtered("mail_server_id"):
+            # as superuser: whoever adds a subdomain need not administer Odoo's mail servers
+            mailbox.sudo().mail_server_id.from_filter = mailbox._from_filter()
+
+
+class DomainSenders(models.Model):
+    _inherit = "emboux.domain"
+
+    def _refresh_senders(self):
+        """Subdomains came or went: Odoo's outgoing servers cover them from now on."""
+        if self:
+            self.env["emboux.mailbox"].sudo().search(
+                [("domain_id", "in", self.ids), ("mail_server_id", "!=", False)]
+            )._refresh_from_filter()

@@ -1,0 +1,69 @@
+import logging
+
+from odoo import api, fields, models
+
+from .errors import backend_errors
+from .fields import BigInteger
+from .mailbox import MEGABYTE
+
+_logger = logging.getLogger(__name__)
+
+
+class MailboxUsage(models.Model):
+    """How full mailboxes are, as their backend counted; kept up to date by a cron."""
+
+    _inherit = "emboux.mailbox"
+
+    usage_bytes = BigInteger("Use (bytes)", readonly=True, copy=False)
+    message_total = fields.Integer("Messages", readonly=True, copy=False)
+    usage_mb = fields.Float(
+        "Use (MB)", compute="_compute_usage", store=True, digits=(16, 2), aggregator="sum"
+    )
+    usage_percent = fields.Float(
+        "Quota Used (%)", compute="_compute_usage", store=True, aggregator="avg"
+    )
+
+    @api.depends("usage_bytes", "quota_mb")
+    def _compute_usage(self):
+        for mailbox in self:
+            mailbox.usage_mb = mailbox.usage_bytes / MEGABYTE
+            mailbox.usage_percent = (
+                100 * mailbox.usage_mb / mailbox.quota_mb if mailbox.quota_mb else 0
+            )
+
+    @api.model
+    def _cron_sync_usage(self):
+        """Fetch what changed since the last time, one backend after the other."""
+        backends = self.env["emboux.backend"].search([("active", "=", True)])
+        for done, backend in enumerate(backends, 1):
+            backend._sync_usage()
+            if not self.env["ir.cron"]._commit_progress(1, remaining=len(backends) - done):
+                break
+
+
+class BackendUsage(models.Model):
+    _inherit = "emboux.backend"
+
+    def _sync_usage(self):
+        """Write the mailboxes and domains whose use changed since the backend's cursor."""
+        self.ensure_one()
+        with backend_errors(self.env, self.name):
+            page = self._client().usage(self.usage_cursor or "")
+        usage = {row.email: row for row in page.rows}
+        mailboxes = self.env["emboux.mailbox"].with_context(active_test=False).search_fetch(
+            [("email", "in", list(usage)), ("domain_id.backend_id", "=", self.id)],
+            ["email", "usage_bytes", "message_total", "domain_id"],
+        )
+        changed = self.env["emboux.mailbox"]
+        for mailbox in mailboxes:
+            row = usage[mailbox.email]
+            if (mailbox.usage_bytes, mailbox.message_total) != (row.size, row.messages):
+                mailbox.write({"usage_bytes": row.size, "message_total": row.messages})
+                changed |= mailbox
+        sums = self.env["emboux.mailbox"].with_context(active_test=False)._read_group(
+            [("domain_id", "in", changed.domain_id.ids)], ["domain_id"], ["usage_bytes:sum"]
+        )
+        for domain, total in sums:
+            domain.usage_bytes = total
+        self.usage_cursor = page.cursor
+        _logger.info("%s: use of %d mailboxes changed", self.name, len(changed))

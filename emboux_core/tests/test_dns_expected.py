@@ -1,0 +1,114 @@
+"""The records that a domain should have, and the zone file made of them."""
+
+import base64
+
+import dns.zone
+
+from odoo.addons.emboux_core.dns.expected import (
+    DkimKey,
+    ExpectedRecord,
+    MailService,
+    MxTarget,
+    expected_records,
+    zone_text,
+)
+from odoo.addons.emboux_core.tests.dns_server import PlainTest
+
+RSA = base64.b64encode(b"\x30" * 294).decode()
+SERVICE = MailService(
+    mx=(MxTarget(20, "mx2.host.test"), MxTarget(10, "MX1.host.test.")),
+    spf=("a:mail.host.test", "include:spf.host.test"),
+    dkim=(DkimKey("s1", "rsa", RSA), DkimKey("s2", "ed25519", "QUFB")),
+    verification="abc123",
+    imap_host="imap.host.test",
+    imaps_port=993,
+    smtp_host="smtp.host.test",
+    submissions_port=465,
+)
+
+
+class TestExpected(PlainTest):
+    def setUp(self):
+        super().setUp()
+        self.records = {r.key: r for r in expected_records("Bücher.example.", SERVICE)}
+
+    def test_every_record(self):
+        name = "xn--bcher-kva.example"
+        self.assertEqual(
+            [(r.key, r.record_type, r.name, r.value, r.level) for r in self.records.values()],
+            [
+                ("verification", "TXT", f"_emboux.{name}", "emboux-verification=abc123",
+                 "required"),
+                ("mx", "MX", name, "10 mx1.host.test.\n20 mx2.host.test.", "required"),
+                ("spf", "TXT", name, "v=spf1 a:mail.host.test include:spf.host.test ~all",
+                 "required"),
+                ("dkim:s1", "TXT", f"s1._domainkey.{name}", f"v=DKIM1; k=rsa; p={RSA}", "required"),
+                ("dkim:s2", "TXT", f"s2._domainkey.{name}", "v=DKIM1; k=ed25519; p=QUFB",
+                 "required"),
+                ("dmarc", "TXT", f"_dmarc.{name}", "v=DMARC1; p=none; adkim=r; aspf=r",
+                 "recommended"),
+                ("srv:imaps", "SRV", f"_imaps._tcp.{name}", "0 1 993 imap.host.test.", "optional"),
+                ("srv:submissions", "SRV", f"_submissions._tcp.{name}", "0 1 465 smtp.host.test.",
+                 "optional"),
+            ],
+        )  # fmt: skip
+        for record in self.records.values():
+            self.assertRegex(record.purpose, r"^[A-Z].*\.$")
+
+    def test_subdomain_that_inherits_needs_neither_proof_nor_key(self):
+        service = MailService(
+            mx=SERVICE.mx, spf=SERVICE.spf, dkim=SERVICE.dkim, dkim_domain="example.com"
+        )
+        keys = [record.key for record in expected_records("shop.example.com", service)]
+        self.assertEqual(keys, ["mx", "spf", "dmarc"])
+
+    def test_service_that_cannot_stand_in_dns(self):
+        for service in (
+            MailService(mx=(MxTarget(70000, "mx.test"),)),
+            MailService(mx=(MxTarget(10, "mx.test\nevil A 1.2.3.4"),)),
+            MailService(imap_host="imap.test", imaps_port=-1),
+        ):
+            with self.subTest(service), self.assertRaisesRegex(ValueError, "."):
+                expected_records("example.com", service)
+
+    def test_zone_text_parses_to_the_same_records(self):
+        name = "xn--bcher-kva.example."
+        text = zone_text(tuple(self.records.values()), ttl=300)
+        zone = dns.zone.from_text(text, origin=name, relativize=False, check_origin=False)
+        self.assertEqual({s.ttl for _, s in zone.iterate_rdatasets()}, {300})
+        self.assertEqual(
+            sorted(r.to_text() for r in zone.find_rdataset(name, "MX")),
+            ["10 mx1.host.test.", "20 mx2.host.test."],
+        )
+        (srv,) = zone.find_rdataset(f"_imaps._tcp.{name}", "SRV")
+        self.assertEqual(srv.to_text(), "0 1 993 imap.host.test.")
+        (dkim,) = zone.find_rdataset(f"s1._domainkey.{name}", "TXT")
+        self.assertEqual(b"".join(dkim.strings).decode(), self.records["dkim:s1"].value)
+        self.assertGreater(len(dkim.strings), 1)
+
+    def test_zone_text_says_why_above_each_record(self):
+        lines = zone_text(tuple(self.records.values())).splitlines()
+        for record in self.records.values():
+            start = f"{record.name}. 3600 IN {record.record_type} "
+            place = next(i for i, line in enumerate(lines) if line.startswith(start))
+            self.assertIn(record.purpose, lines[place - 1])
+            self.assertTrue(lines[place - 1].startswith("; "))
+
+    def test_zone_text_escapes(self):
+        value = 'a"b\\c; ü\r\n@ IN A 192.0.2.1' + "x" * 600
+        record = ExpectedRecord("x", "TXT", "example.com", value, "optional", "Two\nlines.")
+        zone = dns.zone.from_text(
+            zone_text((record,)), origin="example.com.", relativize=False, check_origin=False
+        )
+        (txt,) = zone.find_rdataset("example.com.", "TXT")
+        self.assertEqual(b"".join(txt.strings).decode(), value)
+
+    def test_zone_text_refuses_what_cannot_be_written(self):
+        for name, record_type, value in (
+            ("a" * 64 + ".com", "TXT", "x"),
+            ("example.com", "MX", "not a preference mail."),
+        ):
+            record = ExpectedRecord("x", record_type, name, value, "required", "Why.")
+            with self.subTest(name), self.assertRaisesRegex(ValueError, "cannot be written"):
+                zone_text((record,))
+        self.assertEqual(zone_text(()), "")

@@ -1,0 +1,183 @@
+"""What is found, judged by meaning."""
+
+import base64
+
+from odoo.addons.emboux_core.dns.expected import ExpectedRecord
+from odoo.addons.emboux_core.dns.judge import judge
+from odoo.addons.emboux_core.tests.dns_server import PlainTest
+
+KEY = base64.b64encode(bytes(range(200)) + b"\xff\xfe").decode()
+OTHER = base64.b64encode(bytes(range(1, 200)) + b"\xff\xfe").decode()
+
+
+def expected(key, record_type, value, name="shop.test"):
+    return ExpectedRecord(key, record_type, name, value, "required", "Why.")
+
+
+class JudgeCase(PlainTest):
+    record: ExpectedRecord
+
+    def check(self, state, *values, note=""):
+        """Assert the verdict; an ok one has no note unless one is expected."""
+        verdict = judge(self.record, values)
+        self.assertEqual((verdict.key, verdict.state), (self.record.key, state), verdict)
+        self.assertRegex(verdict.note, note or "^")
+        if state != "ok":
+            self.assertTrue(verdict.note)
+        elif not note:
+            self.assertEqual(verdict.note, "")
+        self.assertNotIn("\n", verdict.note)
+        return verdict
+
+
+class TestDkim(JudgeCase):
+    record = expected("dkim:s1", "TXT", f"v=DKIM1; k=rsa; p={KEY}", "s1._domainkey.shop.test")
+
+    def test_same_key_in_other_words(self):
+        for value in (
+            f"v=DKIM1; k=rsa; p={KEY}",
+            f"v=DKIM1;p={KEY};k=rsa;",
+            f"p={KEY}",
+            f" v = DKIM1 ; h=sha1:SHA256; s=email; n=our key; p={KEY[:100]} \t {KEY[100:]} ",
+            f"v=DKIM1; k=RSA; s=*; p={KEY.rstrip('=')}",
+        ):
+            with self.subTest(value):
+                self.check("ok", value)
+
+    def test_not_the_key(self):
+        for value, note in (
+            (f"v=DKIM1; k=rsa; p={OTHER}", "another DKIM key"),
+            (f"v=DKIM1; k=rsa; p={KEY.lower()}", "another DKIM key"),
+            ("v=DKIM1; k=rsa; p=", "revoked"),
+            (f"v=DKIM1; k=rsa; p={KEY[:200]}", "cut off after 200 of 270"),
+            (f"v=DKIM1; k=ed25519; p={KEY}", "key type is ed25519"),
+            (f"v=DKIM1; h=sha1; p={KEY}", "sha256"),
+            (f"v=DKIM1; s=tlsrpt; p={KEY}", "not for mail"),
+            (f"v=DKIM2; p={KEY}", "no DKIM key"),
+            (f"p={KEY}; v=DKIM1", "no DKIM key"),
+            (f"v=DKIM1\\; k=rsa\\; p={KEY}", "no DKIM key"),
+            ("hello", "no DKIM key"),
+        ):
+            with self.subTest(value):
+                self.check("wrong", value, note=note)
+
+    def test_number_of_records(self):
+        self.check("missing", note="Publish this TXT record for s1._domainkey.shop.test")
+        self.check("ok", f"v=DKIM1; p={KEY}", "unrelated text")
+        self.check("wrong", f"v=DKIM1; p={KEY}", f"v=DKIM1; p={OTHER}", note="2 DKIM keys")
+
+    def test_test_mode_is_a_hint(self):
+        self.check("ok", f"v=DKIM1; t=s:y; p={KEY}", note="t=y")
+
+
+class TestMx(JudgeCase):
+    record = expected("mx", "MX", "10 mx1.host.test.\n20 mx2.host.test.")
+
+    def test_any_order_and_preference(self):
+        self.check("ok", "10 mx1.host.test.", "20 mx2.host.test.")
+        self.check("ok", "0 MX2.Host.Test.", "50 mx1.host.test")
+
+    def test_faults(self):
+        self.check("missing", note="10 mx1.host.test. and 20 mx2.host.test.")
+        self.check("wrong", "10 mx1.host.test.", note="Add MX mx2.host.test so")
+        self.check("wrong", "0 .", note="null MX")
+        self.check("wrong", "10 old.test.", note="Add MX mx1.*remove old.test")
+        found = ("10 mx1.host.test.", "20 mx2.host.test.", "30 old.test.")
+        verdict = self.check("wrong", *found, note="Remove MX old.test.*elsewhere")
+        self.assertEqual(verdict.found, "\n".join(found))
+        self.check("wrong", "10 mx1.host.test.", "20 mx2.host.test.", "0 .", note=r"Remove MX \.")
+
+
+class TestSpf(JudgeCase):
+    record = expected("spf", "TXT", "v=spf1 a:mail.host.test include:spf.host.test ~all")
+
+    def test_authorised(self):
+        for value in (
+            "v=spf1 a:mail.host.test include:spf.host.test ~all",
+            "V=SPF1 +include:SPF.host.test. ip4:192.0.2.1 a:mail.host.test mx -all",
+            "v=spf1  include:a.test include:spf.host.test include:b.test A:mail.host.test ?all",
+        ):
+            with self.subTest(value):
+                self.check("ok", value)
+        verdict = self.check("ok", "some-verification=1", self.record.value, "v=spf10 x")
+        self.assertEqual(verdict.found, self.record.value)
+
+    def test_not_authorised(self):
+        for value, note in (
+            ("v=spf1 a:mail.host.test ~all", 'Add include:spf.host.test .*before "~all"'),
+            ("v=spf1 a:mail.host.test", "Add include:spf.host.test .*at its end"),
+            ("v=spf1 a:mail.host.test ~all include:spf.host.test", 'in front of "~all"'),
+            ("v=spf1 a:mail.host.test -include:spf.host.test ~all", "instead of -include"),
+            ("v=spf1 ~a:mail.host.test include:spf.host.test ~all", "instead of ~a:"),
+            ("v=spf1 ?a:mail.host.test include:spf.host.test ~all", "instead of [?]a:"),
+            ("v=spf1 -a:mail.host.test a:mail.host.test include:spf.host.test -all", "Remove -a:"),
+            ("v=spf1 a:mail.host.test include:spf.host.test.evil.test ~all", "Add include"),
+            ("v=spf1 a:mail.host.test redirect=spf.host.test", "Add include"),
+        ):
+            with self.subTest(value):
+                self.check("wrong", value, note=note)
+
+    def test_number_of_records(self):
+        self.check("missing")
+        self.check("missing", "v=spf10 +all", "google-site-verification=1")
+        self.check("wrong", self.record.value, "v=spf1 -all", note="2 SPF records.*merge")
+
+    def test_open_to_all_is_a_hint(self):
+        self.check("ok", self.record.value.replace("~all", "+all"), note="anybody")
+
+    def test_same_ip4_with_its_prefix(self):
+        self.record = expected("spf", "TXT", "v=spf1 ip4:192.0.2.1 ~all")
+        self.check("ok", "v=spf1 ip4:192.0.2.1/32 -all")
+        self.check("wrong", "v=spf1 ip4:192.0.2.1/3 -all")
+
+
+class TestDmarc(JudgeCase):
+    record = expected("dmarc", "TXT", "v=DMARC1; p=none", "_dmarc.shop.test")
+
+    def test_any_valid_policy(self):
+        for value in (
+            "v=DMARC1; p=none",
+            "v=DMARC1;p=reject;rua=mailto:a@b.test;pct=50",
+            "v = DMARC1 ; rua=mailto:a@b.test; p=Quarantine;",
+        ):
+            with self.subTest(value):
+                self.check("ok", value)
+        self.check("ok", "v=DMARC1; p=none", "v=spf1 -all")
+
+    def test_faults(self):
+        self.check("missing")
+        self.check("missing", "p=none; v=DMARC1")
+        self.check("wrong", "v=DMARC1; p=nothing", note="policy")
+        self.check("wrong", "v=DMARC1", note="policy")
+        self.check("wrong", "v=DMARC2; p=none", note="cannot be read")
+        self.check("wrong", "v=DMARC1 p=none", note="cannot be read")
+        self.check("wrong", "v=DMARC1; p=none", "v=DMARC1; p=reject", note="2 DMARC records")
+
+
+class TestOthers(JudgeCase):
+    def test_ownership(self):
+        self.record = expected("verification", "TXT", "emboux-verification=Ab1")
+        self.check("ok", "old", " emboux-verification=Ab1 ")
+        self.check("missing")
+        self.check("wrong", "emboux-verification=ab1", note="Add .*emboux-verification=Ab1")
+
+    def test_srv(self):
+        self.record = expected("srv:imaps", "SRV", "0 1 993 imap.host.test.")
+        self.check("ok", "5 7 993 IMAP.host.test.", "0 0 993 other.test.")
+        self.check("missing")
+        for value in ("0 1 143 imap.host.test.", "0 1 993 other.test.", "0 0 0 ."):
+            self.check("wrong", value, note="0 1 993 imap.host.test.")
+
+    def test_cname(self):
+        self.record = expected("dkim:s1", "CNAME", "s1.dkim.host.test.")
+        self.check("ok", "S1.dkim.host.test")
+        self.check("missing")
+        self.check("wrong", "s2.dkim.host.test.", note="point to s1.dkim")
+
+    def test_unknown_type(self):
+        with self.assertRaisesRegex(ValueError, "type PTR"):
+            judge(expected("x", "PTR", "a."), ("a.",))
+
+    def test_found_is_bounded(self):
+        self.record = expected("verification", "TXT", "x")
+        self.assertEqual(len(self.check("wrong", *["y" * 60_000] * 3).found), 2000)

@@ -1,0 +1,1 @@
+"""The backend ``local``: this database is the platform."""

@@ -1,0 +1,140 @@
+"""This database is the mail platform: the rows are the truth, SQL views publish them.
+
+A change and its effect are one transaction.  So most *ensure* calls have nothing left to do:
+when the caller's transaction commits, Postfix and Dovecot see the row.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from odoo.addons.emboux_core.backends.base import (
+    AliasSpec,
+    Backend,
+    DomainSpec,
+    MailboxSpec,
+    Refused,
+    Usage,
+    UsagePage,
+)
+from odoo.addons.emboux_core.dns.expected import DkimKey, MailService, MxTarget
+
+#: Runs a statement with parameters and returns its rows.
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+class LocalBackend(Backend):
+    """``query`` runs SQL in the caller's transaction; ``dkim_key`` gives a domain's key.
+
+    ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
+    smtp_tls_port, imap_tls_port.
+    """
+
+    transactional: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        query: Query,
+        dkim_key: Callable[[str], DkimKey],
+        token: Callable[[str], str],
+        hosts: dict[str, Any],
+    ):
+        self._query = query
+        self._dkim_key = dkim_key
+        self._token = token
+        self._hosts = hosts
+
+    def check(self) -> str:
+        missing = self._query(
+            "SELECT name FROM unnest(ARRAY['emboux_mail', 'emboux_usage', 'emboux_dkim']) AS name"
+            " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)"
+        )
+        if missing:
+            names = ", ".join(name for (name,) in missing)
+            raise Refused(
+                f"PostgreSQL has no role {names}. Create it as sql/grants.sql of emboux_mail_api "
+                "shows, then press Test again."
+            )
+        [[may_read]] = self._query(
+            "SELECT has_schema_privilege('emboux_mail', 'emboux_mail', 'USAGE')"
+            " AND has_table_privilege('emboux_mail', 'emboux_mail.mailboxes', 'SELECT')"
+        )
+        if not may_read:
+            raise Refused("The PostgreSQL role emboux_mail may not read the published views.")
+        for field, label in (("mail_host", "mail host (MX)"), ("smtp_host", "SMTP host"),
+                             ("imap_host", "IMAP host")):
+            if not self._hosts.get(field):
+                raise Refused(f"The {label} is not set, so domains cannot say where mail goes.")
+        [[domains, mailboxes]] = self._query(
+            "SELECT (SELECT count(*) FROM emboux_mail.domains),"
+            " (SELECT count(*) FROM emboux_mail.mailboxes)"
+        )
+        return (
+            f"Published to Postfix and Dovecot: {domains} proven domains, {mailboxes} mailboxes."
+        )
+
+    def ensure_domain(self, domain: DomainSpec) -> MailService:
+        host = self._hosts["mail_host"] or "mail.invalid"
+        inherits = domain.parent is not None
+        return MailService(
+            mx=(MxTarget(10, host),),
+            spf=(f"a:{host}",),
+            dkim=() if inherits else (self._dkim_key(domain.name),),
+            verification="" if inherits else self._token(domain.name),
+            imap_host=self._hosts["imap_host"] or host,
+            imaps_port=self._hosts["imap_tls_port"],
+            smtp_host=self._hosts["smtp_host"] or host,
+            submissions_port=self._hosts["smtp_tls_port"],
+            dkim_domain=domain.parent,
+        )
+
+    def delete_domain(self, name: str) -> None:
+        """Its DKIM key goes with its row."""
+
+    def ensure_mailbox(self, mailbox: MailboxSpec) -> None:
+        """The row is published as it is."""
+
+    def delete_mailbox(self, email: str) -> None:
+        self._query("DELETE FROM emboux_mail.usage WHERE username = %s", email)
+
+    def ensure_alias(self, alias: AliasSpec) -> None:
+        """The row is published as it is."""
+
+    def delete_alias(self, address: str) -> None:
+        """The row is gone, and with it what was published."""
+
+    def domains(self) -> Iterable[DomainSpec]:
+        rows = self._query(
+            "SELECT d.name, d.state = 'suspended', p.name, coalesce(d.is_wildcard, false)"
+            " FROM emboux_mail.hosted d LEFT JOIN emboux_mail.hosted p ON p.id = d.parent_id"
+        )
+        return [DomainSpec(*row) for row in rows]
+
+    def mailboxes(self, domain: str) -> Iterable[MailboxSpec]:
+        rows = self._query(
+            "SELECT u.email, u.quota_bytes,"
+            " EXISTS (SELECT FROM emboux_mail.inbound i WHERE i.key = u.email),"
+            " EXISTS (SELECT FROM emboux_mail.domain_senders s"
+            "         WHERE s.domain = %(domain)s AND s.login = u.email)"
+            " FROM emboux_mail.users u WHERE u.email LIKE '%%@' || %(domain)s",
+            {"domain": domain},
+        )
+        return [MailboxSpec(*row) for row in rows]
+
+    def aliases(self, domain: str) -> Iterable[AliasSpec]:
+        rows = self._query(
+            "SELECT address, array_agg(destination) FROM emboux_mail.aliases"
+            " WHERE address LIKE '%%@' || %s AND address <> destination GROUP BY address",
+            domain,
+        )
+        return [AliasSpec(address, tuple(destinations)) for address, destinations in rows]
+
+    def usage(self, since: str = "") -> UsagePage:
+        # Everything written by a transaction that was still running, or not begun, when the
+        # cursor was taken: a commit that comes late is seen the next time.
+        rows = self._query(
+            "SELECT username, bytes, messages FROM emboux_mail.usage"
+            " WHERE written_by >= %s::text::xid8",
+            since or "0",
+        )
+        [[cursor]] = self._query("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
+        return UsagePage(cursor, tuple(Usage(*row) for row in rows))

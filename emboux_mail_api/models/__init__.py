@@ -1,0 +1,1 @@
+from . import backend, dkim_key, published

@@ -1,0 +1,52 @@
+from odoo import fields, models
+from odoo.tools import file_open
+
+from ..backends.local import LocalBackend
+
+
+class Backend(models.Model):
+    _inherit = "emboux.backend"
+
+    kind = fields.Selection(
+        selection_add=[("local", "This Odoo (Postfix and Dovecot)")],
+        ondelete={"local": "cascade"},
+    )
+
+    # Postfix asks "is this address known" of one platform
+    _one_local = models.UniqueIndex(
+        "(kind) WHERE kind = 'local'",
+        "This Odoo is one mail platform, so there can be one backend of this kind.",
+    )
+
+    def _client(self):
+        self.ensure_one()
+        if self.kind != "local":
+            return super()._client()
+        hosts = ("mail_host", "smtp_host", "imap_host", "smtp_tls_port", "imap_tls_port")
+        return LocalBackend(
+            self._local_query,
+            self.env["emboux.dkim.key"]._public_key_of,
+            self._domain_token,
+            {field: self[field] for field in hosts},
+        )
+
+    def _local_query(self, statement, *parameters):
+        """Run SQL in this transaction, after what the ORM still holds back."""
+        self.env.flush_all()
+        if len(parameters) == 1 and isinstance(parameters[0], dict):
+            parameters = parameters[0]
+        self.env.cr.execute(statement, parameters or None)
+        return self.env.cr.fetchall() if self.env.cr.description else []
+
+    def _domain_token(self, name):
+        domain = self.env["emboux.domain"].search(
+            [("name", "=", name), ("backend_id", "=", self.id)], limit=1
+        )
+        return domain.token
+
+    def action_test(self):
+        for backend in self.filtered(lambda b: b.kind == "local"):
+            backend.check_access("write")
+            with file_open("emboux_mail_api/sql/grants.sql") as source:
+                self.env.cr.execute(source.read())  # a role made since the installation
+        return super().action_test()

@@ -1,0 +1,14 @@
+from odoo import models
+from odoo.tools import file_open
+
+
+class Published(models.AbstractModel):
+    """What Postfix, Dovecot and the signer see of this database: views, and nothing else."""
+
+    _name = "emboux.published"
+    _description = "Published to Postfix, Dovecot and the Signer"
+
+    def init(self):
+        for script in ("usage", "views", "grants"):
+            with file_open(f"emboux_mail_api/sql/{script}.sql") as source:
+                self.env.cr.execute(source.read())

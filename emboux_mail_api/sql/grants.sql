@@ -1,0 +1,28 @@
+-- Who may do what.  The roles are of the whole cluster, so an administrator makes them:
+--     CREATE ROLE emboux_mail LOGIN PASSWORD '...';    -- Postfix and Dovecot, reading
+--     CREATE ROLE emboux_usage LOGIN PASSWORD '...';   -- Dovecot, writing what it counted
+--     CREATE ROLE emboux_dkim LOGIN PASSWORD '...';    -- the signer
+-- Those that exist are granted their rights on each installation and update, and by the
+-- button Test on the backend.
+DO $$
+BEGIN
+    REVOKE ALL ON ALL TABLES IN SCHEMA emboux_mail FROM PUBLIC;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_mail') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_mail;
+        GRANT SELECT ON
+            emboux_mail.domains, emboux_mail.mailboxes, emboux_mail.aliases, emboux_mail.inbound,
+            emboux_mail.transport, emboux_mail.senders, emboux_mail.domain_senders,
+            emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
+            emboux_mail.users TO emboux_mail;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_usage') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_usage;
+        GRANT SELECT, INSERT, UPDATE ON emboux_mail.usage TO emboux_usage;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_dkim') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_dkim;
+        GRANT SELECT ON
+            emboux_mail.dkim_signing, emboux_mail.dkim_keys, emboux_mail.header_senders
+            TO emboux_dkim;
+    END IF;
+END $$;

@@ -1,0 +1,130 @@
+-- The truth as Postfix, Dovecot and the signer read it.  Every look-up is one by an index:
+-- emboux_domain (name), emboux_mailbox (email), emboux_alias (email), and for senders a
+-- partial index on the few mailboxes that send for a whole domain.
+-- Each view names its readers; sql/grants.sql says which role may read what.
+
+DROP VIEW IF EXISTS
+    emboux_mail.domains, emboux_mail.mailboxes, emboux_mail.aliases, emboux_mail.inbound,
+    emboux_mail.transport, emboux_mail.senders, emboux_mail.domain_senders,
+    emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins, emboux_mail.users,
+    emboux_mail.dkim_signing, emboux_mail.dkim_keys, emboux_mail.header_senders,
+    emboux_mail.hosted;
+
+-- The domains of the local backend; the other views build on it, nobody else reads it.
+CREATE VIEW emboux_mail.hosted AS
+SELECT d.id, d.name, d.parent_id, d.is_wildcard, d.state, d.owned_since IS NOT NULL AS owned
+  FROM emboux_domain d
+  JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
+ WHERE d.active;
+
+-- Postfix virtual_mailbox_domains: proven domains, so that nobody can take the mail of a
+-- domain that is not his; suspended ones too, else their mail would bounce as "relay denied".
+CREATE VIEW emboux_mail.domains AS
+SELECT name FROM emboux_mail.hosted WHERE owned;
+
+-- Postfix virtual_mailbox_maps.
+CREATE VIEW emboux_mail.mailboxes AS
+SELECT m.email
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active;
+
+-- Postfix virtual_alias_maps.  A catch-all is the row '@domain'.  Each mailbox is an alias of
+-- itself, else the catch-all would be asked before the mailbox and take all mail.
+CREATE VIEW emboux_mail.aliases AS
+SELECT a.email AS address, destination
+  FROM emboux_alias a
+  JOIN emboux_mail.hosted d ON d.id = a.domain_id
+ CROSS JOIN LATERAL regexp_split_to_table(a.destinations, '\n') AS destination
+ WHERE a.active
+ UNION ALL
+SELECT m.email, m.email
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active;
+
+-- Postfix check_recipient_access, by address and by domain: who takes no mail now.
+-- 450 and not 550: the sender's server keeps the mail and tries again, nothing is lost.
+CREATE VIEW emboux_mail.inbound AS
+SELECT name AS key, '450 4.2.1 This domain is suspended, try again later' AS action
+  FROM emboux_mail.hosted WHERE state = 'suspended'
+ UNION ALL
+SELECT m.email, '450 4.2.1 This mailbox is suspended, try again later'
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active AND m.state = 'suspended';
+
+-- Postfix transport_maps: mail that reaches a suspended mailbox by an alias waits in the queue.
+CREATE VIEW emboux_mail.transport AS
+SELECT m.email AS key, 'retry:4.2.1 Mailbox or domain is suspended' AS transport
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active AND (m.state = 'suspended' OR d.state = 'suspended');
+
+-- Postfix smtpd_sender_login_maps: the address itself ...
+CREATE VIEW emboux_mail.senders AS
+SELECT m.email AS address, m.email AS login
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active;
+
+-- ... and the logins that may use any address of a domain: its own mailboxes that send for
+-- the domain, and those of its wildcard parent.
+CREATE VIEW emboux_mail.domain_senders AS
+SELECT d.name AS domain, m.email AS login
+  FROM emboux_mail.hosted d
+  JOIN emboux_mailbox m ON m.domain_id = d.id AND m.send_as = 'domain' AND m.active
+ UNION ALL
+SELECT d.name, m.email
+  FROM emboux_mail.hosted d
+  JOIN emboux_mailbox m ON m.domain_id = d.parent_id AND m.send_as = 'domain' AND m.active;
+
+-- The signer: which domains may stand in the From header of a login's mail.
+CREATE VIEW emboux_mail.header_senders AS
+SELECT m.email AS login, d.name AS domain
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active
+ UNION ALL
+SELECT m.email, child.name
+  FROM emboux_mailbox m
+  JOIN emboux_mail.hosted child ON child.parent_id = m.domain_id
+ WHERE m.active AND m.send_as = 'domain';
+
+-- Postfix check_sasl_access: logins that may not send now, also in a session that is open.
+CREATE VIEW emboux_mail.outbound AS
+SELECT m.email AS login,
+       CASE WHEN m.state = 'suspended'
+            THEN '554 5.7.1 This mailbox is suspended and may not send; ask its administrator'
+            WHEN d.state = 'suspended'
+            THEN '554 5.7.1 The domain ' || d.name || ' is suspended; ask its administrator'
+            ELSE '554 5.7.1 The domain ' || d.name || ' is not verified yet:'
+                 || ' publish its DNS records, then send again'
+       END AS action
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active AND (m.state = 'suspended' OR d.state <> 'verified');
+
+-- Dovecot passdb.
+CREATE VIEW emboux_mail.logins AS
+SELECT m.email, m.password_hash AS password, m.id AS mailbox, m.quota_mb * 1048576::bigint AS quota_bytes
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active AND m.state = 'active' AND d.state <> 'suspended' AND m.password_hash IS NOT NULL;
+
+-- Dovecot's second passdb: the password that only Odoo's outgoing server knows.
+CREATE VIEW emboux_mail.service_logins AS
+SELECT m.email, m.service_password_hash AS password, m.id AS mailbox,
+       m.quota_mb * 1048576::bigint AS quota_bytes
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active AND m.state = 'active' AND d.state <> 'suspended'
+   AND m.service_password_hash IS NOT NULL;
+
+-- Dovecot userdb.  The mailbox' number is its folder: an address that is given to somebody
+-- else later does not come with the mail of the one before.
+CREATE VIEW emboux_mail.users AS
+SELECT m.email, m.id AS mailbox, m.quota_mb * 1048576::bigint AS quota_bytes
+  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
+ WHERE m.active;
+
+-- OpenDKIM SigningTable and KeyTable: a subdomain signs with its parent's key (d=parent).
+CREATE VIEW emboux_mail.dkim_signing AS
+SELECT d.name AS lookup, k.id::text AS key_name
+  FROM emboux_mail.hosted d
+  JOIN emboux_dkim_key k ON k.domain_id = COALESCE(d.parent_id, d.id);
+
+CREATE VIEW emboux_mail.dkim_keys AS
+SELECT k.id::text AS key_name, d.name AS domain, k.selector, k.private_key
+  FROM emboux_dkim_key k JOIN emboux_mail.hosted d ON d.id = k.domain_id;

@@ -1,0 +1,55 @@
+from psycopg2 import IntegrityError
+
+from odoo.tests import TransactionCase
+from odoo.tools import mute_logger
+
+
+class PlatformCase(TransactionCase):
+    """A verified domain ``unit.example`` on the local backend."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.backend = cls.env.ref("emboux_mail_api.backend_local")
+        cls.backend.write(
+            {
+                "mail_host": "mail.unit.example",
+                "smtp_host": "mail.unit.example",
+                "imap_host": "mail.unit.example",
+            }
+        )
+        cls.domain = cls.make_domain("unit.example", state="verified")
+
+    @classmethod
+    def make_domain(cls, name, **values):
+        return cls.env["emboux.domain"].create(
+            {"name": name, "backend_id": cls.backend.id, **values}
+        )
+
+    @classmethod
+    def make_mailbox(cls, local_part, domain=None, **values):
+        return cls.env["emboux.mailbox"].create(
+            {"local_part": local_part, "domain_id": (domain or cls.domain).id, **values}
+        )
+
+    @classmethod
+    def make_alias(cls, local_part, destinations, domain=None, **values):
+        return cls.env["emboux.alias"].create(
+            {
+                "local_part": local_part,
+                "domain_id": (domain or cls.domain).id,
+                "destinations": destinations,
+                **values,
+            }
+        )
+
+    def assert_taken(self, model, create, words):
+        """The database refuses, with these words for the user (as the web client gets them)."""
+        with mute_logger("odoo.sql_db"), self.assertRaises(IntegrityError) as caught:
+            create()
+        self.assertIn(words, self.env[model]._sql_error_to_message(caught.exception))
+
+    def rows(self, statement, *parameters):
+        self.env.flush_all()
+        self.env.cr.execute(statement, parameters or None)
+        return self.env.cr.fetchall()

@@ -1,0 +1,117 @@
+from contextlib import contextmanager
+
+from odoo.tests import tagged
+
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestCost(PlatformCase):
+    """SQL statements, counted: the same for the first rows as for the ten-thousandth."""
+
+    CREATE, PAGE = 15, 6
+
+    @contextmanager
+    def _statements(self, at_most):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        before = self.env.cr.sql_log_count
+        yield
+        self.env.flush_all()
+        count = self.env.cr.sql_log_count - before
+        self.assertLessEqual(count, at_most)
+        self.counts.append(count)
+
+    def _grow(self, to):
+        """Rows as the ORM would leave them, without its time: what counts is their number."""
+        self.rows(
+            "INSERT INTO emboux_mailbox (local_part, domain_id, company_id, email, active, state,"
+            " send_as, quota_mb) SELECT 'n' || n, %(domain)s, %(company)s,"
+            " 'n' || n || '@unit.example', true, 'active', 'self', 1024"
+            " FROM generate_series((SELECT count(*) FROM emboux_mailbox) + 1, %(to)s) n"
+            " RETURNING 1".replace("%(domain)s", str(self.domain.id))
+            .replace("%(company)s", str(self.domain.company_id.id)).replace("%(to)s", str(to))
+        )
+        self.rows(
+            "INSERT INTO emboux_address (email, backend_id, mailbox_id)"
+            " SELECT email, %s, id FROM emboux_mailbox"
+            " ON CONFLICT (email, backend_id) DO NOTHING RETURNING 1",
+            self.backend.id,
+        )
+        self.env.cr.execute("ANALYZE emboux_mailbox, emboux_address")
+
+    def _page(self, model, specification):
+        domain = [("domain_id", "=", self.domain.id)] if model == "emboux.mailbox" else []
+        return self.env[model].web_search_read(domain, specification, limit=50, count_limit=10001)
+
+    def test_create_and_page(self):
+        self.counts = []
+        mailbox_page = {
+            field: {} for field in ("display_name", "name", "catch_all", "usage_percent",
+                                    "usage_mb", "quota_mb", "state", "send_as")
+        } | {"user_id": {"fields": {"display_name": {}}},
+             "domain_id": {"fields": {"display_name": {}}}}
+        self.make_mailbox("warm.up", password="a password to warm up")
+        self._page("emboux.mailbox", mailbox_page)
+        seen = []
+        for rows in (100, 10_000):
+            self._grow(rows)
+            with self._statements(self.CREATE):
+                self.make_mailbox(f"created{rows}", password="some password here")
+            with self._statements(self.PAGE):
+                page = self._page("emboux.mailbox", mailbox_page)
+            self.assertEqual(len(page["records"]), 50)
+            seen.append(self.counts[-2:])
+        self.assertEqual(seen[0], seen[1], "the same at row 10,000 as at row 100")
+
+    def test_page_of_domains(self):
+        self.counts = []
+        self.env["emboux.domain"].create(
+            [{"name": f"d{n}.example", "backend_id": self.backend.id} for n in range(50)]
+        )
+        page = {
+            field: {} for field in ("display_name", "mailbox_count", "alias_count", "usage_bytes",
+                                    "dns_state", "state", "last_check")
+        }
+        self._page("emboux.domain", page)
+        with self._statements(8):
+            self._page("emboux.domain", page)
+
+    def test_every_look_up_of_postfix_and_dovecot_uses_an_index(self):
+        self._grow(10_000)
+        self.rows(
+            "INSERT INTO emboux_alias (local_part, domain_id, email, kind, destinations, active)"
+            " SELECT 'a' || n, %s, 'a' || n || '@unit.example', 'forward', 'x@y.example', true"
+            " FROM generate_series(1, 10000) n RETURNING 1",
+            self.domain.id,
+        )
+        self.rows(
+            "INSERT INTO emboux_domain (name, backend_id, company_id, state, active, owned_since)"
+            " SELECT 'bulk' || n || '.example', %s, %s, 'verified', true, now()"
+            " FROM generate_series(1, 5000) n RETURNING 1",
+            self.backend.id, self.domain.company_id.id,
+        )
+        self.env.cr.execute("ANALYZE emboux_mailbox, emboux_alias, emboux_domain")
+        one = "n77@unit.example"
+        look_ups = {
+            "domains": ("name", "bulk7.example"),
+            "mailboxes": ("email", one),
+            "aliases": ("address", one),
+            "inbound": ("key", one),
+            "transport": ("key", one),
+            "senders": ("address", one),
+            "domain_senders": ("domain", "bulk7.example"),
+            "outbound": ("login", one),
+            "logins": ("email", one),
+            "service_logins": ("email", one),
+            "users": ("email", one),
+            "dkim_signing": ("lookup", "bulk7.example"),
+            "header_senders": ("login", one),
+        }
+        for view, (column, value) in look_ups.items():
+            plan = "\n".join(
+                row[0] for row in self.rows(
+                    f"EXPLAIN SELECT * FROM emboux_mail.{view} WHERE {column} = %s", value)
+            )
+            for table in ("emboux_mailbox", "emboux_alias", "emboux_domain"):
+                self.assertNotIn(f"Seq Scan on {table} ", plan, f"{view}:\n{plan}")

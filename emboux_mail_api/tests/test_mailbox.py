@@ -1,0 +1,185 @@
+from argon2 import PasswordHasher
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import Form, tagged
+
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestMailbox(PlatformCase):
+    def _hash(self, mailbox):
+        return self.rows("SELECT password_hash FROM emboux_mailbox WHERE id = %s", mailbox.id)[0][0]
+
+    def test_address_is_normalised(self):
+        mailbox = self.make_mailbox("  Ann.Adams ")
+        self.assertEqual(mailbox.local_part, "ann.adams")
+        self.assertEqual(mailbox.email, "ann.adams@unit.example")
+        self.assertEqual(mailbox.display_name, "ann.adams@unit.example")
+
+    def test_people_see_the_unicode_address(self):
+        domain = self.make_domain("bücher.example")
+        mailbox = self.make_mailbox("info", domain)
+        self.assertEqual(mailbox.email, "info@xn--bcher-kva.example")
+        self.assertEqual(mailbox.display_name, "info@bücher.example")
+
+    def test_password_is_hashed_and_never_comes_back(self):
+        mailbox = self.make_mailbox("ann", password="correct horse battery")
+        self.assertTrue(PasswordHasher().verify(self._hash(mailbox), "correct horse battery"))
+        self.assertFalse(mailbox.password)
+        self.assertFalse(mailbox.read(["password"])[0]["password"])
+        self.assertTrue(mailbox.has_password)
+        with self.assertRaises(AccessError):
+            mailbox.with_user(self.env.ref("base.user_admin")).read(["password_hash"])
+        self.assertNotIn(
+            "password_hash", mailbox.with_user(self.env.ref("base.user_admin")).fields_get()
+        )
+        chatter = " ".join(str(body) for body in mailbox.message_ids.mapped("body"))
+        self.assertNotIn("correct horse", chatter)
+        self.assertNotIn("argon2", chatter)
+
+    def test_a_hash_cannot_be_written(self):
+        admin = self.env.ref("base.user_admin")
+        mailbox = self.make_mailbox("ann").with_user(admin)
+        with self.assertRaises(AccessError):
+            mailbox.write({"password_hash": "$argon2id$mine"})
+        other = self.env["emboux.mailbox"].with_user(admin).create(
+            {"local_part": "eve", "domain_id": self.domain.id, "password_hash": "$argon2id$mine"}
+        )
+        self.assertFalse(self._hash(other))
+
+    def test_writing_a_password_replaces_the_hash(self):
+        mailbox = self.make_mailbox("ann", password="the first password")
+        before = self._hash(mailbox)
+        mailbox.password = "the second password"
+        self.assertNotEqual(self._hash(mailbox), before)
+        self.assertTrue(PasswordHasher().verify(self._hash(mailbox), "the second password"))
+        mailbox.write({"name": "Ann"})
+        mailbox.write({"password": False})
+        self.assertTrue(PasswordHasher().verify(self._hash(mailbox), "the second password"))
+
+    def test_dialog_sets_the_generated_password_once(self):
+        mailbox = self.make_mailbox("ann")
+        action = mailbox.action_set_password()
+        form = Form(self.env["emboux.set.password"].with_context(**action["context"]))
+        generated = form.password
+        self.assertEqual(len(generated), 23)
+        wizard = form.save()
+        wizard.action_apply()
+        self.assertTrue(PasswordHasher().verify(self._hash(mailbox), generated))
+        self.assertFalse(wizard.password)
+        [[stored]] = self.rows(
+            "SELECT count(*) FROM information_schema.columns"
+            " WHERE table_name = 'emboux_set_password' AND column_name = 'password'"
+        )
+        self.assertEqual(stored, 0, "the dialog's password is in no table")
+
+    def test_catch_all_is_installed_in_the_same_save(self):
+        mailbox = self.make_mailbox("ann", catch_all=True)
+        self.assertTrue(mailbox.catch_all)
+        alias = self.env["emboux.alias"].search([("email", "=", "@unit.example")])
+        self.assertEqual((alias.kind, alias.destinations), ("catch_all", "ann@unit.example"))
+        self.assertIn(mailbox, self.env["emboux.mailbox"].search([("catch_all", "=", True)]))
+
+    def test_catch_all_by_the_form(self):
+        form = Form(self.env["emboux.mailbox"])
+        form.local_part = "ann@unit.example"
+        form.domain_id = self.domain
+        form.catch_all = True
+        mailbox = form.save()
+        self.assertEqual(mailbox.email, "ann@unit.example")
+        self.assertTrue(self.domain.alias_ids.filtered(lambda a: a.kind == "catch_all"))
+
+    def test_a_second_catch_all_gets_copies_and_unticking_ends_it(self):
+        ann = self.make_mailbox("ann", catch_all=True)
+        bob = self.make_mailbox("bob", catch_all=True)
+        alias = self.env["emboux.alias"].search([("email", "=", "@unit.example")])
+        self.assertEqual(alias.destinations.split("\n"), [ann.email, bob.email])
+        ann.catch_all = False
+        self.assertEqual(alias.destinations, bob.email)
+        self.assertFalse(ann.catch_all)
+        bob.unlink()
+        self.assertFalse(alias.exists())
+
+    def test_a_mailbox_that_an_alias_needs_is_not_deleted(self):
+        ann = self.make_mailbox("ann")
+        self.make_alias("sales", "ann@unit.example")
+        with self.assertRaisesRegex(UserError, "sales@unit.example delivers to"):
+            ann.unlink()
+
+    def test_an_address_is_one_thing(self):
+        self.make_mailbox("ann")
+        self.assert_taken("emboux.address", lambda: self.make_mailbox("ANN"), "exists already")
+
+    def test_an_alias_cannot_take_a_mailbox_address(self):
+        self.make_mailbox("ann")
+        self.assert_taken(
+            "emboux.address",
+            lambda: self.make_alias("ann", "bob@elsewhere.example.net"),
+            "exists already",
+        )
+
+    def test_a_mailbox_cannot_take_an_alias_address(self):
+        self.make_alias("ann", "bob@elsewhere.example.net")
+        self.assert_taken("emboux.address", lambda: self.make_mailbox("ann"), "exists already")
+
+    def test_address_does_not_change(self):
+        mailbox = self.make_mailbox("ann")
+        with self.assertRaisesRegex(UserError, "cannot be changed"):
+            mailbox.local_part = "eve"
+        with self.assertRaisesRegex(UserError, "cannot be changed"):
+            mailbox.domain_id = self.make_domain("other.example")
+        mailbox.local_part = "ANN"
+        self.assertEqual(mailbox.email, "ann@unit.example")
+
+    def test_quota_starts_at_the_backends_default(self):
+        self.backend.default_quota_mb = 777
+        self.assertEqual(self.make_mailbox("ann").quota_mb, 777)
+        self.assertEqual(self.make_mailbox("bob", quota_mb=5).quota_mb, 5)
+
+    def test_usage_is_fetched_as_a_delta(self):
+        ann, bob = self.make_mailbox("ann", quota_mb=10), self.make_mailbox("bob")
+        self.backend._sync_usage()
+        self.rows(
+            "INSERT INTO emboux_mail.usage (username, bytes, messages)"
+            " VALUES ('ann@unit.example', 5242880, 3), ('bob@unit.example', 3000000000, 7)"
+            " RETURNING 1"
+        )
+        self.backend._sync_usage()
+        self.assertEqual((ann.usage_bytes, ann.message_total, ann.usage_percent),
+                         (5242880, 3, 50.0))
+        self.assertEqual(bob.usage_bytes, 3000000000, "more than 2 GiB fit")
+        self.assertEqual(self.domain.usage_bytes, 3005242880)
+        self.rows(
+            "UPDATE emboux_mail.usage SET bytes = 0 WHERE username = 'ann@unit.example' RETURNING 1"
+        )
+        self.backend._sync_usage()
+        self.assertEqual((ann.usage_bytes, self.domain.usage_bytes), (0, 3000000000))
+
+    def test_deleting_forgets_what_was_counted(self):
+        ann = self.make_mailbox("ann")
+        self.rows(
+            "INSERT INTO emboux_mail.usage (username, bytes) VALUES ('ann@unit.example', 9)"
+            " RETURNING 1"
+        )
+        ann.unlink()
+        self.assertFalse(self.rows("SELECT 1 FROM emboux_mail.usage"
+                                   " WHERE username = 'ann@unit.example'"))
+
+    def test_many_at_once(self):
+        boxes = self.env["emboux.mailbox"].create(
+            [
+                {
+                    "local_part": f"user{number}",
+                    "domain_id": self.domain.id,
+                    "password": f"password number {number}",
+                }
+                for number in range(20)
+            ]
+        )
+        hashes = dict(
+            self.rows("SELECT email, password_hash FROM emboux_mailbox WHERE id = ANY(%s)",
+                      boxes.ids)
+        )
+        for number, box in enumerate(boxes):
+            self.assertTrue(PasswordHasher().verify(hashes[box.email], f"password number {number}"))

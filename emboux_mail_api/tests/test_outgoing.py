@@ -1,0 +1,74 @@
+from unittest.mock import patch
+
+from argon2 import PasswordHasher
+
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+
+from odoo.addons.base.models.ir_mail_server import IrMail_Server
+
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestOutgoing(PlatformCase):
+    """What the button writes; that it really sends is shown in tests/ on real Postfix."""
+
+    def setUp(self):
+        super().setUp()
+        # Odoo opens no SMTP connection in unit tests, and another cursor sees no test data
+        self.startPatcher(patch.object(IrMail_Server, "test_smtp_connection", autospec=True))
+        self.enter_registry_test_mode_for_cursor()
+
+    def enter_registry_test_mode_for_cursor(self):
+        mode = self.enter_registry_test_mode()
+        mode.__enter__()
+        self.addCleanup(mode.__exit__, None, None, None)
+
+    def test_both_ways(self):
+        mailbox = self.make_mailbox("odoo")
+        mailbox.action_use_as_outgoing_tls()
+        server = mailbox.mail_server_id
+        self.assertEqual(
+            (server.smtp_host, server.smtp_port, server.smtp_encryption, server.smtp_user),
+            ("mail.unit.example", 465, "ssl_strict", "odoo@unit.example"),
+        )
+        mailbox.action_use_as_outgoing_starttls()
+        self.assertEqual(mailbox.mail_server_id, server, "renewed, not doubled")
+        self.assertEqual((server.smtp_port, server.smtp_encryption), (587, "starttls_strict"))
+
+    def test_it_sends_for_the_whole_domain_with_a_password_of_its_own(self):
+        mailbox = self.make_mailbox("odoo", password="what the person types")
+        mailbox.action_use_as_outgoing_tls()
+        self.assertEqual(mailbox.send_as, "domain")
+        [[person, service]] = self.rows(
+            "SELECT password_hash, service_password_hash FROM emboux_mailbox WHERE id = %s",
+            mailbox.id,
+        )
+        self.assertTrue(PasswordHasher().verify(person, "what the person types"))
+        self.assertTrue(PasswordHasher().verify(service, mailbox.mail_server_id.smtp_pass))
+
+    def test_subdomains_come_into_the_from_filter_and_leave_it(self):
+        self.domain.is_wildcard = True
+        self.make_domain("b.unit.example")
+        mailbox = self.make_mailbox("odoo")
+        mailbox.action_use_as_outgoing_tls()
+        server = mailbox.mail_server_id
+        self.assertEqual(server.from_filter, "unit.example,b.unit.example")
+        added = self.make_domain("a.unit.example")
+        self.assertEqual(server.from_filter, "unit.example,a.unit.example,b.unit.example")
+        added.unlink()
+        self.assertEqual(server.from_filter, "unit.example,b.unit.example")
+        for sender, matches in (("x@b.unit.example", True), ("x@c.unit.example", False)):
+            self.assertEqual(server._match_from_filter(sender, server.from_filter), matches)
+
+    def test_what_cannot_send_says_why(self):
+        pending = self.make_mailbox("odoo", self.make_domain("late.example"))
+        with self.assertRaisesRegex(UserError, "not verified yet"):
+            pending.action_use_as_outgoing_tls()
+        suspended = self.make_mailbox("gone", state="suspended")
+        with self.assertRaisesRegex(UserError, "is suspended"):
+            suspended.action_use_as_outgoing_tls()
+        self.backend.smtp_host = False
+        with self.assertRaisesRegex(UserError, "no SMTP host"):
+            self.make_mailbox("odoo").action_use_as_outgoing_tls()

@@ -1,0 +1,122 @@
+from odoo.tests import tagged
+
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestPublished(PlatformCase):
+    """What the views say to Postfix, Dovecot and the signer."""
+
+    def _get(self, view, key, value, column):
+        return sorted(
+            row[0]
+            for row in self.rows(f"SELECT {column} FROM emboux_mail.{view} WHERE {key} = %s", value)
+        )
+
+    def test_only_proven_domains_take_mail(self):
+        self.make_domain("claimed.example")
+        self.assertFalse(self._get("domains", "name", "claimed.example", "name"))
+        self.assertTrue(self._get("domains", "name", "unit.example", "name"))
+
+    def test_a_suspended_domain_still_takes_mail_to_defer_it(self):
+        self.make_mailbox("ann")
+        self.domain.action_suspend()
+        self.assertTrue(self._get("domains", "name", "unit.example", "name"))
+        [action] = self._get("inbound", "key", "unit.example", "action")
+        self.assertTrue(action.startswith("450 4.2.1"))
+        [transport] = self._get("transport", "key", "ann@unit.example", "transport")
+        self.assertTrue(transport.startswith("retry:"))
+        self.domain.action_activate()
+        self.assertFalse(self._get("inbound", "key", "unit.example", "action"))
+        self.assertFalse(self._get("transport", "key", "ann@unit.example", "transport"))
+
+    def test_a_mailbox_is_an_alias_of_itself_beside_the_catch_all(self):
+        self.make_mailbox("ann", catch_all=True)
+        self.make_mailbox("bob")
+        for address, expected in (("@unit.example", ["ann@unit.example"]),
+                                  ("bob@unit.example", ["bob@unit.example"])):
+            self.assertEqual(self._get("aliases", "address", address, "destination"), expected)
+
+    def test_logins(self):
+        mailbox = self.make_mailbox("ann")
+        self.assertFalse(self._get("logins", "email", mailbox.email, "email"))
+        mailbox.password = "a password that is set"
+        self.assertTrue(self._get("logins", "email", mailbox.email, "email"))
+        for suspend, activate in (
+            (mailbox.action_suspend, mailbox.action_activate),
+            (self.domain.action_suspend, self.domain.action_activate),
+            (mailbox.action_archive, mailbox.action_unarchive),
+        ):
+            suspend()
+            self.assertFalse(self._get("logins", "email", mailbox.email, "email"))
+            activate()
+            self.assertTrue(self._get("logins", "email", mailbox.email, "email"))
+
+    def test_senders(self):
+        self.domain.is_wildcard = True
+        self.make_domain("shop.unit.example")
+        ann = self.make_mailbox("ann")
+        odoo = self.make_mailbox("odoo", send_as="domain")
+        self.assertEqual(self._get("senders", "address", ann.email, "login"), [ann.email])
+        for domain in ("unit.example", "shop.unit.example"):
+            self.assertEqual(
+                self._get("domain_senders", "domain", domain, "login"), [odoo.email]
+            )
+        self.assertEqual(
+            self._get("header_senders", "login", odoo.email, "domain"),
+            ["shop.unit.example", "unit.example"],
+        )
+        self.assertEqual(
+            self._get("header_senders", "login", ann.email, "domain"), ["unit.example"]
+        )
+
+    def test_an_unverified_domain_may_not_send(self):
+        domain = self.make_domain("claimed.example")
+        self.make_mailbox("ann", domain)
+        [action] = self._get("outbound", "login", "ann@claimed.example", "action")
+        self.assertIn("claimed.example is not verified yet", action)
+        self.assertTrue(action.startswith("554 5.7.1"))
+
+    def test_a_subdomain_signs_with_its_parents_key(self):
+        self.domain.is_wildcard = True
+        self.make_domain("shop.unit.example")
+        parent = self._get("dkim_signing", "lookup", "unit.example", "key_name")
+        self.assertEqual(self._get("dkim_signing", "lookup", "shop.unit.example", "key_name"),
+                         parent)
+        [[domain, selector, pem]] = self.rows(
+            "SELECT domain, selector, private_key FROM emboux_mail.dkim_keys WHERE key_name = %s",
+            parent[0],
+        )
+        self.assertEqual((domain, selector), ("unit.example", "emboux"))
+        self.assertTrue(pem.startswith("-----BEGIN PRIVATE KEY-----"))
+
+    def test_no_role_of_ours_may_read_a_table_or_write_a_view(self):
+        roles = [row[0] for row in self.rows(
+            "SELECT rolname FROM pg_roles WHERE rolname IN"
+            " ('emboux_mail', 'emboux_usage', 'emboux_dkim')")]
+        self.assertEqual(len(roles), 3, "the set-up makes three roles")
+        readable = self.rows(
+            "SELECT r.rolname, n.nspname || '.' || c.relname, c.relkind::text"
+            "  FROM pg_roles r, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE r.rolname = ANY(%s) AND n.nspname IN ('public', 'emboux_mail')"
+            "   AND c.relkind IN ('r', 'v') AND has_table_privilege(r.oid, c.oid, 'SELECT')",
+            roles,
+        )
+        tables = [row for row in readable if row[2] == "r"]
+        self.assertEqual(tables, [("emboux_usage", "emboux_mail.usage", "r")])
+        self.assertGreater(len(readable), 10)
+        writable = self.rows(
+            "SELECT r.rolname, c.relname FROM pg_roles r, pg_class c"
+            "  JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE r.rolname = ANY(%s) AND n.nspname IN ('public', 'emboux_mail')"
+            "   AND c.relkind IN ('r', 'v')"
+            "   AND has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')",
+            roles,
+        )
+        self.assertEqual(writable, [("emboux_usage", "usage")])
+        secret = self.rows(
+            "SELECT has_table_privilege('emboux_mail', 'emboux_mail.dkim_keys', 'SELECT'),"
+            " has_table_privilege('emboux_dkim', 'emboux_mail.logins', 'SELECT'),"
+            " has_table_privilege('emboux_usage', 'emboux_mail.usage', 'DELETE')"
+        )
+        self.assertEqual(secret, [(False, False, False)])

@@ -1,0 +1,150 @@
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user, tagged
+
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestRoles(PlatformCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other_company = cls.env["res.company"].create({"name": "Other Company"})
+        cls.mine = cls.make_mailbox("mine")
+        cls.alias = cls.make_alias("sales", "mine@unit.example")
+        cls.theirs_domain = cls.make_domain("theirs.example", company_id=cls.other_company.id)
+        cls.theirs = cls.make_mailbox("boss", cls.theirs_domain)
+        cls.theirs_alias = cls.make_alias("info", "boss@theirs.example", cls.theirs_domain)
+        groups = {
+            "nobody": "base.group_user",
+            "user": "emboux_core.group_user",
+            "manager": "emboux_core.group_manager",
+            "admin": "emboux_core.group_admin",
+        }
+        cls.users = {
+            role: new_test_user(cls.env, f"role.{role}", groups=group)
+            for role, group in groups.items()
+        }
+        cls.stranger = new_test_user(
+            cls.env,
+            "role.stranger",
+            groups="emboux_core.group_admin",
+            company_id=cls.other_company.id,
+            company_ids=[(6, 0, cls.other_company.ids)],
+        )
+        cls.own = cls.make_mailbox("own", user_id=cls.users["user"].id)
+
+    def _as(self, role):
+        return self.env(user=self.users[role])
+
+    def test_an_employee_without_a_role_sees_nothing(self):
+        for model in ("domain", "mailbox", "alias", "dns.record", "backend", "address"):
+            with self.assertRaises(AccessError, msg=model):
+                self._as("nobody")[f"emboux.{model}"].search([])
+
+    def test_a_user_sees_his_mailbox_and_its_domain_alone(self):
+        env = self._as("user")
+        self.assertEqual(env["emboux.mailbox"].search([]), self.own.with_env(env))
+        self.assertEqual(env["emboux.domain"].search([]), self.domain.with_env(env))
+        for model in ("alias", "dns.record"):
+            with self.assertRaises(AccessError):
+                env[f"emboux.{model}"].search([])
+        with self.assertRaises(AccessError):
+            self.mine.with_env(env).read(["email"])
+
+    def test_a_user_changes_nothing_but_his_password(self):
+        env = self._as("user")
+        own = self.own.with_env(env)
+        for values in ({"quota_mb": 9}, {"send_as": "domain"}, {"state": "suspended"}):
+            with self.assertRaises(AccessError):
+                own.write(values)
+        with self.assertRaises(AccessError):
+            env["emboux.mailbox"].create({"local_part": "x", "domain_id": self.domain.id})
+        with self.assertRaises(AccessError):
+            own.unlink()
+        dialog = env["emboux.set.password"]
+        dialog.create({"mailbox_id": own.id, "password": "my own new password"})
+        self.assertTrue(self.own.has_password)
+        with self.assertRaises(AccessError):
+            dialog.create({"mailbox_id": self.mine.id, "password": "not my mailbox"})
+        self.assertFalse(self.mine.has_password)
+
+    def test_a_user_opens_his_form(self):
+        env = self._as("user")
+        own = self.own.with_env(env)
+        views = own.get_views([(False, "form"), (False, "list"), (False, "search")])
+        fields = [name for name in views["models"]["emboux.mailbox"]["fields"]
+                  if name not in ("password", "message_ids")]
+        self.assertEqual(own.read(fields)[0]["email"], "own@unit.example")
+
+    def test_a_manager_works_with_the_companys(self):
+        env = self._as("manager")
+        self.assertIn(self.mine.with_env(env), env["emboux.mailbox"].search([]))
+        mailbox = env["emboux.mailbox"].create(
+            {"local_part": "new", "domain_id": self.domain.id, "catch_all": True}
+        )
+        mailbox.action_suspend()
+        env["emboux.alias"].create(
+            {"local_part": "a", "domain_id": self.domain.id, "destinations": mailbox.email}
+        )
+        domain = env["emboux.domain"].create({"name": "managed.example"})
+        self.assertTrue(domain.dns_record_ids)
+        with self.assertRaises(AccessError):
+            env["emboux.dns.record"].create(
+                {"domain_id": domain.id, "key": "k", "record_type": "MX", "name": "n",
+                 "expected": "e", "level": "required"}
+            )
+        with self.assertRaises(AccessError):
+            env["emboux.address"].create(
+                {"email": "f@unit.example", "backend_id": self.backend.id,
+                 "mailbox_id": mailbox.id}
+            )
+        with self.assertRaises(AccessError):
+            self.backend.with_env(env).name = "x"
+        with self.assertRaises(AccessError):
+            self.backend.with_env(env).read(["secret"])
+
+    def test_an_administrator_works_with_backends_but_secrets_are_for_system_users(self):
+        env = self._as("admin")
+        self.backend.with_env(env).name = "Renamed"
+        with self.assertRaises(AccessError):
+            self.backend.with_env(env).read(["secret"])
+        keys = env["emboux.dkim.key"].search([])
+        self.assertTrue(keys)
+        with self.assertRaises(AccessError):
+            keys.read(["private_key"])
+
+    def test_companies_do_not_see_each_other(self):
+        theirs = {
+            "domain": self.theirs_domain,
+            "mailbox": self.theirs,
+            "alias": self.theirs_alias,
+            "dns.record": self.theirs_domain.dns_record_ids,
+            "address": self.env["emboux.address"].search([("email", "like", "theirs.example")]),
+            "dkim.key": self.env["emboux.dkim.key"].search(
+                [("domain_id", "=", self.theirs_domain.id)]
+            ),
+        }
+        env = self._as("admin")
+        stranger = self.env(user=self.stranger)
+        for name, records in theirs.items():
+            model = f"emboux.{name}"
+            self.assertTrue(records, model)
+            self.assertFalse(records.with_env(env) & env[model].search([]), model)
+            self.assertEqual(
+                stranger[model].search([]), records.with_env(stranger), model
+            )
+            with self.assertRaises(AccessError, msg=model):
+                records.with_env(env).read(["id", "create_date"] if name != "address"
+                                           else ["email"])
+        for record in (self.theirs_domain, self.theirs, self.theirs_alias):
+            with self.assertRaises(AccessError):
+                record.with_env(env).write({"active": False})
+            with self.assertRaises(AccessError):
+                record.with_env(env).unlink()
+
+    def test_a_mailbox_in_another_companys_domain_is_refused(self):
+        with self.assertRaises(AccessError):
+            self._as("manager")["emboux.mailbox"].create(
+                {"local_part": "spy", "domain_id": self.theirs_domain.id}
+            )

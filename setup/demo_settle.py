@@ -1,0 +1,32 @@
+"""Runs in ``odoo shell`` (see parts/demo.py): fits the demo records to this world's ports.
+
+Step ``configure`` prints the demo domain's zone text; step ``verify`` checks its DNS.
+"""
+
+import json
+import os
+
+wish = json.loads(os.environ["EMBOUX_WISH"])
+env = globals()["env"]
+domain = env["emboux.domain"].search([("name", "=", wish.get("domain"))])
+
+if os.environ["EMBOUX_STEP"] == "configure":
+    env.ref("base.user_admin").password = wish["password"]
+    parameters = env["ir.config_parameter"]
+    parameters.set_param("web.base.url", wish["url"])
+    if "backend" in wish:
+        parameters.set_param("emboux_core.dns_nameservers", wish["nameserver"])
+        parameters.set_param("emboux_core.dns_port", wish["dns_port"])
+        parameters.set_param("emboux_core.dns_allow_private", "True")
+        backend = env.ref("emboux_mail_api.backend_local")
+        backend.write(wish["backend"])
+        backend.action_test()
+        for name, password in wish["mailboxes"].items():
+            domain.mailbox_ids.filtered(lambda box, name=name: box.local_part == name).write(
+                {"password": password}
+            )
+        print(domain.zone_text)
+else:
+    domain.action_check_now()
+
+env.cr.commit()

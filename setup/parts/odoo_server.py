@@ -1,0 +1,117 @@
+"""Odoo's configuration, its database with the three add-ons, and its process."""
+
+import hashlib
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from . import odoo_code, postgres, system
+from .render import render
+from .supervisor import Service, listening
+
+ADDONS = ("emboux_core", "emboux_mail_api", "emboux_saas")
+DATABASE = "emboux"
+LOGIN = "admin"
+
+
+def config(state):
+    return state.path("odoo", "odoo.conf")
+
+
+def command(state):
+    return state.code / "venv" / "bin" / "odoo"
+
+
+def prepare(state, database=DATABASE, demo=True):
+    state.folder("odoo", "data")
+    render(
+        "odoo/odoo.conf",
+        config(state),
+        {
+            "ADDONS_PATH": odoo_code.addons_path(state),
+            "DATA_DIR": state.path("odoo", "data"),
+            "MASTER_PASSWORD": state.secret("odoo_master"),
+            "DB_PORT": state.port("postgres"),
+            "DB_PASSWORD": state.secret("odoo"),
+            "DB_NAME": database,
+            "HTTP_PORT": state.port("odoo"),
+            "GEVENT_PORT": state.port("odoo_gevent"),
+            "WITH_DEMO": demo,
+        },
+        mode="600",
+    )
+
+
+def run(state, *arguments, show=False, **kwargs):
+    """Run Odoo to the end; its log is shown live, or at the end when it failed."""
+    argv = [str(command(state)), *arguments]
+    if show:
+        done = subprocess.run(argv, check=False, **kwargs)
+        if done.returncode:
+            raise SystemExit(done.returncode)
+        return None
+    return system.run(argv, **kwargs)
+
+
+def make_database(state, database=DATABASE):
+    """Install the add-ons into a new database, or update one whose add-ons have changed.
+
+    A database whose making was interrupted is made again from the start.
+    """
+    remembered = f"database {database}"
+    code = _fingerprint()
+    if state.fact(remembered) == code and postgres.exists(state, database):
+        return
+    conf = ["-c", str(config(state)), "-d", database, "--stop-after-init", "--no-http"]
+    quiet = ["--log-level=warn"]
+    started = time.monotonic()
+    if state.fact(remembered) and postgres.exists(state, database):
+        print(f"Updating the add-ons in database {database} ...", flush=True)
+        run(state, "server", *conf, *quiet, "-u", ",".join(ADDONS))
+    else:
+        print(f"Making database {database} with demo data (one to three minutes) ...", flush=True)
+        postgres.drop(state, database)
+        postgres.create(state, database)
+        run(state, "server", *conf, *quiet, "-i", ",".join(ADDONS))
+    state.fact(remembered, code)
+    print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _fingerprint():
+    """Changes when a file changes that an update of the add-ons would read."""
+    digest = hashlib.sha256()
+    for addon in ADDONS:
+        for path in sorted((odoo_code.PROJECT / addon).rglob("*")):
+            if path.suffix in {".py", ".xml", ".csv", ".sql"} and "tests" not in path.parts:
+                digest.update(str(path.relative_to(odoo_code.PROJECT)).encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def shell(state, script, database=DATABASE, **environment):
+    """Run a script of ours in ``odoo shell`` (``env`` is there); returns what it printed."""
+    with Path(script).open() as source:
+        return run(
+            state, "shell", "-c", str(config(state)), "-d", database, "--no-http",
+            "--log-level=warn", stdin=source, env={**environment(state), **environment},
+        )
+
+
+def environment(state):
+    """Odoo trusts the demo's certificate authority too, so that it can insist on valid TLS."""
+    bundle = state.path("tls", "ca-bundle.pem")
+    trust = {"SSL_CERT_FILE": str(bundle)} if bundle.exists() else {}
+    return {**os.environ, **trust}
+
+
+def services(state, database=DATABASE):
+    return [
+        Service(
+            "odoo",
+            (str(command(state)), "server", "-c", str(config(state)), "-d", database),
+            ready=listening(state.port("odoo")),
+            env=environment(state),
+            start_seconds=120,
+        )
+    ]

@@ -1,0 +1,74 @@
+"""One world: all servers of one state folder, set up and started in their order."""
+
+import fcntl
+
+from . import demo, dns, mail, odoo_code, odoo_server, postgres, signer, sink, system, tls
+from .state import State
+from .supervisor import Supervisor
+
+MAIL_PARTS = (tls, dns, signer, mail, sink)
+
+
+class World:
+    """``install`` what is missing, ``start`` the servers, ``stop`` them."""
+
+    def __init__(self, root, mail=True, code=None, echo=True, database=odoo_server.DATABASE):
+        self.state = State(root, code)
+        self.mail = mail
+        self.database = database
+        self.supervisor = Supervisor(self.state, echo)
+        self._lock = None
+
+    def install(self):
+        parts = (postgres, *MAIL_PARTS) if self.mail else (postgres,)
+        system.install_packages([name for part in parts for name in part.PACKAGES])
+        odoo_code.prepare(self.state)
+
+    def lock(self):
+        """Be the only one who runs this world; returns whether that is so."""
+        self._lock = self.state.path("lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock = None
+            return False
+        return True
+
+    def start_database(self):
+        self.supervisor.end_leftovers()
+        for name in self.state.renew_taken_ports():
+            print(f"The port of {name} was taken by another program: a new one is picked.")
+        postgres.prepare(self.state)
+        self._start(postgres)
+        postgres.make_roles(self.state)
+
+    def start_mail(self):
+        where = mail.Database(port=self.state.port("postgres"), name=self.database)
+        tls.prepare(self.state)
+        dns.prepare(self.state)
+        signer.prepare(self.state, where)
+        mail.prepare(self.state, where)
+        sink.prepare(self.state)
+        for part in (dns, sink, signer, mail):
+            self._start(part)
+
+    def start_odoo(self):
+        for service in odoo_server.services(self.state, self.database):
+            self.supervisor.start(service)
+
+    def start(self):
+        """Everything, with demo data, ready to be used."""
+        self.start_database()
+        odoo_server.prepare(self.state, self.database)
+        odoo_server.make_database(self.state, self.database)
+        if self.mail:
+            self.start_mail()
+        demo.settle(self.state, self.database, self.mail)
+        self.start_odoo()
+
+    def _start(self, part):
+        for service in part.services(self.state):
+            self.supervisor.start(service)
+
+    def stop(self):
+        self.supervisor.stop()
