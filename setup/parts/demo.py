@@ -12,7 +12,7 @@ MAIL_HOST = f"mail.{report.DEMO_DOMAIN}"
 
 def settle(state, database, mail):
     """Write what depends on this machine; nothing to do if that has not changed."""
-    wish = {"password": state.secret("admin"), "url": f"http://127.0.0.1:{state.port('odoo')}"}
+    wish = {"password": state.password("admin"), "url": f"http://127.0.0.1:{state.port('odoo')}"}
     if mail:
         wish |= {
             "backend": {
@@ -27,7 +27,7 @@ def settle(state, database, mail):
             "nameserver": f"127.0.0.1:{state.port('dns')}",
             "dns_port": str(state.port("dns")),
             "domain": report.DEMO_DOMAIN,
-            "mailboxes": {name: state.secret(f"mailbox {name}") for name in ("alice", "bob")},
+            "mailboxes": {name: state.password(f"mailbox {name}") for name in ("alice", "bob")},
         }
     text = json.dumps(wish, sort_keys=True)
     code = hashlib.sha256((text + SCRIPT.read_text()).encode()).hexdigest()

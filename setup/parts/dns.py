@@ -43,7 +43,7 @@ def services(state):
     return [
         Service(
             "dns",
-            ("knotd", "-c", str(state.path("dns", "knot.conf"))),
+            ("/usr/sbin/knotd", "-c", str(state.path("dns", "knot.conf"))),
             ready=listening(state.port("dns")),
             user="knot",
             cwd="/",

@@ -42,7 +42,7 @@ def services(state):
     return [
         Service(
             "dovecot",
-            ("dovecot", "-F", "-c", str(state.path("dovecot", "dovecot.conf"))),
+            ("/usr/sbin/dovecot", "-F", "-c", str(state.path("dovecot", "dovecot.conf"))),
             ready=listening(state.port("imap")),
             root=True,
             cwd="/",

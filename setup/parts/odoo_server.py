@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -15,8 +16,8 @@ DATABASE = "emboux"
 LOGIN = "admin"
 
 
-def config(state):
-    return state.path("odoo", "odoo.conf")
+def config(state, database=DATABASE):
+    return state.path("odoo", f"{database}.conf")
 
 
 def command(state):
@@ -27,7 +28,7 @@ def prepare(state, database=DATABASE, demo=True):
     state.folder("odoo", "data")
     render(
         "odoo/odoo.conf",
-        config(state),
+        config(state, database),
         {
             "ADDONS_PATH": odoo_code.addons_path(state),
             "DATA_DIR": state.path("odoo", "data"),
@@ -54,16 +55,18 @@ def run(state, *arguments, show=False, **kwargs):
     return system.run(argv, **kwargs)
 
 
-def make_database(state, database=DATABASE):
+def make_database(state, database=DATABASE, anew=False):
     """Install the add-ons into a new database, or update one whose add-ons have changed.
 
     A database whose making was interrupted is made again from the start.
     """
+    if anew:
+        postgres.drop(state, database)
     remembered = f"database {database}"
     code = _fingerprint()
     if state.fact(remembered) == code and postgres.exists(state, database):
         return
-    conf = ["-c", str(config(state)), "-d", database, "--stop-after-init", "--no-http"]
+    conf = ["-c", str(config(state, database)), "-d", database, "--stop-after-init", "--no-http"]
     quiet = ["--log-level=warn"]
     started = time.monotonic()
     if state.fact(remembered) and postgres.exists(state, database):
@@ -78,6 +81,16 @@ def make_database(state, database=DATABASE):
     print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
 
 
+def copy_database(state, source, target):
+    """A second database with the same content, files included; nobody may be using the first."""
+    postgres.drop(state, target)
+    postgres.create(state, target, template=source)
+    files = state.path("odoo", "data", "filestore")
+    shutil.rmtree(files / target, ignore_errors=True)
+    if (files / source).exists():
+        shutil.copytree(files / source, files / target)
+
+
 def _fingerprint():
     """Changes when a file changes that an update of the add-ons would read."""
     digest = hashlib.sha256()
@@ -89,12 +102,12 @@ def _fingerprint():
     return digest.hexdigest()[:16]
 
 
-def shell(state, script, database=DATABASE, **environment):
+def shell(state, script, database=DATABASE, **variables):
     """Run a script of ours in ``odoo shell`` (``env`` is there); returns what it printed."""
     with Path(script).open() as source:
         return run(
-            state, "shell", "-c", str(config(state)), "-d", database, "--no-http",
-            "--log-level=warn", stdin=source, env={**environment(state), **environment},
+            state, "shell", "-c", str(config(state, database)), "-d", database, "--no-http",
+            "--log-level=warn", stdin=source, env={**environment(state), **variables},
         )
 
 
@@ -109,7 +122,7 @@ def services(state, database=DATABASE):
     return [
         Service(
             "odoo",
-            (str(command(state)), "server", "-c", str(config(state)), "-d", database),
+            (str(command(state)), "server", "-c", str(config(state, database)), "-d", database),
             ready=listening(state.port("odoo")),
             env=environment(state),
             start_seconds=120,

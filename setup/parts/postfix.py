@@ -40,7 +40,7 @@ def prepare(state, db, policy_port=None):
         ))
     if any(changed) or not (queue / "pid").exists():
         # makes the folders of the queue and looks at the configuration
-        system.run(system.as_root(["postfix", "-c", str(config), "check"]))
+        system.run(system.as_root(["/usr/sbin/postfix", "-c", str(config), "check"]))
 
 
 def services(state):

@@ -21,7 +21,7 @@ def write(state, database, mail):
             "url": f"http://127.0.0.1:{state.port('odoo')}",
             "db": database,
             "login": odoo_server.LOGIN,
-            "password": state.secret("admin"),
+            "password": state.password("admin"),
         },
         "postgres": {"host": "127.0.0.1", "port": state.port("postgres"), "db": database},
     }
@@ -35,7 +35,7 @@ def write(state, database, mail):
         }
         report["demo_domain"] = DEMO_DOMAIN
         report["demo_mailboxes"] = {
-            f"{name}@{DEMO_DOMAIN}": state.secret(f"mailbox {name}") for name in ("alice", "bob")
+            f"{name}@{DEMO_DOMAIN}": state.password(f"mailbox {name}") for name in ("alice", "bob")
         }
     path(state).touch(mode=0o600)
     path(state).write_text(json.dumps(report, indent=1))

@@ -25,7 +25,7 @@ def services(state):
     return [
         Service(
             "signer",
-            ("opendkim", "-f", "-x", str(state.path("opendkim", "opendkim.conf"))),
+            ("/usr/sbin/opendkim", "-f", "-x", str(state.path("opendkim", "opendkim.conf"))),
             ready=listening(state.port("opendkim")),
             user="opendkim",
             cwd="/",

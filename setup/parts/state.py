@@ -52,6 +52,17 @@ class State:
             self.save()
         return self._data["secrets"][name]
 
+    def password(self, name):
+        """A random password that a person types: short, without letters that look alike."""
+        letters = "abcdefghijkmnpqrstuvwxyz23456789"
+        known = self._data["secrets"]
+        if name not in known:
+            known[name] = "-".join(
+                "".join(secrets.choice(letters) for _ in range(4)) for _ in range(3)
+            )
+            self.save()
+        return known[name]
+
     def fact(self, name, value=None):
         """Read a remembered fact, or remember it when a value is given."""
         if value is not None and self._data["facts"].get(name) != value:

@@ -1,0 +1,1 @@
+"""Clients of the running world: Odoo's RPC, plain SMTP and IMAP, the browser."""

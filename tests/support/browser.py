@@ -1,0 +1,71 @@
+"""The real web client in Debian's Chromium: runs tours and takes pictures."""
+
+import json
+
+from playwright.sync_api import sync_playwright
+
+# Chromium must not look for updates, and as root it has no sandbox of its own.
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--disable-quic", "--no-first-run"]
+
+
+class Browser:
+    def __init__(self, status, pictures):
+        self._url, self._pictures = status["odoo"]["url"], pictures
+        self._playwright = sync_playwright().start()
+        self._chromium = self._playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=FLAGS
+        )
+        self.page = self._chromium.new_page(viewport={"width": 1360, "height": 1000})
+        self.errors = []
+        self.page.on("console", self._listen)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._said = []
+
+    def _listen(self, message):
+        self._said.append(message.text)
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def close(self):
+        self._chromium.close()
+        self._playwright.stop()
+
+    def log_in(self, login, password):
+        self.page.goto(f"{self._url}/web/login")
+        self.page.fill("input[name=login]", login)
+        self.page.fill("input[name=password]", password)
+        self.page.click(".oe_login_form button[type=submit]")
+        self.page.wait_for_selector(".o_main_navbar", timeout=120_000)
+
+    def tour(self, name, path, seconds=60):
+        """Run one of the add-ons' tours; fails with what the browser said."""
+        self._said.clear()
+        self.errors.clear()
+        self.page.goto(f"{self._url}{path}?debug=tests")
+        self.page.wait_for_function(
+            f"window.odoo && odoo.isTourReady && odoo.isTourReady({json.dumps(name)})",
+            timeout=120_000,
+        )
+        options = json.dumps({"stepDelay": 0, "keepWatchBrowser": False, "debug": False,
+                              "startUrl": path, "delayToCheckUndeterminisms": 0})
+        self.page.evaluate(f"odoo.startTour({json.dumps(name)}, {options}), true")
+        for _ in range(seconds * 10):
+            if any("tour succeeded" in text for text in self._said):
+                break
+            if self.errors:
+                break
+            self.page.wait_for_timeout(100)
+        if self.errors or not any("tour succeeded" in text for text in self._said):
+            self.picture(f"failed_{name}")
+            said = "\n".join([*self._said[-15:], *self.errors])
+            raise AssertionError(f"The tour {name} did not succeed (see {self._pictures}):\n{said}")
+
+    def open(self, path, wait_for):
+        self.errors.clear()
+        self.page.goto(f"{self._url}{path}")
+        self.page.wait_for_selector(wait_for, timeout=60_000)
+
+    def picture(self, name):
+        self._pictures.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=self._pictures / f"{name}.png")

@@ -1,0 +1,112 @@
+"""Plain SMTP and IMAP, and what the outside world received."""
+
+import contextlib
+import email
+import email.policy
+import imaplib
+import mailbox
+import smtplib
+import ssl
+import time
+from email.message import EmailMessage
+
+PATIENCE = 15  # seconds until a message that should have arrived is missed
+
+
+def message(sender, recipient, subject, body="Hello.\n"):
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = sender, recipient, subject
+    mail["Message-ID"] = f"<{subject.replace(' ', '.')}.{time.time_ns()}@tests.example>"
+    mail.set_content(body)
+    return mail
+
+
+def eventually(what, probe, seconds=PATIENCE):
+    """Ask until ``probe`` gives something true; fail with ``what`` is missing."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = probe()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.1)
+
+
+class Mail:
+    """The world's mail servers, as ``setup/run --status --json`` names them."""
+
+    def __init__(self, status, ca_file):
+        self.status = status
+        self.tls = ssl.create_default_context(cafile=ca_file)
+
+    def from_outside(self, sender, recipient, subject, body="Hello.\n", **kwargs):
+        """What another mail server does: no login, port 25."""
+        with smtplib.SMTP("localhost", self.status["smtp"]["port"], timeout=30) as smtp:
+            smtp.ehlo("outside.tests.example")
+            smtp.send_message(message(sender, recipient, subject, body), sender, [recipient],
+                              **kwargs)
+
+    @contextlib.contextmanager
+    def login(self, address, password, tls=True):
+        """A mail program that has logged in, by SSL/TLS or STARTTLS; strict about certificates."""
+        if tls:
+            smtp = smtplib.SMTP_SSL("localhost", self.status["smtps"]["port"], timeout=30,
+                                    context=self.tls)
+        else:
+            smtp = smtplib.SMTP("localhost", self.status["submission"]["port"], timeout=30)
+            smtp.starttls(context=self.tls)
+        with smtp:
+            smtp.login(address, password)
+            yield smtp
+
+    def submit(self, address, password, recipient, subject, sender=None, **kwargs):
+        with self.login(address, password, **kwargs) as smtp:
+            sender = sender or address
+            smtp.send_message(message(sender, recipient, subject), sender, [recipient])
+
+    def imap(self, address, password):
+        client = imaplib.IMAP4_SSL("localhost", self.status["imaps"]["port"],
+                                   ssl_context=self.tls, timeout=30)
+        client.login(address, password)
+        return client
+
+    def can_login(self, address, password):
+        try:
+            self.imap(address, password).logout()
+        except imaplib.IMAP4.error:
+            return False
+        return True
+
+    def subjects(self, address, password, folder="INBOX"):
+        client = self.imap(address, password)
+        try:
+            client.select(folder, readonly=True)
+            _ok, found = client.search(None, "ALL")
+            subjects = []
+            for number in found[0].split():
+                _ok, parts = client.fetch(number, "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+                header = email.message_from_bytes(parts[0][1], policy=email.policy.default)
+                subjects.append(header["Subject"])
+            return subjects
+        finally:
+            client.logout()
+
+    def arrives(self, address, password, subject, folder="INBOX"):
+        eventually(
+            f"'{subject}' in {address}",
+            lambda: subject in self.subjects(address, password, folder),
+        )
+
+    def outside(self, subject):
+        """The raw message with that subject that reached the outside world."""
+
+        def probe():
+            for found in mailbox.Maildir(self.status["sink"]["maildir"], create=False):
+                if found["Subject"] == subject:
+                    return found.as_bytes()
+            return None
+
+        return eventually(f"'{subject}' at the outside", probe)
+
+    def outside_subjects(self):
+        return [m["Subject"] for m in mailbox.Maildir(self.status["sink"]["maildir"], create=False)]
