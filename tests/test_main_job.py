@@ -37,10 +37,10 @@ def outgoing(toured, browser, odoo):
     browser.tour("emboux_outgoing_server", "/odoo/mailboxes")
     browser.picture("mailbox")
     [mailbox] = odoo("emboux.mailbox").search_read(
-        [("email", "=", OFFICE)], ["mail_server_id", "send_as"]
+        [("email", "=", OFFICE)], ["mail_server_ids", "send_as"]
     )
     assert mailbox["send_as"] == "domain"
-    return mailbox["mail_server_id"][0]
+    return mailbox["mail_server_ids"][0]
 
 
 def test_domain_is_verified_by_its_dns(toured, odoo):

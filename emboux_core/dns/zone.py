@@ -19,6 +19,9 @@ _TRIES = 3  # questions for one record, once one server of the zone is known to 
 _STAGGER_S = 0.25  # after which the next server is tried beside the one that keeps us waiting
 # Second-level labels that country registries use as if they were top-level domains.
 _REGISTRY_LABELS = frozenset(b"ac co com edu gob gov gv ltd me mil ne net nom or org plc".split())
+# Top-level names that nobody sells names below (RFC 2606, ICANN): a company's own network or a
+# demonstration may hold such a zone as a whole.
+_PRIVATE_LABELS = frozenset(b"example internal".split())
 
 
 class NotDelegated(Exception):
@@ -217,7 +220,7 @@ def _is_registry(name: dns.name.Name) -> bool:
     labels = name.labels[:-1]  # without the root
     if len(labels) == 2:
         return len(labels[1]) == 2 and labels[0].lower() in _REGISTRY_LABELS
-    return len(labels) < 2
+    return len(labels) < 2 and not (labels and labels[0].lower() in _PRIVATE_LABELS)
 
 
 def _in_vain(rdtype: str, name: dns.name.Name, failures: dict[Server, str]) -> str:

@@ -47,7 +47,7 @@ class AddressMixin(models.AbstractModel):
         "Address", help="The part before the @, for example: info"
     )
     domain_id = fields.Many2one(
-        "emboux.domain", required=True, index=True, ondelete="restrict", check_company=True
+        "emboux.domain", "Domain", required=True, index=True, ondelete="restrict"
     )
     company_id = fields.Many2one(
         related="domain_id.company_id", store=True, index=True, precompute=True

@@ -314,7 +314,7 @@ class Domain(models.Model):
 
     def action_suspend(self):
         """Freeze: neither in nor out, nothing lost.  Mail from outside waits with its sender."""
-        self.write({"state": "suspended"})
+        return self.write({"state": "suspended"})
 
     def action_activate(self):
         """Restore what was before the suspension."""
@@ -322,6 +322,7 @@ class Domain(models.Model):
             lambda d: d.state_before or "pending"
         ).items():
             domains.write({"state": state})
+        return True
 
     def action_open_mailboxes(self):
         return self._open("emboux_core.action_mailbox")

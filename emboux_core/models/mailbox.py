@@ -146,14 +146,16 @@ class Mailbox(models.Model):
             vals["local_part"] = self._normalise_local_part(vals.get("local_part") or "")
         # before the first statement: hashing takes long and must hold no lock
         plain = [vals.pop("password", None) for vals in vals_list]
-        for vals, password_hash in zip(vals_list, self._hash(plain, vals_list), strict=True):
+        hashes = self._hash(plain, vals_list)
+        for vals in vals_list:
             vals.pop("password_hash", None)
-            if password_hash:
-                vals["password_hash"] = password_hash
         # the catch-all comes last: it points at the mailbox, which has to be there by then
         catching = [bool(vals.pop("catch_all", False)) for vals in vals_list]
         mailboxes = super().create(vals_list)
-        for mailbox, catches in zip(mailboxes, catching, strict=True):
+        for mailbox, password_hash, catches in zip(mailboxes, hashes, catching, strict=True):
+            if password_hash:
+                # as superuser: the hash is in no user's reach, not even to write
+                mailbox.sudo().password_hash = password_hash
             if catches:
                 mailbox.catch_all = True
         return mailboxes
@@ -166,8 +168,10 @@ class Mailbox(models.Model):
             raise AccessError(self.env._("Set a password, not its hash."))
         password = vals.pop("password", None)
         if password:
-            vals["password_hash"] = self._hash([password], [{}])[0]
-        return super().write(vals)
+            self.check_access("write")
+            # as superuser: see create
+            self.sudo().write({"password_hash": self._hash([password], [{}])[0]})
+        return super().write(vals) if vals else True
 
     def _hash(self, plain, vals_list):
         try:
@@ -239,10 +243,10 @@ class Mailbox(models.Model):
     # -- what people do ------------------------------------------------------------------
 
     def action_suspend(self):
-        self.write({"state": "suspended"})
+        return self.write({"state": "suspended"})
 
     def action_activate(self):
-        self.write({"state": "active"})
+        return self.write({"state": "active"})
 
     def _set_password(self, password):
         """Set a password as somebody who may write the mailbox, or as its own user."""

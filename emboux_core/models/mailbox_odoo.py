@@ -15,13 +15,8 @@ class MailboxOdoo(models.Model):
     _inherit = "emboux.mailbox"
 
     service_password_hash = fields.Char(copy=False, groups=NO_ACCESS)
-    mail_server_id = fields.Many2one(
-        "ir.mail_server",
-        "Odoo Outgoing Server",
-        readonly=True,
-        copy=False,
-        ondelete="set null",
-        index="btree_not_null",
+    mail_server_ids = fields.One2many(
+        "ir.mail_server", "emboux_mailbox_id", "Odoo Outgoing Server", groups="base.group_system"
     )
 
     smtp_host = fields.Char(related="backend_id.smtp_host")
@@ -58,13 +53,13 @@ class MailboxOdoo(models.Model):
             "smtp_pass": password,
             "from_filter": self._from_filter(),
             "active": True,
+            "emboux_mailbox_id": self.id,
         }
-        server = self.mail_server_id
+        server = self.with_context(active_test=False).mail_server_ids[:1]
         if server:
             server.write(values)
         else:
             server = self.env["ir.mail_server"].create(values)
-            self.mail_server_id = server
         server.test_smtp_connection()
         return {
             "type": "ir.actions.client",
@@ -101,7 +96,8 @@ class MailboxOdoo(models.Model):
     def _commit_service_password(self, password):
         """Store the hash in a transaction of its own: the mail server has to see it now.
 
-        Should the test fail after it, what stays is a password that nobody knows.
+        Should the test fail after it, what stays is a password that nobody knows.  The
+        caller's transaction must not write this row, it would never get it (40001).
         """
         values = {"service_password_hash": passwords.hash_all([password])[0]}
         if self.send_as != "domain":
@@ -120,9 +116,18 @@ class MailboxOdoo(models.Model):
         return ",".join(domains.mapped("name"))
 
     def _refresh_from_filter(self):
-        for mailbox in self.filtered("mail_server_id"):
-            # as superuser: whoever adds a subdomain need not administer Odoo's mail servers
-            mailbox.sudo().mail_server_id.from_filter = mailbox._from_filter()
+        # as superuser: whoever adds a subdomain need not administer Odoo's mail servers
+        for mailbox in self.sudo():
+            mailbox.mail_server_ids.from_filter = mailbox._from_filter()
+
+
+class MailServer(models.Model):
+    _inherit = "ir.mail_server"
+
+    emboux_mailbox_id = fields.Many2one(
+        "emboux.mailbox", "Emboux Mailbox", readonly=True, copy=False, ondelete="set null",
+        index="btree_not_null",
+    )
 
 
 class DomainSenders(models.Model):
@@ -132,5 +137,5 @@ class DomainSenders(models.Model):
         """Subdomains came or went: Odoo's outgoing servers cover them from now on."""
         if self:
             self.env["emboux.mailbox"].sudo().search(
-                [("domain_id", "in", self.ids), ("mail_server_id", "!=", False)]
+                [("domain_id", "in", self.ids), ("mail_server_ids", "!=", False)]
             )._refresh_from_filter()

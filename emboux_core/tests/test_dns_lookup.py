@@ -290,9 +290,17 @@ class TestBrokenServers(LookupCase):
 
 class TestDelegation(LookupCase):
     def test_not_registered(self):
-        check = self.check("nobody.test")
+        self.resolver.add_zone("shop", "")
+        check = self.check("nobody.shop")
         self.assert_all(check, "missing")
-        self.assertIn("nobody.test is not registered or not delegated", check.error)
+        self.assertIn("nobody.shop is not registered or not delegated", check.error)
+
+    def test_a_private_zone_is_no_registry(self):
+        """Names below .internal are nobody's to sell: the zone of its holder counts."""
+        self.resolver.add_zone("internal", "")
+        check = self.check("nobody.internal")
+        self.assert_all(check, "missing")
+        self.assertEqual(check.error, "")
 
     def test_not_registered_below_a_country_registry(self):
         self.resolver.add_zone("co.uk", "")

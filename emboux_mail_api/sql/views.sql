@@ -106,8 +106,7 @@ SELECT m.email, m.password_hash AS password, m.id AS mailbox, m.quota_mb * 10485
 
 -- Dovecot's second passdb: the password that only Odoo's outgoing server knows.
 CREATE VIEW emboux_mail.service_logins AS
-SELECT m.email, m.service_password_hash AS password, m.id AS mailbox,
-       m.quota_mb * 1048576::bigint AS quota_bytes
+SELECT m.email, m.service_password_hash AS password
   FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
  WHERE m.active AND m.state = 'active' AND d.state <> 'suspended'
    AND m.service_password_hash IS NOT NULL;

@@ -64,6 +64,41 @@ class TestCost(PlatformCase):
             seen.append(self.counts[-2:])
         self.assertEqual(seen[0], seen[1], "the same at row 10,000 as at row 100")
 
+    def test_views_of_50_000_mailboxes(self):
+        """What the web client asks when it opens list, kanban, graph, form and domain form."""
+        self.counts = []
+        self._grow(50_000)
+        mailboxes = self.env["emboux.mailbox"]
+        arch = mailboxes.get_views(
+            [(False, "list"), (False, "kanban"), (False, "form"), (False, "search")]
+        )
+        shown = {
+            field: {} for field in arch["models"]["emboux.mailbox"]["fields"]
+            if field in mailboxes._fields and mailboxes._fields[field].type
+            not in ("one2many", "many2many", "properties")
+        }
+        with self._statements(10):
+            page = mailboxes.web_search_read(
+                [], shown, limit=80, count_limit=10001, order="email"
+            )
+        self.assertEqual(len(page["records"]), 80)
+        self.assertEqual(page["length"], 10001, "counting stops, it does not read them all")
+        with self._statements(20):
+            mailboxes.browse(page["records"][7]["id"]).web_read(shown)
+        with self._statements(6):
+            mailboxes.formatted_read_group([], ["domain_id"], ["usage_mb:sum", "__count"])
+        with self._statements(6):
+            mailboxes.web_search_read(
+                [("email", "ilike", "n4999")], {"display_name": {}}, limit=80
+            )
+        domain_form = {
+            "display_name": {}, "mailbox_count": {}, "alias_count": {}, "usage_bytes": {},
+            "dns_record_ids": {"fields": {"name": {}, "expected": {}, "advice": {}}, "limit": 40},
+            "mailbox_ids": {"fields": {"display_name": {}, "catch_all": {}}, "limit": 20},
+        }
+        with self._statements(15):
+            self.domain.web_read(domain_form)
+
     def test_page_of_domains(self):
         self.counts = []
         self.env["emboux.domain"].create(

@@ -28,13 +28,13 @@ class TestOutgoing(PlatformCase):
     def test_both_ways(self):
         mailbox = self.make_mailbox("odoo")
         mailbox.action_use_as_outgoing_tls()
-        server = mailbox.mail_server_id
+        server = mailbox.mail_server_ids
         self.assertEqual(
             (server.smtp_host, server.smtp_port, server.smtp_encryption, server.smtp_user),
             ("mail.unit.example", 465, "ssl_strict", "odoo@unit.example"),
         )
         mailbox.action_use_as_outgoing_starttls()
-        self.assertEqual(mailbox.mail_server_id, server, "renewed, not doubled")
+        self.assertEqual(mailbox.mail_server_ids, server, "renewed, not doubled")
         self.assertEqual((server.smtp_port, server.smtp_encryption), (587, "starttls_strict"))
 
     def test_it_sends_for_the_whole_domain_with_a_password_of_its_own(self):
@@ -46,14 +46,14 @@ class TestOutgoing(PlatformCase):
             mailbox.id,
         )
         self.assertTrue(PasswordHasher().verify(person, "what the person types"))
-        self.assertTrue(PasswordHasher().verify(service, mailbox.mail_server_id.smtp_pass))
+        self.assertTrue(PasswordHasher().verify(service, mailbox.mail_server_ids.smtp_pass))
 
     def test_subdomains_come_into_the_from_filter_and_leave_it(self):
         self.domain.is_wildcard = True
         self.make_domain("b.unit.example")
         mailbox = self.make_mailbox("odoo")
         mailbox.action_use_as_outgoing_tls()
-        server = mailbox.mail_server_id
+        server = mailbox.mail_server_ids
         self.assertEqual(server.from_filter, "unit.example,b.unit.example")
         added = self.make_domain("a.unit.example")
         self.assertEqual(server.from_filter, "unit.example,a.unit.example,b.unit.example")

@@ -32,6 +32,7 @@ def prepare(state, db):
     for name, role, mode, owner in (
         ("dovecot.conf", None, "644", "root:root"),
         ("sql.conf", "emboux_mail", "640", "root:dovecot"),
+        ("sql-service.conf", "emboux_mail", "640", "root:dovecot"),
         ("dict-usage.conf", "emboux_usage", "640", "root:dovecot"),
     ):
         own = {"DB_PASSWORD": state.secret(role)} if role else {}

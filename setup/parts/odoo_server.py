@@ -75,6 +75,7 @@ def make_database(state, database=DATABASE, anew=False):
     else:
         print(f"Making database {database} with demo data (one to three minutes) ...", flush=True)
         postgres.drop(state, database)
+        state.forget(f"settled {database}")
         postgres.create(state, database)
         run(state, "server", *conf, *quiet, "-i", ",".join(ADDONS))
     state.fact(remembered, code)

@@ -70,6 +70,11 @@ class State:
             self.save()
         return self._data["facts"].get(name)
 
+    def forget(self, name):
+        """Forget a fact that is not so any more."""
+        if self._data["facts"].pop(name, None) is not None:
+            self.save()
+
     def port(self, name):
         """The port of a listener on 127.0.0.1, picked free once and remembered."""
         if name not in self._data["ports"]:

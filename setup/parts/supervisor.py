@@ -49,12 +49,12 @@ def listening(port, host="127.0.0.1"):
 class Supervisor:
     """Runs services in order; remembers their process ids so that leftovers can be ended."""
 
-    def __init__(self, state, echo=True):
+    def __init__(self, state, echo=True, pids="pids.json"):
         self.state = state
         self.echo = echo
         self.running = {}
         self._tails = {}
-        self._pids = state.folder("run") / "pids.json"
+        self._pids = state.folder("run") / pids
 
     def start(self, service):
         argv = list(service.argv)

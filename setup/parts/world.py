@@ -56,11 +56,17 @@ class World:
         for service in odoo_server.services(self.state, self.database):
             self.supervisor.start(service)
 
-    def start(self):
-        """Everything, with demo data, ready to be used."""
+    def start(self, anew=False, copy=None):
+        """Everything, with demo data, ready to be used.
+
+        ``anew`` makes the database again; ``copy`` names a second database made of it.
+        """
         self.start_database()
         odoo_server.prepare(self.state, self.database)
-        odoo_server.make_database(self.state, self.database)
+        odoo_server.make_database(self.state, self.database, anew)
+        if copy:
+            odoo_server.prepare(self.state, copy)
+            odoo_server.copy_database(self.state, self.database, copy)
         if self.mail:
             self.start_mail()
         demo.settle(self.state, self.database, self.mail)

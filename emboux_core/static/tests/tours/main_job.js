@@ -41,7 +41,7 @@ tours.add("emboux_add_mailbox", {
         { content: "a new mailbox", trigger: ".o_list_button_add", run: "click" },
         { content: "its name", trigger: "div[name=local_part] input", run: "edit office" },
         { content: "its domain", trigger: "div[name=domain_id] input", run: "edit tour.example" },
-        { content: "choose it", trigger: ".dropdown-item:contains(tour.example)", run: "click" },
+        { content: "choose it", trigger: ".o-autocomplete--dropdown-item:contains(tour.example)", run: "click" },
         { content: "a person", trigger: "div[name=name] input", run: "edit The Office" },
         { content: "a password", trigger: "div[name=password] input", run: "edit tour password 1" },
         { content: "catch-all", trigger: "div[name=catch_all] input", run: "click" },
@@ -59,7 +59,7 @@ tours.add("emboux_add_alias", {
         { content: "a new alias", trigger: ".o_list_button_add", run: "click" },
         { content: "its name", trigger: "div[name=local_part] input", run: "edit sales" },
         { content: "its domain", trigger: "div[name=domain_id] input", run: "edit tour.example" },
-        { content: "choose it", trigger: ".dropdown-item:contains(tour.example)", run: "click" },
+        { content: "choose it", trigger: ".o-autocomplete--dropdown-item:contains(tour.example)", run: "click" },
         {
             content: "where it goes",
             trigger: "div[name=destinations] textarea",
@@ -98,6 +98,6 @@ tours.add("emboux_outgoing_server", {
             run: "click",
         },
         { content: "tested", trigger: ".o_notification:contains(Odoo sends through office@tour.example)" },
-        { content: "linked", trigger: "div[name=mail_server_id]:contains(office@tour.example)" },
+        { content: "linked", trigger: "div[name=mail_server_ids]:contains(office@tour.example)" },
     ],
 });
