@@ -113,7 +113,9 @@ def test_a_new_password_by_the_dialog(outgoing, browser, mail):
 
 def _txt(name, status):
     query = dns.message.make_query(name.decode(), "TXT")
-    answer = dns.query.udp(query, status["dns"]["host"], port=status["dns"]["port"], timeout=5)
+    answer, _by_tcp = dns.query.udp_with_fallback(
+        query, status["dns"]["host"], port=status["dns"]["port"], timeout=5
+    )
     for rrset in answer.answer:
         if rrset.rdtype == dns.rdatatype.TXT:
             return b"".join(rrset[0].strings)

@@ -268,13 +268,13 @@ class Domain(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_except_in_use(self):
         for domain in self.with_context(active_test=False):
-            if domain.mailbox_ids:
+            if domain.mailbox_count:
                 raise UserError(
                     self.env._(
-                        "%(name)s still has %(count)s mailboxes with mail in them. Delete or move "
+                        "%(name)s still has %(count)s mailboxes with mail in them. Delete "
                         "these first, or archive the domain.",
                         name=domain.display_name,
-                        count=len(domain.mailbox_ids),
+                        count=domain.mailbox_count,
                     )
                 )
             if domain.child_ids - self:

@@ -1,3 +1,5 @@
+import secrets
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.orm.models import NO_ACCESS
@@ -60,6 +62,13 @@ class Mailbox(models.Model):
         tracking=True,
         check_company=True,
         help="The Odoo user whose mailbox this is.",
+    )
+
+    # Where the mail lies.  Random, for an address, and after a restored backup a number too,
+    # may be given to somebody else.
+    mail_folder = fields.Char(
+        required=True, readonly=True, copy=False, default=lambda self: secrets.token_hex(12),
+        groups="base.group_system",
     )
 
     # who may send as any address of this domain: asked for each message that is submitted

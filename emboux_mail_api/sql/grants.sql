@@ -11,7 +11,7 @@ BEGIN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_mail;
         GRANT SELECT ON
             emboux_mail.domains, emboux_mail.mailboxes, emboux_mail.aliases, emboux_mail.inbound,
-            emboux_mail.transport, emboux_mail.senders, emboux_mail.domain_senders,
+            emboux_mail.senders, emboux_mail.domain_senders,
             emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
             emboux_mail.users TO emboux_mail;
     END IF;

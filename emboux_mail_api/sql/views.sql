@@ -5,7 +5,7 @@
 
 DROP VIEW IF EXISTS
     emboux_mail.domains, emboux_mail.mailboxes, emboux_mail.aliases, emboux_mail.inbound,
-    emboux_mail.transport, emboux_mail.senders, emboux_mail.domain_senders,
+    emboux_mail.senders, emboux_mail.domain_senders,
     emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins, emboux_mail.users,
     emboux_mail.dkim_signing, emboux_mail.dkim_keys, emboux_mail.header_senders,
     emboux_mail.hosted;
@@ -51,12 +51,6 @@ SELECT m.email, '450 4.2.1 This mailbox is suspended, try again later'
   FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
  WHERE m.active AND m.state = 'suspended';
 
--- Postfix transport_maps: mail that reaches a suspended mailbox by an alias waits in the queue.
-CREATE VIEW emboux_mail.transport AS
-SELECT m.email AS key, 'retry:4.2.1 Mailbox or domain is suspended' AS transport
-  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active AND (m.state = 'suspended' OR d.state = 'suspended');
-
 -- Postfix smtpd_sender_login_maps: the address itself ...
 CREATE VIEW emboux_mail.senders AS
 SELECT m.email AS address, m.email AS login
@@ -100,7 +94,8 @@ SELECT m.email AS login,
 
 -- Dovecot passdb.
 CREATE VIEW emboux_mail.logins AS
-SELECT m.email, m.password_hash AS password, m.id AS mailbox, m.quota_mb * 1048576::bigint AS quota_bytes
+SELECT m.email, m.password_hash AS password, m.mail_folder,
+       m.quota_mb * 1048576::bigint AS quota_bytes
   FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
  WHERE m.active AND m.state = 'active' AND d.state <> 'suspended' AND m.password_hash IS NOT NULL;
 
@@ -111,10 +106,12 @@ SELECT m.email, m.service_password_hash AS password
  WHERE m.active AND m.state = 'active' AND d.state <> 'suspended'
    AND m.service_password_hash IS NOT NULL;
 
--- Dovecot userdb.  The mailbox' number is its folder: an address that is given to somebody
--- else later does not come with the mail of the one before.
+-- Dovecot userdb.  The folder has a name of its own: an address that is given to somebody else
+-- later does not come with the mail of the one before.
+-- Mail that reaches a suspended mailbox by an alias finds it at delivery, and waits in the queue.
 CREATE VIEW emboux_mail.users AS
-SELECT m.email, m.id AS mailbox, m.quota_mb * 1048576::bigint AS quota_bytes
+SELECT m.email, m.mail_folder, m.quota_mb * 1048576::bigint AS quota_bytes,
+       m.state = 'suspended' OR d.state = 'suspended' AS suspended
   FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
  WHERE m.active;
 

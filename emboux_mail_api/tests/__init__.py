@@ -9,4 +9,5 @@ from . import (
     test_outgoing,
     test_published,
     test_roles,
+    test_tours,
 )

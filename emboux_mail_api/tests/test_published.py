@@ -24,11 +24,10 @@ class TestPublished(PlatformCase):
         self.assertTrue(self._get("domains", "name", "unit.example", "name"))
         [action] = self._get("inbound", "key", "unit.example", "action")
         self.assertTrue(action.startswith("450 4.2.1"))
-        [transport] = self._get("transport", "key", "ann@unit.example", "transport")
-        self.assertTrue(transport.startswith("retry:"))
+        self.assertEqual(self._get("users", "email", "ann@unit.example", "suspended"), [True])
         self.domain.action_activate()
         self.assertFalse(self._get("inbound", "key", "unit.example", "action"))
-        self.assertFalse(self._get("transport", "key", "ann@unit.example", "transport"))
+        self.assertEqual(self._get("users", "email", "ann@unit.example", "suspended"), [False])
 
     def test_a_mailbox_is_an_alias_of_itself_beside_the_catch_all(self):
         self.make_mailbox("ann", catch_all=True)

@@ -12,6 +12,12 @@ def maildir(state):
     return state.path("mail", "sink")
 
 
+def empty(state):
+    """Forget what an earlier run sent."""
+    for path in maildir(state).glob("*/*"):
+        path.unlink()
+
+
 def prepare(state):
     for name in ("new", "cur", "tmp"):
         state.folder("mail", "sink", name)

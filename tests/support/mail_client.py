@@ -101,9 +101,10 @@ class Mail:
         """The raw message with that subject that reached the outside world."""
 
         def probe():
-            for found in mailbox.Maildir(self.status["sink"]["maildir"], create=False):
+            box = mailbox.Maildir(self.status["sink"]["maildir"], create=False)
+            for key, found in box.iteritems():
                 if found["Subject"] == subject:
-                    return found.as_bytes()
+                    return box.get_bytes(key)
             return None
 
         return eventually(f"'{subject}' at the outside", probe)
