@@ -28,5 +28,6 @@ if os.environ["EMBOUX_STEP"] == "configure":
         print(domain.zone_text)
 else:
     domain.action_check_now()
+    env.ref("emboux_mail_api.backend_local").action_test()
 
 env.cr.commit()

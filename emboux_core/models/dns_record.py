@@ -40,7 +40,7 @@ class DnsRecord(models.Model):
     def _compute_advice(self):
         """What is wrong comes first; why the record matters always stands there."""
         for record in self:
-            record.advice = " ".join(part for part in (record.note, record.purpose) if part)
+            record.advice = "\n".join(part for part in (record.note, record.purpose) if part)
 
     def _as_expected(self):
         """The value object that ``dns.lookup`` and ``dns.expected.zone_text`` work on."""

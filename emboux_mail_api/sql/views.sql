@@ -3,12 +3,14 @@
 -- partial index on the few mailboxes that send for a whole domain.
 -- Each view names its readers; sql/grants.sql says which role may read what.
 
-DROP VIEW IF EXISTS
-    emboux_mail.domains, emboux_mail.mailboxes, emboux_mail.aliases, emboux_mail.inbound,
-    emboux_mail.senders, emboux_mail.domain_senders,
-    emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins, emboux_mail.users,
-    emboux_mail.dkim_signing, emboux_mail.dkim_keys, emboux_mail.header_senders,
-    emboux_mail.hosted;
+-- All of them are made anew, those of an earlier version too.
+DO $$
+DECLARE view text;
+BEGIN
+    FOR view IN SELECT viewname FROM pg_views WHERE schemaname = 'emboux_mail' LOOP
+        EXECUTE format('DROP VIEW IF EXISTS emboux_mail.%I CASCADE', view);
+    END LOOP;
+END $$;
 
 -- The domains of the local backend; the other views build on it, nobody else reads it.
 CREATE VIEW emboux_mail.hosted AS
