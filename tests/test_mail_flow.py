@@ -84,6 +84,17 @@ def test_an_unproven_domain_takes_and_sends_nothing(hosting, mail):
     assert f"{name} is not verified yet" in text
 
 
+def test_a_claimed_domain_of_others_takes_no_mail_and_stops_none(box, hosting, mail, odoo):
+    """Somebody adds a domain that is not his, with a catch-all, and suspends it."""
+    claimed, name = hosting.domain("bigprovider", verified=False)
+    hosting.mailbox(claimed, "spy", catch_all=True)
+    mail.submit(box[1], hosting.PASSWORD, f"friend@{name}", "to the real provider")
+    mail.outside("to the real provider")
+    odoo("emboux.domain").action_suspend([claimed])
+    mail.submit(box[1], hosting.PASSWORD, f"spy@{name}", "to the real one again")
+    mail.outside("to the real one again")
+
+
 # -- who may send as whom ----------------------------------------------------------------
 
 
@@ -98,7 +109,8 @@ def test_sender_that_is_not_the_mailboxs_is_refused(box, domain, hosting, mail):
 
 def test_from_header_that_is_not_the_mailboxs_is_refused(box, hosting, mail):
     _id, other = hosting.domain("othertenant")
-    for author in (f"ceo@{other}", "boss@elsewhere.tests.example"):
+    own = box[1].partition("@")[2]
+    for author in (f"ceo@{other}", "boss@elsewhere.tests.example", f"ceo@{own}"):
         forged = message(author, OUTSIDE, "forged header")
         with mail.login(box[1], hosting.PASSWORD) as smtp:
             code, text = refused(smtp.send_message, forged, box[1], [OUTSIDE])

@@ -1,4 +1,5 @@
 from . import (
+    guarded,
     address,
     backend,
     provisioned,

@@ -1,7 +1,8 @@
 import string
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Domain
 
 from .. import addresses
 from .errors import plain_errors
@@ -42,6 +43,7 @@ class AddressMixin(models.AbstractModel):
 
     _name = "emboux.address.mixin"
     _description = "Holder of an Email Address"
+    _inherit = ["emboux.guarded"]
 
     local_part = fields.Char(
         "Address", help="The part before the @, for example: info"
@@ -108,3 +110,32 @@ class AddressMixin(models.AbstractModel):
             ]
         )
         return records
+
+    def write(self, vals):
+        if vals.get("active") is False:
+            self._assert_not_needed()
+        return super().write(vals)
+
+    def unlink(self):
+        self._assert_not_needed()
+        return super().unlink()
+
+    def _assert_not_needed(self):
+        """Refuse to take away what an alias delivers to, for its mail would bounce."""
+        # as superuser: the alias may be one that the user does not see
+        aliases = self.env["emboux.alias"].sudo().search(
+            Domain("backend_id", "in", self.backend_id.ids)
+            & Domain.OR(Domain("destinations", "like", record.email) for record in self)
+        )
+        if self._name == "emboux.alias":
+            aliases -= self.sudo()
+        gone = set(self.mapped("email"))
+        for alias in aliases:
+            if needed := gone & set(alias._destination_list()):
+                raise UserError(
+                    self.env._(
+                        "%(alias)s delivers to %(address)s. Change or delete that alias first.",
+                        alias=alias.display_name,
+                        address=", ".join(map(addresses.display_address, sorted(needed))),
+                    )
+                )

@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Domain
 
 from .. import addresses
 from ..backends.base import AliasSpec
@@ -16,6 +17,7 @@ class Alias(models.Model):
     _rec_names_search = ["email", "destinations"]
     _check_company_auto = True
     _provisioned_fields = frozenset({"destinations", "active"})
+    _followed_fields = frozenset({"email", "company_id"})
 
     active = fields.Boolean(default=True)
     kind = fields.Selection(
@@ -46,6 +48,7 @@ class Alias(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        self, vals_list = self._guard_create(vals_list)
         for vals in vals_list:
             self._normalise(vals)
             if vals.get("kind", "forward") == "catch_all":
@@ -63,7 +66,7 @@ class Alias(models.Model):
         return super().create(vals_list)
 
     def write(self, vals):
-        vals = dict(vals)
+        vals = self._guard_write(vals)
         self._normalise(vals)
         for field in ("local_part", "domain_id", "kind"):
             if field not in vals:
@@ -159,7 +162,10 @@ class _Hosted:
         """Where the mail of these addresses goes next; mailboxes and outsiders end here."""
         # as superuser: a loop may pass through a company that the user does not see
         held = self.env["emboux.address"].sudo().search_fetch(
-            [("email", "in", list(level)), ("backend_id", "in", self.backends.ids)],
+            Domain("email", "in", list(level))
+            & Domain("backend_id", "in", self.backends.ids)
+            # an archived one takes no mail
+            & (Domain("mailbox_id.active", "=", True) | Domain("alias_id.active", "=", True)),
             ["email", "mailbox_id", "alias_id"],
         )
         onward = set()
@@ -168,7 +174,11 @@ class _Hosted:
         missing = level - set(held.mapped("email"))
         domains = {address.partition("@")[2] for address in missing}
         hosted = self.env["emboux.domain"].sudo().search_fetch(
-            [("name", "in", list(domains)), ("backend_id", "in", self.backends.ids)], ["name"]
+            Domain("name", "in", list(domains))
+            & Domain("backend_id", "in", self.backends.ids)
+            # what somebody merely claims is still outside
+            & (Domain("owned_since", "!=", False) | Domain("id", "=", origin.domain_id.id)),
+            ["name"],
         )
         if not hosted:
             return onward

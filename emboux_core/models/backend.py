@@ -4,15 +4,17 @@ from odoo.exceptions import UserError, ValidationError
 from .. import addresses
 from .errors import backend_errors, plain_errors
 
+HOSTS = ("mail_host", "smtp_host", "imap_host")
 PORTS = ("smtp_starttls_port", "smtp_tls_port", "imap_starttls_port", "imap_tls_port")
 
 
 class Backend(models.Model):
     _name = "emboux.backend"
     _description = "Mail Backend"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "emboux.guarded"]
     _order = "sequence, id"
     _check_company_auto = True
+    _followed_fields = frozenset({"state", "state_message", "usage_cursor"})
 
     name = fields.Char(required=True, tracking=True)
     sequence = fields.Integer(default=10)
@@ -71,13 +73,6 @@ class Backend(models.Model):
                         )
                     )
 
-    @api.constrains("mail_host")
-    def _check_mail_host(self):
-        """An MX names a host, never an address (RFC 5321, 5.1)."""
-        for backend in self.filtered("mail_host"):
-            with plain_errors():
-                addresses.normalise_domain(backend.mail_host)
-
     @api.depends("domain_ids")
     def _compute_domain_count(self):
         groups = self.env["emboux.domain"]._read_group(
@@ -96,16 +91,41 @@ class Backend(models.Model):
             )
         )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        self, vals_list = self._guard_create(vals_list)
+        for vals in vals_list:
+            self._normalise_hosts(vals)
+        return super().create(vals_list)
+
     def write(self, vals):
+        vals = self._guard_write(vals)
+        self._normalise_hosts(vals)
+        if "kind" in vals and self.sudo().with_context(active_test=False).domain_ids:
+            self._refuse_change(
+                vals, {"kind"}, self.env._("The kind cannot change while domains are here.")
+            )
         done = super().write(vals)
-        if {"mail_host", "smtp_host", "imap_host", "smtp_tls_port", "imap_tls_port"} & set(vals):
-            # what the domains' DNS has to say follows
-            self.domain_ids._provision()
+        if {*HOSTS, "smtp_tls_port", "imap_tls_port"} & set(vals):
+            # What the domains' DNS has to say follows; as superuser, because the domains of
+            # other companies on a shared backend follow too.
+            self.sudo().with_context(active_test=False).domain_ids._provision()
         return done
+
+    def _normalise_hosts(self, vals):
+        """An MX or SRV names a host, never an address (RFC 5321, 5.1; RFC 2782)."""
+        for field in HOSTS:
+            host = (vals.get(field) or "").strip().lower()
+            if host and host != "localhost":
+                with plain_errors():
+                    vals[field] = addresses.normalise_domain(host)
 
     def action_test(self):
         """Ask the platform whether it can be used, and keep the answer."""
         self.ensure_one()
+        self.check_access("write")
+        # as superuser: the result is written by this test alone
+        self = self.sudo()
         try:
             with backend_errors(self.env, self.name):
                 message = self._client().check()

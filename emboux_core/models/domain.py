@@ -13,12 +13,23 @@ from .fields import BigInteger
 class Domain(models.Model):
     _name = "emboux.domain"
     _description = "Email Domain"
-    _inherit = ["mail.thread", "mail.activity.mixin", "emboux.provisioned"]
+    _inherit = [
+        "mail.thread",
+        "mail.activity.mixin",
+        "emboux.guarded",
+        "emboux.provisioned",
+    ]
     _order = "name, id"
     _rec_name = "name"
     _rec_names_search = ["name", "unicode_name"]
     _check_company_auto = True
     _provisioned_fields = frozenset({"state", "parent_id", "is_wildcard", "active"})
+    _followed_fields = frozenset(
+        {
+            "unicode_name", "parent_id", "owned_since", "state_before", "token", "usage_bytes",
+            "dns_state", "last_check", "next_check", "check_message",
+        }
+    )
 
     name = fields.Char(
         "Domain", required=True, help="For example: example.com, bücher.example. Kept as A-label."
@@ -93,9 +104,10 @@ class Domain(models.Model):
     zone_text = fields.Text("Zone File", compute="_compute_zone_text")
     mailbox_ids = fields.One2many("emboux.mailbox", "domain_id", copy=False)
     alias_ids = fields.One2many("emboux.alias", "domain_id", copy=False)
-    mailbox_count = fields.Integer(compute="_compute_counts")
-    alias_count = fields.Integer(compute="_compute_counts")
-    child_count = fields.Integer(compute="_compute_counts")
+    # as superuser: who sees the domain may see how much is in it
+    mailbox_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
+    alias_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
+    child_count = fields.Integer(compute="_compute_counts", compute_sudo=True)
     usage_bytes = BigInteger("Use (bytes)", readonly=True, copy=False)
 
     _name_unique = models.UniqueIndex(
@@ -141,11 +153,13 @@ class Domain(models.Model):
     def _search_display_name(self, operator, value):
         """A whole name is found however it is written: Bücher.example, xn--bcher-kva.example."""
         found = super()._search_display_name(operator, value)
-        if isinstance(value, str) and operator in ("=", "like", "ilike"):
+        if operator not in ("=", "in", "like", "ilike"):
+            return found
+        for text in [value] if isinstance(value, str) else value or ():
             try:
-                found |= SearchDomain("name", "=", addresses.normalise_domain(value))
+                found |= SearchDomain("name", "=", addresses.normalise_domain(text))
             except addresses.AddressError:
-                return found  # part of a name, as people search
+                continue  # part of a name, as people search
         return found
 
     @api.constrains("is_wildcard", "parent_id")
@@ -171,6 +185,7 @@ class Domain(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        self, vals_list = self._guard_create(vals_list)
         for vals in vals_list:
             with plain_errors():
                 vals["name"] = addresses.normalise_domain(vals.get("name") or "")
@@ -180,6 +195,8 @@ class Domain(models.Model):
                 vals["state"] = "pending"
             elif vals["state"] == "verified":
                 vals["owned_since"] = fields.Datetime.now()
+            elif vals["state"] == "suspended":
+                vals["state_before"] = "pending"
         self._link_parents(vals_list)
         domains = super().create(vals_list)
         domains.parent_id._refresh_senders()
@@ -187,6 +204,15 @@ class Domain(models.Model):
         return domains
 
     def write(self, vals):
+        vals = self._guard_write(vals)
+        self._refuse_change(
+            vals,
+            {"backend_id", "company_id"},
+            self.env._(
+                "A domain stays on its backend and with its company. Add it anew where it shall "
+                "be, and delete it here."
+            ),
+        )
         if "name" in vals:
             with plain_errors():
                 name = addresses.normalise_domain(vals["name"] or "")
@@ -197,7 +223,7 @@ class Domain(models.Model):
                         "its name. Add the new domain instead."
                     )
                 )
-            vals = {key: value for key, value in vals.items() if key != "name"}
+            del vals["name"]
         self._assert_state_allowed(vals)
         if vals.get("state") == "suspended":
             # as superuser: like the date below, it follows from the state
@@ -210,19 +236,20 @@ class Domain(models.Model):
                 self.env._("Archive its subdomains first: %s", ", ".join(
                     attached.mapped("display_name")))
             )
-        return super().write(vals)
+        done = super().write(vals)
+        if {"active", "is_wildcard"} & set(vals):
+            (self | self.parent_id)._refresh_senders()
+        return done
 
     def _assert_state_allowed(self, vals):
         """A manager may suspend and activate; only the DNS, or an administrator, verifies."""
         state = vals.get("state")
-        if not {"owned_since", "state_before", "token"}.isdisjoint(vals) and not self.env.su:
-            raise AccessError(self.env._("Ownership is proven by the domain's DNS records."))
-        if state in (None, "draft", "suspended") or self.env.su:
+        if state in (None, "suspended") or self.env.su:
             return
         if self.env.user.has_group("emboux_core.group_admin"):
             return
         restores = self and all(d.state == "suspended" and d.state_before == state for d in self)
-        if state == "pending" and not self:
+        if state in ("draft", "pending") and not self:
             return
         if not restores:
             raise AccessError(
@@ -248,7 +275,6 @@ class Domain(models.Model):
             ]
         )
         for vals in vals_list:
-            vals.pop("parent_id", None)
             near = [
                 parent
                 for name in above[vals["name"]]

@@ -1,5 +1,6 @@
 import logging
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
@@ -33,7 +34,7 @@ class DomainCheck(models.Model):
     def _compute_dns_state(self):
         for domain in self:
             needed = domain.dns_record_ids.filtered(lambda r: r.level == "required")
-            states = set(needed.mapped("state"))
+            states = set(needed.mapped("state")) or {"unknown"}
             if states & {"missing", "wrong"}:
                 domain.dns_state = "attention"
             else:
@@ -43,7 +44,7 @@ class DomainCheck(models.Model):
         """Check while the user waits, for at most the deadline, and say what was found."""
         self.ensure_one()
         self.check_access("write")
-        self._check(FORM_DEADLINE)
+        self._store_check(self._look_up(FORM_DEADLINE)[self.id])
         open_records = self.dns_record_ids.filtered(
             lambda r: r.level == "required" and r.state != "ok"
         )
@@ -77,29 +78,36 @@ class DomainCheck(models.Model):
         configured = parameters.get_param("emboux_core.dns_nameservers") or "system"
         if configured != "system":
             for part in configured.split(","):
-                host, _colon, port = part.strip().partition(":")
-                servers.append((host, int(port or 53)))
+                # [2001:db8::53]:53 as in a URL
+                server = urlsplit(f"//{part.strip()}")
+                servers.append((server.hostname, server.port or 53))
         return lookup.Resolver(
             nameservers=tuple(servers),
             authoritative_port=int(parameters.get_param("emboux_core.dns_port") or 53),
             allow_private=parameters.get_param("emboux_core.dns_allow_private") == "True",
         )
 
-    def _check(self, deadline):
-        """Look up all records of these domains at once, then store what has changed."""
-        jobs = [
-            (domain.name, tuple(record._as_expected() for record in domain.dns_record_ids))
-            for domain in self
-        ]
-        answers = lookup.check_domains(jobs, self._dns_resolver(), deadline_s=deadline)
-        for domain in self:
-            domain._store_check(answers[domain.name])
+    def _look_up(self, deadline):
+        """Ask for all records of these domains at once: record id to ``DomainCheck``."""
+        answers = {}
+        waiting = self
+        while waiting:
+            # two backends may know one name, each with a token of its own: one after the other
+            batch = {domain.name: domain for domain in waiting}
+            jobs = [
+                (name, tuple(record._as_expected() for record in domain.dns_record_ids))
+                for name, domain in batch.items()
+            ]
+            found = lookup.check_domains(jobs, self._dns_resolver(), deadline_s=deadline)
+            answers |= {domain.id: found[name] for name, domain in batch.items()}
+            waiting -= self.browse(domain.id for domain in batch.values())
+        return answers
 
     def _store_check(self, answer):
         """Store one domain's answer; tell the responsible only what changed."""
         self.ensure_one()
         # as superuser: verdicts and the state that follows are not the user's to write
-        self = self.sudo()
+        self = self.sudo().with_context(lang=self.user_id.lang or self.env.lang)
         verdicts = {verdict.key: verdict for verdict in answer.verdicts}
         changes = []
         for record in self.dns_record_ids:
@@ -122,12 +130,22 @@ class DomainCheck(models.Model):
         if changes:
             self._tell_changes(changes)
 
+    def _store_or_postpone(self, answer):
+        """One domain that cannot be stored must not hold up the others."""
+        try:
+            with self.env.cr.savepoint():
+                self._store_check(answer)
+        except Exception:
+            _logger.exception("the DNS check of %s could not be stored", self.name)
+            self.sudo().next_check = fields.Datetime.now() + timedelta(hours=1)
+
     def _follow_dns(self):
         """Pending domains advance by themselves; a verified one is not lost by one look-up."""
         proof = self.dns_record_ids.filtered(lambda r: r.key == "verification")
         if not self.owned_since and proof.state == "ok":
             self.owned_since = fields.Datetime.now()
-        if self.state == "pending" and self.dns_state == "ok":
+        needed = self.dns_record_ids.filtered(lambda r: r.level == "required")
+        if self.state == "pending" and needed and set(needed.mapped("state")) == {"ok"}:
             self.state = "verified"
             self.next_check = fields.Datetime.now() + timedelta(days=1)
 
@@ -164,17 +182,19 @@ class DomainCheck(models.Model):
             partner_ids=self.user_id.partner_id.ids if broken or self.state == "verified" else [],
             subtype_xmlid="mail.mt_note",
         )
-        if broken and not self.activity_search(
+        if broken and self.user_id and not self.activity_search(
             ["mail.mail_activity_data_warning"], user_id=self.user_id.id
         ):
             self.activity_schedule(
                 "mail.mail_activity_data_warning",
                 summary=title,
-                user_id=self.user_id.id or self.env.user.id,
+                user_id=self.user_id.id,
             )
         elif self.dns_state == "ok":
             self.activity_feedback(
-                ["mail.mail_activity_data_warning"], feedback=self.env._("All set again.")
+                ["mail.mail_activity_data_warning"],
+                user_id=self.user_id.id,
+                feedback=self.env._("All set again."),
             )
 
     @api.model
@@ -182,7 +202,11 @@ class DomainCheck(models.Model):
         """Check what is due, many at once, until all is done or the cron's time is up."""
         due = [("next_check", "<=", fields.Datetime.now()), ("state", "!=", "suspended")]
         while domains := self.search(due, limit=BATCH, order="next_check, id"):
-            domains._check(BATCH_DEADLINE)
+            answers = domains._look_up(BATCH_DEADLINE)
+            # a new transaction: the one before is as old as the slowest name server
+            self.env["ir.cron"]._commit_progress()
+            for domain in domains.exists():
+                domain._store_or_postpone(answers[domain.id])
             remaining = self.search_count(due)
             _logger.info("checked the DNS of %d domains, %d remain", len(domains), remaining)
             if not self.env["ir.cron"]._commit_progress(len(domains), remaining=remaining):

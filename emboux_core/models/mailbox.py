@@ -1,7 +1,7 @@
 import secrets
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.orm.models import NO_ACCESS
 
 from .. import passwords
@@ -18,6 +18,12 @@ class Mailbox(models.Model):
     _order = "email, id"
     _rec_names_search = ["email", "name"]
     _check_company_auto = True
+    _followed_fields = frozenset(
+        {
+            "email", "company_id", "mail_folder", "password_hash", "service_password_hash",
+            "usage_bytes", "usage_mb", "usage_percent", "message_total",
+        }
+    )
     _provisioned_fields = frozenset(
         {"state", "quota_mb", "send_as", "name", "active", "password_hash"}
     )
@@ -103,10 +109,11 @@ class Mailbox(models.Model):
 
     def _inverse_catch_all(self):
         for domain, mailboxes in self.grouped("domain_id").items():
-            alias = self.env["emboux.alias"].search(
+            alias = self.env["emboux.alias"].with_context(active_test=False).search(
                 [("kind", "=", "catch_all"), ("domain_id", "=", domain.id)]
             )
-            wanted = dict.fromkeys(alias._destination_list() if alias else ())
+            # an archived catch-all is started anew
+            wanted = dict.fromkeys(alias._destination_list() if alias.active else ())
             for mailbox in mailboxes:
                 if mailbox.catch_all:
                     wanted[mailbox.email] = None
@@ -115,7 +122,7 @@ class Mailbox(models.Model):
             if not wanted:
                 alias.unlink()
             elif alias:
-                alias.destinations = "\n".join(wanted)
+                alias.write({"destinations": "\n".join(wanted), "active": True})
             else:
                 self.env["emboux.alias"].create(
                     {
@@ -128,36 +135,39 @@ class Mailbox(models.Model):
     def _search_catch_all(self, operator, value):
         if operator != "in":
             return NotImplemented
-        found = []
-        for alias in self.env["emboux.alias"].search([("kind", "=", "catch_all")]):
-            found += alias._destination_list()
+        found = [
+            address
+            for alias in self.env["emboux.alias"].search([("kind", "=", "catch_all")])
+            for address in alias._destination_list()
+            if address.endswith(alias.email)  # of another domain it is a plain destination
+        ]
         return [("email", "in" if True in value else "not in", found)]
 
     # -- create, write, delete -----------------------------------------------------------
 
-    @api.constrains("quota_mb")
-    def _check_quota(self):
-        for mailbox in self:
-            if not 0 <= mailbox.quota_mb <= LARGEST_QUOTA_MB:
-                raise ValidationError(
-                    self.env._(
-                        "The quota of %(email)s is %(quota)s MB; it has to be between 1 and "
-                        "%(largest)s MB, or 0 for no limit.",
-                        email=mailbox.email,
-                        quota=mailbox.quota_mb,
-                        largest=LARGEST_QUOTA_MB,
-                    )
+    def _check_quota(self, vals):
+        """Before the database sees it, which has no words for a number that is too large."""
+        quota = vals.get("quota_mb") or 0
+        if not 0 <= quota <= LARGEST_QUOTA_MB:
+            raise ValidationError(
+                self.env._(
+                    "The quota is %(quota)s MB; it has to be between 1 and %(largest)s MB, or 0 "
+                    "for no limit.",
+                    quota=quota,
+                    largest=LARGEST_QUOTA_MB,
                 )
+            )
 
     @api.model_create_multi
     def create(self, vals_list):
+        self.browse().check_access("create")  # before the work of hashing
+        self, vals_list = self._guard_create(vals_list)
         for vals in vals_list:
+            self._check_quota(vals)
             vals["local_part"] = self._normalise_local_part(vals.get("local_part") or "")
         # before the first statement: hashing takes long and must hold no lock
         plain = [vals.pop("password", None) for vals in vals_list]
         hashes = self._hash(plain, vals_list)
-        for vals in vals_list:
-            vals.pop("password_hash", None)
         # the catch-all comes last: it points at the mailbox, which has to be there by then
         catching = [bool(vals.pop("catch_all", False)) for vals in vals_list]
         mailboxes = super().create(vals_list)
@@ -170,16 +180,19 @@ class Mailbox(models.Model):
         return mailboxes
 
     def write(self, vals):
-        vals = dict(vals)
+        vals = self._guard_write(vals)
+        self._check_quota(vals)
         if "local_part" in vals or "domain_id" in vals:
             self._assert_same_address(vals)
-        if "password_hash" in vals and not self.env.su:
-            raise AccessError(self.env._("Set a password, not its hash."))
         password = vals.pop("password", None)
         if password:
             self.check_access("write")
             # as superuser: see create
             self.sudo().write({"password_hash": self._hash([password], [{}])[0]})
+        if vals.get("active") is False:
+            self._release()
+        if vals.get("send_as") == "self":
+            self._assert_odoo_does_not_send()
         return super().write(vals) if vals else True
 
     def _hash(self, plain, vals_list):
@@ -207,25 +220,26 @@ class Mailbox(models.Model):
             )
 
     def unlink(self):
-        """The catch-all and aliases must not go on pointing at a mailbox that is gone."""
-        self._assert_not_destination()
-        self.filtered("catch_all").write({"catch_all": False})
-        return super().unlink()
-
-    def _assert_not_destination(self):
-        gone = set(self.mapped("email"))
-        aliases = self.env["emboux.alias"].search(
-            [("kind", "=", "forward"), ("domain_id", "in", self.domain_id.ids)]
-        )
-        for alias in aliases:
-            if gone & set(alias._destination_list()):
+        for mailbox in self:
+            if mailbox.active and mailbox.message_total:
                 raise UserError(
                     self.env._(
-                        "%(alias)s delivers to %(mailbox)s. Change or delete the alias first.",
-                        alias=alias.display_name,
-                        mailbox=", ".join(sorted(gone & set(alias._destination_list()))),
+                        "%(mailbox)s holds %(count)s messages, which nobody could read any more. "
+                        "Archive it; an archived mailbox can be deleted.",
+                        mailbox=mailbox.display_name,
+                        count=mailbox.message_total,
                     )
                 )
+        self._release()
+        domains = self.domain_id
+        done = super().unlink()
+        domains._sum_usage()
+        return done
+
+    def _release(self):
+        """Take the mailboxes out of what would go on pointing at them."""
+        self._assert_odoo_does_not_send()
+        self.filtered("catch_all").write({"catch_all": False})
 
     # -- provisioning --------------------------------------------------------------------
 

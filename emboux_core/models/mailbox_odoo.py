@@ -40,9 +40,17 @@ class MailboxOdoo(models.Model):
         Raises ``UserError`` with what the server said; then nothing is made.
         """
         self.ensure_one()
+        self.check_access("write")
+        servers = self.env["ir.mail_server"]
+        servers.check_access("create")  # Odoo's mail servers are the system's administrators'
         self._assert_may_send()
-        password = passwords.generate(30)
-        self._commit_service_password(password)
+        server = self.with_context(active_test=False).mail_server_ids[:1]
+        # a server that is renewed keeps its password: should the test fail, it goes on working
+        password = server.smtp_pass or passwords.generate(30)
+        before = self.sudo().read(["service_password_hash", "send_as"])[0]
+        self._commit_apart(
+            {"service_password_hash": passwords.hash_all([password])[0], "send_as": "domain"}
+        )
         values = {
             "name": f"{self.display_name} (Emboux)",
             "smtp_host": self.smtp_host,
@@ -55,12 +63,15 @@ class MailboxOdoo(models.Model):
             "active": True,
             "emboux_mailbox_id": self.id,
         }
-        server = self.with_context(active_test=False).mail_server_ids[:1]
         if server:
             server.write(values)
         else:
-            server = self.env["ir.mail_server"].create(values)
-        server.test_smtp_connection()
+            server = servers.create(values)
+        try:
+            server.test_smtp_connection()
+        except UserError:
+            self._commit_apart(before)
+            raise
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -93,20 +104,30 @@ class MailboxOdoo(models.Model):
                 )
             )
 
-    def _commit_service_password(self, password):
-        """Store the hash in a transaction of its own: the mail server has to see it now.
+    def _commit_apart(self, values):
+        """Write in a transaction of its own: the mail server has to see it before the test.
 
-        Should the test fail after it, what stays is a password that nobody knows.  The
-        caller's transaction must not write this row, it would never get it (40001).
+        The caller's transaction must not write this row, it would never get it (40001).
         """
-        values = {"service_password_hash": passwords.hash_all([password])[0]}
-        if self.send_as != "domain":
-            # Odoo has one login and many senders
-            values["send_as"] = "domain"
+        values = {key: value for key, value in values.items() if key != "id"}
         with self.env.registry.cursor() as cr:
             # as superuser: the hash is in no user's reach
             self.with_env(self.env(cr=cr)).sudo().write(values)
-        self.invalidate_recordset(["send_as", "service_password_hash"])
+        self.invalidate_recordset(list(values))
+
+    def _assert_odoo_does_not_send(self):
+        """Refuse what would stop Odoo's own mail without a word."""
+        for mailbox in self.sudo():  # as superuser: whoever is refused need not see the server
+            if servers := mailbox.mail_server_ids:
+                raise UserError(
+                    self.env._(
+                        "Odoo sends through %(mailbox)s, for any address of its domain (outgoing "
+                        "mail server '%(server)s'). Archive that server, or use another mailbox "
+                        "for it, first.",
+                        mailbox=mailbox.display_name,
+                        server=servers[0].name,
+                    )
+                )
 
     def _from_filter(self):
         """Each domain in full: Odoo compares whole domains, not endings."""

@@ -1,6 +1,7 @@
 import logging
 
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 from .errors import backend_errors
 from .fields import BigInteger
@@ -36,9 +37,28 @@ class MailboxUsage(models.Model):
         """Fetch what changed since the last time, one backend after the other."""
         backends = self.env["emboux.backend"].search([("active", "=", True)])
         for done, backend in enumerate(backends, 1):
-            backend._sync_usage()
+            try:
+                with self.env.cr.savepoint():
+                    backend._sync_usage()
+            except UserError as error:
+                _logger.warning("%s", error)  # its outage is not the others'
             if not self.env["ir.cron"]._commit_progress(1, remaining=len(backends) - done):
                 break
+
+
+class DomainUsage(models.Model):
+    _inherit = "emboux.domain"
+
+    def _sum_usage(self):
+        """Add up the mailboxes; as superuser, because the sum follows and is nobody's to write."""
+        sums = dict(
+            self.env["emboux.mailbox"].sudo().with_context(active_test=False)._read_group(
+                [("domain_id", "in", self.ids)], ["domain_id"], ["usage_bytes:sum"]
+            )
+        )
+        for domain in self.sudo():
+            if domain.usage_bytes != (total := sums.get(domain, 0)):
+                domain.usage_bytes = total
 
 
 class BackendUsage(models.Model):
@@ -58,12 +78,8 @@ class BackendUsage(models.Model):
         for mailbox in mailboxes:
             row = usage[mailbox.email]
             if (mailbox.usage_bytes, mailbox.message_total) != (row.size, row.messages):
-                mailbox.write({"usage_bytes": row.size, "message_total": row.messages})
+                mailbox.sudo().write({"usage_bytes": row.size, "message_total": row.messages})
                 changed |= mailbox
-        sums = self.env["emboux.mailbox"].with_context(active_test=False)._read_group(
-            [("domain_id", "in", changed.domain_id.ids)], ["domain_id"], ["usage_bytes:sum"]
-        )
-        for domain, total in sums:
-            domain.usage_bytes = total
-        self.usage_cursor = page.cursor
+        changed.domain_id._sum_usage()
+        self.sudo().usage_cursor = page.cursor
         _logger.info("%s: use of %d mailboxes changed", self.name, len(changed))

@@ -73,7 +73,12 @@ class LocalBackend(Backend):
         )
 
     def ensure_domain(self, domain: DomainSpec) -> MailService:
-        host = self._hosts["mail_host"] or "mail.invalid"
+        host = self._hosts["mail_host"]
+        if not host:
+            raise Refused(
+                "it has no mail host yet, so a domain could not say where its mail goes. An "
+                "administrator sets it under Configuration > Backends."
+            )
         inherits = domain.parent is not None
         return MailService(
             mx=(MxTarget(10, host),),
@@ -133,8 +138,10 @@ class LocalBackend(Backend):
         # cursor was taken: a commit that comes late is seen the next time.
         rows = self._query(
             "SELECT username, bytes, messages FROM emboux_mail.usage"
-            " WHERE written_by >= %s::text::xid8",
-            since or "0",
+            " WHERE written_by >= %(since)s::text::xid8"
+            # a cursor from the future is of another cluster, before a dump and restore
+            " OR %(since)s::text::xid8 > pg_snapshot_xmax(pg_current_snapshot())",
+            {"since": since or "0"},
         )
         [[cursor]] = self._query("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
         return UsagePage(cursor, tuple(Usage(*row) for row in rows))

@@ -1,2 +1,6 @@
--- A copy for staging is no platform: what Postfix and Dovecot might read of it is nobody.
+-- A copy for staging is no platform: Postfix and Dovecot read nobody of it, nobody logs in with
+-- the passwords of production, and nothing is signed with its keys.
 UPDATE emboux_domain SET state = 'suspended', state_before = state WHERE state <> 'suspended';
+UPDATE emboux_mailbox SET password_hash = NULL, service_password_hash = NULL;
+DELETE FROM emboux_dkim_key;
+DELETE FROM emboux_mail.usage;

@@ -14,10 +14,23 @@ END $$;
 
 -- The domains of the local backend; the other views build on it, nobody else reads it.
 CREATE VIEW emboux_mail.hosted AS
-SELECT d.id, d.name, d.parent_id, d.is_wildcard, d.state, d.owned_since IS NOT NULL AS owned
+SELECT d.id, d.name, d.parent_id, d.is_wildcard, d.state, d.owned_since IS NOT NULL AS owned,
+       -- a subdomain sends by the verification of its parent
+       d.state = 'verified' AND (p.id IS NULL OR p.state = 'verified') AS may_send
   FROM emboux_domain d
   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
+  LEFT JOIN emboux_domain p ON p.id = d.parent_id
  WHERE d.active;
+
+-- The mailboxes of proven domains.  A domain that somebody merely claims must show in no look-up:
+-- Postfix asks these for outside recipients too, and would take gmail.com for ours.
+CREATE VIEW emboux_mail.held AS
+SELECT m.email, m.domain_id, m.state, m.send_as, m.mail_folder, m.service_password_hash,
+       m.quota_mb * 1048576::bigint AS quota_bytes,
+       d.name AS domain, d.state AS domain_state, d.may_send
+  FROM emboux_mailbox m
+  JOIN emboux_mail.hosted d ON d.id = m.domain_id AND d.owned
+ WHERE m.active;
 
 -- Postfix virtual_mailbox_domains: proven domains, so that nobody can take the mail of a
 -- domain that is not his; suspended ones too, else their mail would bounce as "relay denied".
@@ -26,32 +39,27 @@ SELECT name FROM emboux_mail.hosted WHERE owned;
 
 -- Postfix virtual_mailbox_maps.
 CREATE VIEW emboux_mail.mailboxes AS
-SELECT m.email
-  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active;
+SELECT email FROM emboux_mail.held;
 
 -- Postfix virtual_alias_maps.  A catch-all is the row '@domain'.  Each mailbox is an alias of
 -- itself, else the catch-all would be asked before the mailbox and take all mail.
 CREATE VIEW emboux_mail.aliases AS
 SELECT a.email AS address, destination
   FROM emboux_alias a
-  JOIN emboux_mail.hosted d ON d.id = a.domain_id
+  JOIN emboux_mail.hosted d ON d.id = a.domain_id AND d.owned
  CROSS JOIN LATERAL regexp_split_to_table(a.destinations, '\n') AS destination
  WHERE a.active
  UNION ALL
-SELECT m.email, m.email
-  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active;
+SELECT email, email FROM emboux_mail.held;
 
 -- Postfix check_recipient_access, by address and by domain: who takes no mail now.
 -- 450 and not 550: the sender's server keeps the mail and tries again, nothing is lost.
 CREATE VIEW emboux_mail.inbound AS
 SELECT name AS key, '450 4.2.1 This domain is suspended, try again later' AS action
-  FROM emboux_mail.hosted WHERE state = 'suspended'
+  FROM emboux_mail.hosted WHERE state = 'suspended' AND owned
  UNION ALL
-SELECT m.email, '450 4.2.1 This mailbox is suspended, try again later'
-  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active AND m.state = 'suspended';
+SELECT email, '450 4.2.1 This mailbox is suspended, try again later'
+  FROM emboux_mail.held WHERE state = 'suspended';
 
 -- Postfix smtpd_sender_login_maps: the address itself ...
 CREATE VIEW emboux_mail.senders AS
@@ -65,21 +73,21 @@ CREATE VIEW emboux_mail.domain_senders AS
 SELECT d.name AS domain, m.email AS login
   FROM emboux_mail.hosted d
   JOIN emboux_mailbox m ON m.domain_id = d.id AND m.send_as = 'domain' AND m.active
+ WHERE d.owned
  UNION ALL
 SELECT d.name, m.email
   FROM emboux_mail.hosted d
-  JOIN emboux_mailbox m ON m.domain_id = d.parent_id AND m.send_as = 'domain' AND m.active;
+  JOIN emboux_mailbox m ON m.domain_id = d.parent_id AND m.send_as = 'domain' AND m.active
+ WHERE d.owned;
 
--- The signer: which domains may stand in the From header of a login's mail.
+-- The signer: whole domains that may stand in the From header of a login's mail.
 CREATE VIEW emboux_mail.header_senders AS
-SELECT m.email AS login, d.name AS domain
-  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active
+SELECT email AS login, domain FROM emboux_mail.held WHERE send_as = 'domain'
  UNION ALL
 SELECT m.email, child.name
-  FROM emboux_mailbox m
-  JOIN emboux_mail.hosted child ON child.parent_id = m.domain_id
- WHERE m.active AND m.send_as = 'domain';
+  FROM emboux_mail.held m
+  JOIN emboux_mail.hosted child ON child.parent_id = m.domain_id AND child.owned
+ WHERE m.send_as = 'domain';
 
 -- Postfix check_sasl_access: logins that may not send now, also in a session that is open.
 CREATE VIEW emboux_mail.outbound AS
@@ -92,9 +100,9 @@ SELECT m.email AS login,
                  || ' publish its DNS records, then send again'
        END AS action
   FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active AND (m.state = 'suspended' OR d.state <> 'verified');
+ WHERE m.active AND (m.state = 'suspended' OR NOT d.may_send);
 
--- Dovecot passdb.
+-- Dovecot passdb.  A domain that is not proven yet may be looked at, it just takes no mail.
 CREATE VIEW emboux_mail.logins AS
 SELECT m.email, m.password_hash AS password, m.mail_folder,
        m.quota_mb * 1048576::bigint AS quota_bytes
@@ -103,19 +111,17 @@ SELECT m.email, m.password_hash AS password, m.mail_folder,
 
 -- Dovecot's second passdb: the password that only Odoo's outgoing server knows.
 CREATE VIEW emboux_mail.service_logins AS
-SELECT m.email, m.service_password_hash AS password
-  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active AND m.state = 'active' AND d.state <> 'suspended'
-   AND m.service_password_hash IS NOT NULL;
+SELECT email, service_password_hash AS password
+  FROM emboux_mail.held
+ WHERE state = 'active' AND domain_state <> 'suspended' AND service_password_hash IS NOT NULL;
 
 -- Dovecot userdb.  The folder has a name of its own: an address that is given to somebody else
 -- later does not come with the mail of the one before.
 -- Mail that reaches a suspended mailbox by an alias finds it at delivery, and waits in the queue.
 CREATE VIEW emboux_mail.users AS
-SELECT m.email, m.mail_folder, m.quota_mb * 1048576::bigint AS quota_bytes,
-       m.state = 'suspended' OR d.state = 'suspended' AS suspended
-  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active;
+SELECT email, mail_folder, quota_bytes,
+       state = 'suspended' OR domain_state = 'suspended' AS suspended
+  FROM emboux_mail.held;
 
 -- OpenDKIM SigningTable and KeyTable: a subdomain signs with its parent's key (d=parent).
 CREATE VIEW emboux_mail.dkim_signing AS

@@ -22,6 +22,27 @@ class TestAlias(PlatformCase):
         self.make_alias("a", "ann@unit.example")
         self.make_alias("b", "a@unit.example\nann+work@unit.example")
 
+    def test_what_an_alias_needs_is_neither_archived_nor_deleted(self):
+        other = self.make_domain("other.example", state="verified")
+        ann = self.make_mailbox("ann")
+        first = self.make_alias("first", "ann@unit.example", other)
+        self.make_alias("second", "first@other.example")
+        for needed in (ann, first):
+            with self.assertRaisesRegex(UserError, "delivers to"):
+                needed.active = False
+            with self.assertRaisesRegex(UserError, "delivers to"):
+                needed.unlink()
+
+    def test_an_archived_mailbox_is_no_destination(self):
+        self.make_mailbox("ann").active = False
+        with self.assertRaisesRegex(ValidationError, "does not exist"):
+            self.make_alias("a", "ann@unit.example")
+
+    def test_a_mere_claim_does_not_spoil_others_aliases(self):
+        self.make_domain("big-provider.example")
+        alias = self.make_alias("a", "friend@big-provider.example")
+        self.assertEqual(alias.destinations, "friend@big-provider.example")
+
     def test_loop_of_two_and_of_three_is_refused(self):
         self.make_mailbox("ann")
         first = self.make_alias("a", "ann@unit.example")

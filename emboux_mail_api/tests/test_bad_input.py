@@ -87,6 +87,7 @@ BAD_DESTINATIONS = {
 BAD_VALUES = [
     ("emboux.mailbox", {"local_part": "q", "quota_mb": -1}, "between"),
     ("emboux.mailbox", {"local_part": "q", "quota_mb": 2_000_000_000}, "between"),
+    ("emboux.mailbox", {"local_part": "q", "quota_mb": 3_000_000_000}, "between"),
     ("emboux.mailbox", {"local_part": "q", "password": "short"}, "too short"),
     ("emboux.mailbox", {"local_part": "q", "password": "x" * 257}, "too long"),
     ("emboux.mailbox", {"local_part": "q", "password": "tab\tinside it"}, "control"),
@@ -181,6 +182,7 @@ class TestBadInput(PlatformCase):
             ({"imap_tls_port": 65536}, "from 1 to 65535"),
             ({"mail_host": "192.0.2.1"}, "IP"),
             ({"mail_host": "mailserver"}, "one part"),
+            ({"imap_host": "192.0.2.1"}, "IP"),
         ):
             with self.subTest(values=values), self.assertRaisesRegex(UserError, word):
                 self.backend.write(values)

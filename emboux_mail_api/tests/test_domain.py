@@ -102,8 +102,9 @@ class TestDomain(PlatformCase):
             }
         )
         domain = self.make_domain("claim.example").with_user(manager)
-        with self.assertRaisesRegex(AccessError, "Check Now"):
-            domain.state = "verified"
+        for state in ("verified", "draft"):
+            with self.assertRaisesRegex(AccessError, "Check Now"):
+                domain.state = state
         with self.assertRaises(AccessError):
             domain.owned_since = "2026-01-01"
         with self.assertRaises(AccessError):
@@ -135,8 +136,61 @@ class TestDomain(PlatformCase):
         with self.assertRaisesRegex(UserError, "e.unit.example"):
             self.domain.active = False
 
+    def test_without_a_mail_host_no_domain_can_be_added(self):
+        self.domain.unlink()
+        self.env["emboux.domain"].search([("backend_id", "=", self.backend.id)]).sudo().write(
+            {"active": False}
+        )
+        self.env.cr.execute("UPDATE emboux_backend SET mail_host = NULL")
+        self.env.invalidate_all()
+        with self.assertRaisesRegex(UserError, "no mail host yet"):
+            self.make_domain("early.example")
+
+    def test_the_mail_host_cannot_be_emptied_under_domains(self):
+        with self.assertRaisesRegex(UserError, "no mail host yet"):
+            self.backend.mail_host = False
+
+    def test_archive_and_unarchive(self):
+        self.domain.is_wildcard = True
+        child = self.make_domain("f.unit.example")
+        keys = self.domain.dns_record_ids.mapped("key")
+        for domain in (child, self.domain, self.domain, child):
+            domain.active = not domain.active
+        self.assertEqual(self.domain.dns_record_ids.mapped("key"), keys)
+        self.assertEqual(self.domain.state, "verified")
+
+    def test_a_suspended_parent_stops_its_subdomains_from_sending(self):
+        self.domain.is_wildcard = True
+        child = self.make_domain("g.unit.example")
+        self.make_mailbox("ann", child)
+        query = "SELECT action FROM emboux_mail.outbound WHERE login = 'ann@g.unit.example'"
+        self.assertFalse(self.rows(query))
+        self.domain.action_suspend()
+        self.assertTrue(self.rows(query))
+
+    def test_called_twice_with_the_same_values(self):
+        """As Odoo does after a serialization failure."""
+        self.domain.is_wildcard = True
+        values = {"name": "H.unit.example", "backend_id": self.backend.id}
+        before = dict(values)
+        for _attempt in range(2):
+            with self.assertRaises(ZeroDivisionError), self.env.cr.savepoint():
+                child = self.env["emboux.domain"].create(values)
+                self.assertEqual(child.parent_id, self.domain)
+                raise ZeroDivisionError
+        self.assertEqual(values, before)
+
+    def test_hosts_are_normalised(self):
+        self.backend.write({"mail_host": " Mail.BÜCHER.example. ", "smtp_host": "LOCALHOST"})
+        self.assertEqual(self.backend.mail_host, "mail.xn--bcher-kva.example")
+        for field in ("mail_host", "smtp_host", "imap_host"):
+            for host in ("mail server", "192.0.2.1", "under_score.example"):
+                with self.assertRaises(ValidationError):
+                    self.backend[field] = host
+
     def test_test_button_says_what_is_missing(self):
-        self.backend.mail_host = False
+        self.env.cr.execute("UPDATE emboux_backend SET mail_host = NULL")
+        self.env.invalidate_all()
         self.backend.action_test()
         self.assertEqual(self.backend.state, "error")
         self.assertIn("mail host", self.backend.state_message)

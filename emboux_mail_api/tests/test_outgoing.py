@@ -62,6 +62,29 @@ class TestOutgoing(PlatformCase):
         for sender, matches in (("x@b.unit.example", True), ("x@c.unit.example", False)):
             self.assertEqual(server._match_from_filter(sender, server.from_filter), matches)
 
+    def test_a_renewal_that_fails_leaves_what_works(self):
+        mailbox = self.make_mailbox("odoo")
+        mailbox.action_use_as_outgoing_tls()
+        password = mailbox.mail_server_ids.smtp_pass
+        with (
+            patch.object(IrMail_Server, "test_smtp_connection", side_effect=UserError("no")),
+            self.assertRaises(UserError),
+        ):
+            mailbox.action_use_as_outgoing_starttls()
+        [[service]] = self.rows(
+            "SELECT service_password_hash FROM emboux_mailbox WHERE id = %s", mailbox.id
+        )
+        self.assertTrue(PasswordHasher().verify(service, password))
+
+    def test_what_would_stop_odoos_mail_is_refused(self):
+        mailbox = self.make_mailbox("odoo")
+        mailbox.action_use_as_outgoing_tls()
+        for change in ({"send_as": "self"}, {"active": False}):
+            with self.assertRaisesRegex(UserError, "Odoo sends through"):
+                mailbox.write(change)
+        with self.assertRaisesRegex(UserError, "Odoo sends through"):
+            mailbox.unlink()
+
     def test_what_cannot_send_says_why(self):
         pending = self.make_mailbox("odoo", self.make_domain("late.example"))
         with self.assertRaisesRegex(UserError, "not verified yet"):

@@ -114,6 +114,52 @@ class TestRoles(PlatformCase):
         with self.assertRaises(AccessError):
             keys.read(["private_key"])
 
+    def test_fields_that_follow_are_nobodys_to_write(self):
+        """A form's readonly does not bind who calls the API; defaults come by the context."""
+        for role in ("manager", "admin"):
+            env = self._as(role)
+            records = {
+                "emboux.domain": self.domain, "emboux.mailbox": self.mine,
+                "emboux.alias": self.alias,
+            }
+            for model, record in records.items():
+                for name in env[model]._followed_fields:
+                    kind = env[model]._fields[name].type
+                    value = {"char": "boss@theirs.example", "integer": 7, "float": 7.0,
+                             "datetime": "2020-01-01 00:00:00", "many2one": 1,
+                             "selection": "ok"}[kind]
+                    with self.assertRaises(AccessError, msg=f"{role} {model}.{name}"):
+                        record.with_env(env).write({name: value})
+        env = self._as("manager")
+        sneaky = env["emboux.domain"].with_context(
+            default_owned_since="2020-01-01", default_state_before="verified",
+            default_parent_id=self.domain.id, default_dns_state="ok",
+        ).create({"name": "sneaky.example", "state": "suspended"})
+        self.assertFalse(sneaky.owned_since)
+        self.assertFalse(sneaky.parent_id)
+        sneaky.action_activate()
+        self.assertEqual(sneaky.state, "pending")
+        spoof = env["emboux.mailbox"].with_context(default_email="boss@theirs.example").create(
+            {"local_part": "spoof", "domain_id": self.domain.id}
+        )
+        self.assertEqual(spoof.email, "spoof@unit.example")
+        for values in ({"company_id": self.other_company.id}, {"backend_id": False}):
+            with self.assertRaises(AccessError):
+                self.domain.with_env(env).write(values)
+
+    def test_public_methods_of_a_mailbox_user(self):
+        env = self._as("user")
+        own, domain = self.own.with_env(env), self.domain.with_env(env)
+        for call in (own.action_use_as_outgoing_tls, own.action_use_as_outgoing_starttls,
+                     own.action_suspend, own.action_activate, domain.action_suspend,
+                     domain.action_check_now):
+            with self.assertRaises(AccessError, msg=call.__name__):
+                call()
+        self.assertEqual((self.own.send_as, self.own.state), ("self", "active"))
+        with self.assertRaises(AccessError):
+            self._as("manager")["emboux.mailbox"].browse(self.mine.id).action_use_as_outgoing_tls()
+        self.assertEqual(self.mine.send_as, "self")
+
     def test_companies_do_not_see_each_other(self):
         theirs = {
             "domain": self.theirs_domain,

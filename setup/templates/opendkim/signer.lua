@@ -3,7 +3,7 @@
 --
 -- Mail of a user (submission ports; Postfix tells the login):
 --   exactly one From header with exactly one address, and that address is
---     in the login's own domain, or
+--     the login itself, or
 --     the envelope sender, which Postfix has checked to be the login's, or
 --     in a domain the login may send for (emboux_mail.header_senders);
 --   anything else is refused.  Signed if its domain has a key here (a domain that a provider
@@ -94,7 +94,7 @@ local function sign(domain)
 end
 
 local function is_theirs(address, domain, login, sender)
-  return domain == domain_of(login)
+  return address == login
     or address == sender
     or holds("header_senders?keycol=login?datacol=domain?filter=domain='" .. domain .. "'", login)
 end

@@ -1,0 +1,55 @@
+from odoo import models
+from odoo.exceptions import AccessError
+
+
+class Guarded(models.AbstractModel):
+    """Fields that follow from others: a form's ``readonly`` does not bind somebody who calls
+    ``write`` over the API, nor does it keep a default out that comes in the context."""
+
+    _name = "emboux.guarded"
+    _description = "Guards Fields That Follow From Others"
+
+    #: Fields that only the superuser's code writes.
+    _followed_fields = frozenset()
+
+    def _guard_create(self, vals_list):
+        """Returns the model without defaults for such fields, and copies of the values.
+
+        Copies, because Odoo calls ``create`` again with the same dictionaries after a
+        serialization failure.
+        """
+        for vals in vals_list:
+            self._guard(vals)
+        if self.env.su:
+            return self, [dict(vals) for vals in vals_list]
+        context = {
+            key: value
+            for key, value in self.env.context.items()
+            if key.removeprefix("default_") not in self._followed_fields
+        }
+        # the first argument replaces the context, keyword arguments would only add to it
+        return self.with_context(context), [dict(vals) for vals in vals_list]
+
+    def _guard_write(self, vals):
+        """Returns a copy of the values."""
+        self._guard(vals)
+        return dict(vals)
+
+    def _guard(self, vals):
+        if self.env.su:
+            return
+        if touched := sorted(self._followed_fields & set(vals)):
+            labels = [self._fields[name]._description_string(self.env) for name in touched]
+            raise AccessError(
+                self.env._("Nobody writes this by hand, it follows: %s", ", ".join(labels))
+            )
+
+    def _refuse_change(self, vals, fields, sentence):
+        """Raise ``AccessError`` if one of the fields would get another value."""
+        for name in fields & set(vals):
+            field = self._fields[name]
+            for record in self:
+                now = record[name].id if field.type == "many2one" else record[name]
+                if (vals[name] or False) != (now or False):
+                    raise AccessError(sentence)
+            vals.pop(name)
