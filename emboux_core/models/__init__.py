@@ -4,6 +4,7 @@ from . import (
     backend,
     provisioned,
     domain,
+    domain_state,
     domain_check,
     dns_record,
     mailbox,

@@ -1,7 +1,5 @@
-import secrets
-
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain as SearchDomain
 
 from .. import addresses
@@ -78,28 +76,6 @@ class Domain(models.Model):
         help="Subdomains added below this domain are ready at once: they use its verification "
         "and DKIM identity.",
     )
-    state = fields.Selection(
-        [
-            ("draft", "New"),
-            ("pending", "Waiting for DNS"),
-            ("verified", "Verified"),
-            ("suspended", "Suspended"),
-        ],
-        default="draft",
-        required=True,
-        index=True,
-        copy=False,
-        tracking=True,
-    )
-    state_before = fields.Char(readonly=True, copy=False)
-    owned_since = fields.Datetime(
-        "Ownership Proven",
-        readonly=True,
-        copy=False,
-        help="From then on mail for the domain is accepted.",
-    )
-    token = fields.Char(readonly=True, copy=False, default=lambda self: secrets.token_hex(16))
-
     dns_record_ids = fields.One2many("emboux.dns.record", "domain_id", copy=False)
     zone_text = fields.Text("Zone File", compute="_compute_zone_text")
     mailbox_ids = fields.One2many("emboux.mailbox", "domain_id", copy=False)
@@ -189,14 +165,7 @@ class Domain(models.Model):
         for vals in vals_list:
             with plain_errors():
                 vals["name"] = addresses.normalise_domain(vals.get("name") or "")
-            self._assert_state_allowed(vals)
-            if vals.get("state", "draft") == "draft":
-                # a new domain is on its backend once it is saved, and waits for its DNS
-                vals["state"] = "pending"
-            elif vals["state"] == "verified":
-                vals["owned_since"] = fields.Datetime.now()
-            elif vals["state"] == "suspended":
-                vals["state_before"] = "pending"
+            self._begin_state(vals)
         self._link_parents(vals_list)
         domains = super().create(vals_list)
         domains.parent_id._refresh_senders()
@@ -224,13 +193,6 @@ class Domain(models.Model):
                     )
                 )
             del vals["name"]
-        self._assert_state_allowed(vals)
-        if vals.get("state") == "suspended":
-            # as superuser: like the date below, it follows from the state
-            for domain in self.sudo().filtered(lambda d: d.state != "suspended"):
-                domain.state_before = domain.state
-        if vals.get("state") == "verified":
-            self.sudo().filtered(lambda d: not d.owned_since).owned_since = fields.Datetime.now()
         if vals.get("active") is False and (attached := self.child_ids - self):
             raise UserError(
                 self.env._("Archive its subdomains first: %s", ", ".join(
@@ -240,24 +202,6 @@ class Domain(models.Model):
         if {"active", "is_wildcard"} & set(vals):
             (self | self.parent_id)._refresh_senders()
         return done
-
-    def _assert_state_allowed(self, vals):
-        """A manager may suspend and activate; only the DNS, or an administrator, verifies."""
-        state = vals.get("state")
-        if state in (None, "suspended") or self.env.su:
-            return
-        if self.env.user.has_group("emboux_core.group_admin"):
-            return
-        restores = self and all(d.state == "suspended" and d.state_before == state for d in self)
-        if state in ("draft", "pending") and not self:
-            return
-        if not restores:
-            raise AccessError(
-                self.env._(
-                    "A domain becomes verified by its DNS records: publish them, then use "
-                    "Check Now. Only an administrator may set it by hand."
-                )
-            )
 
     def _link_parents(self, vals_list):
         """Link each new name to the verified wildcard parent above it, if there is one."""
@@ -337,18 +281,6 @@ class Domain(models.Model):
         client.delete_domain(key)
 
     # -- what people do ----------------------------------------------------------------
-
-    def action_suspend(self):
-        """Freeze: neither in nor out, nothing lost.  Mail from outside waits with its sender."""
-        return self.write({"state": "suspended"})
-
-    def action_activate(self):
-        """Restore what was before the suspension."""
-        for state, domains in self.filtered(lambda d: d.state == "suspended").grouped(
-            lambda d: d.state_before or "pending"
-        ).items():
-            domains.write({"state": state})
-        return True
 
     def action_open_mailboxes(self):
         return self._open("emboux_core.action_mailbox")

@@ -28,7 +28,8 @@ class Guarded(models.AbstractModel):
             if key.removeprefix("default_") not in self._followed_fields
         }
         # the first argument replaces the context, keyword arguments would only add to it
-        return self.with_context(context), [dict(vals) for vals in vals_list]
+        clean = self.with_context(context)  # pylint: disable=context-overridden
+        return clean, [dict(vals) for vals in vals_list]
 
     def _guard_write(self, vals):
         """Returns a copy of the values."""

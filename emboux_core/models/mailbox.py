@@ -219,7 +219,8 @@ class Mailbox(models.Model):
                 )
             )
 
-    def unlink(self):
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_with_mail(self):
         for mailbox in self:
             if mailbox.active and mailbox.message_total:
                 raise UserError(
@@ -230,6 +231,8 @@ class Mailbox(models.Model):
                         count=mailbox.message_total,
                     )
                 )
+
+    def unlink(self):
         self._release()
         domains = self.domain_id
         done = super().unlink()
