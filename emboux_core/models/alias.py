@@ -110,7 +110,7 @@ class Alias(models.Model):
     def _provision_key(self):
         return self.email
 
-    def _provision_ensure(self, client):
+    def _provision_ensure(self, client, secret=None):
         if self.active:
             client.ensure_alias(AliasSpec(self.email, self._destination_list()))
         else:

@@ -237,14 +237,15 @@ class Domain(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_in_use(self):
+        mailboxes = self.env["emboux.mailbox"].with_context(active_test=False)
         for domain in self.with_context(active_test=False):
-            if domain.mailbox_count:
+            if count := mailboxes.search_count([("domain_id", "=", domain.id)]):
                 raise UserError(
                     self.env._(
                         "%(name)s still has %(count)s mailboxes with mail in them. Delete "
                         "these first, or archive the domain.",
                         name=domain.display_name,
-                        count=domain.mailbox_count,
+                        count=count,
                     )
                 )
             if domain.child_ids - self:
@@ -273,7 +274,7 @@ class Domain(models.Model):
             wildcard=self.is_wildcard,
         )
 
-    def _provision_ensure(self, client):
+    def _provision_ensure(self, client, secret=None):
         self.dns_record_ids._align(self, client.ensure_domain(self._spec()))
 
     @api.model

@@ -24,9 +24,8 @@ class Mailbox(models.Model):
             "usage_bytes", "usage_mb", "usage_percent", "message_total",
         }
     )
-    _provisioned_fields = frozenset(
-        {"state", "quota_mb", "send_as", "name", "active", "password_hash"}
-    )
+    _provisioned_fields = frozenset({"state", "quota_mb", "send_as", "name", "active"})
+    _provision_on_create = False
 
     local_part = fields.Char(required=True)
     name = fields.Char("Full Name", help="Of the person or team, as mail programs show it.")
@@ -171,10 +170,12 @@ class Mailbox(models.Model):
         # the catch-all comes last: it points at the mailbox, which has to be there by then
         catching = [bool(vals.pop("catch_all", False)) for vals in vals_list]
         mailboxes = super().create(vals_list)
-        for mailbox, password_hash, catches in zip(mailboxes, hashes, catching, strict=True):
+        for mailbox, password_hash in zip(mailboxes, hashes, strict=True):
             if password_hash:
                 # as superuser: the hash is in no user's reach, not even to write
                 mailbox.sudo().password_hash = password_hash
+        mailboxes._provision(dict(zip(mailboxes.ids, plain, strict=True)))
+        for mailbox, catches in zip(mailboxes, catching, strict=True):
             if catches:
                 mailbox.catch_all = True
         return mailboxes
@@ -189,6 +190,7 @@ class Mailbox(models.Model):
             self.check_access("write")
             # as superuser: see create
             self.sudo().write({"password_hash": self._hash([password], [{}])[0]})
+            self._provision(dict.fromkeys(self.ids, password))
         if vals.get("active") is False:
             self._release()
         if vals.get("send_as") == "self":
@@ -249,7 +251,7 @@ class Mailbox(models.Model):
     def _provision_key(self):
         return self.email
 
-    def _spec(self):
+    def _spec(self, password=None):
         self.ensure_one()
         return MailboxSpec(
             email=self.email,
@@ -257,10 +259,11 @@ class Mailbox(models.Model):
             suspended=self.state == "suspended" or not self.active,
             send_as_domain=self.send_as == "domain",
             display_name=self.name or "",
+            password=password,
         )
 
-    def _provision_ensure(self, client):
-        client.ensure_mailbox(self._spec())
+    def _provision_ensure(self, client, secret=None):
+        client.ensure_mailbox(self._spec(secret))
 
     @api.model
     def _provision_delete(self, client, key):

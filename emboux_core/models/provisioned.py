@@ -15,11 +15,14 @@ class Provisioned(models.AbstractModel):
 
     #: Fields whose change the backend has to be told.
     _provisioned_fields = frozenset()
+    #: False where the model's own ``create`` has more to do before the backend is told.
+    _provision_on_create = True
 
     @api.model_create_multi
     def create(self, vals_list):
         records = super().create(vals_list)
-        records._provision()
+        if self._provision_on_create:
+            records._provision()
         return records
 
     def write(self, vals):
@@ -41,19 +44,22 @@ class Provisioned(models.AbstractModel):
                     self._provision_delete(client, key)
         return done
 
-    def _provision(self):
-        """Tell each record's backend how it should be."""
+    def _provision(self, secrets=None):
+        """Tell each record's backend how it should be.
+
+        ``secrets``: record id to what is told now and stored nowhere, a new password.
+        """
         for backend, records in self.grouped("backend_id").items():
             client = backend._client()
             with backend_errors(self.env, backend.name):
                 for record in records:
-                    record._provision_ensure(client)
+                    record._provision_ensure(client, (secrets or {}).get(record.id))
 
     def _provision_key(self):
         """What the backend knows the record by."""
         raise NotImplementedError
 
-    def _provision_ensure(self, client):
+    def _provision_ensure(self, client, secret=None):
         """Call the ``ensure_*`` method that fits."""
         raise NotImplementedError
 

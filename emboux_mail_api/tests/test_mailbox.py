@@ -1,8 +1,13 @@
+from unittest.mock import patch
+
 from argon2 import PasswordHasher
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, tagged
 
+from odoo.addons.emboux_core.backends.base import Refused, UnknownOutcome, Unreachable
+
+from ..backends.local import LocalBackend
 from .common import PlatformCase
 
 
@@ -120,6 +125,36 @@ class TestMailbox(PlatformCase):
                 self.assertTrue(mailbox.catch_all)
                 raise ZeroDivisionError
         self.assertEqual(values, before)
+
+    def test_the_backend_is_told_once_and_with_the_new_password(self):
+        with patch.object(LocalBackend, "ensure_mailbox", autospec=True) as told:
+            ann = self.make_mailbox("ann", password="the first password", catch_all=True)
+            self.make_mailbox("bob")
+            ann.password = "the second password"
+            ann.quota_mb = 5
+        specs = [call.args[1] for call in told.call_args_list]
+        self.assertEqual(
+            [(spec.email, spec.password) for spec in specs],
+            [
+                ("ann@unit.example", "the first password"),
+                ("bob@unit.example", None),
+                ("ann@unit.example", "the second password"),
+                ("ann@unit.example", None),
+            ],
+        )
+
+    def test_what_the_backend_refuses_is_not_saved(self):
+        for error, words in ((Refused("the name is taken"), "the name is taken"),
+                             (Unreachable("no route"), "nothing was saved"),
+                             (UnknownOutcome("timed out"), "repeating is safe")):
+            with (
+                patch.object(LocalBackend, "ensure_mailbox", side_effect=error),
+                self.assertRaises(UserError) as caught,
+            ):
+                self.make_mailbox("ann")
+            self.assertIn(words, str(caught.exception))
+            held = self.env["emboux.address"].search([("email", "=", "ann@unit.example")])
+            self.assertFalse(held)
 
     def test_a_second_catch_all_gets_copies_and_unticking_ends_it(self):
         ann = self.make_mailbox("ann", catch_all=True)
