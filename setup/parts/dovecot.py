@@ -19,6 +19,8 @@ def prepare(state, db):
     folder = state.folder("dovecot")
     state.folder("mail")
     system.own(state.path("mail", "vmail"), f"{OWNER}:{OWNER}", mode="700")
+    # left by a power failure, it may name a process of somebody else by now
+    system.run(system.as_root(["rm", "-f", str(folder / "run" / "master.pid")]))
     values = {
         "STATE": state.root,
         "MAIL_HOST": mail_host(state),

@@ -86,7 +86,7 @@ def _debian(state):
     print("Unpacking Odoo 19 ...", flush=True)
     work.mkdir(parents=True)
     for package in sorted(downloads.glob("*.deb")):
-        system.run(["dpkg", "-x", package, work])
+        system.unpack(package, work)
     left_out = work / root.relative_to(tree) / LEFT_OUT
     if not left_out.exists():
         left_out.parent.mkdir(parents=True, exist_ok=True)

@@ -23,8 +23,10 @@ class State:
 
     def __init__(self, root, code=None):
         wanted = Path(os.path.abspath(root))
+        # the folder of the code first: it may be around ours, and has to become the link then
+        self.code = State(code).root if code else None
         self.root = _reachable(wanted)
-        self.code = State(code).root if code else self.root
+        self.code = self.code or self.root
         self._file = self.root / "state.json"
         self._data = {"ports": {}, "secrets": {}, "facts": {}}
         if self._file.exists():

@@ -1,5 +1,6 @@
 """Starts servers in the foreground of ours, watches them, prefixes their logs, stops them."""
 
+import contextlib
 import json
 import os
 import socket
@@ -134,7 +135,7 @@ class Supervisor:
         rows = {
             name: [
                 process.pid,
-                _started(process.pid),
+                start_time(process.pid),
                 bool(service.root or service.user),
                 service.stop_signal,
             ]
@@ -148,21 +149,33 @@ class Supervisor:
             return
         leftovers = json.loads(self._pids.read_text() or "{}")
         for pid, started, foreign, stop_signal in reversed(leftovers.values()):
-            if started and _started(pid) == started:
+            if started and start_time(pid) == started:
                 _end_group(pid, foreign, stop_signal, 10)
         self._pids.write_text("{}")
 
 
-def _started(pid):
-    """The kernel's start time of a process: tells it from a later one with the same id."""
+def _stat(pid):
+    """The fields of ``/proc/<pid>/stat`` from the state on; empty if there is no such process."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
-        return None
+        return []
+
+
+def start_time(pid):
+    """The kernel's start time of a process: tells it from a later one with the same id."""
+    return (_stat(pid) or [None] * 20)[19]
+
+
+def is_alive(pid, started):
+    """Whether the process that was started then still runs (and is not just unreaped)."""
+    fields = _stat(pid)
+    return bool(fields) and fields[19] == started and fields[0] not in "ZX"
 
 
 def _signal_group(name, pgid, foreign):
-    argv = ["kill", f"-{name}", "--", f"-{pgid}"]
+    # the shell's own kill: a minimal Debian has no /bin/kill
+    argv = ["sh", "-c", 'kill -s "$0" -- "-$1"', name, str(pgid)]
     subprocess.run(
         system.as_root(argv) if foreign else argv, capture_output=True, check=False
     )
@@ -170,12 +183,15 @@ def _signal_group(name, pgid, foreign):
 
 def _group_alive(pgid):
     try:
-        os.killpg(pgid, 0)
+        with contextlib.suppress(PermissionError):  # it is there, as somebody else's
+            os.killpg(pgid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
-    return True
+    # Dead processes whose parent is gone stay on where nobody reaps them, as in a container
+    # without an init.
+    stats = (_stat(entry.name) for entry in Path("/proc").glob("[0-9]*"))
+    states = [fields[0] for fields in stats if fields and fields[2] == str(pgid)]
+    return not states or not set(states) <= {"Z", "X"}
 
 
 def _end_group(pgid, foreign, stop_signal, seconds, process=None):

@@ -4,9 +4,31 @@ import os
 import pwd
 import shutil
 import subprocess
-from pathlib import Path
+import sys
+import tempfile
 
-POLICY = Path("/usr/sbin/policy-rc.d")
+# One set-up at a time, as root.  It cleans up after itself, even if whoever waits is killed.
+INSTALL = """
+set -e
+export DEBIAN_FRONTEND=noninteractive
+exec 9>/run/emboux-packages.lock
+flock 9
+policy=/usr/sbin/policy-rc.d
+if ! [ -e $policy ] || grep -q emboux $policy; then
+    # Debian starts what it installs; these servers are ours to start, on our ports
+    trap 'rm -f $policy' EXIT
+    printf '#!/bin/sh\\n# of emboux, for the time of an installation\\nexit 101\\n' >$policy
+    chmod 755 $policy
+fi
+case " $* " in
+*" postfix "*)
+    echo postfix postfix/main_mailer_type select No configuration | debconf-set-selections
+esac
+# what an installation that was cut off has left
+[ -z "$(ls /var/lib/dpkg/updates)" ] || dpkg --configure -a || true
+apt-get -qq -o DPkg::Lock::Timeout=600 update
+apt-get -qq -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@"
+"""
 
 
 class CommandFailed(SystemExit):
@@ -26,6 +48,25 @@ def as_root(argv):
     return ["sudo", "--", *argv]
 
 
+def enough_rights(root):
+    """Go on as root where sudo asks for a password, or where the state is root's already.
+
+    The servers are started where nobody could type a password, so it is asked for here, once.
+    """
+    if is_root():
+        return
+    if not shutil.which("sudo"):
+        raise SystemExit("This needs root: run it as root, or install sudo and allow yourself.")
+    roots_state = os.path.exists(root) and os.stat(root).st_uid == 0
+    # without a terminal, as the servers will be
+    asks = subprocess.run(["setsid", "-w", "sudo", "-n", "true"], capture_output=True, check=False)
+    if not asks.returncode and not roots_state:
+        return
+    print("Mail servers are started as root: going on with sudo.", file=sys.stderr, flush=True)
+    kept = [f"{name}={os.environ[name]}" for name in ("ODOO_SOURCE",) if name in os.environ]
+    os.execvp("sudo", ["sudo", "--", "env", *kept, sys.executable, "-B", *sys.argv])
+
+
 def as_user(user, argv):
     """The command line that runs ``argv`` as a system user (as yourself where that is enough)."""
     if user is None or user == pwd.getpwuid(os.geteuid()).pw_name:
@@ -35,9 +76,12 @@ def as_user(user, argv):
 
 
 def run(argv, **kwargs):
-    """Run to the end, quietly.  Returns standard output; raises ``CommandFailed``."""
+    """Run to the end, quietly.  Returns standard output; raises ``CommandFailed``.
+
+    It ends with us even if we are killed, so that the next start does not meet it.
+    """
     done = subprocess.run(
-        [str(a) for a in argv],
+        _ending_with_us(argv),
         capture_output=True,
         text=True,
         check=False,
@@ -48,6 +92,20 @@ def run(argv, **kwargs):
         shown = " ".join(str(a) for a in argv)
         raise CommandFailed(f"Failed with exit code {done.returncode}: {shown}\n{tail}")
     return done.stdout
+
+
+def _ending_with_us(argv):
+    return ["setpriv", "--pdeathsig", "KILL", "--", *(str(a) for a in argv)]
+
+
+def unpack(package, folder):
+    """What ``dpkg -x`` does, without a ``tar`` of dpkg's that goes on when we are killed."""
+    argv = _ending_with_us(["dpkg-deb", "--fsys-tarfile", package])
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as source:
+        run(["tar", "-x", "-p", "-f", "-", "--warning=no-timestamp", "-C", folder],
+            stdin=source.stdout)
+    if source.returncode:
+        raise CommandFailed(f"{package} cannot be read.")
 
 
 def missing_packages(names):
@@ -68,21 +126,21 @@ def install_packages(names):
     if not missing:
         return
     print(f"Installing Debian packages: {' '.join(missing)}", flush=True)
-    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    apt = [*environment, "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600"]
-    if "postfix" in missing:
-        choice = "postfix postfix/main_mailer_type select No configuration\n"
-        run(as_root(["debconf-set-selections"]), input=choice)
-    held = not POLICY.exists()
-    if held:  # Debian starts what it installs; these servers are ours to start, on our ports
-        run(as_root(["tee", str(POLICY)]), input="#!/bin/sh\nexit 101\n")
-        run(as_root(["chmod", "755", str(POLICY)]))
-    try:
-        run(as_root([*apt, "update"]))
-        run(as_root([*apt, "install", "-y", "--no-install-recommends", *missing]))
-    finally:
-        if held:
-            run(as_root(["rm", "-f", str(POLICY)]))
+    argv = as_root(["sh", "-c", INSTALL, "sh", *missing])
+    with tempfile.TemporaryFile("w+") as output:
+        # in a process group of its own and waited for, come what may: a dpkg that is stopped
+        # half-way leaves the machine's packages broken
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, process_group=0)
+        try:
+            code = process.wait()
+        except BaseException:
+            process.wait()
+            raise
+        output.seek(0)
+        tail = "\n".join(output.read().splitlines()[-25:])
+    if code:
+        raise CommandFailed(f"apt failed with exit code {code}:\n{tail}")
 
 
 def system_user(name):
