@@ -30,12 +30,16 @@ class Alias(models.Model):
     destinations = fields.Text(
         required=True, tracking=True, help="Where the mail goes: one address on each line."
     )
-    destination_count = fields.Integer(compute="_compute_destination_count")
+    destinations_shown = fields.Text("Delivers To", compute="_compute_destinations_shown")
+    destination_count = fields.Integer(compute="_compute_destinations_shown")
 
     @api.depends("destinations")
-    def _compute_destination_count(self):
+    def _compute_destinations_shown(self):
+        """As people read them: Unicode instead of A-labels."""
         for alias in self:
-            alias.destination_count = len(alias._destination_list())
+            destinations = alias._destination_list()
+            alias.destinations_shown = "\n".join(map(addresses.display_address, destinations))
+            alias.destination_count = len(destinations)
 
     @api.onchange("kind")
     def _onchange_kind(self):

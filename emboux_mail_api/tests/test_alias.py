@@ -16,6 +16,7 @@ class TestAlias(PlatformCase):
             ["ann@elsewhere.example.net", "bob+x@xn--bcher-kva.example"],
         )
         self.assertEqual(alias.destination_count, 2)
+        self.assertIn("bob+x@bücher.example", alias.destinations_shown, "people see Unicode")
 
     def test_chain_that_ends_in_a_mailbox_is_fine(self):
         self.make_mailbox("ann")
