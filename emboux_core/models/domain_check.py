@@ -137,6 +137,7 @@ class DomainCheck(models.Model):
                 self._store_check(answer)
         except Exception:
             _logger.exception("the DNS check of %s could not be stored", self.name)
+            # as superuser: as in _store_check
             self.sudo().next_check = fields.Datetime.now() + timedelta(hours=1)
 
     def _follow_dns(self):

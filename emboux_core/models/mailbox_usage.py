@@ -78,6 +78,7 @@ class BackendUsage(models.Model):
         for mailbox in mailboxes:
             row = usage[mailbox.email]
             if (mailbox.usage_bytes, mailbox.message_total) != (row.size, row.messages):
+                # as superuser, here and below: what was counted is nobody's to write
                 mailbox.sudo().write({"usage_bytes": row.size, "message_total": row.messages})
                 changed |= mailbox
         changed.domain_id._sum_usage()
