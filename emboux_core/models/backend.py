@@ -101,6 +101,7 @@ class Backend(models.Model):
     def write(self, vals):
         vals = self._guard_write(vals)
         self._normalise_hosts(vals)
+        # as superuser: another company's domains hold the kind too
         if "kind" in vals and self.sudo().with_context(active_test=False).domain_ids:
             self._refuse_change(
                 vals, {"kind"}, self.env._("The kind cannot change while domains are here.")

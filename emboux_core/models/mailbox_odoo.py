@@ -47,6 +47,7 @@ class MailboxOdoo(models.Model):
         server = self.with_context(active_test=False).mail_server_ids[:1]
         # a server that is renewed keeps its password: should the test fail, it goes on working
         password = server.smtp_pass or passwords.generate(30)
+        # as superuser: the hash is in no user's reach
         before = self.sudo().read(["service_password_hash", "send_as"])[0]
         self._commit_apart(
             {"service_password_hash": passwords.hash_all([password])[0], "send_as": "domain"}
@@ -157,6 +158,7 @@ class DomainSenders(models.Model):
     def _refresh_senders(self):
         """Subdomains came or went: Odoo's outgoing servers cover them from now on."""
         if self:
+            # as superuser: the link to a mail server is for system administrators
             self.env["emboux.mailbox"].sudo().search(
                 [("domain_id", "in", self.ids), ("mail_server_ids", "!=", False)]
             )._refresh_from_filter()

@@ -27,7 +27,7 @@ SELECT d.id, d.name, d.parent_id, d.is_wildcard, d.state, d.owned_since IS NOT N
 CREATE VIEW emboux_mail.held AS
 SELECT m.email, m.domain_id, m.state, m.send_as, m.mail_folder, m.service_password_hash,
        m.quota_mb * 1048576::bigint AS quota_bytes,
-       d.name AS domain, d.state AS domain_state, d.may_send
+       d.name AS domain, d.state AS domain_state
   FROM emboux_mailbox m
   JOIN emboux_mail.hosted d ON d.id = m.domain_id AND d.owned
  WHERE m.active;

@@ -3,6 +3,16 @@ import { stepUtils } from "@web_tour/tour_utils";
 
 const tours = registry.category("web_tour.tours");
 
+const typeAddress = (localPart) => [
+    { content: "its name", trigger: "div[name=local_part] input", run: `edit ${localPart}` },
+    { content: "its domain", trigger: "div[name=domain_id] input", run: "edit tour.example" },
+    {
+        content: "choose it",
+        trigger: ".o-autocomplete--dropdown-item:contains(tour.example)",
+        run: "click",
+    },
+];
+
 /** Type a domain, save, and see which DNS records to set. */
 tours.add("emboux_add_domain", {
     url: "/odoo/email-domains",
@@ -39,9 +49,7 @@ tours.add("emboux_add_mailbox", {
     url: "/odoo/mailboxes",
     steps: () => [
         { content: "a new mailbox", trigger: ".o_list_button_add", run: "click" },
-        { content: "its name", trigger: "div[name=local_part] input", run: "edit office" },
-        { content: "its domain", trigger: "div[name=domain_id] input", run: "edit tour.example" },
-        { content: "choose it", trigger: ".o-autocomplete--dropdown-item:contains(tour.example)", run: "click" },
+        ...typeAddress("office"),
         { content: "a person", trigger: "div[name=name] input", run: "edit The Office" },
         { content: "a password", trigger: "div[name=password] input", run: "edit tour password 1" },
         { content: "catch-all", trigger: "div[name=catch_all] input", run: "click" },
@@ -57,9 +65,7 @@ tours.add("emboux_add_alias", {
     steps: () => [
         { content: "the catch-all stands there", trigger: ".o_data_cell:contains(@tour.example)" },
         { content: "a new alias", trigger: ".o_list_button_add", run: "click" },
-        { content: "its name", trigger: "div[name=local_part] input", run: "edit sales" },
-        { content: "its domain", trigger: "div[name=domain_id] input", run: "edit tour.example" },
-        { content: "choose it", trigger: ".o-autocomplete--dropdown-item:contains(tour.example)", run: "click" },
+        ...typeAddress("sales"),
         {
             content: "where it goes",
             trigger: "div[name=destinations] textarea",
