@@ -1,7 +1,5 @@
 """Name servers on loopback, a domain they serve, and how it is checked: for the tests."""
 
-
-
 from odoo.addons.emboux_core.dns.expected import (
     DkimKey,
     MailService,
