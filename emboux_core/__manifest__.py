@@ -20,6 +20,8 @@
         "views/mailbox_views.xml",
         "views/dns_record_views.xml",
         "views/domain_views.xml",
+        "views/operation_views.xml",
+        "views/drift_views.xml",
         "views/backend_views.xml",
         "views/menus.xml",
     ],

@@ -1,10 +1,13 @@
 """Mailbox passwords: argon2id (RFC 9106) alone, made and checked nowhere else."""
 
 import os
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from argon2 import PasswordHasher, Type
+from argon2 import PasswordHasher, Type, extract_parameters
+from argon2.exceptions import InvalidHashError
 
 # OWASP's minimum for argon2id: about 20 ms here.  Dovecot verifies it at each login.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
@@ -13,8 +16,22 @@ SHORTEST, LONGEST = 8, 256  # characters
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # without 0O 1lI
 
 
+_BCRYPT = re.compile(r"\$2[aby]\$(1[0-4])\$[./A-Za-z0-9]{53}")
+#: What a hash from elsewhere may cost whoever logs in: enough to be safe, no more than Dovecot
+#: can spend on every login.  (memory in KiB, passes, lanes)
+_LEAST, _MOST = (7168, 1, 1), (262144, 10, 8)
+
+
 class PasswordError(ValueError):
     """Why a password is not taken, as one plain sentence (without the password)."""
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """A password that has been checked and hashed before; no caller from outside can make one."""
+
+    hash: str = field(repr=False)
+    plain: str | None = field(default=None, repr=False)
 
 
 def generate(length=20):
@@ -35,6 +52,49 @@ def check(password, email=""):
         raise PasswordError("The password must not be the address itself.")
     if len(set(password)) < 4:
         raise PasswordError("The password repeats the same few characters; choose another one.")
+
+
+def accept_hash(text):
+    """A hash made elsewhere, argon2id in PHC format or bcrypt, as ``Hashed``.
+
+    :raises PasswordError: another format, or a cost that is too low or absurdly high.
+    """
+    if _BCRYPT.fullmatch(text):
+        return Hashed(text)
+    try:
+        found = extract_parameters(text)
+    except (InvalidHashError, ValueError) as error:
+        raise PasswordError("The hash is neither argon2id (PHC format) nor bcrypt.") from error
+    cost = (found.memory_cost, found.time_cost, found.parallelism)
+    fits = all(low <= value <= high for low, value, high in zip(_LEAST, cost, _MOST, strict=True))
+    if found.type is not Type.ID or not fits or found.salt_len < 8 or found.hash_len < 16:
+        raise PasswordError(
+            "The hash has to be argon2id with 7 to 256 MiB, or bcrypt with a cost of 10 to 14."
+        )
+    return Hashed(text)
+
+
+def hash_each(wanted):
+    """Check and hash each (password, address); its fault, if it has one, in its place.
+
+    Returns a ``Hashed``, a ``PasswordError`` or None (for a password that is None) for each.
+    """
+    results = []
+    for password, email in wanted:
+        try:
+            if password is not None:
+                check(password, email)
+            results.append(None)
+        except PasswordError as error:
+            results.append(error)
+    good = [
+        None if fault else password
+        for (password, _email), fault in zip(wanted, results, strict=True)
+    ]
+    return [
+        fault or (Hashed(made, password) if made else None)
+        for fault, made, password in zip(results, hash_all(good), good, strict=True)
+    ]
 
 
 def hash_all(passwords):

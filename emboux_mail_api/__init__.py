@@ -1,6 +1,8 @@
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from . import models
+from . import controllers, wizard
 
 
 def uninstall_hook(env):
@@ -17,3 +19,5 @@ def uninstall_hook(env):
             )
         )
     env.cr.execute("DROP SCHEMA IF EXISTS emboux_mail CASCADE")
+    for function in ("emboux_domain_changed", "emboux_mailbox_changed"):
+        env.cr.execute(SQL("DROP FUNCTION IF EXISTS %s CASCADE", SQL.identifier(function)))

@@ -12,8 +12,10 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT / "setup"), str(Path(__file__).resolve().parent)]
 
-from parts import dns, report  # noqa: E402
+from parts import dns, odoo_server, report  # noqa: E402
 from parts.state import State  # noqa: E402
+from parts.supervisor import Service, Supervisor, listening  # noqa: E402
+from support.api_client import Api, done  # noqa: E402
 from support.mail_client import Mail  # noqa: E402
 from support.odoo_client import Odoo  # noqa: E402
 
@@ -99,3 +101,76 @@ class Hosting:
 @pytest.fixture(scope="session")
 def hosting(odoo, state):
     return Hosting(odoo, state)
+
+
+@pytest.fixture(scope="session")
+def master(state, status):
+    """The API with a master key, made by the command as an operator would."""
+    printed = odoo_server.run(
+        state, "emboux_key", "--role", "master", "--name", "Tests",
+        env=odoo_server.environment(state)
+        | {"ODOO_RC": str(odoo_server.config(state, status["odoo"]["db"]))},
+    )
+    return Api(status["api"]["url"], printed.strip().splitlines()[-1])
+
+
+class Customers:
+    """Makes customers with keys, each a stranger to the others."""
+
+    def __init__(self, odoo, master):
+        self.odoo, self.master = odoo, master
+
+    def partner(self, **limits):
+        """A new customer; returns his reference."""
+        ref = f"C{next(_NUMBERS)}-{time.time_ns() % 10**9}"
+        partner = self.odoo("res.partner").create({"name": f"Customer {ref}", "ref": ref})
+        self.odoo("emboux.customer").create({"partner_id": partner, **limits})
+        return ref
+
+    def key(self, ref, **options):
+        """The API with a new key of this customer's."""
+        made = done(self.master.post(
+            "/api-keys/", {"name": f"Key of {ref}", "partner_ref": ref, **options}
+        ))
+        return self.master.with_key(made["secret"])
+
+    def __call__(self, **limits):
+        """A new customer's API, with a key that reaches all that is his."""
+        return self.key(self.partner(**limits))
+
+
+@pytest.fixture(scope="session")
+def customers(odoo, master):
+    return Customers(odoo, master)
+
+
+@pytest.fixture
+def second_odoo(state, status):
+    """Starts a further Odoo process on the world's database; ``.kill()`` is ``kill -9``."""
+    port, gevent = state.port("second_odoo"), state.port("second_odoo_gevent")
+
+    class Second:
+        url = f"http://127.0.0.1:{port}"
+
+        def __init__(self):
+            self._supervisor = Supervisor(state, echo=False, pids="pids-second.json")
+
+        def start(self):
+            argv = (str(odoo_server.command(state)), "server", "-c",
+                    str(odoo_server.config(state, status["odoo"]["db"])),
+                    f"--http-port={port}", f"--gevent-port={gevent}", "--max-cron-threads=0")
+            self._supervisor.start(Service(
+                "second", argv, ready=listening(port), env=odoo_server.environment(state),
+                start_seconds=60))
+            return Odoo(self.url, status["odoo"]["db"], status["odoo"]["login"],
+                        status["odoo"]["password"])
+
+        def kill(self):
+            self._supervisor.kill("second")
+
+        def stop(self):
+            self._supervisor.stop()
+
+    second = Second()
+    yield second
+    second.stop()

@@ -4,45 +4,9 @@ import threading
 import time
 import urllib.error
 
-import pytest
-from parts import odoo_server
-from parts.supervisor import Service, Supervisor, listening
 from support.mail_client import eventually
-from support.odoo_client import Odoo
 
 MAILBOXES = 200
-
-
-@pytest.fixture
-def second_odoo(state, status):
-    """Starts a further Odoo process on the world's database; ``.kill()`` is ``kill -9``."""
-    port, gevent = state.port("second_odoo"), state.port("second_odoo_gevent")
-
-    class Second:
-        url = f"http://127.0.0.1:{port}"
-
-        def __init__(self):
-            self._supervisor = Supervisor(state, echo=False, pids="pids-second.json")
-
-        def start(self):
-            argv = (str(odoo_server.command(state)), "server", "-c",
-                    str(odoo_server.config(state, status["odoo"]["db"])),
-                    f"--http-port={port}", f"--gevent-port={gevent}", "--max-cron-threads=0")
-            self._supervisor.start(Service(
-                "second", argv, ready=listening(port), env=odoo_server.environment(state),
-                start_seconds=60))
-            return Odoo(self.url, status["odoo"]["db"], status["odoo"]["login"],
-                        status["odoo"]["password"])
-
-        def kill(self):
-            self._supervisor.kill("second")
-
-        def stop(self):
-            self._supervisor.stop()
-
-    second = Second()
-    yield second
-    second.stop()
 
 
 def test_kill_in_the_middle_of_creating_mailboxes(second_odoo, hosting, mail, odoo, connect):

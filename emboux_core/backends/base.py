@@ -24,6 +24,10 @@ class Refused(BackendError):
     """The platform said no and will say it again: nothing was changed there."""
 
 
+class NotAuthorised(Refused):
+    """The platform does not accept the key: a person has to see to it."""
+
+
 class Unreachable(BackendError):
     """The platform did not take the call: nothing was changed, it may be repeated."""
 
@@ -44,7 +48,12 @@ class DomainSpec:
 
 @dataclass(frozen=True)
 class MailboxSpec:
-    """A mailbox as it should be.  ``password`` is None unless it shall change."""
+    """A mailbox as it should be.
+
+    ``password`` and ``password_hash`` (argon2id in PHC format) are None unless the password
+    shall change.  A backend that can take the hash needs nothing else; it alone is there when
+    an earlier call is repeated.
+    """
 
     email: str
     quota: int = 0  # bytes, 0 is without limit
@@ -52,6 +61,7 @@ class MailboxSpec:
     send_as_domain: bool = False
     display_name: str = ""
     password: str | None = field(default=None, repr=False)
+    password_hash: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@ from . import (
     guarded,
     address,
     backend,
+    operation,
+    operation_outbox,
+    operation_run,
     provisioned,
     domain,
     domain_state,
@@ -11,4 +14,6 @@ from . import (
     mailbox_odoo,
     mailbox_usage,
     alias,
+    drift,
+    drift_compare,
 )

@@ -126,9 +126,11 @@ class AddressMixin(models.AbstractModel):
         parts = self.mapped("email") if len(self) <= 20 else [
             f"@{name}" for name in self.domain_id.mapped("name")
         ]
-        # as superuser: the alias may be one that the user does not see
+        # as superuser: the alias may be one that the user does not see; but an alias of another
+        # owner neither keeps an address from going nor is told about
         aliases = self.env["emboux.alias"].sudo().search(
             Domain("backend_id", "in", self.backend_id.ids)
+            & Domain("domain_id.partner_id", "in", self.domain_id.sudo().partner_id.ids or [False])
             & Domain.OR(Domain("destinations", "like", part) for part in parts)
         )
         if self._name == "emboux.alias":

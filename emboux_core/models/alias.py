@@ -111,12 +111,14 @@ class Alias(models.Model):
 
     # -- provisioning --------------------------------------------------------------------
 
-    def _provision_key(self):
-        return self.email
+    def _spec(self, with_password=False):
+        """An archived alias is not there."""
+        self.ensure_one()
+        return AliasSpec(self.email, self._destination_list()) if self.active else None
 
-    def _provision_ensure(self, client, secret=None):
-        if self.active:
-            client.ensure_alias(AliasSpec(self.email, self._destination_list()))
+    def _provision_ensure(self, client, secret=None, with_password=False):
+        if spec := self._spec():
+            client.ensure_alias(spec)
         else:
             client.delete_alias(self.email)
 

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from .. import addresses
+from ..backends.emboux import EmbouxBackend
 from .errors import backend_errors, plain_errors
 
 HOSTS = ("mail_host", "smtp_host", "imap_host")
@@ -20,7 +21,10 @@ class Backend(models.Model):
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True)
     kind = fields.Selection(
-        [], required=True, tracking=True, help="What kind of mail platform runs the domains."
+        [("emboux", "Another Emboux Platform")],
+        required=True,
+        tracking=True,
+        help="What kind of mail platform runs the domains.",
     )
     url = fields.Char("Address", help="Base URL of the platform's administration, with https://")
     company_id = fields.Many2one(
@@ -85,6 +89,11 @@ class Backend(models.Model):
     def _client(self):
         """The implementation of ``backends.base.Backend`` for this record's kind."""
         self.ensure_one()
+        if self.kind == "emboux":
+            # as superuser: the key and the parameter are in no manager's reach
+            backend, parameters = self.sudo(), self.env["ir.config_parameter"].sudo()
+            private = parameters.get_param("emboux_core.backend_allow_private") == "True"
+            return EmbouxBackend(backend.url or "", backend.secret or "", allow_private=private)
         raise UserError(
             self.env._(
                 "The module that speaks to a backend of the kind '%s' is not installed.", self.kind

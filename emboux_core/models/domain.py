@@ -22,6 +22,7 @@ class Domain(models.Model):
     _rec_names_search = ["name", "unicode_name"]
     _check_company_auto = True
     _provisioned_fields = frozenset({"state", "parent_id", "is_wildcard", "active"})
+    _provision_key_field = "name"
     _followed_fields = frozenset(
         {
             "unicode_name", "parent_id", "owned_since", "state_before", "token", "usage_bytes",
@@ -166,8 +167,7 @@ class Domain(models.Model):
             with plain_errors():
                 vals["name"] = addresses.normalise_domain(vals.get("name") or "")
             self._begin_state(vals)
-        self._link_parents(vals_list)
-        domains = super().create(vals_list)
+        domains = super().create(self._with_parents(vals_list))
         domains.parent_id._refresh_senders()
         self.env.ref("emboux_core.ir_cron_check_dns")._trigger()
         return domains
@@ -203,7 +203,13 @@ class Domain(models.Model):
             (self | self.parent_id)._refresh_senders()
         return done
 
-    def _link_parents(self, vals_list):
+    def _search_parents(self, names):
+        """The verified wildcard parents of these names that whoever asks may use."""
+        return self.search(
+            [("name", "in", names), ("is_wildcard", "=", True), ("state", "=", "verified")]
+        )
+
+    def _with_parents(self, vals_list):
         """Link each new name to the verified wildcard parent above it, if there is one."""
         above = {
             vals["name"]: [
@@ -211,13 +217,7 @@ class Domain(models.Model):
             ]
             for vals in vals_list
         }
-        parents = self.search(
-            [
-                ("name", "in", list({name for names in above.values() for name in names})),
-                ("is_wildcard", "=", True),
-                ("state", "=", "verified"),
-            ]
-        )
+        parents = self._search_parents(list({name for names in above.values() for name in names}))
         for vals in vals_list:
             near = [
                 parent
@@ -234,6 +234,7 @@ class Domain(models.Model):
                     "state": "verified",
                     "owned_since": fields.Datetime.now(),
                 }
+        return vals_list
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_in_use(self):
@@ -262,19 +263,16 @@ class Domain(models.Model):
 
     # -- provisioning ------------------------------------------------------------------
 
-    def _provision_key(self):
-        return self.name
-
-    def _spec(self):
+    def _spec(self, with_password=False):
         self.ensure_one()
         return DomainSpec(
             name=self.name,
-            suspended=self.state == "suspended",
+            suspended=self.state == "suspended" or not self.active,
             parent=self.parent_id.name or None,
             wildcard=self.is_wildcard,
         )
 
-    def _provision_ensure(self, client, secret=None):
+    def _provision_ensure(self, client, secret=None, with_password=False):
         self.dns_record_ids._align(self, client.ensure_domain(self._spec()))
 
     @api.model

@@ -201,7 +201,11 @@ class DomainCheck(models.Model):
     @api.model
     def _cron_check_dns(self):
         """Check what is due, many at once, until all is done or the cron's time is up."""
-        due = [("next_check", "<=", fields.Datetime.now()), ("state", "!=", "suspended")]
+        due = [
+            ("next_check", "<=", fields.Datetime.now()),
+            # what a new domain's DNS should say is not known yet
+            ("state", "not in", ("draft", "suspended")),
+        ]
         while domains := self.search(due, limit=BATCH, order="next_check, id"):
             answers = domains._look_up(BATCH_DEADLINE)
             # a new transaction: the one before is as old as the slowest name server

@@ -57,6 +57,27 @@ class DomainState(models.Model):
             self.sudo().filtered(lambda d: not d.owned_since).owned_since = fields.Datetime.now()
         return super().write(vals)
 
+    def _set_sync(self, state, message=False, next_try=False):
+        """A domain is *new* until its platform knows it, for so long its DNS is not known.
+
+        Its records come with the first answer.
+        """
+        # as superuser: what follows from the platform's answer is not the user's to write
+        for domain in self.sudo():
+            before = domain.state_before if domain.state == "suspended" else domain.state
+            values = {}
+            if state != "done" and not domain.dns_record_ids and before != "draft":
+                values = {"state": "draft", "owned_since": False}
+            elif state == "done" and before == "draft":
+                verified = domain.parent_id.state == "verified"
+                values = {"state": "verified" if verified else "pending"}
+            if values and domain.state == "suspended":
+                values["state_before"] = values.pop("state")
+            if values:
+                # with the outcome, which tells the platform nothing
+                domain.write(values | {"sync_state": state})
+        return super()._set_sync(state, message, next_try)
+
     def _assert_state_allowed(self, vals):
         """A manager may suspend and activate; only the DNS, or an administrator, verifies."""
         state = vals.get("state")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from odoo.exceptions import UserError, ValidationError
 
 from ..addresses import AddressError
-from ..backends.base import Refused, UnknownOutcome, Unreachable
+from ..backends.base import BackendError, Refused, UnknownOutcome
 
 
 @contextmanager
@@ -23,18 +23,7 @@ def backend_errors(env, backend_name):
     try:
         yield
     except Refused as error:
-        raise UserError(
-            env._("%(backend)s refused: %(reason)s", backend=backend_name, reason=error)
-        ) from error
-    except Unreachable as error:
-        raise UserError(
-            env._(
-                "%(backend)s cannot be reached, so nothing was saved. Try again later. "
-                "(%(reason)s)",
-                backend=backend_name,
-                reason=error,
-            )
-        ) from error
+        raise UserError(backend_sentence(env, backend_name, error)) from error
     except UnknownOutcome as error:
         raise UserError(
             env._(
@@ -44,3 +33,27 @@ def backend_errors(env, backend_name):
                 reason=error,
             )
         ) from error
+    except BackendError as error:
+        raise UserError(
+            env._(
+                "%(backend)s cannot be reached, so nothing was saved. Try again later. "
+                "(%(reason)s)",
+                backend=backend_name,
+                reason=error,
+            )
+        ) from error
+
+
+def backend_sentence(env, backend_name, error):
+    """What became of a call, whatever was saved here."""
+    if isinstance(error, Refused):
+        return env._("%(backend)s refused: %(reason)s", backend=backend_name, reason=error)
+    if isinstance(error, UnknownOutcome):
+        return env._(
+            "%(backend)s did not answer in time. Repeating is safe. (%(reason)s)",
+            backend=backend_name,
+            reason=error,
+        )
+    return env._(
+        "%(backend)s cannot be reached. (%(reason)s)", backend=backend_name, reason=error
+    )

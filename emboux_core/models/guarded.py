@@ -9,8 +9,12 @@ class Guarded(models.AbstractModel):
     _name = "emboux.guarded"
     _description = "Guards Fields That Follow From Others"
 
-    #: Fields that only the superuser's code writes.
+    #: Fields that only the superuser's code writes; each class adds its own.
     _followed_fields = frozenset()
+
+    def _declared(self, attribute):
+        """A set of names that every class of the model, of any add-on, has added to."""
+        return frozenset().union(*(vars(c).get(attribute, ()) for c in type(self).__mro__))
 
     def _guard_create(self, vals_list):
         """Returns the model without defaults for such fields, and copies of the values.
@@ -22,10 +26,11 @@ class Guarded(models.AbstractModel):
             self._guard(vals)
         if self.env.su:
             return self, [dict(vals) for vals in vals_list]
+        followed = self._declared("_followed_fields")
         context = {
             key: value
             for key, value in self.env.context.items()
-            if key.removeprefix("default_") not in self._followed_fields
+            if key.removeprefix("default_") not in followed
         }
         # the first argument replaces the context, keyword arguments would only add to it
         clean = self.with_context(context)  # pylint: disable=context-overridden
@@ -39,7 +44,7 @@ class Guarded(models.AbstractModel):
     def _guard(self, vals):
         if self.env.su:
             return
-        if touched := sorted(self._followed_fields & set(vals)):
+        if touched := sorted(self._declared("_followed_fields") & set(vals)):
             labels = [self._fields[name]._description_string(self.env) for name in touched]
             raise AccessError(
                 self.env._("Nobody writes this by hand, it follows: %s", ", ".join(labels))

@@ -21,7 +21,7 @@ class Mailbox(models.Model):
     _followed_fields = frozenset(
         {
             "email", "company_id", "mail_folder", "password_hash", "service_password_hash",
-            "usage_bytes", "usage_mb", "usage_percent", "message_total",
+            "has_password", "usage_bytes", "usage_mb", "usage_percent", "message_total",
         }
     )
     _provisioned_fields = frozenset({"state", "quota_mb", "send_as", "name", "active"})
@@ -33,7 +33,7 @@ class Mailbox(models.Model):
     # Not stored and never read back: create and write take it out and store the hash.
     password = fields.Char(store=False, copy=False)
     password_hash = fields.Char(copy=False, groups=NO_ACCESS)
-    has_password = fields.Boolean(compute="_compute_has_password", compute_sudo=True)
+    has_password = fields.Boolean(compute="_compute_has_password", store=True)
     catch_all = fields.Boolean(
         compute="_compute_catch_all",
         inverse="_inverse_catch_all",
@@ -94,8 +94,9 @@ class Mailbox(models.Model):
     def _catch_alls(self):
         """The catch-all alias of each domain of these mailboxes."""
         # as superuser: a mailbox's user may see whether his is the catch-all, not the alias
-        aliases = self.env["emboux.alias"].sudo().search(
-            [("kind", "=", "catch_all"), ("domain_id", "in", self.domain_id.ids)]
+        aliases = self.env["emboux.alias"].sudo().search_fetch(
+            [("kind", "=", "catch_all"), ("domain_id", "in", self.domain_id.ids)],
+            ["domain_id", "destinations"],
         )
         return {alias.domain_id.id: alias for alias in aliases}
 
@@ -165,16 +166,15 @@ class Mailbox(models.Model):
             self._check_quota(vals)
             vals["local_part"] = self._normalise_local_part(vals.get("local_part") or "")
         # before the first statement: hashing takes long and must hold no lock
-        plain = [vals.pop("password", None) for vals in vals_list]
-        hashes = self._hash(plain, vals_list)
+        hashes = self._hash([vals.pop("password", None) for vals in vals_list], vals_list)
         # the catch-all comes last: it points at the mailbox, which has to be there by then
         catching = [bool(vals.pop("catch_all", False)) for vals in vals_list]
         mailboxes = super().create(vals_list)
-        for mailbox, password_hash in zip(mailboxes, hashes, strict=True):
-            if password_hash:
-                # as superuser: the hash is in no user's reach, not even to write
-                mailbox.sudo().password_hash = password_hash
-        mailboxes._provision(dict(zip(mailboxes.ids, plain, strict=True)))
+        secret = {box.id: hashed for box, hashed in zip(mailboxes, hashes, strict=True) if hashed}
+        for mailbox in mailboxes.filtered(lambda m: m.id in secret):
+            # as superuser: the hash is in no user's reach, not even to write
+            mailbox.sudo().password_hash = secret[mailbox.id].hash
+        mailboxes._provision({number: hashed.plain for number, hashed in secret.items()})
         for mailbox, catches in zip(mailboxes, catching, strict=True):
             if catches:
                 mailbox.catch_all = True
@@ -189,22 +189,30 @@ class Mailbox(models.Model):
         if password:
             self.check_access("write")
             # as superuser: see create
-            self.sudo().write({"password_hash": self._hash([password], [{}])[0]})
-            self._provision(dict.fromkeys(self.ids, password))
+            [hashed] = self._hash([password], [{}])
+            self.sudo().write({"password_hash": hashed.hash})
+            self._provision(dict.fromkeys(self.ids, hashed.plain))
         if vals.get("active") is False:
             self._release()
         if vals.get("send_as") == "self":
             self._assert_odoo_does_not_send()
         return super().write(vals) if vals else True
 
-    def _hash(self, plain, vals_list):
-        try:
-            for password, vals in zip(plain, vals_list, strict=True):
-                if password:
-                    passwords.check(password, (vals.get("local_part") or self[:1].email or ""))
-        except passwords.PasswordError as error:
-            raise ValidationError(str(error)) from error
-        return passwords.hash_all(plain)
+    def _hash(self, given, vals_list):
+        """Check and hash what is not ``Hashed`` yet; raises ``ValidationError`` for the first."""
+        wanted = [
+            (None if isinstance(password, passwords.Hashed) else password or None,
+             vals.get("local_part") or self[:1].email or "")
+            for password, vals in zip(given, vals_list, strict=True)
+        ]
+        hashed = passwords.hash_each(wanted)
+        for result in hashed:
+            if isinstance(result, passwords.PasswordError):
+                raise ValidationError(str(result)) from result
+        return [
+            password if isinstance(password, passwords.Hashed) else result
+            for password, result in zip(given, hashed, strict=True)
+        ]
 
     def _assert_same_address(self, vals):
         local = vals.pop("local_part", None)
@@ -248,11 +256,10 @@ class Mailbox(models.Model):
 
     # -- provisioning --------------------------------------------------------------------
 
-    def _provision_key(self):
-        return self.email
-
-    def _spec(self, password=None):
+    def _spec(self, with_password=False, password=None):
         self.ensure_one()
+        # as superuser: the hash is in no user's reach
+        stored = self.sudo().password_hash if password or with_password else None
         return MailboxSpec(
             email=self.email,
             quota=self.quota_mb * MEGABYTE,
@@ -260,16 +267,20 @@ class Mailbox(models.Model):
             send_as_domain=self.send_as == "domain",
             display_name=self.name or "",
             password=password,
+            password_hash=stored or None,
         )
 
-    def _provision_ensure(self, client, secret=None):
-        client.ensure_mailbox(self._spec(secret))
+    def _provision_ensure(self, client, secret=None, with_password=False):
+        client.ensure_mailbox(self._spec(with_password, secret))
 
     @api.model
     def _provision_delete(self, client, key):
         client.delete_mailbox(key)
 
     # -- what people do ------------------------------------------------------------------
+
+    def _creation_message(self):
+        return self.env._("Mailbox created")  # without a look-up of the model's name
 
     def action_suspend(self):
         return self.write({"state": "suspended"})

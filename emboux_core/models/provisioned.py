@@ -1,13 +1,19 @@
-from odoo import api, models
+from odoo import api, fields, models
+from odoo.exceptions import UserError
 
-from .errors import backend_errors
+from ..backends.base import BackendError, Refused
+from .errors import backend_errors, backend_sentence
+from .operation import Wish
+
+AT_ONCE = 20  # calls for each backend while a user waits; the cron makes the others
 
 
 class Provisioned(models.AbstractModel):
     """A record that its domain's backend makes true: the one door for every change.
 
     Forms, imports, crons and interfaces all write records; this mixin is the only place
-    that then tells the backend.
+    that then tells the backend.  Where a call leaves the machine, ``emboux.operation`` knows
+    of it before it is made; what could not be told is saved as pending and told later.
     """
 
     _name = "emboux.provisioned"
@@ -15,8 +21,22 @@ class Provisioned(models.AbstractModel):
 
     #: Fields whose change the backend has to be told.
     _provisioned_fields = frozenset()
+    _followed_fields = frozenset({"sync_state", "sync_message", "sync_next_try"})
     #: False where the model's own ``create`` has more to do before the backend is told.
     _provision_on_create = True
+    #: The field that holds what the backend knows the record by.
+    _provision_key_field = "email"
+
+    sync_state = fields.Selection(
+        [("done", "Up to Date"), ("pending", "Waiting for the Platform"), ("refused", "Refused")],
+        "Platform",
+        default="done",
+        readonly=True,
+        copy=False,
+        help="Whether the mail platform is as this record says.",
+    )
+    sync_message = fields.Char("Last Answer of the Platform", readonly=True, copy=False)
+    sync_next_try = fields.Datetime("Next Try", readonly=True, copy=False)
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -26,41 +46,149 @@ class Provisioned(models.AbstractModel):
         return records
 
     def write(self, vals):
+        # whoever writes sync_state reports what became of a wish, and utters none
+        if self._declared("_provisioned_fields").isdisjoint(vals) or "sync_state" in vals:
+            return super().write(vals)
+        before = self._remote_specs()
         done = super().write(vals)
-        if not self._provisioned_fields.isdisjoint(vals):
-            self._provision()
+        self.filtered(
+            # what is as it was needs no call, unless the last one did not get through
+            lambda r: r.id not in before
+            or r.sync_state in ("pending", "refused")
+            or before[r.id] != r._spec()
+        )._provision()
         return done
 
     def unlink(self):
         removals = [
-            (backend, [record._provision_key() for record in records])
+            (backend, [Wish.of(record, "delete") for record in records])
             for backend, records in self.grouped("backend_id").items()
         ]
         done = super().unlink()
-        for backend, keys in removals:
+        for backend, wishes in removals:
             client = backend._client()
-            with backend_errors(self.env, backend.name):
-                for key in keys:
-                    self._provision_delete(client, key)
+            if client.transactional:
+                with backend_errors(self.env, backend.name):
+                    for wish in wishes:
+                        self._provision_delete(client, wish.key)
+            else:
+                self._fulfil(backend, client, wishes)
         return done
 
     def _provision(self, secrets=None):
         """Tell each record's backend how it should be.
 
-        ``secrets``: record id to what is told now and stored nowhere, a new password.
+        ``secrets``: record id to what is told now and stored nowhere, a new password; None
+        where only its hash is known.
         """
+        secrets = secrets or {}
         for backend, records in self.grouped("backend_id").items():
             client = backend._client()
-            with backend_errors(self.env, backend.name):
-                for record in records:
-                    record._provision_ensure(client, (secrets or {}).get(record.id))
+            if client.transactional:
+                with backend_errors(self.env, backend.name):
+                    for record in records:
+                        record._provision_ensure(client, secrets.get(record.id))
+            else:
+                wishes = [
+                    Wish.of(record, "ensure", with_password=record.id in secrets)
+                    for record in records
+                ]
+                self._fulfil(backend, client, wishes, secrets)
+
+    def _remote_specs(self):
+        """Record id to what its backend was told; without those of transactional backends."""
+        return {
+            record.id: record._spec()
+            for backend, records in self.grouped("backend_id").items()
+            if not backend._client().transactional
+            for record in records
+        }
+
+    @api.model
+    def _fulfil(self, backend, client, wishes, secrets=None):
+        """Call the platform for each wish; keep those that did not get through as pending.
+
+        Raises ``UserError`` for the first that is refused: then nothing is saved.
+        """
+        # what the database refuses is refused before the platform hears of it
+        self.env.flush_all()
+        operations = self.env["emboux.operation"]
+        # an import asks for thousands of calls, and its test run for none
+        at_once = len(wishes) <= AT_ONCE and not self.env.context.get("import_file")
+        batches = [[wish] for wish in wishes] if at_once else [wishes]
+        for batch in batches:
+            for ticket in operations._begin(backend, batch, at_once):
+                self._call(backend, client, ticket, secrets or {})
+
+    @api.model
+    def _call(self, backend, client, ticket, secrets):
+        operations = self.env["emboux.operation"]
+        record = self.browse(ticket.wish.res_id).exists()
+        if not ticket.may_call:
+            record._set_sync("pending", ticket.message, ticket.next_try)
+            return
+        if out := operations._why_out(backend):
+            record._set_sync("pending", out, operations._leave(ticket, out))
+            return
+        try:
+            if ticket.wish.verb == "delete":
+                self._provision_delete(client, ticket.wish.key)
+            else:
+                record._provision_ensure(client, secrets.get(record.id), ticket.with_password)
+        except Refused as error:
+            operations._refuse(ticket, str(error))
+            raise UserError(backend_sentence(self.env, backend.name, error)) from error
+        except BackendError as error:
+            message = backend_sentence(self.env, backend.name, error)
+            record._set_sync("pending", message, operations._fail(backend, ticket, message))
+        else:
+            told = record._spec(with_password=ticket.with_password) if record else None
+            operations._done(ticket, told)
+            record._set_sync("done")
+
+    def _set_sync(self, state, message=False, next_try=False):
+        """Write down what became of the wish, where people see it."""
+        # as superuser: the platform's answer is nobody's to write
+        for record in self.sudo():
+            if (record.sync_state, record.sync_message, record.sync_next_try) != (
+                state, message, next_try,
+            ):
+                record.write(
+                    {"sync_state": state, "sync_message": message, "sync_next_try": next_try}
+                )
+
+    def action_try_now(self):
+        """Tell the platform now, instead of at the next try."""
+        self.ensure_one()
+        self.check_access("write")
+        # as superuser: operations are nobody's to write; whoever may write the record may repeat
+        operation = self.env["emboux.operation"].sudo()._of(self)
+        if operation.state in ("pending", "refused"):
+            return operation._try_now()
+        self._provision()
+        return operation._notification(self.sync_state, self.sync_message)
 
     def _provision_key(self):
         """What the backend knows the record by."""
+        self.ensure_one()
+        return self[self._provision_key_field]
+
+    @api.model
+    def _provision_find(self, backend, key):
+        """The record that the backend knows by the key, archived ones too."""
+        return self.with_context(active_test=False).search(
+            [(self._provision_key_field, "=", key), ("backend_id", "=", backend.id)], limit=1
+        )
+
+    def _spec(self, with_password=False):
+        """How it should be on the backend, as a value object; None: not there."""
         raise NotImplementedError
 
-    def _provision_ensure(self, client, secret=None):
-        """Call the ``ensure_*`` method that fits."""
+    def _provision_ensure(self, client, secret=None, with_password=False):
+        """Call the ``ensure_*`` method that fits.
+
+        ``with_password`` repeats the call for a password that is stored as a hash by now.
+        """
         raise NotImplementedError
 
     @api.model

@@ -1,10 +1,18 @@
 from . import (
     test_addresses,
+    test_backend_emboux,
+    test_backend_emboux_connect,
+    test_backend_emboux_faults,
     test_contract,
     test_dns_expected,
     test_dns_faults,
     test_dns_judge,
     test_dns_lookup,
     test_dns_spf,
+    test_drift,
+    test_operation,
+    test_operation_commit,
+    test_operation_roles,
+    test_operation_run,
     test_passwords,
 )

@@ -1,1 +1,22 @@
-from . import backend, dkim_key, published
+from . import (
+    audit,
+    tenancy,
+    backend,
+    dkim_key,
+    res_users,
+    customer,
+    api_key,
+    api_failure,
+    idempotency,
+    quota,
+    domain_ownership,
+    domain_api,
+    bulk,
+    domain_settings,
+    outbound_count,
+    suppression,
+    webhook_event,
+    change,
+    published,
+    ir_http,
+)

@@ -120,8 +120,10 @@ class TestCost(PlatformCase):
             self.domain.id,
         )
         self.rows(
-            "INSERT INTO emboux_domain (name, backend_id, company_id, state, active, owned_since)"
-            " SELECT 'bulk' || n || '.example', %s, %s, 'verified', true, now()"
+            "INSERT INTO emboux_domain (name, backend_id, company_id, state, active, owned_since,"
+            " outbound_enforcement, outbound_status, outbound_warmup_profile)"
+            " SELECT 'bulk' || n || '.example', %s, %s, 'verified', true, now(),"
+            " 'enforce', 'open', 'standard'"
             " FROM generate_series(1, 5000) n RETURNING 1",
             self.backend.id, self.domain.company_id.id,
         )

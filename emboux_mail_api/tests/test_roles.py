@@ -123,11 +123,11 @@ class TestRoles(PlatformCase):
                 "emboux.alias": self.alias,
             }
             for model, record in records.items():
-                for name in env[model]._followed_fields:
+                for name in env[model]._declared("_followed_fields"):
                     kind = env[model]._fields[name].type
                     value = {"char": "boss@theirs.example", "integer": 7, "float": 7.0,
                              "datetime": "2020-01-01 00:00:00", "many2one": 1,
-                             "selection": "ok"}[kind]
+                             "selection": "ok", "boolean": True}[kind]
                     with self.assertRaises(AccessError, msg=f"{role} {model}.{name}"):
                         record.with_env(env).write({name: value})
         env = self._as("manager")

@@ -113,10 +113,14 @@ def shell(state, script, database=DATABASE, **variables):
 
 
 def environment(state):
-    """Odoo trusts the demo's certificate authority too, so that it can insist on valid TLS."""
+    """Odoo trusts the demo's certificate authority too, so that it can insist on valid TLS.
+
+    As many threads as there are database connections for them: requests beyond wait in the
+    socket's queue instead of failing.  (With workers there is one request in each.)
+    """
     bundle = state.path("tls", "ca-bundle.pem")
     trust = {"SSL_CERT_FILE": str(bundle)} if bundle.exists() else {}
-    return {**os.environ, **trust}
+    return {**os.environ, **trust, "ODOO_MAX_HTTP_THREADS": "auto"}
 
 
 def services(state, database=DATABASE):

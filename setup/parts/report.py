@@ -23,6 +23,7 @@ def write(state, database, mail):
             "login": odoo_server.LOGIN,
             "password": state.password("admin"),
         },
+        "api": {"url": f"http://127.0.0.1:{state.port('odoo')}/emboux/v1"},
         "postgres": {"host": "127.0.0.1", "port": state.port("postgres"), "db": database},
     }
     if mail:
@@ -56,6 +57,7 @@ def as_text(state):
         "",
         f"  Odoo         {odoo['url']}/odoo",
         f"  log in as    {odoo['login']}   password  {odoo['password']}",
+        f"  REST API     {report['api']['url']}/docs",
         f"  PostgreSQL   127.0.0.1:{report['postgres']['port']}  database {odoo['db']}",
     ]
     if "smtp" in report:

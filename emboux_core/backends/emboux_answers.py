@@ -1,0 +1,122 @@
+"""What the API of an Emboux platform answers, as value objects.
+
+Each function raises ``Unfit`` for what is of another shape: fields that are not known are passed
+over, because the platform may be newer.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..dns.expected import DkimKey, MailService, MxTarget, expected_records, zone_text
+from .answers import Fields, Unfit, printable
+from .base import AliasSpec, DomainSpec, MailboxSpec, Usage
+
+_NAME = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
+_ADDRESS = rf"[\x21-\x3f\x41-\x7e]+@{_NAME}"
+_ALIAS = rf"[\x21-\x3f\x41-\x7e]*@{_NAME}"
+_VISIBLE = r"[\x21-\x7e]*"
+
+T = TypeVar("T")
+
+
+def sentence_of(body: bytes) -> str:
+    """The platform's reason, or an empty string when this is no error of the API."""
+    try:
+        fields = Fields.parse(body)
+        try:
+            return fields.any_text("detail")
+        except Unfit:
+            rows = fields.objects("detail")
+        said = []
+        for row in rows[:10]:
+            where = "" if row.none("field") else f"{row.any_text('field')}: "
+            said.append(f"{where}{row.any_text('message')}")
+        return printable("; ".join(said))
+    except Unfit:
+        return ""
+
+
+def assert_same(found: Any, wished: Any) -> None:
+    if found != wished:
+        raise Unfit("it speaks of something else than was asked for")
+
+
+def domain_of(fields: Fields) -> DomainSpec:
+    return DomainSpec(
+        name=fields.text("name", _NAME, 253),
+        suspended=fields.text("state", r"[a-z_]+") == "suspended",
+        parent=fields.text_or_none("parent", _NAME, 253),
+        wildcard=fields.flag("wildcard"),
+    )
+
+
+def service_of(fields: Fields, name: str) -> MailService:
+    service = MailService(
+        mx=tuple(
+            MxTarget(mx.number("preference", 0, 65535), mx.text("host", _VISIBLE, 253))
+            for mx in fields.objects("mx")
+        ),
+        spf=fields.texts("spf", r"[\x21-\x7e]+"),
+        dkim=tuple(
+            DkimKey(
+                selector=key.text("selector", r"[A-Za-z0-9._-]+", 253),
+                key_type=key.text("key_type", r"[a-z0-9-]+"),
+                public_key=key.text("public_key", r"[A-Za-z0-9+/]+=*"),
+            )
+            for key in fields.objects("dkim")
+        ),
+        verification=fields.text("verification", _VISIBLE, 200),
+        imap_host=fields.text("imap_host", _VISIBLE, 253),
+        imaps_port=fields.number("imaps_port", 1, 65535),
+        smtp_host=fields.text("smtp_host", _VISIBLE, 253),
+        submissions_port=fields.number("submissions_port", 1, 65535),
+        dkim_domain=fields.text_or_none("dkim_domain", _NAME, 253),
+    )
+    try:
+        zone_text(expected_records(name, service))
+    except ValueError:
+        raise Unfit("what it wants in the DNS cannot stand there") from None
+    return service
+
+
+def mailbox_of(fields: Fields) -> MailboxSpec:
+    return MailboxSpec(
+        email=fields.text("email", _ADDRESS, 254),
+        quota=fields.number("quota"),
+        suspended=fields.flag("suspended"),
+        send_as_domain=fields.flag("send_as_domain"),
+        display_name=fields.any_text("display_name"),
+    )
+
+
+def alias_of(fields: Fields) -> AliasSpec:
+    return AliasSpec(
+        address=fields.text("address", _ALIAS, 254),
+        destinations=fields.texts("destinations", _ADDRESS, 254),
+    )
+
+
+def rows_of(row: Callable[[Fields], T], field: str, domain: str) -> Callable[[Fields], T]:
+    """A reader of rows that all have to be of one domain."""
+
+    def read(fields: Fields) -> T:
+        found = row(fields)
+        assert_same(getattr(found, field).rpartition("@")[2], domain)
+        return found
+
+    return read
+
+
+def changes_of(fields: Fields) -> tuple[list[tuple[str, Usage | None]], str, bool]:
+    """Mailboxes with their use, None for those that are gone; the cursor; whether there is more."""
+    changes: list[tuple[str, Usage | None]] = []
+    for item in fields.objects("items"):
+        if item.text("kind") not in ("mailbox", "usage"):
+            continue
+        email = item.text("name", _ADDRESS, 254)
+        if item.flag("gone"):
+            changes.append((email, None))
+        elif not item.none("size"):
+            messages = 0 if item.none("messages") else item.number("messages", 0, 2**31 - 1)
+            changes.append((email, Usage(email, item.number("size"), messages)))
+    return changes, fields.text("next", _VISIBLE, 20_000), fields.flag("more")

@@ -1,0 +1,221 @@
+"""Looking at both sides and writing down where they differ."""
+
+import logging
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..backends.base import BackendError
+from .drift import MODELS
+from .errors import backend_sentence
+from .mailbox import MEGABYTE
+
+_logger = logging.getLogger(__name__)
+
+
+class BackendComparison(models.Model):
+    _inherit = "emboux.backend"
+
+    drift_ids = fields.One2many("emboux.drift", "backend_id", groups="emboux_core.group_manager")
+    drift_count = fields.Integer(
+        compute="_compute_drift_count", groups="emboux_core.group_manager"
+    )
+    compared_at = fields.Datetime("Last Comparison", readonly=True, copy=False)
+    is_remote = fields.Boolean(compute="_compute_is_remote")
+
+    _followed_fields = frozenset({"compared_at"})
+
+    @api.depends("drift_ids.ignored")
+    def _compute_drift_count(self):
+        counts = dict(
+            self.env["emboux.drift"]._read_group(
+                [("backend_id", "in", self.ids), ("ignored", "=", False)],
+                ["backend_id"], ["__count"],
+            )
+        )
+        for backend in self:
+            backend.drift_count = counts.get(backend, 0)
+
+    @api.depends("kind")
+    def _compute_is_remote(self):
+        for backend in self:
+            backend.is_remote = bool(backend.kind) and not backend._client().transactional
+
+    def action_open_drift(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_drift")
+        return action | {"domain": [("backend_id", "=", self.id)]}
+
+    def action_compare(self):
+        """Compare now, and show what differs."""
+        self.ensure_one()
+        self.check_access("write")
+        # as superuser: the report and what follows from it are nobody's to write
+        error = self.sudo()._compare()
+        self.env.invalidate_all()
+        if not error:
+            return self.action_open_drift()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "danger",
+                "message": error,
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    @api.model
+    def _cron_compare(self):
+        """Compare all remote backends; the outage of one is not the others'."""
+        backends = self.search([("active", "=", True)]).filtered("is_remote")
+        for done, backend in enumerate(backends, 1):
+            backend._compare()
+            if not self.env["ir.cron"]._commit_progress(1, remaining=len(backends) - done):
+                break
+
+    # -- one comparison ------------------------------------------------------------------
+
+    def _compare(self):
+        """Renew the report of this backend.  Returns why it could not be done, or nothing."""
+        self.ensure_one()
+        began = fields.Datetime.now()
+        try:
+            there = self._look_there()
+        except (BackendError, UserError) as error:
+            message = str(error)
+            if isinstance(error, BackendError):
+                message = backend_sentence(self.env, self.name, error)
+        except Exception:
+            # a defect, or an answer that makes no sense; the other backends are compared
+            _logger.exception("the comparison with %s failed", self.name)
+            message = self.env._("Something went wrong here; see the log of the server.")
+        else:
+            self._apart("_store_comparison", there, began)
+            return None
+        self._apart("_store_failure", message)
+        return message
+
+    def _apart(self, method, *arguments):
+        """In a transaction of its own, which sees what was saved during the look over there."""
+        with self.env.registry.cursor() as cr:
+            # in one language: a difference is compared with the one of the last time
+            apart = self.with_env(self.env(cr=cr, su=True)).with_context(lang=None)
+            getattr(apart, method)(*arguments)
+
+    def _look_there(self):
+        """Everything of the domains that both sides know: (kind, name) to value object."""
+        client = self._client()
+        there = {("domain", spec.name): spec for spec in client.domains()}
+        known = set(self.with_context(active_test=False).domain_ids.mapped("name"))
+        for _kind, name in list(there):
+            if name in known:
+                there |= {("mailbox", spec.email): spec for spec in client.mailboxes(name)}
+                there |= {("alias", spec.address): spec for spec in client.aliases(name)}
+        return there
+
+    def _look_here(self, there):
+        """The records that should be there, in the domains that are: (kind, name) to record."""
+        domains = self.with_context(active_test=False).domain_ids
+        here = {("domain", domain.name): domain for domain in domains}
+        both = domains.filtered(lambda d: ("domain", d.name) in there)
+        here |= {("mailbox", mailbox.email): mailbox for mailbox in both.mailbox_ids}
+        return here | {
+            ("alias", alias.email): alias for alias in both.alias_ids if alias._spec()
+        }
+
+    def _store_comparison(self, there, began):
+        here = self._look_here(there)
+        moving = self._on_their_way(began)
+        found = {}
+        for kind, name in {**here, **there}:
+            if (kind, name) in moving:
+                continue
+            record, spec = here.get((kind, name)), there.get((kind, name))
+            difference = self._difference(record, spec) if record and spec else ""
+            if record and spec and not difference:
+                continue
+            side = "different" if difference else "only_here" if record else "only_there"
+            found[kind, name] = {
+                "side": side,
+                "difference": difference,
+                "company_id": self._company_of(record, name).id,
+            }
+        for row in self.drift_ids:
+            values = found.pop((row.kind, row.name), None)
+            if values is None:
+                row.unlink()
+            elif (row.side, row.difference or "") != (values["side"], values["difference"]):
+                row.write(values | {"ignored": False, "found_at": began})
+        self.env["emboux.drift"].create(
+            [
+                values | {"backend_id": self.id, "kind": kind, "name": name, "found_at": began}
+                for (kind, name), values in found.items()
+            ]
+        )
+        self.compared_at = began
+        if self.state == "error":
+            self.write(
+                {
+                    "state": "connected",
+                    "state_message": self.env._("Compared %s domains.", len(self.domain_ids)),
+                }
+            )
+
+    def _store_failure(self, message):
+        self.write({"state": "error", "state_message": message})
+
+    def _on_their_way(self, began):
+        """What is not told yet, or was told while this looked: that is no difference."""
+        kinds = {model: kind for kind, model in MODELS.items()}
+        operations = self.env["emboux.operation"].search(
+            [
+                ("backend_id", "=", self.id),
+                "|", ("state", "=", "pending"), ("write_date", ">=", began),
+            ]
+        )
+        return {(kinds[operation.res_model], operation.key) for operation in operations}
+
+    def _company_of(self, record, name):
+        if not record:
+            record = self.env["emboux.domain"]._provision_find(self, name.rpartition("@")[2])
+        return record.company_id or self.company_id
+
+    def _difference(self, record, there):
+        """One line for each field: how it is here, and how it is there."""
+        here = record._spec()
+        yes_no = {True: self.env._("yes"), False: self.env._("no")}
+        if record._name == "emboux.domain":
+            nothing = self.env._("none")
+            rows = [
+                (self.env._("Suspended"), yes_no[here.suspended], yes_no[there.suspended]),
+                (self.env._("Parent Domain"), here.parent or nothing, there.parent or nothing),
+                (self.env._("Wildcard Parent"), yes_no[here.wildcard], yes_no[there.wildcard]),
+            ]
+        elif record._name == "emboux.mailbox":
+            own, any_ = self.env._("its own address"), self.env._("any address of the domain")
+            rows = [
+                (self.env._("Quota"), self._quota(here.quota), self._quota(there.quota)),
+                (self.env._("Suspended"), yes_no[here.suspended], yes_no[there.suspended]),
+                (
+                    self.env._("May Send As"),
+                    any_ if here.send_as_domain else own,
+                    any_ if there.send_as_domain else own,
+                ),
+            ]
+            if there.display_name:  # not every platform tells
+                rows.append((self.env._("Full Name"), here.display_name, there.display_name))
+        else:
+            rows = [
+                (
+                    self.env._("Delivers To"),
+                    ", ".join(sorted(here.destinations)),
+                    ", ".join(sorted(there.destinations)),
+                )
+            ]
+        return "\n".join(f"{label}: {a} → {b}" for label, a, b in rows if a != b)
+
+    def _quota(self, quota):
+        if not quota:
+            return self.env._("without limit")
+        return self.env._("%s MB", f"{quota / MEGABYTE:g}")

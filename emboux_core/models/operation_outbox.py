@@ -1,0 +1,253 @@
+"""Writing down what is about to be called, and what became of it."""
+
+import logging
+from contextlib import contextmanager
+from datetime import timedelta
+
+from psycopg2 import errors
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from .operation import LEASE, Ticket, Told
+
+_logger = logging.getLogger(__name__)
+
+DATA = "emboux_core.operations"  # this transaction's tickets, in the data of its hooks
+TRIES = 3
+
+
+class Outbox(models.Model):
+    _inherit = "emboux.operation"
+
+    @api.model
+    def _apart(self, method, *arguments):
+        """Run a method of this recordset in a transaction of its own, and commit it.
+
+        The caller's transaction writes no operation: one that others wrote since it began
+        it could not write (40001), and a rollback would forget the call.
+        """
+        for last in (*[False] * (TRIES - 1), True):
+            try:
+                with self._own_transaction() as apart:
+                    return getattr(apart, method)(*arguments)
+            except (errors.SerializationFailure, errors.UniqueViolation):
+                if last:
+                    raise
+        return None
+
+    @contextmanager
+    def _own_transaction(self):
+        """This recordset in a transaction of its own, which is committed at the end."""
+        with self.env.registry.cursor() as cr:
+            # as superuser: operations are nobody's to write; without the caller's context,
+            # whose defaults would be taken for the operation's
+            yield self.with_env(self.env(cr=cr, su=True, context={"lang": self.env.lang}))
+
+    # -- before the call -----------------------------------------------------------------
+
+    @api.model
+    def _begin(self, backend, wishes, at_once):
+        """Write the wishes down, committed.  Returns a ``Ticket`` for each."""
+        mine = self._transaction()["tickets"]
+        done = [number for number, (_ticket, told) in mine.items() if told]
+        tickets = self._apart("_write_wishes", backend.id, wishes, at_once, list(mine), done)
+        if not all(ticket.may_call for ticket in tickets):
+            # as superuser: the cron is nobody's to read
+            self.sudo().env.ref("emboux_core.ir_cron_run_operations")._trigger()
+        for ticket in tickets:
+            # until its outcome is known: should the process die, the cron repeats it
+            mine[ticket.operation_id] = (ticket, None)
+        return tickets
+
+    def _write_wishes(self, backend_id, wishes, at_once, mine, done):
+        backend = self.env["emboux.backend"].browse(backend_id).exists()
+        if not backend:
+            raise UserError(self.env._("Save the backend first, then what shall be on it."))
+        return [self._write_wish(backend, wish, at_once, mine, done) for wish in wishes]
+
+    def _write_wish(self, backend, wish, at_once, mine, done):
+        now = fields.Datetime.now()
+        operation = self._open_one(backend, wish)
+        replaces = bool(operation) and operation.id not in mine
+        values = {
+            "company_id": wish.company_id,
+            "res_id": wish.res_id,
+            "verb": wish.verb,
+            "with_password": wish.with_password or operation.with_password,
+            "number": operation.number + 1,
+            "next_try": now,
+            "error": False,
+        }
+        if not operation or wish.verb == "delete" or wish.model == "emboux.alias":
+            # What others wait for keeps its place.  What goes waits for those that still
+            # needed it, and an alias for the mailboxes that it delivers to.
+            self.env.cr.execute("SELECT nextval('emboux_operation_id_seq')")
+            [values["turn"]] = self.env.cr.fetchone()
+        if operation:
+            operation.write(values)
+        else:
+            operation = self.create(
+                values
+                | {
+                    "backend_id": backend.id,
+                    "res_model": wish.model,
+                    "key": wish.key,
+                    "domain_name": wish.domain_name,
+                }
+            )
+        # what this transaction has done itself is no reason to wait
+        ahead = operation._waits_for().filtered(lambda o: o.id not in done)
+        busy = (
+            operation.id not in mine
+            and bool(operation.busy_until)
+            and operation.busy_until > now
+        )
+        may_call = at_once and not ahead and not busy
+        message = ""
+        if may_call:
+            operation.write(
+                {"attempts": 1, "busy_until": now + LEASE, "next_try": now + LEASE}
+            )
+        else:
+            message = operation._say_queued(ahead, busy)
+            operation.write({"attempts": 0, "error": message})
+            # somebody waits for them now
+            ahead.filtered(lambda o: not o.busy_until or o.busy_until <= now).next_try = now
+        return Ticket(
+            wish, operation.id, operation.number, may_call, operation.with_password, replaces,
+            message, operation.next_try,
+        )
+
+    def _open_one(self, backend, wish):
+        """The operation that the wish replaces."""
+        same = [
+            ("backend_id", "=", backend.id),
+            ("res_model", "=", wish.model),
+            ("key", "=", wish.key),
+            ("state", "=", "pending"),
+        ]
+        found = self.search([*same, ("res_id", "=", wish.res_id)], limit=1)
+        if not found and wish.verb == "ensure":
+            # of an earlier try of this transaction, when the record had another number
+            found = self.search([*same, ("verb", "=", "ensure")], limit=1)
+        return found
+
+    def _say_queued(self, ahead, busy):
+        if ahead:
+            return self.env._("Comes after: %s", ", ".join(ahead[:3].mapped("display_name")))
+        if busy:
+            return self.env._("An earlier change is just being made.")
+        return self.env._("One of many: they are made one after the other.")
+
+    # -- after the call ------------------------------------------------------------------
+
+    @api.model
+    def _done(self, ticket, told):
+        """It is done there; the row is closed as soon as the record's change is committed.
+
+        ``told``: how the record should be.  If it is not so after the commit, because that was
+        rolled back, the platform is told again how the record really is.
+        """
+        self._transaction()["tickets"][ticket.operation_id] = (ticket, Told(told))
+
+    @api.model
+    def _fail(self, backend, ticket, message):
+        """It stays open, and is repeated.  Returns when."""
+        self._transaction()["out"][backend.id] = message
+        return self.browse(ticket.operation_id)._apart("_postpone", ticket.number, message)
+
+    @api.model
+    def _leave(self, ticket, message):
+        """It stays open, for no call was made.  Returns when one will be."""
+        operation = self.browse(ticket.operation_id)
+        return operation._apart("_postpone", ticket.number, message, 1)
+
+    @api.model
+    def _why_out(self, backend):
+        """What the platform answered when this transaction waited for it in vain."""
+        return self._transaction()["out"].get(backend.id)
+
+    @api.model
+    def _refuse(self, ticket, reason):
+        """Close it, for nothing of it is saved, unless an older wish was waiting."""
+        self._transaction()["tickets"].pop(ticket.operation_id)
+        operation = self.browse(ticket.operation_id)
+        if ticket.replaces:
+            operation._apart("_release", ticket.number)
+        else:
+            operation._apart("_close", ticket.number, "refused", reason)
+
+    def _close(self, number, state, error=False):
+        """Close it, unless a newer wish has come: then the platform is to be told again."""
+        if self.exists() and self.state == "pending":
+            if self.number != number:
+                self._release(number)
+            else:
+                self.write({"state": state, "error": error, "busy_until": False,
+                            "next_try": False})
+
+    def _release(self, number):
+        """Let the cron make the call, now."""
+        if self.exists() and self.state == "pending":
+            self.write({"busy_until": False, "next_try": fields.Datetime.now()})
+
+    def _postpone(self, number, message, not_made=0):
+        """Try again after a pause that grows with each try; a newer wish at once.
+
+        ``not_made``: the tries counted already that were not made.
+        """
+        now = fields.Datetime.now()
+        if not self.exists() or self.state != "pending":
+            return now
+        pause = self._pause(max(self.attempts, 1)) if self.number == number else timedelta()
+        self.write(
+            {
+                "error": message,
+                "attempts": self.attempts - not_made,
+                "busy_until": False,
+                "next_try": now + pause,
+            }
+        )
+        return self.next_try
+
+    # -- when the record's transaction ends ----------------------------------------------
+
+    @api.model
+    def _transaction(self):
+        """What this transaction has called so far, with the hooks that settle it at its end."""
+        cr = self.env.cr
+        if DATA not in cr.postcommit.data:
+            state = cr.postcommit.data[DATA] = {"tickets": {}, "out": {}}
+            operations = self.browse()
+
+            cr.postcommit.add(lambda: operations._settle(state["tickets"], "_settle_committed"))
+            cr.postrollback.add(lambda: operations._settle(state["tickets"], "_settle_undone"))
+        return cr.postcommit.data[DATA]
+
+    def _settle(self, tickets, method):
+        if not tickets:
+            return
+        try:
+            self._apart(method, list(tickets.values()))
+        except Exception:
+            # the rows are open still: the cron repeats the calls, which does no harm
+            _logger.exception("operations %s could not be closed", list(tickets))
+
+    def _settle_committed(self, tickets):
+        for ticket, told in tickets:
+            operation = self.browse(ticket.operation_id).exists()
+            if told and operation:
+                record = operation._record()
+                spec = record._spec(with_password=ticket.with_password) if record else None
+                if spec == told.spec:
+                    operation._close(ticket.number, "done")
+                else:  # rolled back to a savepoint, while the rest was committed
+                    operation._release(ticket.number)
+            elif operation.state == "void":
+                # the cron came by before the record could be seen
+                operation.write({"state": "pending", "next_try": fields.Datetime.now()})
+
+    def _settle_undone(self, tickets):
+        for ticket, _told in tickets:
+            self.browse(ticket.operation_id)._release(ticket.number)

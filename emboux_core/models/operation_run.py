@@ -1,0 +1,201 @@
+"""Repeating what did not get through, by the cron or because somebody asks for it."""
+
+import logging
+
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+
+from ..backends.base import BackendError, NotAuthorised, Refused
+from .errors import backend_sentence
+from .operation import LEASE
+
+_logger = logging.getLogger(__name__)
+
+
+class Runner(models.Model):
+    _inherit = "emboux.operation"
+
+    @api.model
+    def _cron_run_operations(self):
+        """Make the calls that are due, one backend after the other, each in its own turn."""
+        now = fields.Datetime.now()
+        due = (
+            Domain("state", "=", "pending")
+            & Domain("next_try", "<=", now)
+            & (Domain("busy_until", "=", False) | Domain("busy_until", "<=", now))
+        )
+        by_backend = self.search(due, order="turn").grouped("backend_id")
+        remaining = sum(map(len, by_backend.values()))
+        cron = self.env["ir.cron"]
+        for operations in by_backend.values():
+            left = len(operations)
+            for operation in operations:
+                # a new transaction: it sees what others have committed meanwhile
+                if not cron._commit_progress(remaining=remaining):
+                    return
+                outcome = operation._run()
+                if outcome == "failed":
+                    break  # the others of this backend would only wait for it too
+                left -= 1
+                remaining -= 1
+                cron._commit_progress(int(outcome != "waiting"), remaining=remaining)
+            remaining -= left
+        cron._commit_progress(remaining=remaining)
+
+    def _run(self):
+        """Make the call, in transactions of their own: *done*, *failed* or *waiting*.
+
+        Nobody else makes it meanwhile, and no lock is held while the platform takes its time.
+        """
+        self.ensure_one()
+        number = self._apart("_claim")
+        if number is None:
+            return "waiting"
+        try:
+            with self._own_transaction() as apart:
+                done = apart._perform(number)
+        except Exception as error:
+            # somebody changed the record meanwhile, or a defect; the call may be repeated
+            _logger.warning("operation %s (%s)", self.id, error, exc_info=True)
+            message = self.env._("Something went wrong here; see the log of the server.")
+            self._apart("_postpone", number, message)
+            return "failed"
+        return "done" if done else "failed"
+
+    def _claim(self):
+        """Mark the operation as being made.  Returns its number, or None if it has to wait."""
+        now = fields.Datetime.now()
+        if not self.try_lock_for_update() or self.state != "pending":
+            return None
+        if (self.busy_until and self.busy_until > now) or self._waits_for():
+            return None
+        self.write(
+            {
+                "attempts": self.attempts + 1,
+                "busy_until": now + LEASE,
+                "next_try": now + LEASE,
+            }
+        )
+        return self.number
+
+    def _perform(self, number):
+        """Make the call and write down what became of it.  Returns whether it got through."""
+        record = self._record()
+        if self.verb == "delete" and record:
+            self.verb = "ensure"  # its deletion was rolled back, so it shall be there
+        if self.verb == "ensure" and not record:
+            self._close(number, "void")
+            return True
+        try:
+            client = self.backend_id._client()
+            if self.verb == "delete":
+                self.env[self.res_model]._provision_delete(client, self.key)
+            else:
+                record._provision_ensure(client, with_password=self.with_password)
+        except NotAuthorised as error:
+            # no wish is at fault, but the backend's key: all of them wait for a new one
+            message = backend_sentence(self.env, self.backend_id.name, error)
+            self.backend_id.write({"state": "error", "state_message": message})
+            record._set_sync("pending", message, self._postpone(number, message))
+            return False
+        except Refused as error:
+            message = backend_sentence(self.env, self.backend_id.name, error)
+            self._close(number, "refused", message)
+            record._set_sync("refused", message)
+            self._tell_refused(record, message)
+            return True
+        except (BackendError, UserError) as error:
+            message = str(error)
+            if isinstance(error, BackendError):
+                message = backend_sentence(self.env, self.backend_id.name, error)
+            next_try = self._postpone(number, message)
+            record._set_sync("pending", message, next_try)
+            return False
+        self._close(number, "done")
+        record._set_sync("done")
+        return True
+
+    def _tell_refused(self, record, message):
+        """The wish was saved long ago: somebody has to hear that it does not come true."""
+        domain = record if record._name == "emboux.domain" else record.domain_id
+        domain = domain or self.env["emboux.domain"]._provision_find(
+            self.backend_id, self.domain_name
+        )
+        if not domain:
+            return
+        responsible = domain.user_id
+        domain = domain.with_context(lang=responsible.lang or self.env.lang)
+        title = self.env._("%s could not be brought to the mail platform", self.display_name)
+        (record or domain).message_post(
+            body=Markup("<p>%s</p><p>%s</p>") % (title, message),
+            partner_ids=responsible.partner_id.ids,
+            subtype_xmlid="mail.mt_note",
+        )
+        if responsible:
+            domain.activity_schedule(
+                "mail.mail_activity_data_todo",
+                summary=title,
+                note=message,
+                user_id=responsible.id,
+            )
+
+    # -- because somebody asks for it ----------------------------------------------------
+
+    def action_try_now(self):
+        """Make these calls now, in their turn."""
+        self.check_access("read")
+        # what an operation is about, who may read operations may also write
+        self.env["emboux.domain"].check_access("write")
+        # as superuser: operations are nobody's to write
+        return self.sudo()._try_now()
+
+    def _try_now(self):
+        self._apart("_reopen")
+        # what they wait for is tried too, and first
+        for operation in (self._ahead() | self).sorted("turn"):
+            operation._run()
+        self.env.invalidate_all()
+        # a fresh look: the calls were made in transactions of their own
+        return self._notification(*self._apart("_worst"))
+
+    def _ahead(self):
+        found, new = self.browse(), self
+        while new := new.browse(
+            {ahead.id for operation in new for ahead in operation._waits_for()}
+        ) - found - self:
+            found |= new
+        return found
+
+    def _reopen(self):
+        """What was refused is on its way again, unless something newer is."""
+        for operation in self.filtered(lambda o: o.state == "refused"):
+            newer = [("res_model", "=", operation.res_model), ("key", "=", operation.key),
+                     ("backend_id", "=", operation.backend_id.id), ("state", "=", "pending")]
+            if not self.search_count(newer, limit=1):
+                operation.write(
+                    {"state": "pending", "attempts": 0, "next_try": fields.Datetime.now()}
+                )
+
+    def _worst(self):
+        """The state and the message of the one that needs most attention."""
+        for state in ("refused", "pending"):
+            if found := self.exists().filtered(lambda o, state=state: o.state == state)[:1]:
+                return state, found.error
+        return "done", False
+
+    @api.model
+    def _notification(self, state, message):
+        if state == "done":
+            message = self.env._("Done: nothing of this is on its way any more.")
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": {"done": "success", "pending": "warning", "refused": "danger"}[state],
+                "message": message or self.env._("It has to wait for its turn."),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }

@@ -1,0 +1,130 @@
+"""A platform in a dictionary, and one whose line may be cut, for tests."""
+
+from ..backends.base import (
+    AliasSpec,
+    Backend,
+    DomainSpec,
+    MailboxSpec,
+    Refused,
+    Usage,
+    UsagePage,
+)
+from ..dns.expected import DkimKey, MailService, MxTarget
+
+
+class MemoryBackend(Backend):
+    """A platform in memory, as strict as a real one about domains that are not there."""
+
+    transactional = False
+
+    def __init__(self):
+        self._domains = {}
+        self._mailboxes = {}
+        self._aliases = {}
+
+    def check(self):
+        return f"{len(self._domains)} domains in memory."
+
+    def _domain_of(self, address):
+        name = address.rpartition("@")[2]
+        if name not in self._domains:
+            raise Refused(f"There is no domain {name} here.")
+
+    def ensure_domain(self, domain: DomainSpec):
+        self._domains[domain.name] = domain
+        return MailService(
+            mx=(MxTarget(10, "mail.memory.example"),),
+            spf=("a:mail.memory.example",),
+            dkim=() if domain.parent else (DkimKey("memory", "rsa", "TUVNT1JZ"),),
+            verification="" if domain.parent else "0123456789abcdef",
+            imap_host="mail.memory.example",
+            imaps_port=993,
+            smtp_host="mail.memory.example",
+            submissions_port=465,
+            dkim_domain=domain.parent,
+        )
+
+    def delete_domain(self, name):
+        self._domains.pop(name, None)
+
+    def ensure_mailbox(self, mailbox: MailboxSpec):
+        self._domain_of(mailbox.email)
+        self._mailboxes[mailbox.email] = mailbox
+
+    def delete_mailbox(self, email):
+        self._mailboxes.pop(email, None)
+
+    def ensure_alias(self, alias: AliasSpec):
+        self._domain_of(alias.address)
+        self._aliases[alias.address] = alias
+
+    def delete_alias(self, address):
+        self._aliases.pop(address, None)
+
+    def domains(self):
+        return list(self._domains.values())
+
+    def mailboxes(self, domain):
+        return [m for m in self._mailboxes.values() if m.email.endswith(f"@{domain}")]
+
+    def aliases(self, domain):
+        return [a for a in self._aliases.values() if a.address.endswith(f"@{domain}")]
+
+    def usage(self, since=""):
+        rows = () if since else tuple(Usage(email, 0, 0) for email in self._mailboxes)
+        return UsagePage("1", rows)
+
+
+class FarBackend(MemoryBackend):
+    """What a test scripts goes wrong; what was called is written down.
+
+    ``faults``: "ensure", "delete" or "list", one of these with a key, or "*", to the exception
+    that it raises; with "after " before it, the deed is done and its answer lost.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+        self.faults = {}
+        self.during = None  # called while a call is under way
+
+    def _do(self, verb, key, deed, *arguments):
+        self.calls.append((verb, key))
+        if self.during:
+            during, self.during = self.during, None
+            during()
+        self._fail(f"{verb} {key}", verb, "*")
+        result = deed(*arguments)
+        self._fail(f"after {verb} {key}", f"after {verb}")
+        return result
+
+    def _fail(self, *names):
+        for name in names:
+            if name in self.faults:
+                raise self.faults[name]
+
+    def ensure_domain(self, domain):
+        if domain.parent and domain.parent not in self._domains:
+            raise Refused(f"There is no domain {domain.parent} here.")
+        return self._do("ensure", domain.name, super().ensure_domain, domain)
+
+    def ensure_mailbox(self, mailbox):
+        return self._do("ensure", mailbox.email, super().ensure_mailbox, mailbox)
+
+    def ensure_alias(self, alias):
+        return self._do("ensure", alias.address, super().ensure_alias, alias)
+
+    def delete_domain(self, name):
+        return self._do("delete", name, super().delete_domain, name)
+
+    def delete_mailbox(self, email):
+        return self._do("delete", email, super().delete_mailbox, email)
+
+    def delete_alias(self, address):
+        return self._do("delete", address, super().delete_alias, address)
+
+    def domains(self):
+        return self._do("list", "domains", super().domains)
+
+    def mailboxes(self, domain):
+        return self._do("list", domain, super().mailboxes, domain)

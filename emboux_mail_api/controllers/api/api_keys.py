@@ -1,0 +1,149 @@
+import hmac
+
+from odoo import http
+from odoo.fields import Domain as SearchDomain
+from odoo.http import request
+
+from ...models.change import CursorError
+from .errors import ApiError, invalid, not_found
+from .operation import operation
+from .paging import page_of
+from .partners import partner_of, ref_of
+from .schemas import api_key as schemas
+from .types import Page
+
+TAG = "API keys"
+
+
+def find_key(key_id):
+    key = request.env["emboux.api.key"].search([("id", "=", key_id)])
+    if not key:
+        raise not_found()
+    return key
+
+
+def show_key(key):
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role,
+        "partner_ref": ref_of(key.partner_id),
+        "read_only": key.read_only,
+        "area": key.area,
+        "domain": key.domain_name or None,
+        "networks": [part.strip() for part in (key.networks or "").split(",") if part.strip()],
+        "expires_at": key.expires_at or None,
+        "revoked_at": key.revoked_at or None,
+        "last_used": key.last_used or None,
+        "state": key.state,
+        "hint": key.token_hint,
+        "created_at": key.create_date,
+    }
+
+
+class ApiKeyController(http.Controller):
+    @operation("POST", "/api-keys/", role="master", tag=TAG, body=schemas.ApiKeyCreate,
+               out=schemas.NewApiKey, status=201, summary="Make a key; its secret is shown once")
+    def create_api_key(self, body):
+        if body.role == "customer" and not body.partner_ref:
+            raise invalid("partner_ref", "a customer's key needs a customer")
+        if body.role == "master" and body.partner_ref:
+            raise invalid("partner_ref", "a master key belongs to nobody")
+        key, secret = request.env["emboux.api.key"]._make(
+            {
+                "name": body.name,
+                "role": body.role,
+                "partner_id": (
+                    partner_of(request.env, body.partner_ref).id if body.partner_ref else False
+                ),
+                "read_only": body.read_only,
+                "area": body.area,
+                "domain_name": body.domain,
+                "networks": ", ".join(body.networks),
+                "expires_at": body.expires_at,
+            }
+        )
+        return schemas.NewApiKey(**show_key(key), secret=secret)
+
+    @operation("GET", "/api-keys/", role="master", tag=TAG, query=schemas.ApiKeyList,
+               out=Page[schemas.ApiKey], summary="List keys, without their secrets")
+    def list_api_keys(self, query):
+        domain = SearchDomain.TRUE
+        if query.q:
+            domain &= SearchDomain("name", "ilike", query.q)
+        if query.partner_ref:
+            domain &= SearchDomain(
+                "partner_id", "=", partner_of(request.env, query.partner_ref).id
+            )
+        if query.state:
+            domain &= SearchDomain("state", "=", query.state)
+        return page_of(request.env["emboux.api.key"], domain, query, "id", schemas.ApiKey,
+                       lambda keys: [schemas.ApiKey(**show_key(key)) for key in keys])
+
+    @operation("GET", "/api-keys/{key_id}", role="master", tag=TAG, out=schemas.ApiKey,
+               summary="One key, without its secret")
+    def get_api_key(self, key_id):
+        return schemas.ApiKey(**show_key(find_key(key_id)))
+
+    @operation("DELETE", "/api-keys/{key_id}", role="master", tag=TAG, status=204,
+               errors={409: "It is the key of this request."},
+               summary="Revoke a key; it stays in the list")
+    def revoke_api_key(self, key_id):
+        key = find_key(key_id)
+        if key.id == request.emboux_key.id:
+            raise ApiError(409, "This is the key that you are using. Revoke it with another one.")
+        key.action_revoke()
+
+    @operation("GET", "/api-keys/{token}/usage", role="customer", tag=TAG,
+               query=schemas.UsageQuery, out=schemas.Usage,
+               summary="What changed since a cursor")
+    def get_usage(self, token, query):
+        """`self` is the caller's own key; a master key may name another key by its number."""
+        env = request.env(user=self._user_of(token))
+        try:
+            rows, cursor, more = env["emboux.change"]._since(query.since, query.limit)
+        except CursorError as error:
+            raise invalid("since", "it is not a cursor of ours; begin without one") from error
+        return schemas.Usage(items=_show_changes(env, rows), next=cursor, more=more)
+
+    def _user_of(self, token):
+        caller = request.emboux_key
+        # a whole secret in the URL is taken when it is the caller's own, and not recommended
+        if token in ("self", str(caller.id)) or _same(token, caller.token):
+            return caller.user_id
+        if caller.role == "master" and token.isascii() and token.isdigit() and len(token) < 10:
+            # as superuser: the technical user is nobody's to read
+            return find_key(int(token)).sudo().user_id.id
+        raise not_found()
+
+
+def _same(token, secret):
+    return hmac.compare_digest(token.encode(), secret.encode())
+
+
+def _show_changes(env, rows):
+    """Rows of the feed with what they are about as it is now, in two look-ups."""
+    emails = {name for kind, name, _domain, _gone in rows if kind != "domain"}
+    names = {name for kind, name, _domain, _gone in rows if kind == "domain"}
+    local = [("backend_id.kind", "=", "local")]
+    boxes = env["emboux.mailbox"].with_context(active_test=False).search(
+        [("email", "in", list(emails)), ("domain_id.backend_id.kind", "=", "local")]
+    )
+    domains = env["emboux.domain"].with_context(active_test=False).search(
+        [("name", "in", list(names)), *local]
+    )
+    used = boxes._counted()
+    state_of = {box.email: box.state for box in boxes} | {d.name: d.state for d in domains}
+    size_of = {d.name: (d.usage_bytes, None) for d in domains} | used
+    return [
+        schemas.UsageItem(
+            kind=kind,
+            name=name,
+            domain=domain,
+            gone=is_gone,
+            state=None if is_gone else state_of.get(name),
+            size=None if is_gone else size_of.get(name, (0, 0))[0],
+            messages=None if is_gone else size_of.get(name, (0, 0))[1],
+        )
+        for kind, name, domain, is_gone in rows
+    ]

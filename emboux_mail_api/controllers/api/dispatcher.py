@@ -1,0 +1,288 @@
+"""How a request becomes a call of an operation, and its result or error an answer in JSON."""
+
+import hashlib
+import hmac
+import logging
+import re
+import time
+import uuid
+
+import psycopg2
+from psycopg2.pool import PoolError
+from pydantic import TypeAdapter
+from pydantic import ValidationError as Unfit
+from werkzeug.exceptions import HTTPException
+
+from odoo import http
+from odoo.exceptions import AccessDenied, AccessError, ConcurrencyError, MissingError, UserError
+from odoo.exceptions import ValidationError as InvalidRecord
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from . import throttle
+from .errors import MASTER_REQUIRED, ApiError, invalid, not_found, too_many
+from .operation import OPERATIONS
+from .turns import take_turn
+from .types import Address, AliasAddress, Destination, DomainName, Line, problems
+
+_logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_PATH_TYPES = {
+    "name": TypeAdapter(DomainName),
+    "email": TypeAdapter(Address),
+    "address": TypeAdapter(AliasAddress),
+    "recipient": TypeAdapter(Destination),
+    "key_id": TypeAdapter(int),
+    "token": TypeAdapter(Line),
+}
+#: A value in the path that names nothing is not there; what is merely asked about is invalid.
+_ASKED_ABOUT = {"recipient"}
+_LARGEST_ID = 2**31 - 1
+
+
+class ApiDispatcher(http.Dispatcher):
+    """JSON in, JSON out, for routes of ``type="emboux"``."""
+
+    routing_type = "emboux"
+
+    def __init__(self, request):
+        super().__init__(request)
+        wished = request.httprequest.headers.get("X-Request-ID", "")
+        self.request_id = wished if _REQUEST_ID.fullmatch(wished) else uuid.uuid4().hex
+        self.operation = None
+        self.started = time.monotonic()
+
+    @classmethod
+    def is_compatible_with(cls, request):
+        return True
+
+    def dispatch(self, endpoint, args):
+        self.operation = OPERATIONS.get(endpoint.routing.get("emboux_operation"))
+        try:
+            if self.operation is None:  # documents, and paths that lead nowhere
+                return endpoint(**args)
+            return self._call(endpoint, args)
+        except UserError as error:
+            raise as_api_error(error) from error
+
+    def _call(self, endpoint, args):
+        operation, key = self.operation, self.request.emboux_key
+        if self.request.httprequest.method not in _methods(operation):
+            raise wrong_method(self.request.httprequest.path)
+        if key:
+            _assert_allowed(operation, key)
+            throttle.assert_rate(key, self.request.env)
+        arguments = _path_arguments(args)
+        if operation.query.model_fields:
+            arguments["query"] = self._query(operation)
+        elif self.request.httprequest.args:
+            raise invalid("query", "this operation takes no parameters")
+        if operation.body:
+            arguments["body"] = self._body(operation)
+        if operation.prepare and (turn := operation.prepare(self.request.env, arguments)):
+            take_turn(self.request.env, turn)
+        if replay := self._begin_idempotent():
+            return replay
+        self._assert_unchanged(endpoint, arguments)
+        result = endpoint(**arguments)
+        status = operation.status
+        if isinstance(result, tuple):
+            status, result = result
+        if operation.out and not isinstance(result, operation.out):
+            raise TypeError(f"{operation.name} answered {type(result)}, not {operation.out}")
+        body = result.model_dump_json(by_alias=True) if result is not None else ""
+        response = self._answer(status, body)
+        if result is not None and (operation.current or operation.method == "GET"):
+            response.headers["ETag"] = etag(result)
+        self._end_idempotent(status, result)
+        # the constraints of the database speak now, where their errors are turned into answers
+        self.request.env.cr.flush()
+        return response
+
+    # -- the request ---------------------------------------------------------------------
+
+    def _query(self, operation):
+        given = self.request.httprequest.args.to_dict()
+        try:
+            return operation.query.model_validate(given)
+        except Unfit as error:
+            raise ApiError(422, problems(error)) from error
+
+    def _body(self, operation):
+        sent = self.request.httprequest
+        if operation.raw_body:
+            return sent.get_data()
+        if sent.mimetype != "application/json":
+            raise ApiError(415, "Send JSON, with the header Content-Type: application/json")
+        try:
+            return operation.body.model_validate_json(sent.get_data(), strict=True)
+        except Unfit as error:
+            raise ApiError(422, problems(error)) from error
+
+    def _assert_unchanged(self, endpoint, arguments):
+        """``If-Match``: what the client saw must still be so (RFC 9110, 13.1.1)."""
+        wanted = self.request.httprequest.headers.get("If-Match")
+        if not self.operation.current or not wanted or wanted.strip() == "*":
+            return
+        controller = endpoint.func.__self__
+        show = getattr(controller, self.operation.current)
+        path = {name: arguments[name] for name in self.operation.path_parameters}
+        seen = {part.strip().removeprefix("W/") for part in wanted.split(",")}
+        if etag(show.original_endpoint(controller, **path)) not in seen:
+            raise ApiError(412, "It has changed since you read it. Read it again, then decide.")
+
+    # -- once and only once --------------------------------------------------------------
+
+    def _begin_idempotent(self):
+        """The earlier answer to this ``Idempotency-Key``, or None: then the work is to be done."""
+        if self.operation.method != "POST" or not self.request.emboux_key:
+            return None
+        sent = self.request.httprequest
+        wished = sent.headers.get("Idempotency-Key")
+        if wished is None:
+            return None
+        if not _IDEMPOTENCY_KEY.fullmatch(wished):
+            raise invalid("Idempotency-Key", "it is 1 to 255 visible ASCII characters")
+        # keyed with the secret that is not stored: the body may hold a password
+        fingerprint = hmac.new(
+            self.request.emboux_key.token.encode(),
+            b"\0".join([sent.method.encode(), sent.full_path.encode(), sent.get_data()]),
+            hashlib.sha256,
+        ).hexdigest()
+        # as superuser: the register of answers is nobody's
+        self._idempotent = self.request.env["emboux.idempotency"].sudo()._begin(
+            self.request.emboux_key.id, wished, fingerprint
+        )
+        if self._idempotent.status:
+            if self._idempotent.fingerprint != fingerprint:
+                raise ApiError(
+                    422,
+                    [{"field": "Idempotency-Key",
+                      "message": "it was used for another request; choose a new one"}],
+                )
+            response = self._answer(self._idempotent.status, self._idempotent.body or "")
+            response.headers["Idempotency-Replayed"] = "true"
+            return response
+        return None
+
+    _idempotent = None
+
+    def _end_idempotent(self, status, result):
+        if self._idempotent is not None:
+            kept = result
+            if kept is not None and hasattr(kept, "without_secret"):
+                kept = kept.without_secret()
+            self._idempotent._end(status, kept.model_dump_json() if kept is not None else "")
+
+    # -- the answer ----------------------------------------------------------------------
+
+    def _answer(self, status, body):
+        headers = [("Cache-Control", "no-store")]
+        if body:
+            headers.append(("Content-Type", "application/json"))
+        response = http.Response(body, status=status, headers=headers)
+        if not body:
+            response.headers.remove("Content-Type")
+        return response
+
+    def post_dispatch(self, response):
+        """No session is ever saved: a key is proven with each request."""
+        response.headers["X-Request-ID"] = self.request_id
+        self._log(response.status_code)
+
+    def handle_error(self, exc):
+        error = as_api_error(exc, self.request_id)
+        response = error.get_response()
+        response.headers["X-Request-ID"] = self.request_id
+        response.headers["Cache-Control"] = "no-store"
+        self._log(error.code)
+        return response
+
+    def _log(self, status):
+        key = getattr(self.request, "emboux_key", None)
+        _logger.info(
+            "%s %s: %s, key %s, request %s, %.0f ms",
+            self.request.httprequest.method,
+            self.operation.path if self.operation else "-",
+            status,
+            key.id if key else "-",
+            self.request_id,
+            1000 * (time.monotonic() - self.started),
+        )
+
+
+def as_api_error(exc, request_id=""):
+    """The answer to an exception; the models' sentences are passed on, nothing else is."""
+    if isinstance(exc, ApiError):
+        return exc
+    if isinstance(exc, HTTPException):
+        return ApiError(exc.code or 500, exc.description or exc.name)
+    if isinstance(exc, (AccessError, AccessDenied)):
+        return ApiError(403, "This key may not do that")
+    if isinstance(exc, MissingError):
+        return not_found()
+    if isinstance(exc, InvalidRecord):
+        if isinstance(exc.__cause__, psycopg2.errors.UniqueViolation):
+            return ApiError(409, str(exc).removeprefix("The operation cannot be completed: "))
+        return invalid(None, str(exc))
+    if isinstance(exc, UserError):
+        # a plain one says that things are not so that it could be done
+        return ApiError(409 if type(exc) is UserError else exc.http_status, str(exc))
+    if isinstance(exc, (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, ConcurrencyError)):
+        return too_many("Others change the same thing just now. Repeat the request.", 1)
+    if isinstance(exc, PoolError):
+        return too_many("The server is busy just now. Repeat the request.", 1)
+    return ApiError(500, f"Internal error. Tell the operator this request: {request_id}")
+
+
+def etag(shown):
+    """A strong validator of what the client may change (RFC 9110, 8.8.3)."""
+    kept = shown.model_dump_json(exclude=set(shown.volatile) or None)
+    return f'"{hashlib.sha256(kept.encode()).hexdigest()[:32]}"'
+
+
+def wrong_method(path):
+    """405 with what is possible, or 404 for a path that no operation has."""
+    here = [op for op in OPERATIONS.values() if _matches(op, path)]
+    literal = [op for op in here if not op.path_parameters]
+    allowed = sorted({method for op in literal or here for method in _methods(op)})
+    if not allowed:
+        return not_found()
+    return ApiError(405, f"Here you can use {', '.join(allowed)}", {"Allow": ", ".join(allowed)})
+
+
+def _matches(operation, path):
+    pattern = re.sub(r"\\\{[a-z_]+\\\}", "[^/]+", re.escape(operation.path.rstrip("/")))
+    return re.fullmatch(f"/emboux/v1{pattern}/?", path)
+
+
+def _methods(operation):
+    return ("GET", "HEAD") if operation.method == "GET" else (operation.method,)
+
+
+def _assert_allowed(operation, key):
+    if operation.role == "master" and key.role != "master":
+        raise ApiError(403, MASTER_REQUIRED)
+    if operation.writes and key.read_only:
+        raise ApiError(403, "This key may only read")
+    if operation.area and key.area != "all" and key.area != operation.area:
+        raise ApiError(403, f"This key reaches {key.area} only")
+    if operation.role == "master" and key.domain_name and operation.area is None:
+        raise ApiError(403, "This key reaches one domain only")
+
+
+def _path_arguments(args):
+    parsed = {}
+    for name, text in args.items():
+        try:
+            parsed[name] = _PATH_TYPES[name].validate_python(text)
+        except Unfit as error:
+            if name in _ASKED_ABOUT:
+                raise ApiError(422, [{**problem, "field": name} for problem in problems(error)]
+                               ) from error
+            raise not_found() from error
+        if isinstance(parsed[name], int) and not 0 < parsed[name] <= _LARGEST_ID:
+            raise not_found()
+    return parsed
+

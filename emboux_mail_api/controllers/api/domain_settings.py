@@ -1,0 +1,96 @@
+from odoo import http
+from odoo.http import request
+
+from ...models.domain_settings import FOLDERS
+from .domains import find_domain
+from .operation import operation
+from .schemas import domain as schemas
+
+TAG = "Domain settings"
+#: Name in the API to field of the record.
+_OUTBOUND = {
+    "outbound_tier": "outbound_tier",
+    "outbound_enforcement": "outbound_enforcement",
+    "outbound_status": "outbound_status",
+    "daily_limit": "outbound_daily_limit",
+    "monthly_limit": "outbound_monthly_limit",
+    "hourly_fraction": "outbound_hourly_fraction",
+    "warmup_profile": "outbound_warmup_profile",
+    "warmup_start": "outbound_warmup_start",
+    "warmup_since": "outbound_warmup_since",
+    "spike_multiplier": "outbound_spike_multiplier",
+}
+
+
+def _outbound_of(domain):
+    today, month = request.env["emboux.outbound.count"]._used(domain)
+    values = {name: domain[field] for name, field in _OUTBOUND.items()}
+    return schemas.Outbound(
+        **values | {"outbound_tier": domain.outbound_tier or None,
+                    "warmup_since": domain.outbound_warmup_since or None},
+        outbound_reason=domain.outbound_reason or None,
+        counters=schemas.OutboundCounters(today=today, this_month=month),
+    )
+
+
+def _given(body):
+    """The fields that the request names and that say something."""
+    return {name: value for name, value in body.model_dump(exclude_unset=True).items()
+            if value is not None}
+
+
+def _retention_of(domain):
+    return schemas.Retention(**{folder: domain[f"retention_{folder}"] for folder in FOLDERS})
+
+
+def _transfer_of(domain):
+    return schemas.Transfer(limit=domain.transfer_limit, used=domain.transfer_used)
+
+
+class DomainSettingsController(http.Controller):
+    @operation("GET", "/domains/{name}/outbound", role="customer", area="domains", tag=TAG,
+               out=schemas.Outbound, summary="How much the domain may send, and has sent")
+    def get_outbound(self, name):
+        return _outbound_of(find_domain(name))
+
+    @operation("PUT", "/domains/{name}/outbound", role="master", area="domains", tag=TAG,
+               body=schemas.OutboundUpdate, out=schemas.Outbound, current="get_outbound",
+               summary="Set how much the domain may send")
+    def set_outbound(self, name, body):
+        domain = find_domain(name)
+        domain.write({_OUTBOUND[field]: value for field, value in _given(body).items()})
+        return _outbound_of(domain)
+
+    @operation("POST", "/domains/{name}/outbound/increment", role="master", area="domains",
+               tag=TAG, body=schemas.Increment, out=schemas.Decision,
+               summary="Decide about one message and count its recipients")
+    def increment_outbound(self, name, body):
+        domain = find_domain(name)
+        action, reason, today, month = domain._count_outgoing(body.recipients)
+        return schemas.Decision(action=action, reason=reason, today=today, this_month=month)
+
+    @operation("GET", "/domains/{name}/retention", role="customer", area="domains", tag=TAG,
+               out=schemas.Retention, summary="How long mail is kept")
+    def get_retention(self, name):
+        return _retention_of(find_domain(name))
+
+    @operation("PUT", "/domains/{name}/retention", role="master", area="domains", tag=TAG,
+               body=schemas.RetentionUpdate, out=schemas.Retention, current="get_retention",
+               summary="Set how long mail is kept")
+    def set_retention(self, name, body):
+        domain = find_domain(name)
+        domain.write({f"retention_{folder}": days for folder, days in _given(body).items()})
+        return _retention_of(domain)
+
+    @operation("GET", "/domains/{name}/transfer", role="customer", area="domains", tag=TAG,
+               out=schemas.Transfer, summary="The monthly transfer, limit and use")
+    def get_transfer(self, name):
+        return _transfer_of(find_domain(name))
+
+    @operation("PUT", "/domains/{name}/transfer", role="master", area="domains", tag=TAG,
+               body=schemas.TransferUpdate, out=schemas.Transfer, current="get_transfer",
+               summary="Set the monthly transfer")
+    def set_transfer(self, name, body):
+        domain = find_domain(name)
+        domain.transfer_limit = body.limit
+        return _transfer_of(domain)

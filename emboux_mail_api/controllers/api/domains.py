@@ -1,0 +1,247 @@
+from dataclasses import asdict
+
+from odoo import http
+from odoo.fields import Domain as SearchDomain
+from odoo.http import request
+
+from odoo.addons.emboux_core.dns.expected import expected_records
+
+from .errors import not_found
+from .operation import operation
+from .paging import page_of
+from .partners import caller_may_name_partners, partner_of, ref_of
+from .schemas import domain as schemas
+from .types import Page
+
+TAG = "Domains"
+FIELDS = (
+    "name", "unicode_name", "state", "owned_since", "parent_id", "is_wildcard", "partner_id",
+    "usage_bytes", "create_date", "backend_id", "company_id",
+)
+IN_USE = {409: "It is in use, or a limit is reached; the sentence says which."}
+
+
+def search_domain(name):
+    """The domain of this platform that the caller may see, or none."""
+    return request.env["emboux.domain"].search_fetch(
+        [("name", "=", name), ("backend_id.kind", "=", "local")], FIELDS, limit=1
+    )
+
+
+def find_domain(name):
+    """The domain that the caller may see.  :raises ApiError: 404, also for somebody else's."""
+    domain = search_domain(name)
+    if not domain:
+        raise not_found()
+    return domain
+
+
+def show_domain(domain):
+    return {
+        "name": domain.name,
+        "unicode_name": domain.unicode_name,
+        "state": domain.state,
+        "owned_since": domain.owned_since or None,
+        # as superuser: the parent may be the operator's, its name is no secret to its child
+        "parent": domain.sudo().parent_id.name or None,
+        "wildcard": domain.is_wildcard,
+        "partner_ref": ref_of(domain.partner_id),
+        "mailboxes": domain.mailbox_count,
+        "aliases": domain.alias_count,
+        "size": domain.usage_bytes,
+        "created_at": domain.create_date,
+    }
+
+
+def show_detail(domain):
+    # as superuser: what DNS has to say comes from keys and tokens that nobody reads
+    service = asdict(domain.sudo()._mail_service())
+    return schemas.DomainDetail(**show_domain(domain), service=service)
+
+
+def show_records(records, verdicts=None):
+    """Records with what is stored about them, or with fresh verdicts by key."""
+    shown = []
+    for record in records:
+        fresh = (verdicts or {}).get(record.key)
+        shown.append(
+            schemas.DnsRecord(
+                key=record.key,
+                type=record.record_type,
+                name=record.name,
+                expected=record.expected if hasattr(record, "expected") else record.value,
+                found=(fresh.found if fresh else getattr(record, "found", None)) or None,
+                verdict=fresh.state if fresh else getattr(record, "state", "unknown"),
+                level=record.level,
+                note=(fresh.note if fresh else getattr(record, "note", None)) or None,
+                purpose=record.purpose or None,
+            )
+        )
+    return shown
+
+
+def verification_of(domain):
+    return schemas.Verification(
+        name=domain.name,
+        state=domain.state,
+        verified=domain.state == "verified",
+        checked_at=domain.last_check or None,
+        next_check_at=domain.next_check or None,
+        message=domain.check_message or None,
+        records=show_records(domain.dns_record_ids),
+    )
+
+
+def _turn_of_owner(env, arguments):
+    """Domains of one customer are counted one after the other."""
+    key = request.emboux_key
+    ref = arguments["body"].partner_ref if "body" in arguments else None
+    if key.partner_id:
+        return f"domains of {key.partner_id}"
+    return f"domains of {partner_of(env, ref).id}" if ref else None
+
+
+class DomainController(http.Controller):
+    @operation("POST", "/domains/", role="customer", area="domains", tag=TAG,
+               body=schemas.DomainCreate, out=schemas.DomainDetail, status=201, errors=IN_USE,
+               prepare=_turn_of_owner, summary="Add a domain")
+    def create_domain(self, body):
+        """Below a verified wildcard parent it is ready at once, else it waits for its DNS."""
+        values = {"name": body.name}
+        if caller_may_name_partners(request):
+            values["backend_id"] = request.env.ref("emboux_mail_api.backend_local").id
+            if body.partner_ref:
+                values["partner_id"] = partner_of(request.env, body.partner_ref).id
+        return show_detail(request.env["emboux.domain"].create(values))
+
+    @operation("GET", "/domains/", role="customer", area="domains", tag=TAG,
+               query=schemas.DomainList, out=Page[schemas.Domain], summary="List domains")
+    def list_domains(self, query):
+        domain = SearchDomain("backend_id.kind", "=", "local")
+        if query.q:
+            domain &= SearchDomain("name", "ilike", query.q) | SearchDomain(
+                "unicode_name", "ilike", query.q
+            )
+        if query.state:
+            domain &= SearchDomain("state", "=", query.state)
+        if query.partner_ref and caller_may_name_partners(request):
+            domain &= SearchDomain(
+                "partner_id", "=", partner_of(request.env, query.partner_ref).id
+            )
+        return page_of(request.env["emboux.domain"], domain, query, "name", schemas.Domain,
+                       lambda domains: [schemas.Domain(**show_domain(d)) for d in domains], FIELDS)
+
+    @operation("GET", "/domains/{name}", role="customer", area="domains", tag=TAG,
+               out=schemas.DomainDetail, summary="One domain, with what its DNS needs")
+    def get_domain(self, name):
+        return show_detail(find_domain(name))
+
+    @operation("DELETE", "/domains/{name}", role="customer", area="domains", tag=TAG,
+               query=schemas.DomainDelete, status=204, errors=IN_USE, summary="Delete a domain",
+               prepare=lambda env, _arguments: request.emboux_key.partner_id and (
+                   f"domains of {request.emboux_key.partner_id}"))
+    def delete_domain(self, name, query):
+        """Refused while mailboxes are there, unless `cascade` is given."""
+        domain = find_domain(name)
+        if query.cascade:
+            domain._delete_contents()
+        domain.unlink()
+
+    @operation("POST", "/domains/{name}/verify", role="customer", area="domains", tag=TAG,
+               out=schemas.Verification, summary="Check the domain's DNS now")
+    def verify_domain(self, name):
+        """Waits for the answers of its name servers, 10 seconds at most.
+
+        A master key may ask about a domain that is not here: nothing is stored then.
+        """
+        domain = search_domain(name)
+        if domain:
+            domain.action_check_now()
+            return verification_of(domain)
+        if request.emboux_key.role != "master":
+            raise not_found()
+        # as superuser: nobody's domain is looked up with the platform's own service
+        service = request.env.ref("emboux_mail_api.backend_local").sudo()._service_of_stranger()
+        expected = tuple(expected_records(name, service))
+        found = request.env["emboux.domain"]._look_up_name(name, expected)
+        verdicts = {verdict.key: verdict for verdict in found.verdicts}
+        needed = [verdicts[r.key].state for r in expected
+                  if r.level == "required" and r.key in verdicts]
+        return schemas.Verification(
+            name=name, state=None, verified=bool(needed) and set(needed) == {"ok"},
+            checked_at=None, next_check_at=None, message=found.error or found.asked,
+            records=show_records(expected, verdicts),
+        )
+
+    @operation("GET", "/domains/{name}/verify-status", role="customer", area="domains", tag=TAG,
+               out=schemas.Verification, summary="The state, and each record as last seen")
+    def get_verify_status(self, name):
+        return verification_of(find_domain(name))
+
+    @operation("POST", "/domains/{name}/ses-verify", role="customer", area="domains", tag=TAG,
+               out=schemas.Verification, deprecated=True, summary="Older name of verify")
+    def ses_verify_domain(self, name):
+        return self.verify_domain.original_endpoint(self, name)
+
+    @operation("GET", "/domains/{name}/ses-status", role="customer", area="domains", tag=TAG,
+               out=schemas.Verification, deprecated=True, summary="Older name of verify-status")
+    def get_ses_status(self, name):
+        return self.get_verify_status.original_endpoint(self, name)
+
+    @operation("POST", "/domains/{name}/register-subdomain", role="customer", area="domains",
+               tag=TAG, out=schemas.DomainDetail, status=201, errors=IN_USE,
+               statuses={200: "It was registered already."}, prepare=_turn_of_owner,
+               summary="Make a subdomain of a wildcard parent ready to send")
+    def register_subdomain(self, name):
+        """Adds it when it is not here.  Afterwards it sends with its parent's DKIM identity."""
+        domain = search_domain(name)
+        if domain.parent_id:
+            return 200, show_detail(domain)
+        return show_detail(domain._register_subdomain(name))
+
+    @operation("GET", "/domains/{name}/dns-check", role="customer", area="domains", tag=TAG,
+               out=schemas.DnsCheck, summary="Look up each record now, storing nothing")
+    def check_dns(self, name):
+        domain = find_domain(name)
+        found = domain._look_up(10.0)[domain.id]
+        verdicts = {verdict.key: verdict for verdict in found.verdicts}
+        return schemas.DnsCheck(
+            name=domain.name,
+            message=found.error or found.asked,
+            records=show_records(domain.dns_record_ids, verdicts),
+        )
+
+    @operation("PUT", "/domains/{name}/parent", role="master", area="domains", tag=TAG,
+               body=schemas.ParentUpdate, out=schemas.DomainDetail, errors=IN_USE,
+               current="get_domain", summary="Set the wildcard parent and the wildcard mode")
+    def set_domain_parent(self, name, body):
+        domain = find_domain(name)
+        parent = find_domain(body.parent) if body.parent else domain.browse()
+        domain._set_parent(parent, body.wildcard)
+        return show_detail(domain)
+
+    @operation("PUT", "/domains/{name}/owner", role="master", area="domains", tag=TAG,
+               body=schemas.OwnerUpdate, out=schemas.DomainDetail, errors=IN_USE,
+               current="get_domain", prepare=_turn_of_owner,
+               summary="Move the domain to another customer")
+    def set_domain_owner(self, name, body):
+        domain = find_domain(name)
+        domain._transfer(partner_of(request.env, body.partner_ref))
+        return show_detail(domain)
+
+    @operation("PUT", "/domains/{name}/suspend", role="master", area="domains", tag=TAG,
+               out=schemas.DomainDetail, current="get_domain",
+               summary="Freeze the domain; nothing is lost")
+    def suspend_domain(self, name):
+        domain = find_domain(name)
+        if domain.state != "suspended":
+            domain.action_suspend()
+        return show_detail(domain)
+
+    @operation("PUT", "/domains/{name}/activate", role="master", area="domains", tag=TAG,
+               out=schemas.DomainDetail, current="get_domain",
+               summary="Restore what was before the suspension")
+    def activate_domain(self, name):
+        domain = find_domain(name)
+        domain.action_activate()
+        return show_detail(domain)

@@ -1,0 +1,43 @@
+"""What an operation answers instead of its result: ``{"detail": ...}`` and nothing else."""
+
+import json
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+NOT_FOUND = "Not found"
+MASTER_REQUIRED = "Master token required"
+
+
+class ApiError(HTTPException):
+    """An answer other than success.
+
+    ``detail`` is one sentence for a person, or for 422 a list of ``{"field", "message"}``.
+    """
+
+    def __init__(self, code, detail, headers=None):
+        super().__init__(description=detail if isinstance(detail, str) else None)
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    def get_response(self, environ=None, scope=None):
+        return Response(
+            json.dumps({"detail": self.detail}),
+            status=self.code,
+            headers=self.headers,
+            content_type="application/json",
+        )
+
+
+def not_found():
+    """The same bytes for what is not there and for what is somebody else's."""
+    return ApiError(404, NOT_FOUND)
+
+
+def invalid(field, message):
+    return ApiError(422, [{"field": field, "message": message}])
+
+
+def too_many(sentence, seconds):
+    return ApiError(429, sentence, {"Retry-After": str(max(1, round(seconds)))})

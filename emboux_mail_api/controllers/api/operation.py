@@ -1,0 +1,91 @@
+"""One declaration for each operation: route, role, schemas and documentation come from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from odoo import http
+
+from .types import NoQuery, Schema
+
+BASE = "/emboux/v1"
+LARGEST_BODY = 4 * 1024 * 1024  # bytes; a thousand aliases of many destinations fit
+
+Role = Literal["nobody", "customer", "master", "signature"]
+Area = Literal["domains", "mailboxes"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What there is to know about one operation of the API.
+
+    ``role``: who may call it: ``customer`` includes ``master``; ``signature`` proves itself by
+    a signature in the request; ``nobody`` needs no key.
+    ``area``: what a key with a narrower scope needs; None is for keys of any scope.
+    ``prepare``: called before the transaction's work, for what must hold no lock; returns the
+    name of the turn to take (see ``turns.py``), or None.
+    ``current``: name of the handler that shows what a ``PUT`` changes, for ``If-Match``.
+    ``errors``: status to reason, beside those that follow from the rest.
+    """
+
+    name: str
+    method: str
+    path: str
+    role: Role
+    summary: str
+    tag: str
+    handler: Callable
+    description: str = ""
+    area: Area | None = None
+    query: type[Schema] = NoQuery
+    body: type[Schema] | None = None
+    out: type | None = None
+    status: int = 200
+    statuses: dict[int, str] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+    prepare: Callable | None = None
+    current: str | None = None
+    writes: bool = False
+    deprecated: bool = False
+    raw_body: bool = False
+
+    @property
+    def path_parameters(self):
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+
+#: All operations in the order of their declaration, by name.
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(method, path, *, role, summary, tag, **options):
+    """Declare a method of a controller as an operation of the API.
+
+    It is called with the path's parameters by name, ``query`` and ``body`` where it has them,
+    and returns an instance of ``out``, or a pair of status and such an instance.
+    """
+
+    def decorate(handler):
+        names = [handler.__name__]
+        for name in names:
+            if name in OPERATIONS:
+                raise ValueError(f"There is an operation {name} already.")
+        options.setdefault("writes", method != "GET")
+        declared = Operation(
+            name=handler.__name__, method=method, path=path, role=role, summary=summary, tag=tag,
+            handler=handler, description=(handler.__doc__ or "").strip(), **options,
+        )
+        OPERATIONS[declared.name] = declared
+        route = BASE + path.replace("{", "<").replace("}", ">")
+        return http.route(
+            [route],
+            type="emboux",
+            auth="emboux_key" if role in ("customer", "master") else "emboux_nobody",
+            methods=[method],
+            readonly=not declared.writes,
+            save_session=False,
+            max_content_length=LARGEST_BODY,
+            emboux_operation=declared.name,
+        )(handler)
+
+    return decorate

@@ -1,0 +1,20 @@
+from odoo import http
+from odoo.http import request
+
+from .operation import operation
+from .schemas import other as schemas
+
+TAG = "Outbound"
+
+
+class OutboundController(http.Controller):
+    @operation("POST", "/outbound/reset-daily", role="master", tag=TAG, out=schemas.ResetDaily,
+               summary="Begin the day: forget what is older than seven days")
+    def reset_daily(self):
+        """The day's counters begin by the clock; a call that is missed or repeated does no harm."""
+        return schemas.ResetDaily(removed=request.env["emboux.outbound.count"]._reset_daily())
+
+    @operation("POST", "/outbound/reset-monthly", role="master", tag=TAG,
+               out=schemas.ResetMonthly, summary="Close the months that are over, for billing")
+    def reset_monthly(self):
+        return schemas.ResetMonthly(frozen=request.env["emboux.outbound.count"]._reset_monthly())

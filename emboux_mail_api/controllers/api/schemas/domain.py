@@ -1,0 +1,215 @@
+from datetime import date
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ..types import Bytes, Count, DomainName, Line, ListQuery, Schema, Utc
+
+State = Literal["draft", "pending", "verified", "suspended"]
+Verdict = Literal["unknown", "ok", "missing", "wrong"]
+Level = Literal["required", "recommended", "optional"]
+
+
+class DomainCreate(Schema):
+    name: DomainName
+    partner_ref: Annotated[
+        Line | None,
+        Field(
+            description="Whose it will be: the reference of a partner, or `id:` and a number. "
+            "For a master key; with a customer's it is ignored, the domain is the customer's.",
+            examples=["C-1042"],
+        ),
+    ] = None
+
+
+class DomainList(ListQuery):
+    state: State | None = None
+    partner_ref: Annotated[Line | None, Field(description="For a master key.")] = None
+
+
+class DomainDelete(Schema):
+    cascade: Annotated[
+        bool, Field(description="Delete its mailboxes and aliases too, with the mail in them.")
+    ] = False
+
+
+class Domain(Schema):
+    name: Annotated[str, Field(examples=["xn--bcher-kva.example"])]
+    unicode_name: Annotated[str, Field(examples=["bücher.example"])]
+    state: State
+    owned_since: Annotated[Utc | None, Field(description="UTC; from then on it takes mail.")]
+    parent: Annotated[str | None, Field(description="The wildcard parent it inherits from.")]
+    wildcard: bool
+    partner_ref: str | None
+    mailboxes: Count
+    aliases: Count
+    size: Annotated[Bytes, Field(description="Bytes that its mailboxes hold.")]
+    created_at: Utc
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"mailboxes", "aliases", "size"})
+
+
+class Mx(Schema):
+    preference: int
+    host: str
+
+
+class Dkim(Schema):
+    selector: str
+    key_type: str
+    public_key: Annotated[str, Field(description="SubjectPublicKeyInfo, base64.")]
+
+
+class Service(Schema):
+    """What the domain's DNS and its mail programs have to know."""
+
+    mx: list[Mx]
+    spf: Annotated[list[str], Field(description="Mechanisms (RFC 7208).")]
+    dkim: list[Dkim]
+    dkim_domain: Annotated[
+        str | None, Field(description="Whose key signs, when it is not the domain's own.")
+    ]
+    verification: Annotated[str, Field(description="Proof of ownership; empty when inherited.")]
+    imap_host: str
+    imaps_port: int
+    smtp_host: str
+    submissions_port: int
+
+
+class DomainDetail(Domain):
+    service: Service
+
+    volatile: ClassVar[frozenset[str]] = Domain.volatile
+
+
+class DnsRecord(Schema):
+    key: Annotated[str, Field(examples=["mx"])]
+    type: Annotated[str, Field(examples=["MX"])]
+    name: str
+    expected: str
+    found: str | None
+    verdict: Verdict
+    level: Level
+    note: Annotated[str | None, Field(description="What is wrong, and what to do about it.")]
+    purpose: str | None
+
+
+class Verification(Schema):
+    name: str
+    state: Annotated[State | None, Field(description="Null for a domain that is not here.")]
+    verified: bool
+    checked_at: Utc | None
+    next_check_at: Utc | None
+    message: str | None
+    records: list[DnsRecord]
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"checked_at", "next_check_at"})
+
+
+class DnsCheck(Schema):
+    name: str
+    message: Annotated[str, Field(description="Which name servers were asked, or why none could.")]
+    records: list[DnsRecord]
+
+
+class ParentUpdate(Schema):
+    parent: Annotated[DomainName | None, Field(description="Null makes it stand alone.")] = None
+    wildcard: Annotated[bool, Field(description="Whether subdomains may inherit from it.")] = False
+
+
+class OwnerUpdate(Schema):
+    partner_ref: Annotated[Line, Field(examples=["C-1042"])]
+
+
+class OutboundCounters(Schema):
+    today: Count
+    this_month: Count
+
+
+Tier = Annotated[Line, Field(min_length=1, max_length=50, examples=["standard"])]
+Enforcement = Literal["enforce", "monitor", "off"]
+OutboundStatus = Literal["open", "blocked"]
+Profile = Literal["none", "fast", "standard", "conservative"]
+
+
+class Outbound(Schema):
+    """How much a domain may send; recipients, 0 is without limit."""
+
+    outbound_tier: str | None
+    outbound_enforcement: Enforcement
+    outbound_status: OutboundStatus
+    outbound_reason: str | None
+    daily_limit: Count
+    monthly_limit: Count
+    hourly_fraction: float
+    warmup_profile: Profile
+    warmup_start: Count
+    warmup_since: date | None
+    spike_multiplier: float
+    counters: OutboundCounters
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"counters"})
+
+
+class OutboundUpdate(Schema):
+    """Fields that are left out stay as they are."""
+
+    outbound_tier: Tier | None = None
+    outbound_enforcement: Enforcement | None = None
+    outbound_status: OutboundStatus | None = None
+    daily_limit: Count | None = None
+    monthly_limit: Count | None = None
+    hourly_fraction: Annotated[float | None, Field(ge=0.0001, le=1)] = None
+    warmup_profile: Profile | None = None
+    warmup_start: Count | None = None
+    warmup_since: date | None = None
+    spike_multiplier: Annotated[float | None, Field(ge=1, le=1000)] = None
+
+
+class Increment(Schema):
+    recipients: Annotated[int, Field(ge=1, le=100_000)] = 1
+
+
+class Decision(Schema):
+    action: Literal["accept", "defer", "reject"]
+    reason: str
+    today: Count
+    this_month: Count
+
+
+Days = Annotated[int, Field(ge=0, le=36_500, description="0 is for ever.")]
+
+
+class Retention(Schema):
+    """Days to keep mail, by kind of folder."""
+
+    inbox: Days
+    sent: Days
+    drafts: Days
+    archive: Days
+    trash: Days
+    junk: Days
+    other: Days
+
+
+class RetentionUpdate(Schema):
+    """Fields that are left out stay as they are."""
+
+    inbox: Days | None = None
+    sent: Days | None = None
+    drafts: Days | None = None
+    archive: Days | None = None
+    trash: Days | None = None
+    junk: Days | None = None
+    other: Days | None = None
+
+
+class Transfer(Schema):
+    limit: Annotated[Bytes, Field(description="Bytes in a month; 0 is without limit.")]
+    used: Annotated[Bytes, Field(description="Bytes in this month.")]
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"used"})
+
+
+class TransferUpdate(Schema):
+    limit: Bytes

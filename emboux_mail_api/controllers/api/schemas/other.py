@@ -1,0 +1,70 @@
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from ..types import Count, Line, ListQuery, Schema, Utc
+
+
+class Health(Schema):
+    status: Literal["ok"]
+    database: Literal["ok"]
+    version: Annotated[str, Field(examples=["19.0.1.0.0"])]
+
+
+Reason = Literal["bounce", "complaint", "unsubscribe", "manual"]
+
+
+class Suppression(Schema):
+    email: str
+    reason: Reason
+    source: str | None
+    expires_at: Utc | None
+    created_at: Utc
+
+
+class SuppressionList(ListQuery):
+    reason: Reason | None = None
+
+
+class SuppressionCheck(Schema):
+    email: str
+    suppressed: bool
+    reason: Reason | None = None
+    expires_at: Utc | None = None
+
+
+class ResetDaily(Schema):
+    removed: Annotated[Count, Field(description="Days that were older than seven and are gone.")]
+
+
+class ResetMonthly(Schema):
+    frozen: Annotated[Count, Field(description="Months that this call closed for billing.")]
+
+
+class Accepted(Schema):
+    accepted: Literal[True] = True
+
+
+class MailgunSignature(Schema):
+    timestamp: Annotated[Line, Field(max_length=20)]
+    token: Annotated[Line, Field(min_length=1, max_length=100)]
+    signature: Annotated[Line, Field(max_length=200)]
+
+
+class MailgunWebhook(Schema):
+    model_config = ConfigDict(extra="ignore")
+
+    signature: MailgunSignature
+    event_data: Annotated[dict, Field(alias="event-data")]
+
+
+class SnsMessage(Schema):
+    """An SNS message, as Amazon names its fields."""
+
+    model_config = ConfigDict(extra="allow")
+
+    Type: Line
+    MessageId: Line
+    TopicArn: Line
+    Signature: Annotated[str, Field(max_length=2000)]
+    SigningCertURL: Annotated[str, Field(max_length=2000)]

@@ -1,0 +1,111 @@
+from typing import Annotated, ClassVar
+
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
+
+from ..types import Address, Bytes, Count, DomainName, Line, ListQuery, Schema, Utc
+
+LARGEST_QUOTA = 100 * 1024**4  # bytes
+Password = Annotated[
+    SecretStr, Field(max_length=1000, description="8 to 256 characters.", examples=["kept secret"])
+]
+PasswordHash = Annotated[
+    SecretStr,
+    Field(
+        max_length=200,
+        description="Instead of the password: argon2id (PHC) or bcrypt, as other servers have it.",
+        examples=["$argon2id$v=19$m=19456,t=2,p=1$..."],
+    ),
+]
+Quota = Annotated[
+    int,
+    Field(ge=0, le=LARGEST_QUOTA, description="Bytes, rounded up to whole MiB; 0 is no limit."),
+]
+
+
+class Passwords(Schema):
+    password: Password | None = None
+    password_hash: PasswordHash | None = None
+
+    #: A ``passwords.Hashed``, or why there is none (``PasswordError``).
+    _hashed: object = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _one_of_them(self):
+        if self.password is not None and self.password_hash is not None:
+            raise ValueError("give the password or its hash, not both")
+        return self
+
+
+class UserCreate(Passwords):
+    email: Address
+    display_name: Line = ""
+    quota: Annotated[Quota | None, Field(description="Bytes; null is the default.")] = None
+    suspended: bool = False
+    send_as_domain: Annotated[
+        bool, Field(description="May send as any address of the domain and its subdomains.")
+    ] = False
+    catch_all: Annotated[
+        bool, Field(description="Also receives mail for addresses that do not exist.")
+    ] = False
+
+
+class UserUpdate(Passwords):
+    """Fields that are left out stay as they are."""
+
+    display_name: Line | None = None
+    quota: Quota | None = None
+    suspended: bool | None = None
+    send_as_domain: bool | None = None
+    catch_all: bool | None = None
+
+
+class User(Schema):
+    email: str
+    domain: str
+    display_name: str
+    quota: Annotated[Bytes, Field(description="0 is no limit.")]
+    size: Annotated[Bytes, Field(description="Bytes in use.")]
+    messages: Count
+    suspended: bool
+    send_as_domain: bool
+    catch_all: bool
+    has_password: bool
+    created_at: Utc
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"size", "messages"})
+
+
+class UserList(ListQuery):
+    domain: DomainName | None = None
+    suspended: bool | None = None
+
+
+class UserBulk(Schema):
+    users: Annotated[list[UserCreate], Field(min_length=1, max_length=1000)]
+
+
+class UserBulkRow(Schema):
+    email: str
+    status: Annotated[int, Field(description="As the single call would have answered.")]
+    user: User | None = None
+    detail: Annotated[str | None, Field(description="Why it was not made.")] = None
+
+
+class UserBulkAnswer(Schema):
+    created: Count
+    failed: Count
+    items: Annotated[list[UserBulkRow], Field(description="One for each row, in its order.")]
+
+
+class QuotaUse(Schema):
+    quota: Annotated[Bytes, Field(description="0 is no limit.")]
+    used: Bytes
+    messages: Count
+
+    volatile: ClassVar[frozenset[str]] = frozenset({"used", "messages"})
+
+
+class QuotaUpdate(Schema):
+    quota: Quota
+
+

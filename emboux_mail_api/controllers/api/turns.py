@@ -1,0 +1,73 @@
+"""Queueing before the work: who changes what a quota counts waits for those before him.
+
+Odoo's transactions are REPEATABLE READ: of two that change one counter the second fails and is
+tried again, five times at most, after random waits.  That keeps the count right, for forms too,
+but two hundred requests at once would mostly wear themselves out.  So a request of the API
+waits for its turn first, and then looks at what the others have committed meanwhile.
+"""
+
+import threading
+from collections import Counter
+
+from .errors import too_many
+
+PATIENCE = 60  # seconds
+
+_guard = threading.Lock()
+_queues = {}
+_waiting = Counter()
+
+
+def take_turn(env, name):
+    """Wait for the turn called ``name``, then start the transaction afresh.
+
+    The turn ends with the transaction.  Nothing may have been written before.
+    :raises ApiError: 429, it took too long.
+    """
+    leave = _enter_process(f"{env.cr.dbname} {name}")
+    try:
+        turn = env.registry.cursor()
+    except BaseException:
+        leave()
+        raise
+
+    def end():
+        turn.close()
+        leave()
+
+    try:
+        turn.execute("SET LOCAL lock_timeout = %s", [1000 * PATIENCE])
+        turn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"emboux {name}"])
+    except BaseException:
+        end()
+        raise
+    env.cr.rollback()
+    env.transaction.clear()
+    env.cr.postcommit.add(end)
+    env.cr.postrollback.add(end)
+
+
+def _enter_process(name):
+    """First among the threads of this process: of those that wait only one has a connection more.
+
+    Returns what ends the turn.
+    """
+    with _guard:
+        queue = _queues.setdefault(name, threading.Lock())
+        _waiting[name] += 1
+
+    def forget():
+        with _guard:
+            _waiting[name] -= 1
+            if not _waiting[name]:
+                del _queues[name], _waiting[name]
+
+    if not queue.acquire(timeout=PATIENCE):
+        forget()
+        raise too_many("Too many requests for the same thing, repeat this one", 1)
+
+    def leave():
+        queue.release()
+        forget()
+
+    return leave

@@ -1,0 +1,138 @@
+"""Types that every schema shares: text that PostgreSQL can hold, names as A-labels."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from odoo.addons.emboux_core import addresses
+
+LARGEST = 2**53 - 1  # what every JSON reader can hold
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class Schema(BaseModel):
+    """Base of all bodies: an unknown field is a typo, so it is refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    #: Fields that change by themselves and so do not take part in the ETag.
+    volatile: ClassVar[frozenset[str]] = frozenset()
+
+
+def _plain(text: str) -> str:
+    if _CONTROL.search(text):
+        raise PydanticCustomError("text", "it contains a control character, such as a null byte")
+    return text
+
+
+def _said(function, *arguments):
+    """Run a function of ``addresses``; its sentence becomes the field's message."""
+    try:
+        return function(*arguments)
+    except addresses.AddressError as error:
+        raise PydanticCustomError("address", "{sentence}", {"sentence": str(error)}) from error
+
+
+def _domain(text: str) -> str:
+    return _said(addresses.normalise_domain, _plain(text))
+
+
+def _address(text: str) -> str:
+    return _said(addresses.normalise_address, _plain(text))
+
+
+def _destination(text: str) -> str:
+    return _said(addresses.normalise_address, _plain(text), True)
+
+
+def _alias(text: str) -> str:
+    """An address, or ``@domain`` for a catch-all."""
+    text = _plain(text).strip()
+    if text.startswith("@"):
+        return f"@{_said(addresses.normalise_domain, text[1:])}"
+    return _said(addresses.normalise_address, text)
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError as error:
+        raise PydanticCustomError("moment", "it is out of range") from error
+
+
+def _typed(validator, description, example, **schema):
+    shown = {"type": "string", "description": description, "examples": [example]} | schema
+    return Annotated[str, AfterValidator(validator), WithJsonSchema(shown)]
+
+
+Line = Annotated[str, AfterValidator(_plain), Field(max_length=200)]
+DomainName = _typed(_domain, "A domain name; Unicode is turned into its A-label.", "example.com")
+Address = _typed(_address, "An address of a mailbox.", "ann@example.com")
+Destination = _typed(_destination, "Any mail address.", "ann@example.com")
+AliasAddress = _typed(_alias, "An address, or `@domain` for a catch-all.", "sales@example.com")
+#: Odoo's datetimes are naive and UTC; outside they say so.
+Utc = Annotated[datetime, AfterValidator(lambda moment: moment.replace(tzinfo=UTC))]
+#: What a client sends: with its offset, so that nobody has to guess.
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+Bytes = Annotated[int, Field(ge=0, le=LARGEST)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+Item = TypeVar("Item")
+
+
+class Page(Schema, Generic[Item]):
+    """One page of a list; ``next`` is the cursor of the following page, or null."""
+
+    items: list[Item]
+    total: Count
+    next: str | None
+
+
+Cursor = Annotated[
+    str, Field(max_length=8000, pattern="^[A-Za-z0-9_-]*$", description="`next` of an answer.")
+]
+
+
+class ListQuery(Schema):
+    """How a list is asked for."""
+
+    limit: Annotated[int, Field(ge=1, le=200, description="Rows on a page.")] = 50
+    cursor: Cursor | None = None
+    q: Annotated[
+        Line | None, Field(description="Part of a name, as in Odoo's search.")
+    ] = None
+
+
+class NoQuery(Schema):
+    """No parameters."""
+
+
+class Problem(Schema):
+    """Why it was not done, as one sentence."""
+
+    detail: Annotated[str, Field(examples=["Not found"])]
+
+
+class FieldProblem(Schema):
+    field: Annotated[str | None, Field(description="Where in the request; null for all of it.")]
+    message: str
+
+
+class Invalid(Schema):
+    """What is wrong with the request, field by field."""
+
+    detail: list[FieldProblem]
+
+
+def problems(error) -> list[dict[str, Any]]:
+    """pydantic's errors as the list of a 422, without what was sent: it may be a password."""
+    return [
+        {
+            "field": ".".join(str(part) for part in fault["loc"]) or None,
+            "message": fault["msg"],
+        }
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    ]

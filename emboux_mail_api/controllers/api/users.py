@@ -1,0 +1,215 @@
+from odoo import http
+from odoo.fields import Domain as SearchDomain
+from odoo.http import request
+
+from odoo.addons.emboux_core import passwords
+from odoo.addons.emboux_core.models.mailbox import MEGABYTE
+
+from .domains import find_domain
+from .errors import NOT_FOUND, invalid, not_found
+from .operation import operation
+from .paging import page_of
+from .schemas import user as schemas
+from .types import Page
+
+TAG = "Mailboxes"
+#: What is shown of a mailbox, fetched along with the search for it.
+FIELDS = (
+    "email", "name", "quota_mb", "usage_bytes", "message_total", "state", "send_as",
+    "has_password", "create_date", "domain_id",
+)
+LIMITED = {409: "The address is taken, or a limit is reached; the sentence says which."}
+
+
+def find_mailbox(email):
+    """The mailbox that the caller may see.  :raises ApiError: 404, also for somebody else's."""
+    mailbox = request.env["emboux.mailbox"].search_fetch(
+        [("email", "=", email), ("domain_id.backend_id.kind", "=", "local")], FIELDS, limit=1
+    )
+    if not mailbox:
+        raise not_found()
+    return mailbox
+
+
+def show_users(mailboxes):
+    return [
+        schemas.User(
+            email=mailbox.email,
+            domain=mailbox.email.rpartition("@")[2],
+            display_name=mailbox.name or "",
+            quota=mailbox.quota_mb * MEGABYTE,
+            size=mailbox.usage_bytes,
+            messages=mailbox.message_total,
+            suspended=mailbox.state == "suspended",
+            send_as_domain=mailbox.send_as == "domain",
+            catch_all=mailbox.catch_all,
+            has_password=mailbox.has_password,
+            created_at=mailbox.create_date,
+        )
+        for mailbox in mailboxes
+    ]
+
+
+def _values(body):
+    """Fields of the record for those that the request names."""
+    given = body.model_dump(exclude_unset=True, exclude={"email"})
+    values = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name == "display_name":
+            values["name"] = value
+        elif name == "quota":
+            values["quota_mb"] = -(-value // MEGABYTE)  # rounded up
+        elif name == "suspended":
+            values["state"] = "suspended" if value else "active"
+        elif name == "send_as_domain":
+            values["send_as"] = "domain" if value else "self"
+        elif name == "catch_all":
+            values["catch_all"] = value
+    if getattr(body, "_hashed", None) is not None:
+        values["password"] = body._hashed
+    return values
+
+
+def _new(body, domain):
+    local_part, _at, _name = body.email.rpartition("@")
+    return {"local_part": local_part, "domain_id": domain.id, **_values(body)}
+
+
+def _hash(bodies, email=""):
+    """Check and hash the passwords of many requests at once; what is wrong stays with its body."""
+    wanted = [
+        (body.password.get_secret_value() if body.password else None,
+         getattr(body, "email", email))
+        for body in bodies
+    ]
+    for body, hashed in zip(bodies, passwords.hash_each(wanted), strict=True):
+        body._hashed = hashed
+        if body.password_hash:
+            try:
+                body._hashed = passwords.accept_hash(body.password_hash.get_secret_value())
+            except passwords.PasswordError as error:
+                body._hashed = error
+
+
+def _prepare_one(_env, arguments):
+    """Hashing takes long and must hold no lock; then those of a limited domain queue up."""
+    body = arguments["body"]
+    email = arguments.get("email") or body.email
+    _hash([body], email)
+    if isinstance(body._hashed, passwords.PasswordError):
+        raise invalid("password_hash" if body.password_hash else "password", str(body._hashed))
+    return _turn_of({email.rpartition("@")[2]}) if "email" not in arguments else None
+
+
+def _prepare_many(_env, arguments):
+    _hash(arguments["body"].users)
+    return _turn_of({row.email.rpartition("@")[2] for row in arguments["body"].users})
+
+
+def _turn_of(names):
+    """Mailboxes of a limited domain are counted one request after the other."""
+    if len(names) == 1 and request.emboux_key.mailboxes_limited:
+        return f"mailboxes of {names.pop()}"
+    return None
+
+
+class UserController(http.Controller):
+    @operation("POST", "/users/", role="customer", area="mailboxes", tag=TAG,
+               body=schemas.UserCreate, out=schemas.User, status=201, errors=LIMITED,
+               prepare=_prepare_one, summary="Make a mailbox")
+    def create_user(self, body):
+        domain = find_domain(body.email.rpartition("@")[2])
+        [shown] = show_users(request.env["emboux.mailbox"].create(_new(body, domain)))
+        return shown
+
+    @operation("GET", "/users/", role="customer", area="mailboxes", tag=TAG,
+               query=schemas.UserList, out=Page[schemas.User], summary="List mailboxes")
+    def list_users(self, query):
+        domain = SearchDomain("domain_id.backend_id.kind", "=", "local")
+        if query.q:
+            domain &= SearchDomain("email", "ilike", query.q) | SearchDomain(
+                "name", "ilike", query.q
+            )
+        if query.domain:
+            domain &= SearchDomain("domain_id.name", "=", query.domain)
+        if query.suspended is not None:
+            domain &= SearchDomain("state", "=", "suspended" if query.suspended else "active")
+        return page_of(request.env["emboux.mailbox"], domain, query, "email", schemas.User,
+                       show_users, FIELDS)
+
+    @operation("POST", "/users/bulk", role="customer", area="mailboxes", tag=TAG,
+               body=schemas.UserBulk, out=schemas.UserBulkAnswer, prepare=_prepare_many,
+               summary="Make up to 1,000 mailboxes")
+    def create_users(self, body):
+        """Each row is made or refused by itself; the answer has one entry for each."""
+        names = {row.email.rpartition("@")[2] for row in body.users}
+        domains = request.env["emboux.domain"].search(
+            [("name", "in", list(names)), ("backend_id.kind", "=", "local")]
+        )
+        by_name = {domain.name: domain for domain in domains}
+        rows, faults = {}, {}
+        for number, row in enumerate(body.users):
+            if isinstance(row._hashed, passwords.PasswordError):
+                faults[number] = (422, str(row._hashed))
+            elif domain := by_name.get(row.email.rpartition("@")[2]):
+                rows[number] = _new(row, domain)
+        made, refused = request.env["emboux.mailbox"]._create_each(rows)
+        refused |= faults
+        shown = dict(zip(made, show_users(request.env["emboux.mailbox"].union(*made.values())),
+                         strict=True))
+        items = []
+        for number, row in enumerate(body.users):
+            if number in shown:
+                items.append(schemas.UserBulkRow(email=row.email, status=201, user=shown[number]))
+            else:
+                status, detail = refused.get(number, (404, NOT_FOUND))
+                items.append(
+                    schemas.UserBulkRow(email=row.email, status=status, detail=detail)
+                )
+        return schemas.UserBulkAnswer(
+            created=len(shown), failed=len(items) - len(shown), items=items
+        )
+
+    @operation("GET", "/users/{email}", role="customer", area="mailboxes", tag=TAG,
+               out=schemas.User, summary="One mailbox")
+    def get_user(self, email):
+        [shown] = show_users(find_mailbox(email))
+        return shown
+
+    @operation("PUT", "/users/{email}", role="customer", area="mailboxes", tag=TAG,
+               body=schemas.UserUpdate, out=schemas.User, current="get_user",
+               prepare=_prepare_one, summary="Change a mailbox")
+    def update_user(self, email, body):
+        mailbox = find_mailbox(email)
+        mailbox.write(_values(body))
+        [shown] = show_users(mailbox)
+        return shown
+
+    @operation("DELETE", "/users/{email}", role="customer", area="mailboxes", tag=TAG,
+               status=204, errors={409: "Something still needs it; the sentence says what."},
+               summary="Delete a mailbox, with the mail in it")
+    def delete_user(self, email):
+        find_mailbox(email)._delete_with_mail()
+
+    @operation("GET", "/users/{email}/quota", role="customer", area="mailboxes", tag=TAG,
+               out=schemas.QuotaUse, summary="Storage, limit and use")
+    def get_quota(self, email):
+        return _quota_of(find_mailbox(email))
+
+    @operation("PUT", "/users/{email}/quota", role="customer", area="mailboxes", tag=TAG,
+               body=schemas.QuotaUpdate, out=schemas.QuotaUse, current="get_quota",
+               summary="Set the storage limit; above the plan with a master key")
+    def set_quota(self, email, body):
+        mailbox = find_mailbox(email)
+        mailbox.write(_values(body))
+        return _quota_of(mailbox)
+
+
+def _quota_of(mailbox):
+    return schemas.QuotaUse(
+        quota=mailbox.quota_mb * MEGABYTE,
+        used=mailbox.usage_bytes,
+        messages=mailbox.message_total,
+    )

@@ -1,0 +1,169 @@
+from odoo import api, fields, models
+from odoo.http import request
+
+
+class Audit(models.Model):
+    """Who did what, when, with the values before and after; never a secret.
+
+    Written by ``emboux.audited``, in the transaction of the change, and by nobody afterwards.
+    """
+
+    _name = "emboux.audit"
+    _description = "Audit Trail"
+    _order = "id desc"
+    _rec_name = "name"
+    _log_access = False
+
+    user_id = fields.Many2one("res.users", "Who", required=True, index=True, ondelete="restrict")
+    happened_at = fields.Datetime("When", required=True, index=True)
+    action = fields.Selection(
+        [
+            ("create", "Created"),
+            ("write", "Changed"),
+            ("password", "Password Set"),
+            ("unlink", "Deleted"),
+        ],
+        "What",
+        required=True,
+    )
+    model = fields.Char(required=True)
+    model_name = fields.Char("Kind", compute="_compute_model_name")
+    res_id = fields.Many2oneReference("Record ID", model_field="model", required=True)
+    name = fields.Char("Of", required=True, index="trigram")
+    changes = fields.Text(help="Each field with its value before and after.")
+    partner_id = fields.Many2one("res.partner", "Customer", index="btree_not_null")
+    company_id = fields.Many2one("res.company", index=True)
+    request_id = fields.Char("Request", help="The X-Request-ID of the API request.")
+
+    @api.depends("model")
+    def _compute_model_name(self):
+        for entry in self:
+            entry.model_name = (
+                self.env[entry.model]._description if entry.model in self.env else entry.model
+            )
+
+    def action_open_record(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": self.model,
+            "res_id": self.res_id,
+            "view_mode": "form",
+        }
+
+
+class Audited(models.AbstractModel):
+    _name = "emboux.audited"
+    _description = "Leaves an Audit Trail"
+
+    #: Fields whose change is worth a line; each class adds its own.
+    _audited_fields = ()
+    #: Fields that hold a secret: that they changed is told, nothing else.
+    _audited_secrets = frozenset({"password_hash"})
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        records = super().create(vals_list)
+        records._audit("create", {r.id: r._audit_created() for r in records})
+        return records
+
+    def write(self, vals):
+        audited = self._audited()
+        watched = [name for name in audited if name in vals]
+        before = {record.id: record._audit_values(watched) for record in self} if watched else {}
+        done = super().write(vals)
+        if watched:
+            changes = {}
+            for record in self:
+                after = record._audit_values(watched)
+                changed = {
+                    name: (before[record.id][name], after[name])
+                    for name in watched
+                    if before[record.id][name] != after[name]
+                }
+                if changed:
+                    changes[record.id] = changed
+            self.filtered(lambda r: r.id in changes)._audit("write", changes)
+        if self._audited_secrets & set(vals):
+            self._audit("password", {})
+        return done
+
+    def unlink(self):
+        entries = self._audit_entries(
+            "unlink", {r.id: {n: (v, "") for n, v in r._audit_values().items() if v} for r in self}
+        )
+        done = super().unlink()
+        self._audit_later(entries)
+        return done
+
+    def _audit_created(self):
+        return {name: ("", value) for name, value in self._audit_values().items() if value}
+
+    def _audited(self):
+        """In the order of the form; each class of the model adds its own."""
+        names = {}
+        for declared in reversed(type(self).__mro__):
+            names |= dict.fromkeys(vars(declared).get("_audited_fields", ()))
+        return tuple(names)
+
+    def _audit_values(self, names=None):
+        """The values as text; as superuser, because the trail is the operator's."""
+        self.ensure_one()
+        record = self.sudo()
+        values = {}
+        for name in names if names is not None else self._audited():
+            value = record[name]
+            if isinstance(value, models.BaseModel):
+                value = ", ".join(value.mapped("display_name"))
+            values[name] = str(value) if value not in (False, None) else ""
+        return values
+
+    def _audit(self, action, changes):
+        self._audit_later(self._audit_entries(action, changes))
+
+    def _audit_later(self, entries):
+        """With the last flush of the transaction: one statement for all that it changed.
+
+        A savepoint flushes when it begins and forgets when it is rolled back, so that what did
+        not happen leaves no trail.
+        """
+        precommit = self.env.cr.precommit
+        if "emboux.audit" not in precommit.data:
+            precommit.data["emboux.audit"] = []
+            precommit.add(self._audit_flush)
+        precommit.data["emboux.audit"] += entries
+
+    def _audit_flush(self):
+        # as superuser: nobody else writes the trail
+        trail = self.env["emboux.audit"].sudo()
+        trail.create(self.env.cr.precommit.data.pop("emboux.audit", []))
+
+    def _audit_entries(self, action, changes):
+        return [
+            {
+                "user_id": self.env.uid,
+                "happened_at": fields.Datetime.now(),
+                "action": action,
+                "model": self._name,
+                "res_id": record.id,
+                "name": record.display_name,
+                "changes": "\n".join(
+                    f"{name}: {before} → {after}" if before else f"{name}: {after}"
+                    for name, (before, after) in changes.get(record.id, {}).items()
+                ),
+                "partner_id": record._audit_partner().id,
+                "company_id": record.company_id.id if "company_id" in record._fields else False,
+                "request_id": self._audit_request(),
+            }
+            for record in self
+        ]
+
+    def _audit_request(self):
+        """The X-Request-ID of the API request that is being served, if there is one."""
+        return getattr(request.dispatcher, "request_id", False) if request else False
+
+    def _audit_partner(self):
+        """Whose it is; as superuser, see _audit_values."""
+        record = self.sudo()
+        owned = record.domain_id if "domain_id" in record._fields else record
+        return owned.partner_id

@@ -1,0 +1,86 @@
+"""Many rows at once: as few statements as for one batch, and a bad row harms no other."""
+
+import psycopg2
+
+from odoo import api, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+
+BATCH = 200
+
+
+class Bulk(models.AbstractModel):
+    _name = "emboux.bulk"
+    _description = "Many Rows, Each by Itself"
+
+    def _each(self, rows, do):
+        """Run ``do`` (values list to records) over rows, in halves where one of them fails.
+
+        ``rows``: number to values.  Returns number to record, and number to (status, sentence).
+        """
+        done, refused = {}, {}
+        waiting = [list(rows)[at : at + BATCH] for at in range(0, len(rows), BATCH)]
+        while waiting:
+            numbers = waiting.pop()
+            try:
+                with self.env.cr.savepoint():
+                    records = do([rows[number] for number in numbers])
+            except (UserError, psycopg2.IntegrityError) as error:
+                if len(numbers) > 1:
+                    half = len(numbers) // 2
+                    waiting += [numbers[:half], numbers[half:]]
+                else:
+                    refused[numbers[0]] = self._why(error)
+            else:
+                done |= dict(zip(numbers, records, strict=True))
+        return dict(sorted(done.items())), refused
+
+    def _why(self, error):
+        """The status that the single call would have had, and the sentence."""
+        if isinstance(error, psycopg2.IntegrityError):
+            return 409, self._sql_error_to_message(error)
+        if isinstance(error, AccessError):
+            return 403, self.env._("This key may not do that")
+        if isinstance(error, ValidationError):
+            return 422, str(error)
+        return 409, str(error)
+
+
+class MailboxBulk(models.Model):
+    _name = "emboux.mailbox"
+    _inherit = ["emboux.mailbox", "emboux.bulk"]
+
+    @api.model
+    @api.private
+    def _create_each(self, rows):
+        """Make mailboxes; see ``emboux.bulk``."""
+        return self._each(rows, self.create)
+
+
+class AliasBulk(models.Model):
+    _name = "emboux.alias"
+    _inherit = ["emboux.alias", "emboux.bulk"]
+
+    @api.model
+    @api.private
+    def _upsert_each(self, rows):
+        """Make or change aliases; number to (alias, whether it is new), and the refusals."""
+        names = {row["domain_id"] for row in rows.values()}
+        found = self.search([("domain_id", "in", list(names))]) if rows else self
+        present = {(alias.domain_id.id, alias.local_part or ""): alias for alias in found}
+        new, changed = {}, {}
+        for number, row in rows.items():
+            if alias := present.get((row["domain_id"], (row["local_part"] or "").lower())):
+                changed[number] = (alias, row)
+            else:
+                new[number] = row
+        made, refused = self._each(new, self.create)
+        done = {number: (alias, True) for number, alias in made.items()}
+        for number, (alias, row) in changed.items():
+            try:
+                with self.env.cr.savepoint():
+                    if alias.destinations != row["destinations"]:
+                        alias.destinations = row["destinations"]
+                done[number] = (alias, False)
+            except UserError as error:
+                refused[number] = self._why(error)
+        return done, refused

@@ -1,0 +1,132 @@
+import logging
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+_logger = logging.getLogger(__name__)
+
+
+class QuotaReached(UserError):
+    """A limit of the customer's; ``str()`` names it."""
+
+    http_status = 409
+
+
+class AbovePlan(UserError):
+    """More than the customer's plan has: only the operator may give it."""
+
+    http_status = 403
+
+
+class Customer(models.Model):
+    """What a customer may have, and how much of it is used."""
+
+    _name = "emboux.customer"
+    _description = "Email Customer"
+    _inherit = ["mail.thread", "emboux.guarded", "emboux.audited"]
+    _rec_name = "partner_id"
+    _order = "partner_id"
+    _followed_fields = frozenset({"domains_used"})
+    _audited_fields = ("partner_id", "domain_limit", "mailbox_limit", "alias_limit",
+                       "mailbox_quota_limit_mb")
+
+    partner_id = fields.Many2one("res.partner", "Customer", required=True, ondelete="restrict")
+    domain_limit = fields.Integer("Most Domains", tracking=True, help="0 is without limit.")
+    mailbox_limit = fields.Integer("Mailboxes per Domain", tracking=True,
+                                   help="0 is without limit.")
+    alias_limit = fields.Integer("Aliases per Mailbox", tracking=True, help="0 is without limit.")
+    mailbox_quota_limit_mb = fields.Integer(
+        "Largest Mailbox (MB)", tracking=True, help="0 is without limit."
+    )
+    domains_used = fields.Integer(readonly=True)
+    key_ids = fields.One2many("emboux.api.key", compute="_compute_key_ids", string="API Keys")
+    active_key_count = fields.Integer("Active Keys", compute="_compute_key_ids")
+
+    _partner_unique = models.UniqueIndex("(partner_id)", "This customer is there already.")
+    _limits_not_negative = models.Constraint(
+        "CHECK (domain_limit >= 0 AND mailbox_limit >= 0 AND alias_limit >= 0 "
+        "AND mailbox_quota_limit_mb >= 0)",
+        "A limit is 0 (without limit) or more.",
+    )
+
+    def _compute_key_ids(self):
+        keys = self.env["emboux.api.key"].search([("partner_id", "in", self.partner_id.ids)])
+        by_partner = keys.grouped("partner_id")
+        for customer in self:
+            customer.key_ids = by_partner.get(customer.partner_id, keys.browse())
+            customer.active_key_count = len(
+                customer.key_ids.filtered(lambda k: k.state == "active")
+            )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        self, vals_list = self._guard_create(vals_list)
+        customers = super().create(vals_list)
+        customers._reconcile()
+        return customers
+
+    def write(self, vals):
+        return super().write(self._guard_write(vals))
+
+    @api.model
+    @api.private
+    def _ensure(self, partner):
+        """The partner's row, made when there is none."""
+        return self._of(partner) or self.create({"partner_id": partner.id})
+
+    @api.model
+    def _of(self, partner):
+        """The partner's row, perhaps none: then there are no limits."""
+        # as superuser: limits bind those who may not see them
+        found = partner and self.sudo().search([("partner_id", "=", partner.id)], limit=1)
+        return found or self.sudo().browse()
+
+    # -- domains: a counter, so that two transactions that add one meet each other ---------
+
+    def _take_domains(self, count):
+        """Count domains that are being added; a negative number gives them back.
+
+        The row stays locked until the end: whoever is second starts over and counts anew.
+        """
+        if not self:
+            return
+        self.ensure_one()
+        self.env.cr.execute(
+            """UPDATE emboux_customer SET domains_used = greatest(domains_used + %s, 0)
+                WHERE id = %s RETURNING domains_used, domain_limit""",
+            [count, self.id],
+        )
+        [(used, limit)] = self.env.cr.fetchall()
+        self.invalidate_recordset(["domains_used"])
+        if count > 0 and limit and used > limit:
+            raise QuotaReached(
+                self.env._(
+                    "The limit of %(limit)s domains is reached. Delete one, or ask for more.",
+                    limit=limit,
+                )
+            )
+
+    def _reconcile(self):
+        """Make the counters be what is there; says which were not."""
+        self.flush_model()
+        self.env["emboux.domain"].flush_model(["partner_id"])
+        self.env.cr.execute(
+            """UPDATE emboux_customer c SET domains_used = t.domains
+                 FROM (SELECT c.id, c.domains_used AS before, count(d.id) AS domains
+                         FROM emboux_customer c
+                         LEFT JOIN emboux_domain d ON d.partner_id = c.partner_id
+                        WHERE c.id = ANY(%s) OR %s
+                        GROUP BY c.id) t
+                WHERE t.id = c.id AND c.domains_used IS DISTINCT FROM t.domains
+            RETURNING c.id, t.before, t.domains""",
+            [self.ids, not self],
+        )
+        for customer, before, after in self.env.cr.fetchall():
+            if before is not None:
+                _logger.warning("customer %s: domains_used was %s, is %s", customer, before, after)
+        self.invalidate_model(["domains_used"])
+
+    def _register_hook(self):
+        """The platform starts: the counters are right from the first request on."""
+        super()._register_hook()
+        self.browse()._reconcile()

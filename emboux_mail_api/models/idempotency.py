@@ -1,0 +1,51 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+KEPT = timedelta(hours=24)
+
+
+class Idempotency(models.Model):
+    """Answers to requests with an ``Idempotency-Key``, so that a repeated one does no work.
+
+    The row is part of the request's own transaction: the work and the answer to it are there
+    together or not at all, and whoever comes while the work goes on waits for the row.
+    """
+
+    _name = "emboux.idempotency"
+    _description = "Answered API Request"
+    _log_access = False
+    _rec_name = "token"
+
+    key_id = fields.Many2one("emboux.api.key", required=True, ondelete="cascade")
+    token = fields.Char(required=True)
+    fingerprint = fields.Char(required=True)
+    status = fields.Integer()
+    body = fields.Text()
+    made_at = fields.Datetime(required=True, default=fields.Datetime.now, index=True)
+
+    _token_unique = models.UniqueIndex("(key_id, token)")
+
+    @api.private
+    def _begin(self, key_id, token, fingerprint):
+        """The row of this request: with a status when it has been answered before.
+
+        A row of somebody who is at it right now makes the statement wait, and then fail with a
+        serialization failure: Odoo repeats the request and it finds the answer.
+        """
+        self.env.cr.execute(
+            """INSERT INTO emboux_idempotency (key_id, token, fingerprint, made_at)
+               VALUES (%s, %s, %s, now() AT TIME ZONE 'UTC')
+               ON CONFLICT (key_id, token) DO NOTHING RETURNING id""",
+            [key_id, token, fingerprint],
+        )
+        if made := self.env.cr.fetchone():
+            return self.browse(made[0])
+        return self.search([("key_id", "=", key_id), ("token", "=", token)])
+
+    def _end(self, status, body):
+        self.write({"status": status, "body": body})
+
+    @api.autovacuum
+    def _gc(self):
+        self.search([("made_at", "<", fields.Datetime.now() - KEPT)], limit=10_000).unlink()

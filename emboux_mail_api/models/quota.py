@@ -1,0 +1,157 @@
+from odoo import api, fields, models
+
+from .customer import AbovePlan, QuotaReached
+
+
+class DomainQuota(models.Model):
+    """Domains per customer, and the row that additions to a limited domain meet on."""
+
+    _inherit = "emboux.domain"
+    _followed_fields = frozenset({"quota_serial"})
+
+    quota_serial = fields.Integer(readonly=True, copy=False, default=0)
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        domains = super().create(vals_list)
+        for partner, owned in domains.grouped("partner_id").items():
+            self.env["emboux.customer"]._of(partner)._take_domains(len(owned))
+        return domains
+
+    def write(self, vals):
+        if "partner_id" not in vals:
+            return super().write(vals)
+        before = {domain: domain.partner_id for domain in self}
+        done = super().write(vals)
+        customers = self.env["emboux.customer"]
+        moved = self.filtered(lambda d: d.partner_id != before[d])
+        for partner, domains in moved.grouped(lambda d: before[d]).items():
+            customers._of(partner)._take_domains(-len(domains))
+        for partner, domains in moved.grouped("partner_id").items():
+            customers._of(partner)._take_domains(len(domains))
+        return done
+
+    def unlink(self):
+        owned = [(partner, len(domains)) for partner, domains in self.grouped("partner_id").items()]
+        done = super().unlink()
+        for partner, count in owned:
+            self.env["emboux.customer"]._of(partner)._take_domains(-count)
+        return done
+
+    def _meet(self):
+        """Two transactions that add to one domain: the second starts over and counts anew."""
+        self.env.cr.execute(
+            "UPDATE emboux_domain SET quota_serial = coalesce(quota_serial, 0) + 1"
+            " WHERE id = ANY(%s)",
+            [self.ids],
+        )
+
+
+class MailboxQuota(models.Model):
+    """Mailboxes per domain, and the largest mailbox."""
+
+    _inherit = "emboux.mailbox"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        customer = self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
+        if limit := customer.mailbox_quota_limit_mb:
+            backend = self.env.ref("emboux_mail_api.backend_local")
+            default = min(backend.default_quota_mb or limit, limit)
+            vals_list = [{"quota_mb": default, **vals} for vals in vals_list]
+        mailboxes = super().create(vals_list)
+        mailboxes._assert_within_limits(customer)
+        return mailboxes
+
+    def write(self, vals):
+        done = super().write(vals)
+        if "quota_mb" in vals and self.env.user.emboux_partner_id:
+            self._assert_quota_allowed(
+                self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
+            )
+        return done
+
+    def _assert_within_limits(self, known):
+        """``known``: the row of the customer who asks, or none."""
+        # as superuser: what counts is there for everybody, archived ones too
+        counted = self.sudo().with_context(active_test=False)
+        for partner, mailboxes in counted.grouped(lambda m: m.domain_id.partner_id).items():
+            mine = known and known.partner_id == partner
+            customer = known if mine else self.env["emboux.customer"]._of(partner)
+            limit = customer.mailbox_limit
+            for domain in mailboxes.domain_id if limit else ():
+                domain._meet()
+                if counted.search_count([("domain_id", "=", domain.id)]) > limit:
+                    raise QuotaReached(
+                        self.env._(
+                            "The limit of %(limit)s mailboxes in %(domain)s is reached. Delete "
+                            "one, or ask for more.",
+                            limit=limit,
+                            domain=domain.display_name,
+                        )
+                    )
+            self._assert_quota_allowed(customer)
+
+    def _assert_quota_allowed(self, customer):
+        """A customer keeps to his plan; the operator may give more."""
+        limit = customer.mailbox_quota_limit_mb
+        if not limit or self.env.su or not self.env.user.emboux_partner_id:
+            return
+        for mailbox in self:
+            if not 0 < mailbox.quota_mb <= limit:
+                raise AbovePlan(
+                    self.env._(
+                        "A mailbox can have %(limit)s MB at most. Ask for more.", limit=limit
+                    )
+                )
+
+
+class AliasQuota(models.Model):
+    """Aliases per mailbox: how many deliver to it."""
+
+    _inherit = "emboux.alias"
+
+    # which aliases deliver to an address
+    _destination_index = models.Index("USING gin (string_to_array(destinations, E'\\n'))")
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        aliases = super().create(vals_list)
+        aliases._assert_within_limits()
+        return aliases
+
+    def write(self, vals):
+        done = super().write(vals)
+        if "destinations" in vals:
+            self._assert_within_limits()
+        return done
+
+    def _assert_within_limits(self):
+        for partner, aliases in self.grouped(lambda a: a.domain_id.sudo().partner_id).items():
+            limit = self.env["emboux.customer"]._of(partner).alias_limit if partner else 0
+            if not limit:
+                continue
+            wanted = {address for alias in aliases for address in alias._destination_list()}
+            # as superuser: a mailbox of the customer's that this key does not see counts too
+            boxes = self.env["emboux.mailbox"].sudo().search(
+                [("email", "in", list(wanted)), ("domain_id.partner_id", "=", partner.id)]
+            )
+            boxes.domain_id._meet()
+            self.flush_model(["destinations"])
+            for box in boxes:
+                self.env.cr.execute(
+                    """SELECT count(*) FROM emboux_alias a
+                         JOIN emboux_domain d ON d.id = a.domain_id
+                        WHERE string_to_array(a.destinations, E'\\n') @> ARRAY[%s]
+                          AND d.partner_id = %s""",
+                    [box.email, partner.id],
+                )
+                if self.env.cr.fetchone()[0] > limit:
+                    raise QuotaReached(
+                        self.env._(
+                            "The limit of %(limit)s aliases for %(mailbox)s is reached. Delete "
+                            "one, or ask for more.",
+                            limit=limit,
+                            mailbox=box.display_name,
+                        )
+                    )

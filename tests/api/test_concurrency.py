@@ -1,0 +1,135 @@
+"""Many at once, and the same thing twice: limits hold, work is done once, a crash leaves none."""
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+from support.api_client import done
+from support.mail_client import eventually
+
+PATIENCE = 300  # seconds: two hundred requests queue up before thirty threads
+
+
+def at_once(calls):
+    """Run all calls at the same moment, each in a thread of its own; returns their answers."""
+    start = threading.Barrier(len(calls))
+
+    def run(call):
+        start.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def test_domains_post_200_at_once_at_a_limit_of_100_give_exactly_100(customers, connect):
+    customer = customers(domain_limit=100)
+    stamp = time.time_ns() % 10**9
+    answers = at_once([
+        lambda n=n: customer.with_key(customer.key).post(
+            "/domains/", {"name": f"many{n}-{stamp}.example"}, timeout=PATIENCE)
+        for n in range(200)
+    ])
+    assert Counter(answer.status_code for answer in answers) == {201: 100, 409: 100}
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    assert "limit of 100 domains" in refused.json()["detail"]
+    assert done(customer.get("/domains/?limit=1"))["total"] == 100
+    with connect("odoo").cursor() as cr:
+        cr.execute(
+            "SELECT c.domains_used FROM emboux_customer c JOIN emboux_domain d USING (partner_id)"
+            " WHERE d.name LIKE %s LIMIT 1", [f"many%-{stamp}.example"])
+        assert cr.fetchone() == (100,)
+
+
+def test_users_post_30_at_once_at_a_limit_of_10_give_exactly_10(customers):
+    customer = customers(mailbox_limit=10)
+    name = f"boxes{time.time_ns() % 10**9}.example"
+    done(customer.post("/domains/", {"name": name}), 201)
+    answers = at_once([
+        lambda n=n: customer.with_key(customer.key).post(
+            "/users/", {"email": f"box{n}@{name}", "password": f"password of {n}"},
+            timeout=PATIENCE)
+        for n in range(30)
+    ])
+    assert Counter(answer.status_code for answer in answers) == {201: 10, 409: 20}
+    assert done(customer.get(f"/users/?domain={name}"))["total"] == 10
+
+
+def test_users_limit_holds_for_odoos_own_interface_too(customers, odoo):
+    """No turn is taken there: of two transactions the second fails and is tried again."""
+    customer = customers(mailbox_limit=3)
+    name = f"forms{time.time_ns() % 10**9}.example"
+    done(customer.post("/domains/", {"name": name}), 201)
+    [domain] = odoo("emboux.domain").search([("name", "=", name)])
+
+    def make(number):
+        try:
+            odoo("emboux.mailbox").create({"domain_id": domain, "local_part": f"box{number}"})
+        except Exception as error:  # noqa: BLE001 - what it says is asserted below
+            return str(error)
+        return "made"
+
+    answers = at_once([lambda n=n: make(n) for n in range(6)])
+    assert odoo("emboux.mailbox").search_count([("domain_id", "=", domain)]) == 3
+    assert answers.count("made") == 3
+    assert all("limit of 3" in answer for answer in answers if answer != "made"), answers
+
+
+def test_users_post_the_same_idempotency_key_50_times_at_once_makes_one(customers):
+    customer = customers()
+    name = f"once{time.time_ns() % 10**9}.example"
+    done(customer.post("/domains/", {"name": name}), 201)
+    answers = at_once([
+        lambda: customer.with_key(customer.key).post(
+            "/users/", {"email": f"one@{name}", "password": "a password for one"},
+            headers={"Idempotency-Key": f"fifty-{name}"}, timeout=PATIENCE)
+        for _ in range(50)
+    ])
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.text for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    assert done(customer.get(f"/users/?domain={name}"))["total"] == 1
+
+
+def test_users_bulk_killed_in_the_middle_leaves_nothing_and_the_retry_succeeds(
+    second_odoo, customers, connect
+):
+    customer = customers()
+    name = f"killed{time.time_ns() % 10**9}.example"
+    done(customer.post("/domains/", {"name": name}), 201)
+    second_odoo.start()
+    there = customer.with_key(customer.key)
+    there.url = f"{second_odoo.url}/emboux/v1"
+    rows = [{"email": f"user{n}@{name}", "password": f"password of {n}"} for n in range(200)]
+    fate = []
+
+    def send():
+        try:
+            fate.append(there.post("/users/bulk", {"users": rows},
+                                   headers={"Idempotency-Key": f"killed-{name}"}))
+        except requests.ConnectionError:
+            fate.append("no answer")
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    with connect("odoo").cursor() as cr:
+        eventually("the request writes", lambda: _is_writing(cr))
+    second_odoo.kill()
+    sender.join()
+    assert fate == ["no answer"]
+    assert done(customer.get(f"/users/?domain={name}"))["total"] == 0
+    answer = done(customer.post("/users/bulk", {"users": rows},
+                                headers={"Idempotency-Key": f"killed-{name}"}), 200)
+    assert (answer["created"], answer["failed"]) == (200, 0)
+    assert done(customer.get(f"/users/?domain={name}"))["total"] == 200
+
+
+def _is_writing(cr):
+    """Whether somebody has rows of mailboxes in hand that are not committed."""
+    cr.execute(
+        "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid)"
+        " WHERE l.relation = 'emboux_mailbox'::regclass AND l.mode = 'RowExclusiveLock'"
+    )
+    return cr.fetchone()[0]
