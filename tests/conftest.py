@@ -90,7 +90,10 @@ class Hosting:
 
     def publish(self, domain):
         [row] = self.odoo("emboux.domain").read([domain], ["zone_text"])
-        dns.publish(self.state, row["zone_text"])
+        self.publish_text(row["zone_text"])
+
+    def publish_text(self, zone_text):
+        dns.publish(self.state, zone_text)
 
     def mailbox(self, domain, local_part, **values):
         return self.odoo("emboux.mailbox").create(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ..dns.client import is_public
 
@@ -121,7 +121,7 @@ class _Guarded:
     response_class = _BoundedResponse
 
     def _new_conn(self) -> socket.socket:
-        """Connect to the first address that may be connected to and answers.
+        """Connect to the first address that may be connected to and takes the connection.
 
         The address is looked at before the first packet and is the one that is used, so a name
         that changes between two look-ups opens nothing, and nobody's network can be probed.
@@ -130,7 +130,7 @@ class _Guarded:
         try:
             found = socket.getaddrinfo(host.strip("[]"), self.port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
-            raise NameResolutionError(host, self, error) from error
+            raise NewConnectionError(self, "the name cannot be resolved") from error
         allowed = []
         for family, kind, protocol, _name, target in found:
             reason = attempt.why_not(host, target[0])

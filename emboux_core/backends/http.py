@@ -4,18 +4,18 @@ import email.utils
 import logging
 import random
 import re
+import socket
 import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlencode, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError, NameResolutionError
+from urllib3.exceptions import HTTPError
 from urllib3.exceptions import SSLError as TlsError
 
 from ..addresses import AddressError, normalise_domain
@@ -218,7 +218,7 @@ class HttpClient:
             if _of_kind(error, TimeoutError):
                 return f"Nothing more came within {self._timeouts.read:g} s."
             return "The connection ended before the answer was complete."
-        if _of_kind(error, NameResolutionError):
+        if _of_kind(error, (socket.gaierror, UnicodeError)):
             return f"The name in {where} cannot be resolved: check the address."
         if certificate := _of_kind(error, ssl.SSLCertVerificationError):
             reason = printable(certificate.verify_message)
@@ -283,9 +283,8 @@ def _retry_after(text: str) -> float | None:
     if re.fullmatch(r"[0-9]{1,9}", text.strip()):
         return float(text)
     try:
-        moment = email.utils.parsedate_to_datetime(text)
-        return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError, OverflowError):
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError, OSError):
         return None
 
 

@@ -2,7 +2,9 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from .. import addresses
+from ..backends.base import Refused
 from ..backends.emboux import EmbouxBackend
+from ..backends.http import check_url
 from .errors import backend_errors, plain_errors
 
 HOSTS = ("mail_host", "smtp_host", "imap_host")
@@ -85,6 +87,17 @@ class Backend(models.Model):
         counts = {backend.id: count for backend, count in groups}
         for backend in self:
             backend.domain_count = counts.get(backend.id, 0)
+
+    @api.constrains("kind", "url")
+    def _check_url(self):
+        for backend in self.filtered(lambda b: b.kind == "emboux" and b.url):
+            # as superuser: system parameters are readable by administrators alone
+            parameters = self.env["ir.config_parameter"].sudo()
+            private = parameters.get_param("emboux_core.backend_allow_private") == "True"
+            try:
+                check_url(backend.url, private)
+            except Refused as error:
+                raise ValidationError(str(error)) from error
 
     def _client(self):
         """The implementation of ``backends.base.Backend`` for this record's kind."""

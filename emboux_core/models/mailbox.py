@@ -122,7 +122,8 @@ class Mailbox(models.Model):
             if not wanted:
                 alias.unlink()
             elif alias:
-                alias.write({"destinations": "\n".join(wanted), "active": True})
+                again = {} if alias.active else {"active": True}
+                alias.write({"destinations": "\n".join(wanted), **again})
             else:
                 self.env["emboux.alias"].create(
                     {

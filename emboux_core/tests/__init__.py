@@ -3,6 +3,7 @@ from . import (
     test_backend_emboux,
     test_backend_emboux_connect,
     test_backend_emboux_faults,
+    test_backend_emboux_reading,
     test_contract,
     test_dns_expected,
     test_dns_faults,

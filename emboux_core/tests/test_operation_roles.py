@@ -98,15 +98,25 @@ class TestOperationRoles(RemoteCase):
         self.assertEqual(mailbox.sync_state, "pending")
         self.assertNotEqual(mailbox.sync_message, "x")
         self.far.faults.clear()
+        elsewhere = self.make_domain("b.example", self.other)
+        seen = []
+        self.further.during = lambda: seen.append(self.operation("c@b.example").state)
         alias = self.env["emboux.alias"].with_user(self.users["manager"]).with_context(
             **sneaky, default_state="done", default_verb="delete", default_with_password=True
-        ).create({"local_part": "c", "domain_id": self.make_domain("b.example", self.other).id,
+        ).create({"local_part": "c", "domain_id": elsewhere.id,
                   "destinations": "x@elsewhere.example"})
         self.commit()
+        self.assertEqual(seen, ["pending"], "known before the call is made")
         self.assertEqual(alias.sync_state, "done")
         self.assertIn("c@b.example", self.further._aliases)
         row = self.operation("c@b.example")
         self.assertEqual((row.verb, row.with_password), ("ensure", False))
+        self.further.during = lambda: seen.append(self.operation("c@b.example")[0].state)
+        # only the step to superuser cleans a context, not what is called after it
+        alias.sudo().with_context(default_state="done").write(
+            {"destinations": "y@elsewhere.example"}
+        )
+        self.assertEqual(seen, ["pending"] * 2)
 
     def test_a_copy_begins_anew(self):
         self.assertFalse(self.mailbox.copy_data()[0].keys() & {"sync_state", "sync_message"})

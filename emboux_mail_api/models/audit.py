@@ -20,7 +20,7 @@ class Audit(models.Model):
         [
             ("create", "Created"),
             ("write", "Changed"),
-            ("password", "Password Set"),
+            ("password", "Password"),
             ("unlink", "Deleted"),
         ],
         "What",
@@ -97,7 +97,13 @@ class Audited(models.AbstractModel):
         return done
 
     def _audit_created(self):
-        return {name: ("", value) for name, value in self._audit_values().items() if value}
+        """What it began with, without what says nothing: its own name, and that it is there."""
+        told = self._audit_values()
+        return {
+            name: ("", value)
+            for name, value in told.items()
+            if value not in ("", "0", self.display_name) and name != "active"
+        }
 
     def _audited(self):
         """In the order of the form; each class of the model adds its own."""
@@ -115,7 +121,7 @@ class Audited(models.AbstractModel):
             value = record[name]
             if isinstance(value, models.BaseModel):
                 value = ", ".join(value.mapped("display_name"))
-            values[name] = str(value) if value not in (False, None) else ""
+            values[name] = "" if value is False or value is None else str(value)
         return values
 
     def _audit(self, action, changes):
@@ -147,8 +153,10 @@ class Audited(models.AbstractModel):
                 "model": self._name,
                 "res_id": record.id,
                 "name": record.display_name,
-                "changes": "\n".join(
-                    f"{name}: {before} → {after}" if before else f"{name}: {after}"
+                "changes": "; ".join(
+                    f"{self._fields[name].string}: {before} → {after}"
+                    if before
+                    else f"{self._fields[name].string}: {after}"
                     for name, (before, after) in changes.get(record.id, {}).items()
                 ),
                 "partner_id": record._audit_partner().id,

@@ -31,19 +31,22 @@ class DomainOperations(models.Model):
         ``self`` is the domain of this name, or none.
         :raises UserError: there is no wildcard parent above it.
         """
+        # before it is added: a name that is somebody else's answers like one that is not there
+        [vals] = self._with_parents([{"name": name, "partner_id": self.partner_id.id}])
+        if not vals.get("parent_id"):
+            raise UserError(
+                self.env._(
+                    "There is no verified wildcard parent above %s whose subdomains you may use.",
+                    name,
+                )
+            )
         domain = self or self.create({"name": name})
         if not domain.parent_id:
-            [vals] = domain._with_parents([{"name": name, "partner_id": domain.partner_id.id}])
-            if not vals.get("parent_id"):
-                raise UserError(
-                    self.env._(
-                        "There is no verified wildcard parent above %s whose subdomains you may "
-                        "use.",
-                        name,
-                    )
-                )
+            values = {"parent_id": vals["parent_id"], "owned_since": vals["owned_since"]}
+            # what the operator has suspended stays so
+            values["state_before" if domain.state == "suspended" else "state"] = vals["state"]
             # as superuser: the parent decides about verification, so it is nobody's to write
-            domain.sudo().write({key: vals[key] for key in ("parent_id", "state", "owned_since")})
+            domain.sudo().write(values)
         return domain
 
     @api.private

@@ -103,8 +103,12 @@ SELECT m.email AS login,
  WHERE m.active AND (m.state = 'suspended' OR NOT d.may_send);
 
 -- Dovecot passdb.  A domain that is not proven yet may be looked at, it just takes no mail.
+-- argon2id is Dovecot's default here, bcrypt comes with mailboxes that moved in with their hash.
 CREATE VIEW emboux_mail.logins AS
-SELECT m.email, m.password_hash AS password, m.mail_folder,
+SELECT m.email,
+       CASE WHEN m.password_hash LIKE '$2%' THEN '{BLF-CRYPT}' ELSE '' END || m.password_hash
+           AS password,
+       m.mail_folder,
        m.quota_mb * 1048576::bigint AS quota_bytes
   FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
  WHERE m.active AND m.state = 'active' AND d.state <> 'suspended' AND m.password_hash IS NOT NULL;

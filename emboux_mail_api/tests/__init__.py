@@ -11,4 +11,7 @@ from . import (
     test_published,
     test_roles,
     test_tours,
+    test_api_key,
+    test_audit,
+    test_tenancy,
 )

@@ -1,0 +1,157 @@
+from datetime import timedelta
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import Form, new_test_user, tagged
+
+from .. import keys
+from ..models.api_key import AddressRefused, KeyRefused
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestApiKey(PlatformCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.partner = cls.env["res.partner"].create({"name": "Acme", "ref": "ACME"})
+        cls.keys = cls.env["emboux.api.key"]
+
+    def _make(self, **values):
+        return self.keys._make({"name": "Shop", "partner_id": self.partner.id, **values})
+
+    def _open(self, secret, address="192.0.2.7"):
+        return self.keys.sudo()._authenticate(secret, address)
+
+    def test_a_secret_is_recognised_and_a_typo_too(self):
+        secret = keys.generate()
+        self.assertTrue(secret.startswith("emboux_"))
+        self.assertTrue(keys.is_well_formed(secret))
+        for place in (7, 20, len(secret) - 1):
+            other = "A" if secret[place] != "A" else "B"
+            self.assertFalse(keys.is_well_formed(secret[:place] + other + secret[place + 1 :]))
+        for text in ("", "emboux_", secret[:-1], secret + "A", secret.upper(), "x" * 49):
+            self.assertFalse(keys.is_well_formed(text))
+        self.assertEqual(keys.redact(f"GET /{secret}/usage"), "GET /emboux_***/usage")
+
+    def test_only_a_hash_is_stored(self):
+        key, secret = self._make()
+        self.env.flush_all()
+        self.env.cr.execute("SELECT row_to_json(k)::text FROM emboux_api_key k WHERE id = %s",
+                            [key.id])
+        [[row]] = self.env.cr.fetchall()
+        self.assertNotIn(secret, row)
+        self.assertIn(keys.digest(secret), row)
+        with self.assertRaises(AccessError):
+            key.read(["token_hash"])
+
+    def test_the_look_up_uses_the_index(self):
+        _key, secret = self._make()
+        self.env.flush_all()
+        self.env.cr.execute("SET LOCAL enable_seqscan = off")
+        self.env.cr.execute("EXPLAIN SELECT id FROM emboux_api_key WHERE token_hash = %s",
+                            [keys.digest(secret)])
+        plan = "\n".join(row[0] for row in self.env.cr.fetchall())
+        self.assertIn("emboux_api_key_hash_unique", plan)
+
+    def test_it_opens_until_it_is_revoked_or_expires(self):
+        key, secret = self._make(expires_at=fields.Datetime.now() + timedelta(days=1))
+        bearer = self._open(secret)
+        self.assertEqual((bearer.id, bearer.partner_id, bearer.role),
+                         (key.id, self.partner.id, "customer"))
+        self.assertNotIn(secret, repr(bearer))
+        key.expires_at = fields.Datetime.now() - timedelta(days=1)
+        self.env.flush_all()
+        with self.assertRaisesRegex(KeyRefused, "expired"):
+            self._open(secret)
+        self.assertEqual(key.state, "expired")
+        key.expires_at = False
+        key.action_revoke()
+        self.env.flush_all()
+        with self.assertRaisesRegex(KeyRefused, "revoked"):
+            self._open(secret)
+        self.assertIn(key, self.keys.search([("state", "=", "revoked")]))
+        self.assertNotIn(key, self.keys.search([("state", "in", ("active", "expired"))]))
+
+    def test_unknown_keys_do_not_open(self):
+        with self.assertRaisesRegex(KeyRefused, "not known"):
+            self._open(keys.generate())
+        with self.assertRaisesRegex(KeyRefused, "mistyped"):
+            self._open("secret")
+
+    def test_networks(self):
+        _key, secret = self._make(networks="192.0.2.0/24, 2001:db8::/32")
+        self._open(secret, "192.0.2.200")
+        self._open(secret, "2001:db8::5")
+        self._open(secret, "::ffff:192.0.2.200")
+        for elsewhere in ("198.51.100.1", "2001:db9::1"):
+            with self.assertRaises(AddressRefused):
+                self._open(secret, elsewhere)
+        with self.assertRaisesRegex(ValidationError, "is not a network"):
+            self._make(networks="here")
+
+    def test_who_may_make_keys(self):
+        manager = new_test_user(self.env, "keymanager", "emboux_core.group_manager")
+        with self.assertRaises(AccessError):
+            self.keys.with_user(manager)._make({"name": "Mine", "role": "master"})
+        with self.assertRaises(AccessError):
+            self.keys.with_user(manager).search([])
+        with self.assertRaises(AccessError):
+            self.keys.create({"name": "By hand", "role": "master"})
+        key, _secret = self._make()
+        for field, value in (("role", "master"), ("read_only", True), ("partner_id", False),
+                             ("user_id", self.env.user.id), ("token_hash", "x"),
+                             ("domain_name", False), ("revoked_at", False)):
+            with self.assertRaises(AccessError, msg=field):
+                key.write({field: value})
+
+    def test_a_customers_key_needs_a_customer(self):
+        with self.assertRaisesRegex(ValidationError, "Choose the customer"):
+            self._make(partner_id=False)
+        with self.assertRaisesRegex(ValidationError, "cannot expire before"):
+            self._make(expires_at=fields.Datetime.now())
+
+    def test_its_user_cannot_log_in_and_has_its_name(self):
+        key, _secret = self._make()
+        user = key.sudo().user_id
+        self.assertFalse(user.active)
+        self.assertTrue(user.share, "it takes no licence")
+        self.env.cr.execute("SELECT password FROM res_users WHERE id = %s", [user.id])
+        self.assertFalse(self.env.cr.fetchone()[0])
+        key.name = "Web shop"
+        self.assertEqual(user.name, "Web shop")
+
+    def test_keys_are_revoked_not_deleted(self):
+        key, _secret = self._make()
+        with self.assertRaises(AccessError):
+            key.unlink()
+        with self.assertRaises(UserError):
+            key.sudo().unlink()
+
+    def test_the_dialog_shows_the_secret_once(self):
+        form = Form(self.env["emboux.new.api.key"])
+        form.name = "Shop"
+        form.partner_id = self.partner
+        wizard = form.save()
+        action = wizard.action_make()
+        shown = self.env["emboux.new.api.key"].with_context(action["context"]).browse(
+            action["res_id"])
+        secret = shown.secret
+        self.assertEqual(self._open(secret).id, wizard.key_id.id)
+        self.assertFalse(self.env["emboux.new.api.key"].browse(wizard.id).secret)
+        self.env.flush_all()
+        self.env.cr.execute("SELECT row_to_json(w)::text FROM emboux_new_api_key w")
+        self.assertNotIn(secret, str(self.env.cr.fetchall()))
+        self.assertEqual(wizard.key_id.expires_at.date(),
+                         (fields.Datetime.now() + timedelta(365)).date())
+        self.assertEqual(wizard.action_close()["res_id"], wizard.key_id.id)
+
+    def test_a_master_key_in_the_dialog_belongs_to_nobody(self):
+        form = Form(self.env["emboux.new.api.key"])
+        form.name = "Operator"
+        form.partner_id = self.partner
+        form.role = "master"
+        wizard = form.save()
+        wizard.action_make()
+        self.assertEqual(wizard.key_id.role, "master")
+        self.assertFalse(wizard.key_id.partner_id)

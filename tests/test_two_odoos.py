@@ -1,0 +1,152 @@
+"""A customer's Odoo, with emboux_core alone, runs its mail on the platform over the REST API."""
+
+import time
+
+import pytest
+from parts import odoo_server, postgres
+from parts.supervisor import Service, Supervisor, listening
+from support.api_client import done
+from support.mail_client import eventually
+from support.odoo_client import Odoo, OdooError
+
+DATABASE = "customer"
+PASSWORD = "a password chosen at B"
+
+
+@pytest.fixture(scope="module")
+def customer_odoo(state, status):
+    """Odoo B: a second database, where nothing but emboux_core is installed."""
+    postgres.drop(state, DATABASE)
+    postgres.create(state, DATABASE)
+    odoo_server.prepare(state, DATABASE, demo=False)
+    conf = str(odoo_server.config(state, DATABASE))
+    odoo_server.run(state, "server", "-c", conf, "-d", DATABASE, "--stop-after-init", "--no-http",
+                    "--log-level=warn", "-i", "emboux_core")
+    port, gevent = state.port("customer_odoo"), state.port("customer_odoo_gevent")
+    supervisor = Supervisor(state, echo=False, pids="pids-customer.json")
+    supervisor.start(Service(
+        "customer",
+        (str(odoo_server.command(state)), "server", "-c", conf, f"--http-port={port}",
+         f"--gevent-port={gevent}", "--max-cron-threads=0"),
+        ready=listening(port), env=odoo_server.environment(state), start_seconds=60))
+    odoo = Odoo(f"http://127.0.0.1:{port}", DATABASE, "admin", "admin")
+    # the platform of this test is on loopback
+    odoo("ir.config_parameter").set_param("emboux_core.backend_allow_private", "True")
+    yield odoo
+    supervisor.stop()
+    postgres.drop(state, DATABASE)
+
+
+@pytest.fixture(scope="module")
+def backend(customer_odoo, customers):
+    """The platform as B's backend, with a customer's key."""
+    api = customers()
+    backend = customer_odoo("emboux.backend").create(
+        {"name": "The platform", "kind": "emboux", "url": api.url, "secret": api.key}
+    )
+    customer_odoo("emboux.backend").action_test([backend])
+    [row] = customer_odoo("emboux.backend").read([backend], ["state", "state_message"])
+    assert row["state"] == "connected", row
+    return backend, api
+
+
+@pytest.fixture
+def domain(customer_odoo, backend, hosting, odoo):
+    """A domain added in B, its records published, verified on the platform: (id in B, name)."""
+    name = f"two{time.time_ns() % 10**10}.example"
+    domain = customer_odoo("emboux.domain").create({"name": name, "backend_id": backend[0]})
+    [row] = customer_odoo("emboux.domain").read([domain], ["state", "sync_state", "zone_text"])
+    assert (row["state"], row["sync_state"]) == ("pending", "done"), row
+    hosting.publish_text(row["zone_text"])
+    [there] = odoo("emboux.domain").search([("name", "=", name)])
+    odoo("emboux.domain").action_check_now([there])
+    return domain, name
+
+
+def test_a_mailbox_from_a_form_in_b_is_real_at_the_platform(customer_odoo, domain, mail, backend):
+    """As the web client saves a form: ``web_save``, password and catch-all in the same save."""
+    number, name = domain
+    [saved] = customer_odoo("emboux.mailbox").web_save(
+        [], {"domain_id": number, "local_part": "ann", "name": "Ann", "password": PASSWORD,
+             "catch_all": True, "quota_mb": 50},
+        {"email": {}, "sync_state": {}, "catch_all": {}})
+    assert (saved["email"], saved["sync_state"]) == (f"ann@{name}", "done")
+    mail.from_outside("someone@outside.example", f"anything@{name}", f"to b {name}")
+    mail.arrives(f"ann@{name}", PASSWORD, f"to b {name}")
+    shown = done(backend[1].get(f"/users/ann@{name}"))
+    assert (shown["quota"], shown["catch_all"], shown["display_name"]) == (50 * 2**20, True, "Ann")
+    # what B changes is so at the platform: here the password, then suspension
+    customer_odoo("emboux.mailbox").write([saved["id"]], {"password": "another password at B"})
+    assert not mail.can_login(f"ann@{name}", PASSWORD)
+    assert mail.can_login(f"ann@{name}", "another password at B")
+    customer_odoo("emboux.mailbox").action_suspend([saved["id"]])
+    assert done(backend[1].get(f"/users/ann@{name}"))["suspended"]
+    # and what Dovecot counted comes back by the feed
+    customer_odoo("emboux.mailbox").action_activate([saved["id"]])
+    customer_odoo("ir.cron").method_direct_trigger(
+        customer_odoo("ir.cron").search([("cron_name", "like", "fetch the use")]))
+    [row] = customer_odoo("emboux.mailbox").read([saved["id"]], ["message_total", "usage_bytes"])
+    assert row["message_total"] == 1 and row["usage_bytes"] > 0
+
+
+def test_what_the_platform_refuses_is_not_saved(customer_odoo, domain, customers, backend):
+    number, name = domain
+    stranger = customers()
+    taken = f"taken{time.time_ns() % 10**10}.example"
+    done(stranger.post("/domains/", {"name": taken}), 201)
+    with pytest.raises(OdooError, match="The platform refused"):
+        customer_odoo("emboux.domain").create({"name": taken, "backend_id": backend[0]})
+    assert not customer_odoo("emboux.domain").search([("name", "=", taken)])
+    # made behind B's back, with something in its way
+    done(backend[1].post("/aliases/", {"address": f"bob@{name}", "destinations": ["x@y.example"]}))
+    with pytest.raises(OdooError, match="exists already"):
+        customer_odoo("emboux.mailbox").create({"domain_id": number, "local_part": "bob"})
+    assert not customer_odoo("emboux.mailbox").search([("email", "=", f"bob@{name}")])
+
+
+def test_a_platform_that_is_away_gets_the_change_later(
+    customer_odoo, domain, backend, mail, state
+):
+    number, name = domain
+    url = backend[1].url
+    nowhere = f"http://127.0.0.1:{state.port('nobody')}/emboux/v1"
+    customer_odoo("emboux.backend").write([backend[0]], {"url": nowhere})
+    box = customer_odoo("emboux.mailbox").create(
+        {"domain_id": number, "local_part": "later", "password": PASSWORD})
+    [row] = customer_odoo("emboux.mailbox").read([box], ["sync_state", "sync_message"])
+    assert row["sync_state"] == "pending" and "cannot be reached" in row["sync_message"], row
+    assert backend[1].get(f"/users/later@{name}").status_code == 404
+    customer_odoo("emboux.backend").write([backend[0]], {"url": url})
+    customer_odoo("emboux.mailbox").action_try_now([box])
+    [row] = customer_odoo("emboux.mailbox").read([box], ["sync_state", "sync_message"])
+    assert row["sync_state"] == "done", row
+    eventually("a login with the password of then",
+               lambda: mail.can_login(f"later@{name}", PASSWORD))
+
+
+def test_drift_is_found_and_mended_both_ways(customer_odoo, domain, backend):
+    number, name = domain
+    api = backend[1]
+    customer_odoo("emboux.mailbox").create({"domain_id": number, "local_part": "ann"})
+    done(api.delete(f"/users/ann@{name}"), 204)
+    done(api.post("/users/", {"email": f"found@{name}", "quota": 7 * 2**20}), 201)
+
+    def compared():
+        customer_odoo("emboux.backend").action_compare([backend[0]])
+        rows = customer_odoo("emboux.drift").search_read(
+            [("name", "like", f"@{name}")], ["name", "side"])
+        return len(rows) == 2 and rows
+
+    # what was told in the very second of the comparison counts as on its way
+    rows = eventually("two rows of drift", compared)
+    assert {(row["name"], row["side"]) for row in rows} == {
+        (f"ann@{name}", "only_here"), (f"found@{name}", "only_there")}
+    by_name = {row["name"]: row["id"] for row in rows}
+    customer_odoo("emboux.drift").action_push([by_name[f"ann@{name}"]])
+    customer_odoo("emboux.drift").action_adopt([by_name[f"found@{name}"]])
+    assert api.get(f"/users/ann@{name}").ok
+    [found] = customer_odoo("emboux.mailbox").search_read(
+        [("email", "=", f"found@{name}")], ["quota_mb"])
+    assert found["quota_mb"] == 7
+    customer_odoo("emboux.backend").action_compare([backend[0]])
+    assert not customer_odoo("emboux.drift").search([("name", "like", f"@{name}")])
