@@ -170,7 +170,9 @@ class Mailbox(models.Model):
         hashes = self._hash([vals.pop("password", None) for vals in vals_list], vals_list)
         # the catch-all comes last: it points at the mailbox, which has to be there by then
         catching = [bool(vals.pop("catch_all", False)) for vals in vals_list]
-        mailboxes = super().create(vals_list)
+        mailboxes = super(Mailbox, self.with_context(mail_create_nolog=True)).create(vals_list)
+        mailboxes = mailboxes.with_env(self.env)
+        mailboxes._log_creation()
         secret = {box.id: hashed for box, hashed in zip(mailboxes, hashes, strict=True) if hashed}
         for mailbox in mailboxes.filtered(lambda m: m.id in secret):
             # as superuser: the hash is in no user's reach, not even to write
@@ -280,8 +282,28 @@ class Mailbox(models.Model):
 
     # -- what people do ------------------------------------------------------------------
 
-    def _creation_message(self):
-        return self.env._("Mailbox created")  # without a look-up of the model's name
+    def _log_creation(self):
+        """What ``mail.thread`` would write, without the reply address that no note needs.
+
+        Hosts move in with thousands of mailboxes, and it took a third of the time of each.
+        """
+        # as superuser: it is the system that tells who made it
+        self.sudo()._message_create(
+            [
+                {
+                    "model": self._name,
+                    "res_id": mailbox.id,
+                    "body": self.env._("Mailbox created"),
+                    "author_id": self.env.user.partner_id.id,
+                    "email_from": False,
+                    "reply_to": False,
+                    "message_type": "notification",
+                    "subtype_id": self.env["ir.model.data"]._xmlid_to_res_id("mail.mt_note"),
+                    "is_internal": True,
+                }
+                for mailbox in self
+            ]
+        )
 
     def action_suspend(self):
         return self.write({"state": "suspended"})
