@@ -22,11 +22,35 @@ from support.odoo_client import Odoo  # noqa: E402
 _NUMBERS = itertools.count(1)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """What looks at the traces of all other tests comes after them."""
+    items.sort(key=lambda item: "test_secrets.py" in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def state():
     if "EMBOUX_STATE" not in os.environ:
         pytest.fail("These tests need the running world: use ./setup/test", pytrace=False)
     return State(os.environ["EMBOUX_STATE"], os.environ["EMBOUX_CODE"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logged():
+    """Read what the world's services have logged since the tests began: name to text."""
+    root = os.environ.get("EMBOUX_STATE")
+    logs = Path(root, "log") if root else None
+    before = {path: path.stat().st_size for path in logs.iterdir()} if root else {}
+
+    def read():
+        texts = {}
+        for path in logs.iterdir():
+            data = path.read_bytes()
+            start = before.get(path, 0)
+            texts[path.name] = data[start if start <= len(data) else 0:].decode(errors="replace")
+        return texts
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,9 @@ class Alias(models.Model):
     _provisioned_fields = frozenset({"destinations", "active"})
     _followed_fields = frozenset({"email", "company_id"})
 
+    # a page of a domain's aliases, in order
+    _domain_email_index = models.Index("(domain_id, email) WHERE active")
+
     active = fields.Boolean(default=True)
     kind = fields.Selection(
         [("forward", "Forward"), ("catch_all", "Catch-All")],

@@ -79,6 +79,9 @@ class Mailbox(models.Model):
     # who may send as any address of this domain: asked for each message that is submitted
     _send_as_domain_index = models.Index("(domain_id) WHERE send_as = 'domain'")
 
+    # a page of a domain's mailboxes, in order
+    _domain_email_index = models.Index("(domain_id, email) WHERE active")
+
     @api.depends("domain_id")
     def _compute_quota_mb(self):
         for mailbox in self:
@@ -191,8 +194,9 @@ class Mailbox(models.Model):
         password = vals.pop("password", None)
         if password:
             self.check_access("write")
-            # as superuser: see create
             [hashed] = self._hash([password], [{}])
+            self._meet_without_secret()
+            # as superuser: see create
             self.sudo().write({"password_hash": hashed.hash})
             self._provision(dict.fromkeys(self.ids, hashed.plain))
         if vals.get("active") is False:
@@ -216,6 +220,16 @@ class Mailbox(models.Model):
             password if isinstance(password, passwords.Hashed) else result
             for password, result in zip(given, hashed, strict=True)
         ]
+
+    def _meet_without_secret(self):
+        """Lock the rows before a hash is written to them.
+
+        Of two transactions that write one row the second fails, and Odoo and PostgreSQL both
+        log the statement that failed: let that be one without the hash.
+        """
+        self.env.cr.execute(
+            "SELECT FROM emboux_mailbox WHERE id = ANY(%s) FOR NO KEY UPDATE", [self.ids]
+        )
 
     def _assert_same_address(self, vals):
         local = vals.pop("local_part", None)

@@ -70,20 +70,30 @@ class AliasBulk(models.Model):
         names = {row["domain_id"] for row in rows.values()}
         found = self.search([("domain_id", "in", list(names))]) if rows else self
         present = {(alias.domain_id.id, alias.local_part or ""): alias for alias in found}
-        new, changed = {}, {}
-        for number, row in rows.items():
-            if alias := present.get((row["domain_id"], (row["local_part"] or "").lower())):
-                changed[number] = (alias, row)
-            else:
-                new[number] = row
-        made, refused = self._each(new, self.create)
-        done = {number: (alias, True) for number, alias in made.items()}
-        for number, (alias, row) in changed.items():
-            try:
-                with self.env.cr.savepoint():
-                    if alias.destinations != row["destinations"]:
-                        alias.destinations = row["destinations"]
-                done[number] = (alias, False)
-            except UserError as error:
-                refused[number] = self._why(error)
+        done, refused = {}, {}
+        while rows:
+            new, changed, later, first = {}, {}, {}, set()
+            for number, row in rows.items():
+                address = (row["domain_id"], (row["local_part"] or "").lower())
+                if alias := present.get(address):
+                    changed[number] = (alias, row)
+                elif address in first:  # the second of one address finds the first one
+                    later[number] = row
+                else:
+                    first.add(address)
+                    new[number] = row
+            made, refused_now = self._each(new, self.create)
+            refused |= refused_now
+            for number, alias in made.items():
+                done[number] = (alias, True)
+                present[alias.domain_id.id, alias.local_part or ""] = alias
+            for number, (alias, row) in changed.items():
+                try:
+                    with self.env.cr.savepoint():
+                        if alias.destinations != row["destinations"]:
+                            alias.destinations = row["destinations"]
+                    done[number] = (alias, False)
+                except UserError as error:
+                    refused[number] = self._why(error)
+            rows = later
         return done, refused

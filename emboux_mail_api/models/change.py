@@ -111,7 +111,7 @@ def _decode(cursor):
             cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
         )
         since, upto, after = json.loads(packed)
-    except (ValueError, binascii.Error, RecursionError) as error:
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise CursorError from error
     _assert_snapshot(since)
     if (upto is None) != (after is None):

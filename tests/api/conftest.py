@@ -1,14 +1,8 @@
 """What the tests of the REST API share."""
 
-import itertools
-import time
-from urllib.parse import quote
-
 import pytest
 from parts import dns
-from support.api_client import done
-
-_NUMBERS = itertools.count(1)
+from support.api_client import done, new_name
 
 
 @pytest.fixture(autouse=True)
@@ -30,16 +24,6 @@ def parameter(odoo):
     yield set_parameter
     for name, value in before.items():
         odoo("ir.config_parameter").set_param(name, value)
-
-
-def new_name(prefix="d"):
-    """A domain that nobody has used, also in an earlier run."""
-    return f"{prefix}{next(_NUMBERS)}-{time.time_ns() % 10**9}.example"
-
-
-@pytest.fixture
-def fresh():
-    return new_name
 
 
 class Domains:
@@ -90,8 +74,3 @@ def used(connect):
         return cursor.fetchone()[0]
 
     return count
-
-
-def in_path(text):
-    """A name or address as a segment of a path: ``@`` too is encoded."""
-    return quote(text, safe="")

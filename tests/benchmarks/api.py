@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
+
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(PROJECT / "emboux_core"), str(PROJECT / "setup")]
 
@@ -29,6 +31,10 @@ import passwords  # noqa: E402 - plain Python, needs no Odoo
 from parts import odoo_server, report  # noqa: E402
 from parts.state import State  # noqa: E402
 from parts.supervisor import Service, Supervisor, listening  # noqa: E402
+
+
+class Failed(Exception):
+    """An answer that is none of success."""
 
 
 class Client:
@@ -46,7 +52,7 @@ class Client:
         text = answer.read()
         connection.close()
         if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {text[:300]}")
+            raise Failed(f"{method} {path}: {answer.status} {text[:300]}")
         return json.loads(text)
 
 
@@ -61,14 +67,15 @@ def cpu_seconds(pids):
 
 def server_pids(port):
     """The processes that serve a port: the one that listens, and its children."""
-    found = subprocess.run(["pgrep", "-f", f"--http-port={port}"], capture_output=True, text=True,
-                           check=True)
-    return [int(pid) for pid in found.stdout.split()]
+    return [
+        process.pid for process in psutil.process_iter(["cmdline"])
+        if f"--http-port={port}" in (process.info["cmdline"] or ())
+    ]
 
 
 def load(what, call, times, clients, pids):
     """Run ``call(number)`` by so many clients; print what it takes."""
-    taken, numbers, guard = [], iter(range(times)), threading.Lock()
+    taken, numbers, guard, faults = [], iter(range(times)), threading.Lock(), []
 
     def work():
         while True:
@@ -77,7 +84,11 @@ def load(what, call, times, clients, pids):
             if number is None:
                 return
             started = time.perf_counter()
-            call(number)
+            try:
+                call(number)
+            except (OSError, http.client.HTTPException, Failed) as error:
+                faults.append(repr(error))
+                continue
             taken.append(1000 * (time.perf_counter() - started))
 
     spent, started = cpu_seconds(pids), time.perf_counter()
@@ -88,6 +99,8 @@ def load(what, call, times, clients, pids):
         thread.join()
     seconds = time.perf_counter() - started
     spent = 1000 * (cpu_seconds(pids) - spent) / times
+    if faults:
+        raise SystemExit(f"{what}: {len(faults)} of {times} failed, such as {faults[0]}")
     print(f"  {what:<22} {clients} clients  {times / seconds:7.1f}/s"
           f"  p50 {statistics.median(taken):7.1f} ms  CPU {spent:5.1f} ms each", flush=True)
 
@@ -153,6 +166,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", default=str(PROJECT / ".state"))
     parser.add_argument("--times", type=int, default=160)
+    parser.add_argument("--workers", type=int, nargs="*", default=(0, 2))
     arguments = parser.parse_args()
     state = State(Path(arguments.state))
     status = report.read(state)
@@ -174,7 +188,7 @@ def main():
         passwords.hash_all([f"password number {number}"])
         one[number] = 1000 * (time.perf_counter() - started)
     print(f"hashing one password: {statistics.median(one):.1f} ms")
-    for workers in (0, 2):
+    for workers in arguments.workers:
         bench = Bench(state, workers)
         print("two workers" if workers else "one process", flush=True)
         bench.start()

@@ -2,13 +2,14 @@ from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
-from .domains import find_domain
+from .domains import find_domain, search_domain
 from .errors import NOT_FOUND, not_found
 from .operation import operation
 from .paging import page_of
 from .schemas import alias as schemas
 from .types import Page
 
+LOCAL = SearchDomain("domain_id.backend_id.kind", "=", "local")
 TAG = "Aliases"
 FIELDS = ("email", "kind", "destinations", "active", "create_date", "domain_id")
 LIMITED = {409: "The address is taken, or a limit is reached; the sentence says which."}
@@ -73,13 +74,14 @@ class AliasController(http.Controller):
     @operation("GET", "/aliases/", role="customer", area="mailboxes", tag=TAG,
                query=schemas.AliasList, out=Page[schemas.Alias], summary="List aliases")
     def list_aliases(self, query):
-        domain = SearchDomain("domain_id.backend_id.kind", "=", "local")
+        domain = SearchDomain.TRUE if query.domain else LOCAL
         if query.q:
             domain &= SearchDomain("email", "ilike", query.q) | SearchDomain(
                 "destinations", "ilike", query.q
             )
         if query.domain:
-            domain &= SearchDomain("domain_id.name", "=", query.domain)
+            # by its number, so that an index serves both the order and the filter
+            domain &= SearchDomain("domain_id", "=", search_domain(query.domain).id or 0)
         if query.kind:
             domain &= SearchDomain("kind", "=", query.kind)
         return page_of(request.env["emboux.alias"], domain, query, "email", schemas.Alias,

@@ -268,8 +268,12 @@ def _assert_allowed(operation, key):
         raise ApiError(403, "This key may only read")
     if operation.area and key.area != "all" and key.area != operation.area:
         raise ApiError(403, f"This key reaches {key.area} only")
-    if operation.role == "master" and key.domain_name and operation.area is None:
-        raise ApiError(403, "This key reaches one domain only")
+    if operation.role == "master" and operation.area is None:
+        # it could else make itself a key that reaches everything
+        if key.area != "all":
+            raise ApiError(403, f"This key reaches {key.area} only")
+        if key.domain_name:
+            raise ApiError(403, "This key reaches one domain only")
 
 
 def _path_arguments(args):

@@ -21,7 +21,8 @@ class Operation:
 
     ``role``: who may call it: ``customer`` includes ``master``; ``signature`` proves itself by
     a signature in the request; ``nobody`` needs no key.
-    ``area``: what a key with a narrower scope needs; None is for keys of any scope.
+    ``area``: what a key with a narrower scope needs; None is for customers' keys of any scope
+    and for master keys that reach everything.
     ``prepare``: called before the transaction's work, for what must hold no lock; returns the
     name of the turn to take (see ``turns.py``), or None.
     ``current``: name of the handler that shows what a ``PUT`` changes, for ``If-Match``.

@@ -1,0 +1,205 @@
+"""What the operator grants a domain: outbound, retention, transfer."""
+
+import pytest
+from support.api_client import detail, done, faults
+
+MASTER_REQUIRED = "Master token required"
+FOLDERS = ("inbox", "sent", "drafts", "archive", "trash", "junk", "other")
+OUTBOUND = {
+    "outbound_tier": "gold", "outbound_enforcement": "monitor", "outbound_status": "blocked",
+    "daily_limit": 1000, "monthly_limit": 20000, "hourly_fraction": 0.25,
+    "warmup_profile": "fast", "warmup_start": 50, "warmup_since": "2026-11-01",
+    "spike_multiplier": 3.5,
+}
+FRESH = {
+    "outbound_tier": "standard", "outbound_enforcement": "enforce", "outbound_status": "open",
+    "outbound_reason": None, "daily_limit": 0, "monthly_limit": 0, "hourly_fraction": 0.1667,
+    "warmup_profile": "standard", "warmup_start": 0, "warmup_since": None,
+    "spike_multiplier": 5.0, "counters": {"today": 0, "this_month": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def customer(customers):
+    return customers()
+
+
+@pytest.fixture(scope="module")
+def name(customer, domains):
+    """A verified domain that this file shares."""
+    return domains(customer, "settings", verified=True)
+
+
+# -- outbound ----------------------------------------------------------------------------
+
+
+def test_outbound_get_customer_sees_what_he_may_send(customer, domains):
+    assert done(customer.get(f"/domains/{domains(customer)}/outbound"), 200) == FRESH
+
+
+def test_outbound_put_master_sets_everything(master, customer, domains):
+    path = f"/domains/{domains(customer)}/outbound"
+    for _ in range(2):
+        shown = done(master.put(path, OUTBOUND), 200)
+        assert {key: shown[key] for key in OUTBOUND} == OUTBOUND
+    assert done(customer.get(path), 200) == shown
+
+
+def test_outbound_put_master_leaves_what_is_not_named(master, customer, domains):
+    path = f"/domains/{domains(customer)}/outbound"
+    assert done(master.put(path, {"daily_limit": 7}), 200) == FRESH | {"daily_limit": 7}
+    assert done(master.put(path, {}), 200) == FRESH | {"daily_limit": 7}
+    assert done(master.put(path, {"outbound_tier": None}), 200) == FRESH | {"daily_limit": 7}
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("outbound_tier", ""), ("outbound_tier", "x" * 51), ("outbound_enforcement", "perhaps"),
+    ("outbound_status", "shut"), ("daily_limit", -1), ("daily_limit", 2**31),
+    ("monthly_limit", 1.5), ("hourly_fraction", 0), ("hourly_fraction", 1.01),
+    ("warmup_profile", "slow"), ("warmup_start", "1"), ("warmup_since", "yesterday"),
+    ("spike_multiplier", 0.9), ("counters", {"today": 0}), ("outbound_reason", "x"),
+])
+def test_outbound_put_master_bad_value_is_named(master, name, field, value):
+    path = f"/domains/{name}/outbound"
+    before = done(master.get(path))
+    found = faults(master.put(path, {"daily_limit": 99, field: value}
+                              if field != "daily_limit" else {field: value}))
+    assert set(found) == {field}
+    assert done(master.get(path)) == before
+
+
+@pytest.mark.parametrize("field", ["outbound_tier", "outbound_enforcement", "outbound_status",
+                                   "daily_limit", "spike_multiplier"])
+def test_outbound_put_customer_touches_nothing(customer, name, field):
+    path = f"/domains/{name}/outbound"
+    before = done(customer.get(path))
+    assert detail(customer.put(path, {field: OUTBOUND[field]}), 403) == MASTER_REQUIRED
+    assert done(customer.get(path)) == before
+
+
+# -- outbound/increment ------------------------------------------------------------------
+
+
+def test_outbound_increment_master_counts(master, customer, domains):
+    path = f"/domains/{domains(customer, verified=True)}/outbound"
+    first = done(master.post(f"{path}/increment", {"recipients": 3}), 200)
+    assert set(first) == {"action", "reason", "today", "this_month"}
+    assert (first["action"], first["today"], first["this_month"]) == ("accept", 3, 3)
+    assert done(master.post(f"{path}/increment"), 200)["today"] == 4
+    assert done(customer.get(path))["counters"] == {"today": 4, "this_month": 4}
+
+
+def test_outbound_increment_master_repeated_with_a_key_counts_once(master, customer, domains):
+    path = f"/domains/{domains(customer, verified=True)}/outbound"
+    headers = {"Idempotency-Key": "message 1".replace(" ", "-") + path}
+    first = master.post(f"{path}/increment", {"recipients": 3}, headers=headers)
+    again = master.post(f"{path}/increment", {"recipients": 3}, headers=headers)
+    assert done(first, 200) == done(again, 200)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert done(customer.get(path))["counters"]["today"] == 3
+
+
+def test_outbound_increment_master_rejects_and_counts_nothing(master, customer, domains):
+    name = domains(customer, verified=True)
+    path = f"/domains/{name}/outbound"
+    done(master.put(path, {"outbound_status": "blocked"}))
+    blocked = done(master.post(f"{path}/increment"), 200)
+    assert (blocked["action"], blocked["today"]) == ("reject", 0)
+    assert "suspended" in blocked["reason"]
+    done(master.put(path, {"outbound_status": "open"}))
+    done(master.put(f"/domains/{name}/suspend"))
+    assert done(master.post(f"{path}/increment"))["action"] == "reject"
+    done(master.put(f"/domains/{name}/activate"))
+    assert done(master.post(f"{path}/increment"))["action"] == "accept"
+    waiting = domains(customer)
+    answer = done(master.post(f"/domains/{waiting}/outbound/increment"))
+    assert (answer["action"], answer["today"]) == ("reject", 0)
+    assert "not verified" in answer["reason"]
+
+
+def test_outbound_increment_master_bad_number_is_named(master, name):
+    for value in (0, -1, 100_001, "1", 1.5):
+        answer = master.post(f"/domains/{name}/outbound/increment", {"recipients": value})
+        assert set(faults(answer)) == {"recipients"}
+
+
+# -- retention ---------------------------------------------------------------------------
+
+
+def test_retention_get_customer_keeps_for_ever_at_first(customer, domains):
+    shown = done(customer.get(f"/domains/{domains(customer)}/retention"), 200)
+    assert shown == dict.fromkeys(FOLDERS, 0)
+
+
+def test_retention_put_master_sets_each_folder(master, customer, domains):
+    path = f"/domains/{domains(customer)}/retention"
+    wanted = {folder: 10 * number for number, folder in enumerate(FOLDERS, 1)}
+    for _ in range(2):
+        assert done(master.put(path, wanted), 200) == wanted
+    assert done(master.put(path, {"junk": 7, "trash": None}), 200) == wanted | {"junk": 7}
+    assert done(customer.get(path), 200) == wanted | {"junk": 7}
+
+
+def test_retention_put_customer_is_refused(customer, name):
+    path = f"/domains/{name}/retention"
+    before = done(customer.get(path))
+    assert detail(customer.put(path, {"junk": 1}), 403) == MASTER_REQUIRED
+    assert done(customer.get(path)) == before
+
+
+@pytest.mark.parametrize("field", FOLDERS)
+def test_retention_put_master_bad_days_are_named(master, name, field):
+    for days in (-1, 36_501, "7", 1.5):
+        assert set(faults(master.put(f"/domains/{name}/retention", {field: days}))) == {field}
+    assert set(faults(master.put(f"/domains/{name}/retention", {"spam": 1}))) == {"spam"}
+
+
+# -- transfer ----------------------------------------------------------------------------
+
+
+def test_transfer_put_master_sets_the_limit(master, customer, domains):
+    path = f"/domains/{domains(customer)}/transfer"
+    assert done(customer.get(path), 200) == {"limit": 0, "used": 0}
+    largest = 2**53 - 1  # more than a 32-bit column would hold
+    for limit in (largest, largest, 0, 5 * 10**9):
+        assert done(master.put(path, {"limit": limit}), 200) == {"limit": limit, "used": 0}
+    assert done(customer.get(path), 200) == {"limit": 5 * 10**9, "used": 0}
+
+
+def test_transfer_put_master_what_is_used_is_counted_not_set(master, name):
+    assert set(faults(master.put(f"/domains/{name}/transfer", {"limit": 1, "used": 0}))) == {"used"}
+    assert set(faults(master.put(f"/domains/{name}/transfer", {}))) == {"limit"}
+
+
+def test_transfer_put_customer_is_refused(customer, name):
+    path = f"/domains/{name}/transfer"
+    assert detail(customer.put(path, {"limit": 1}), 403) == MASTER_REQUIRED
+    assert done(customer.get(path))["limit"] == 0
+
+
+# -- a lost update -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("what", "mine", "theirs"), [
+    ("outbound", {"daily_limit": 5}, {"daily_limit": 6}),
+    ("retention", {"junk": 5}, {"junk": 6}),
+    ("transfer", {"limit": 5}, {"limit": 6}),
+])
+def test_settings_put_master_over_a_change_is_refused(master, customer, domains, what, mine,
+                                                      theirs):
+    path = f"/domains/{domains(customer)}/{what}"
+    seen = master.get(path).headers["ETag"]
+    made = master.put(path, theirs, headers={"If-Match": seen})
+    now = done(made, 200)
+    assert made.headers["ETag"] == master.get(path).headers["ETag"] != seen
+    assert "has changed" in detail(master.put(path, mine, headers={"If-Match": seen}), 412)
+    assert done(master.get(path)) == now
+    for match in (f'"other", {made.headers["ETag"]}', "*"):
+        done(master.put(path, theirs, headers={"If-Match": match}), 200)
+
+
+def test_outbound_put_master_counting_is_no_change(master, name):
+    path = f"/domains/{name}/outbound"
+    seen = master.get(path).headers["ETag"]
+    assert done(master.post(f"{path}/increment"))["action"] == "accept"
+    done(master.put(path, {"daily_limit": 12}, headers={"If-Match": seen}), 200)

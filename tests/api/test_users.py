@@ -1,0 +1,213 @@
+"""Mailboxes: made, listed, changed, deleted; and what real mail says about it."""
+
+import argon2
+import pytest
+from support.api_client import detail, done, faults, in_path, new_name, pages
+
+OUTSIDE = "ann@outside.tests.example"
+MEGABYTE = 1024 * 1024
+SHOWN = {"email", "domain", "display_name", "quota", "size", "messages", "suspended",
+         "send_as_domain", "catch_all", "has_password", "created_at"}
+#: A password that was hashed by another server.
+ELSEWHERE = "correct horse battery"
+HASHES = {
+    "argon2id": argon2.PasswordHasher(2, 19456, 1).hash(ELSEWHERE),
+    "bcrypt": "$2b$10$abcdefghijklmnopqrstuuCj7fyLDJytXL.TfOiOeiv0fQvSOK1/2",
+}
+
+
+@pytest.fixture(scope="module")
+def customer(customers):
+    return customers()
+
+
+@pytest.fixture(scope="module")
+def name(customer, domains):
+    """A verified domain that this file shares."""
+    return domains(customer, "users", verified=True)
+
+
+@pytest.fixture
+def box(customer, name, hosting):
+    """The address of a mailbox of the test's own."""
+    address = f"{new_name('u').removesuffix('.example')}@{name}"
+    done(customer.post("/users/", {"email": address, "password": hosting.PASSWORD}), 201)
+    return address
+
+
+# -- POST /users/ ------------------------------------------------------------------------
+
+
+def test_users_post_customer_can_log_in_at_once(customer, name, mail):
+    address, password = f"new@{name}", "kept secret: 'quotes' & \\"
+    made = done(customer.post("/users/", {
+        "email": address, "password": password, "display_name": "Änne Ö", "quota": 5 * MEGABYTE,
+        "send_as_domain": True}), 201)
+    assert set(made) == SHOWN
+    assert made | {"created_at": ""} == {
+        "email": address, "domain": name, "display_name": "Änne Ö", "quota": 5 * MEGABYTE,
+        "size": 0, "messages": 0, "suspended": False, "send_as_domain": True, "catch_all": False,
+        "has_password": True, "created_at": "",
+    }
+    assert done(customer.get(f"/users/{address}"), 200) == made
+    assert mail.can_login(address, password)
+
+
+def test_users_post_customer_logs_in_and_sends_as_the_domain(customer, name, mail):
+    address, password = f"sender@{name}", "kept secret of sender"
+    done(customer.post("/users/", {"email": address, "password": password,
+                                   "send_as_domain": True}), 201)
+    assert mail.can_login(address, password)
+    mail.submit(address, password, OUTSIDE, f"as anybody of {name}", sender=f"anybody@{name}")
+    mail.outside(f"as anybody of {name}")
+
+
+def test_users_post_customer_without_password_cannot_log_in(customer, name, mail):
+    made = done(customer.post("/users/", {"email": f"nopass@{name}"}), 201)
+    assert made["has_password"] is False
+    assert not mail.can_login(f"nopass@{name}", "")
+    assert not mail.can_login(f"nopass@{name}", "None")
+
+
+def test_users_post_customer_catch_all_receives_in_the_same_call(customer, domains, mail, hosting):
+    name = domains(customer, verified=True)
+    address = f"ann@{name}"
+    made = done(customer.post("/users/", {"email": address, "password": hosting.PASSWORD,
+                                          "catch_all": True}), 201)
+    assert made["catch_all"] is True
+    alias = done(customer.get(f"/aliases/{in_path(f'@{name}')}"), 200)
+    assert (alias["kind"], alias["destinations"]) == ("catch_all", [address])
+    mail.from_outside(OUTSIDE, f"whoever@{name}", f"to whoever {name}")
+    mail.arrives(address, hosting.PASSWORD, f"to whoever {name}")
+
+
+@pytest.mark.parametrize(("kind", "hashed"), HASHES.items())
+def test_users_post_customer_hash_from_elsewhere_opens(customer, name, mail, kind, hashed):
+    address = f"{kind}@{name}"
+    made = done(customer.post("/users/", {"email": address, "password_hash": hashed}), 201)
+    assert made["has_password"] is True
+    assert mail.can_login(address, ELSEWHERE)
+    assert not mail.can_login(address, hashed)
+
+
+@pytest.mark.parametrize("hashed", [
+    "$1$abcdefgh$irdeNKHmFrqj6Kf.0tMN4/", "{PLAIN}kept secret", "kept secret, plain",
+    "$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHRzYWx0$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw",
+    "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzYWx0$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw",
+    "$argon2id$v=19$m=9999999,t=9,p=9$c29tZXNhbHRzYWx0$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw",
+    "$2b$04$abcdefghijklmnopqrstuuN8eEvhGYlhWVYmxsVaSYhVSRtgGYdPG",
+])
+def test_users_post_customer_bad_hash_is_named_and_not_told(customer, name, hashed):
+    answer = customer.post("/users/", {"email": f"badhash@{name}", "password_hash": hashed})
+    assert set(faults(answer)) == {"password_hash"}
+    assert hashed not in answer.text
+    detail(customer.get(f"/users/badhash@{name}"), 404)
+
+
+@pytest.mark.parametrize("password", ["zq7#", "x" * 257, "line one\nline two", "ababababab",
+                                      "nul in\x00side it", "weak@{name}"])
+def test_users_post_customer_bad_password_is_named_and_not_told(customer, name, password):
+    password = password.replace("{name}", name)
+    answer = customer.post("/users/", {"email": f"weak@{name}", "password": password})
+    assert set(faults(answer)) == {"password"}
+    assert password not in answer.text
+    detail(customer.get(f"/users/weak@{name}"), 404)
+
+
+@pytest.mark.parametrize("password", [12345678.75, ["kept secret 1"], {"kept secret 2": 1},
+                                      "kept secret 3" * 100])
+def test_users_post_customer_password_of_the_wrong_kind_is_not_told(customer, name, password):
+    answer = customer.post("/users/", {"email": f"weak@{name}", "password": password})
+    assert set(faults(answer)) <= {"password", "password.kept secret 2"}
+    assert "kept secret" not in answer.text and "12345678" not in answer.text
+
+
+def test_users_post_customer_password_and_hash_are_one_too_many(customer, name):
+    answer = customer.post("/users/", {"email": f"two@{name}", "password": "kept secret four",
+                                       "password_hash": "kept secret five"})
+    [fault] = answer.json()["detail"]
+    assert answer.status_code == 422
+    assert "not both" in fault["message"]
+    assert "kept secret" not in answer.text
+
+
+@pytest.mark.parametrize("email", ["", "ann", "@{name}", "ann@", "a b@{name}", "ann+tag@{name}",
+                                   '"ann@x"@{name}', "ännchen@{name}", ".ann@{name}", "a!b@{name}",
+                                   "ann@a..example", "<ann@{name}>", "x" * 65 + "@{name}", 5, None])
+def test_users_post_customer_bad_address_is_refused(customer, name, email):
+    email = email.replace("{name}", name) if isinstance(email, str) else email
+    before = done(customer.get("/users/"))["total"]
+    assert faults(customer.post("/users/", {"email": email}))
+    assert done(customer.get("/users/"))["total"] == before
+
+
+def test_users_post_customer_address_is_split_at_the_last_at(customer, name):
+    """With two, what is before the last one is the local part, which cannot have any."""
+    found = faults(customer.post("/users/", {"email": f"ann@elsewhere.example@{name}"}))
+    assert set(found) == {"email"} and '"@"' in found["email"]
+
+
+def test_users_post_customer_idna_address(customer, domains):
+    stem = new_name("idna").removesuffix(".example")
+    name = domains(customer, name=f"{stem}.xn--bcher-kva.example")
+    made = done(customer.post("/users/", {"email": f" Ann@{stem}.Bücher.Example "}), 201)
+    assert (made["email"], made["domain"]) == (f"ann@{name}", name)
+    shown = done(customer.get(f"/users/{in_path(f'ANN@{stem}.BÜCHER.example')}"), 200)
+    assert shown == made
+    assert done(customer.get("/users/", params={"domain": f"{stem}.bücher.example"}))["total"] == 1
+
+
+def test_users_post_customer_taken_address_is_refused(customer, name, box):
+    assert "exists already" in detail(customer.post("/users/", {"email": box.upper()}), 409)
+    done(customer.post("/aliases/", {"address": f"taken@{name}", "destinations": [box]}), 201)
+    assert "exists already" in detail(customer.post("/users/", {"email": f"taken@{name}"}), 409)
+
+
+def test_users_post_customer_foreign_domain_is_not_there(customer, master, domains):
+    missing = customer.post("/users/", {"email": f"ann@{new_name()}"})
+    foreign = customer.post("/users/", {"email": f"ann@{domains(master)}"})
+    assert (missing.status_code, missing.content) == (foreign.status_code, foreign.content)
+    assert detail(foreign, 404) == "Not found"
+
+
+def test_users_post_master_makes_one_anywhere(master, customer, name):
+    done(master.post("/users/", {"email": f"bymaster@{name}"}), 201)
+    done(customer.get(f"/users/bymaster@{name}"), 200)
+
+
+# -- GET ---------------------------------------------------------------------------------
+
+
+def test_users_list_customer_pages_and_filters(customers, master, domains):
+    customer = customers()
+    one, two = domains(customer), domains(customer)
+    for address in (f"a@{one}", f"b@{one}", f"a@{two}"):
+        done(customer.post("/users/", {"email": address, "display_name": f"Of {address}",
+                                       "suspended": address.startswith("b@")}), 201)
+    done(master.post("/users/", {"email": f"x@{domains(master)}"}), 201)
+    everybody = sorted([f"a@{one}", f"b@{one}", f"a@{two}"])
+    assert [item["email"] for item in pages(customer, "/users/")] == everybody
+
+    def found(**params):
+        return [item["email"] for item in done(customer.get("/users/", params=params))["items"]]
+
+    assert found(domain=one) == [f"a@{one}", f"b@{one}"]
+    assert found(suspended="true") == [f"b@{one}"]
+    assert found(domain=two, suspended="false") == [f"a@{two}"]
+    assert found(q=f"a@{one[:-8]}") == [f"a@{one}"]
+    assert found(q=f"of b@{one[:6]}") == [f"b@{one}"]
+    assert found(domain=new_name()) == []
+    assert set(faults(customer.get("/users/?suspended=perhaps"))) == {"suspended"}
+    assert set(faults(customer.get("/users/?domain=a b"))) == {"domain"}
+
+
+def test_users_get_customer_counts_mail(customer, box, mail, hosting, odoo):
+    mail.from_outside(OUTSIDE, box, "counted", "x" * 500 + "\n")
+    mail.arrives(box, hosting.PASSWORD, "counted")
+    odoo("emboux.mailbox").search_count([])
+    [cron] = odoo("ir.cron").search([("cron_name", "like", "use of mailboxes")])
+    odoo("ir.cron").method_direct_trigger([cron])
+    shown = done(customer.get(f"/users/{box}"), 200)
+    assert shown["messages"] == 1 and shown["size"] > 500
+    use = done(customer.get(f"/users/{box}/quota"), 200)
+    assert (use["used"], use["messages"]) == (shown["size"], 1)
