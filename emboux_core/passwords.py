@@ -1,5 +1,6 @@
 """Mailbox passwords: argon2id (RFC 9106) alone, made and checked nowhere else."""
 
+import logging
 import os
 import re
 import secrets
@@ -16,6 +17,9 @@ SHORTEST, LONGEST = 8, 256  # characters
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # without 0O 1lI
 
 
+_ARGON2ID = re.compile(
+    r"\$argon2id\$v=19\$m=[0-9]{1,7},t=[0-9]{1,3},p=[0-9]{1,3}\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
+)
 _BCRYPT = re.compile(r"\$2[aby]\$(1[0-4])\$[./A-Za-z0-9]{53}")
 #: What a hash from elsewhere may cost whoever logs in: enough to be safe, no more than Dovecot
 #: can spend on every login.  (memory in KiB, passes, lanes)
@@ -54,6 +58,18 @@ def check(password, email=""):
         raise PasswordError("The password repeats the same few characters; choose another one.")
 
 
+class RedactHashes(logging.Filter):
+    """The ORM logs a statement that failed with its values, and one may write a hash."""
+
+    _IN_TEXT = re.compile(r"\$argon2[a-z]*\$[^\s'\"]+|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
+
+    def filter(self, record):
+        message = record.getMessage()
+        if "$argon2" in message or "$2" in message:
+            record.msg, record.args = self._IN_TEXT.sub("***", message), ()
+        return True
+
+
 def accept_hash(text):
     """A hash made elsewhere, argon2id in PHC format or bcrypt, as ``Hashed``.
 
@@ -62,6 +78,8 @@ def accept_hash(text):
     if _BCRYPT.fullmatch(text):
         return Hashed(text)
     try:
+        if not _ARGON2ID.fullmatch(text):
+            raise InvalidHashError
         found = extract_parameters(text)
     except (InvalidHashError, ValueError) as error:
         raise PasswordError("The hash is neither argon2id (PHC format) nor bcrypt.") from error

@@ -19,5 +19,5 @@ def uninstall_hook(env):
             )
         )
     env.cr.execute("DROP SCHEMA IF EXISTS emboux_mail CASCADE")
-    for function in ("emboux_domain_changed", "emboux_mailbox_changed"):
+    for function in ("emboux_domain_changed", "emboux_mailbox_changed", "emboux_note_change"):
         env.cr.execute(SQL("DROP FUNCTION IF EXISTS %s CASCADE", SQL.identifier(function)))

@@ -4,7 +4,7 @@ import time
 import unittest
 
 import pytest
-from support.api_client import done
+from support.api_client import done, pages
 from support.plain_core import passwords
 from support.plain_core.backends.base import (
     AliasSpec,
@@ -131,7 +131,7 @@ class TestWithCustomerKey(_Contract, unittest.TestCase):
 
     def test_a_revoked_key(self):
         self.client.ensure_domain(DomainSpec(self.name))
-        [mine] = [key for key in done(self.master.get("/api-keys/?limit=200"))["items"]
+        [mine] = [key for key in pages(self.master, "/api-keys/", limit=200)
                   if self.api.key.endswith(key["hint"])]
         done(self.master.delete(f"/api-keys/{mine['id']}"))
         with self.assertRaises(NotAuthorised) as caught:

@@ -360,6 +360,12 @@ def _refusal(answer: Answer, secrets: tuple[str, ...]) -> Refused:
             f"It does not accept the key{f' ({sentence})' if sentence else ''}. Make a new key on "
             "the platform and enter it here."
         )
+    if not ours and answer.status == 404:
+        # what Odoo says of all its pages while its database is away
+        return Unreachable(
+            "It answered with 404, but not as an Emboux platform does: its database is away, or "
+            "the address is not right."
+        )
     if not ours:
         return Refused(
             f"It answered with {answer.status}, but not as an Emboux platform does: check the "

@@ -106,7 +106,7 @@ class _BoundedReader(io.RawIOBase):
 
     def close(self) -> None:
         self._raw.close()
-        super().close()
+        return super().close()
 
 
 class _BoundedResponse(http.client.HTTPResponse):
@@ -166,7 +166,7 @@ class _Guarded:
         if self.sock is None:
             self.connect()
         _ATTEMPT.get().sent = True
-        super().send(data)
+        return super().send(data)
 
 
 class _PlainConnection(_Guarded, HTTPConnection):
@@ -189,8 +189,9 @@ class GuardedAdapter(HTTPAdapter):
     """For ``requests.Session.mount``; use it within ``attempting``."""
 
     def init_poolmanager(self, *args, **kwargs) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        made = super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        return made
 
     def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
         """As ``HTTPAdapter.send``, with the attempt's deadlines and never through a proxy."""

@@ -170,8 +170,12 @@ class _Hosted:
     def _follow(self, level, origin):
         """Where the mail of these addresses goes next; mailboxes and outsiders end here."""
         # as superuser: a loop may pass through a company that the user does not see
+        # within what one owner has: of others' addresses nobody learns whether they are there
+        owner = origin.domain_id.sudo().partner_id.id
         held = self.env["emboux.address"].sudo().search_fetch(
             Domain("email", "in", list(level))
+            & (Domain("mailbox_id.domain_id.partner_id", "=", owner)
+               | Domain("alias_id.domain_id.partner_id", "=", owner))
             & Domain("backend_id", "in", self.backends.ids)
             # an archived one takes no mail
             & (Domain("mailbox_id.active", "=", True) | Domain("alias_id.active", "=", True)),
@@ -184,6 +188,7 @@ class _Hosted:
         domains = {address.partition("@")[2] for address in missing}
         hosted = self.env["emboux.domain"].sudo().search_fetch(
             Domain("name", "in", list(domains))
+            & Domain("partner_id", "=", owner)
             & Domain("backend_id", "in", self.backends.ids)
             # what somebody merely claims is still outside
             & (Domain("owned_since", "!=", False) | Domain("id", "=", origin.domain_id.id)),

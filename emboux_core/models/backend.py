@@ -28,7 +28,11 @@ class Backend(models.Model):
         tracking=True,
         help="What kind of mail platform runs the domains.",
     )
-    url = fields.Char("Address", help="Base URL of the platform's administration, with https://")
+    url = fields.Char(
+        "Address",
+        groups="emboux_core.group_user",
+        help="Base URL of the platform's administration, with https://",
+    )
     company_id = fields.Many2one(
         "res.company", help="Leave empty to share this backend between all companies."
     )
@@ -40,7 +44,9 @@ class Backend(models.Model):
         copy=False,
         tracking=True,
     )
-    state_message = fields.Char("Last Test", readonly=True, copy=False)
+    state_message = fields.Char(
+        "Last Test", readonly=True, copy=False, groups="emboux_core.group_user"
+    )
     secret = fields.Char(
         "API Key", groups="base.group_system", copy=False, help="Shown to system users alone."
     )
@@ -58,7 +64,7 @@ class Backend(models.Model):
         "Default Quota (MB)", default=1024, help="For new mailboxes; 0 is without limit."
     )
 
-    usage_cursor = fields.Char(readonly=True, copy=False)
+    usage_cursor = fields.Char(readonly=True, copy=False, groups="emboux_core.group_user")
     domain_ids = fields.One2many("emboux.domain", "backend_id")
     domain_count = fields.Integer(compute="_compute_domain_count")
 
@@ -123,6 +129,10 @@ class Backend(models.Model):
     def write(self, vals):
         vals = self._guard_write(vals)
         self._normalise_hosts(vals)
+        if {"url", "kind"} & set(vals) and not self.env.user.has_group("base.group_system"):
+            # the key must not follow to where somebody sends it who may not read it; as
+            # superuser, because he may not write it either
+            self.sudo().filtered("secret").secret = False
         # as superuser: another company's domains hold the kind too
         if "kind" in vals and self.sudo().with_context(active_test=False).domain_ids:
             self._refuse_change(

@@ -249,7 +249,8 @@ class Domain(models.Model):
                         count=count,
                     )
                 )
-            if domain.child_ids - self:
+            # as superuser: subdomains may be other customers'
+            if domain.sudo().child_ids - self.sudo():
                 raise UserError(
                     self.env._("%s still has subdomains. Delete these first.", domain.display_name)
                 )

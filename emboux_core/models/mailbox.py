@@ -1,3 +1,4 @@
+import logging
 import secrets
 
 from odoo import api, fields, models
@@ -6,6 +7,8 @@ from odoo.orm.models import NO_ACCESS
 
 from .. import passwords
 from ..backends.base import MailboxSpec
+
+logging.getLogger("odoo.sql_db").addFilter(passwords.RedactHashes())
 
 MEGABYTE = 1024 * 1024
 LARGEST_QUOTA_MB = 100 * 1024 * 1024  # 100 TB: more is a slip of the finger

@@ -105,7 +105,7 @@ class EmbouxCase(PlainTest):
 class FaultCase(EmbouxCase):
     """``read`` is a question, ``put`` and ``post`` are changes."""
 
-    def read(self, backend=None):
+    def read(self, backend=None):  # pylint: disable=method-required-super
         return (backend or self.backend).aliases("a.example")
 
     def put(self, backend=None, **fields):

@@ -127,7 +127,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def process_request(self, request, client_address):
         self.scripted.connections += 1
-        super().process_request(request, client_address)
+        return super().process_request(request, client_address)
 
     def handle_error(self, request, client_address):
         """Clients that leave are what these tests are about."""

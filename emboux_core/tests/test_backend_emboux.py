@@ -160,8 +160,8 @@ class TestDomains(EmbouxCase):
 
     def test_a_page_of_something_else_is_no_proof_of_deletion(self):
         self.server.script(answer(404, b"<h1>404</h1>"), answer(200, b"<h1>Welcome</h1>"))
-        self.assertIn("check the address",
-                      self.failure(Refused, self.backend.delete_domain, "a.example"))
+        self.assertIn("not as an Emboux platform does",
+                      self.failure(Unreachable, self.backend.delete_domain, "a.example"))
         self.failure(UnknownOutcome, self.backend.delete_domain, "a.example")
 
     def test_listing(self):

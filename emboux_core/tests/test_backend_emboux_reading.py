@@ -96,7 +96,7 @@ class TestCheck(EmbouxCase):
 
     def test_no_platform_at_this_address(self):
         self.server.script(answer(404, b"<html>"), answer(200, b"<html>"))
-        self.assertIn("check the address", self.failure(Refused, self.backend.check))
+        self.assertIn("address is not right", self.failure(Unreachable, self.backend.check))
         self.assertIn("not JSON", self.failure(Unreachable, self.backend.check))
 
     def test_a_version_that_nobody_could_store(self):

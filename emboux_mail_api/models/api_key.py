@@ -139,7 +139,7 @@ class ApiKey(models.Model):
     @api.constrains("networks")
     def _check_networks(self):
         for key in self:
-            for text in _networks(key.networks):
+            for text in networks_of(key.networks):
                 try:
                     ipaddress.ip_network(text)
                 except ValueError as error:
@@ -254,7 +254,7 @@ class ApiKey(models.Model):
             raise KeyRefused("This key was revoked")
         if row["expires_at"] and row["expires_at"] <= row["now"]:
             raise KeyRefused("This key has expired")
-        if networks := _networks(row["networks"]):
+        if networks := networks_of(row["networks"]):
             caller = ipaddress.ip_address(address)
             caller = getattr(caller, "ipv4_mapped", None) or caller
             if not any(caller in ipaddress.ip_network(network) for network in networks):
@@ -286,5 +286,5 @@ class ApiKey(models.Model):
             _logger.debug("key %s: another request has noted its use", key_id)
 
 
-def _networks(text):
+def networks_of(text):
     return [part.strip() for part in (text or "").replace("\n", ",").split(",") if part.strip()]

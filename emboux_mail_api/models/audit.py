@@ -174,4 +174,4 @@ class Audited(models.AbstractModel):
         """Whose it is; as superuser, see _audit_values."""
         record = self.sudo()
         owned = record.domain_id if "domain_id" in record._fields else record
-        return owned.partner_id
+        return owned["partner_id"] if "partner_id" in owned._fields else self.env["res.partner"]

@@ -5,7 +5,11 @@ from ..backends.local import LocalBackend
 
 
 class Backend(models.Model):
-    _inherit = "emboux.backend"
+    _name = "emboux.backend"
+    _inherit = ["emboux.backend", "emboux.audited"]
+    _audited_fields = (
+        "name", "kind", "url", "active", "mail_host", "smtp_host", "imap_host", "company_id",
+    )
 
     kind = fields.Selection(
         selection_add=[("local", "This Odoo (Postfix and Dovecot)")],

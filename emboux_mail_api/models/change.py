@@ -6,9 +6,11 @@ import re
 from odoo import api, fields, models
 from odoo.tools import SQL, file_open
 
-_SNAPSHOT = re.compile(r"(\d{1,19}):(\d{1,19}):((?:\d{1,19}(?:,\d{1,19})*)?)")
+_NUMBER = r"[0-9]{1,19}"
+_SNAPSHOT = re.compile(rf"({_NUMBER}):({_NUMBER}):((?:{_NUMBER}(?:,{_NUMBER})*)?)")
 _BEFORE_ALL = "1:1:"  # a snapshot that sees nothing
 _LARGEST = 2**63 - 1
+_CLUSTER = "emboux_mail_api.cluster"
 
 
 class CursorError(ValueError):
@@ -41,27 +43,42 @@ class Change(models.Model):
 
     @api.model
     @api.private
-    def _since(self, cursor, limit):
+    def _since(self, cursor, limit, kinds=("domain", "mailbox", "usage")):
         """Returns (rows, cursor for the next question, whether there is more already).
 
         Rows are (kind, name, domain name, gone) with kind domain, mailbox or usage.
         :raises CursorError: the cursor cannot be read.
         """
         self.env.flush_all()
-        since, upto, after = _decode(cursor) if cursor else (_BEFORE_ALL, None, None)
-        [[now, newest]] = self.env.execute_query(
-            SQL("SELECT pg_current_snapshot()::text, pg_snapshot_xmax(pg_current_snapshot())::text")
-        )
-        if int(since.split(":")[1]) > int(newest):
-            since, upto, after = _BEFORE_ALL, None, None  # of another cluster: restored since
+        here = self._cluster()
+        cluster, since, upto, after = _decode(cursor) if cursor else (here, _BEFORE_ALL, None, None)
+        if cluster != here:
+            since, upto, after = _BEFORE_ALL, None, None  # it was restored since: tell everything
+        [[now]] = self.env.execute_query(SQL("SELECT pg_current_snapshot()::text"))
         upto = upto or now
-        found = self.env.execute_query(self._query(since, upto, after, limit + 1))
+        found = self.env.execute_query(self._query(since, upto, after, kinds, limit + 1))
         more = len(found) > limit
         rows = found[:limit]
         following = (since, upto, rows[-1][4:7]) if more else (upto, None, None)
-        return [row[:4] for row in rows], _encode(*following), more
+        return [row[:4] for row in rows], _encode(here, *following), more
 
-    def _query(self, since, upto, after, limit):
+    def _cluster(self):
+        # as superuser: system parameters are readable by administrators alone
+        return self.env["ir.config_parameter"].sudo().get_param(_CLUSTER) or ""
+
+    def _register_hook(self):
+        """Transaction numbers are of one cluster: restored on another, all counts as new."""
+        super()._register_hook()
+        [[cluster]] = self.env.execute_query(
+            SQL("SELECT system_identifier::text FROM pg_control_system()")
+        )
+        if self._cluster() != cluster:
+            self.env.cr.execute("UPDATE emboux_change SET written_by = pg_current_xact_id()")
+            self.env.cr.execute("UPDATE emboux_mail.usage SET written_by = pg_current_xact_id()")
+            # as superuser: see _cluster
+            self.env["ir.config_parameter"].sudo().set_param(_CLUSTER, cluster)
+
+    def _query(self, since, upto, after, kinds, limit):
         """Both sources under the record rules of who asks, in the order of their writing."""
         new = SQL(
             """written_by >= pg_snapshot_xmin(%(since)s::pg_snapshot)
@@ -89,19 +106,22 @@ class Change(models.Model):
                      JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
                     WHERE %(new)s
                ) changed
-               WHERE %(position)s
+               WHERE %(position)s AND kind = ANY(%(kinds)s)
                ORDER BY written_by, kind, name
                LIMIT %(limit)s""",
             new=new,
             visible=self._search([]).subselect(),
             mailboxes=mailboxes._search([]).subselect(),
             position=position,
+            kinds=list(kinds),
             limit=limit,
         )
 
 
-def _encode(since, upto, after):
-    packed = json.dumps([since, upto, list(after) if after else None], separators=(",", ":"))
+def _encode(cluster, since, upto, after):
+    packed = json.dumps(
+        [cluster, since, upto, list(after) if after else None], separators=(",", ":")
+    )
     return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
 
 
@@ -110,7 +130,7 @@ def _decode(cursor):
         packed = base64.b64decode(
             cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
         )
-        since, upto, after = json.loads(packed)
+        cluster, since, upto, after = json.loads(packed)
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise CursorError from error
     _assert_snapshot(since)
@@ -122,11 +142,11 @@ def _decode(cursor):
             isinstance(after, list)
             and len(after) == 3
             and all(isinstance(part, str) and "\0" not in part and part.isascii() for part in after)
-            and after[0].isdigit()
+            and re.fullmatch(_NUMBER, after[0])
             and int(after[0]) <= _LARGEST
         ):
             raise CursorError
-    return since, upto, after
+    return cluster, since, upto, after
 
 
 def _assert_snapshot(text):

@@ -32,7 +32,10 @@ class DomainOperations(models.Model):
         :raises UserError: there is no wildcard parent above it.
         """
         # before it is added: a name that is somebody else's answers like one that is not there
-        [vals] = self._with_parents([{"name": name, "partner_id": self.partner_id.id}])
+        platform = self.env.ref("emboux_mail_api.backend_local")
+        [vals] = self._with_parents(
+            [{"name": name, "partner_id": self.partner_id.id, "backend_id": platform.id}]
+        )
         if not vals.get("parent_id"):
             raise UserError(
                 self.env._(

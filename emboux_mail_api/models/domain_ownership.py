@@ -37,6 +37,17 @@ class DomainOwnership(models.Model):
                     partner.display_name,
                 )
             )
+        # as superuser: another customer's subdomains need not be the caller's to see
+        strangers = self.sudo().child_ids.filtered(lambda d: d.partner_id != partner)
+        if strangers:
+            raise UserError(
+                self.env._(
+                    "%(name)s has subdomains of others, whose mail its owner could send: "
+                    "%(children)s. Move or detach these first.",
+                    name=self.display_name,
+                    children=", ".join(strangers.mapped("display_name")),
+                )
+            )
         self.partner_id = partner
 
     @api.private

@@ -27,6 +27,14 @@ class Idempotency(models.Model):
     _token_unique = models.UniqueIndex("(key_id, token)")
 
     @api.private
+    def _known(self, key_id, token):
+        """What was answered to this token within the last day, perhaps nothing."""
+        since = fields.Datetime.now() - KEPT
+        return self.search(
+            [("key_id", "=", key_id), ("token", "=", token), ("made_at", ">=", since)]
+        )
+
+    @api.private
     def _begin(self, key_id, token, fingerprint):
         """The row of this request: with a status when it has been answered before.
 
@@ -48,4 +56,8 @@ class Idempotency(models.Model):
 
     @api.autovacuum
     def _gc(self):
-        self.search([("made_at", "<", fields.Datetime.now() - KEPT)], limit=10_000).unlink()
+        old = [("made_at", "<", fields.Datetime.now() - KEPT)]
+        gone = self.search(old, limit=10_000)
+        count = len(gone)
+        gone.unlink()
+        return count, self.search_count(old)

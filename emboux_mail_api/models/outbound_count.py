@@ -3,6 +3,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from odoo.addons.emboux_core.models.fields import BigInteger
+
 KEPT_DAYS = 7
 
 
@@ -20,7 +22,7 @@ class OutboundCount(models.Model):
     company_id = fields.Many2one(related="domain_id.company_id")
     window = fields.Selection([("day", "Day"), ("month", "Month")], required=True)
     since = fields.Date("From", required=True, help="The first day of the window.")
-    recipients = fields.Integer(required=True)
+    recipients = BigInteger(required=True)
     frozen = fields.Boolean(help="The month is closed and can be billed.")
 
     _window_unique = models.UniqueIndex('(domain_id, since, "window")')

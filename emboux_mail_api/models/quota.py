@@ -1,3 +1,5 @@
+import re
+
 from odoo import api, fields, models
 
 from .customer import AbovePlan, QuotaReached
@@ -71,6 +73,28 @@ class MailboxQuota(models.Model):
             )
         return done
 
+    def _room(self, domain_ids):
+        """Domain id to how many more mailboxes a limited domain can have; others are left out."""
+        # as superuser: what counts is there for everybody, archived ones too
+        domains = self.env["emboux.domain"].sudo().browse(domain_ids)
+        room = {}
+        for domain in domains:
+            if limit := self.env["emboux.customer"]._of(domain.partner_id).mailbox_limit:
+                used = self.sudo().with_context(active_test=False).search_count(
+                    [("domain_id", "=", domain.id)])
+                room[domain.id] = limit - used
+        return room
+
+    def _limit_sentence(self, domain_id):
+        # as superuser: see _room
+        domain = self.env["emboux.domain"].sudo().browse(domain_id)
+        return self.env._(
+            "The limit of %(limit)s mailboxes in %(domain)s is reached. Delete one, or ask for "
+            "more.",
+            limit=self.env["emboux.customer"]._of(domain.partner_id).mailbox_limit,
+            domain=domain.display_name,
+        )
+
     def _assert_within_limits(self, known):
         """``known``: the row of the customer who asks, or none."""
         # as superuser: what counts is there for everybody, archived ones too
@@ -82,14 +106,7 @@ class MailboxQuota(models.Model):
             for domain in mailboxes.domain_id if limit else ():
                 domain._meet()
                 if counted.search_count([("domain_id", "=", domain.id)]) > limit:
-                    raise QuotaReached(
-                        self.env._(
-                            "The limit of %(limit)s mailboxes in %(domain)s is reached. Delete "
-                            "one, or ask for more.",
-                            limit=limit,
-                            domain=domain.display_name,
-                        )
-                    )
+                    raise QuotaReached(self._limit_sentence(domain.id))
             self._assert_quota_allowed(customer)
 
     def _assert_quota_allowed(self, customer):
@@ -111,9 +128,6 @@ class AliasQuota(models.Model):
 
     _inherit = "emboux.alias"
 
-    # which aliases deliver to an address
-    _destination_index = models.Index("USING gin (string_to_array(destinations, E'\\n'))")
-
     @api.model_create_multi
     def create(self, vals_list):
         aliases = super().create(vals_list)
@@ -131,7 +145,9 @@ class AliasQuota(models.Model):
             limit = self.env["emboux.customer"]._of(partner).alias_limit if partner else 0
             if not limit:
                 continue
-            wanted = {address for alias in aliases for address in alias._destination_list()}
+            # a tag after + reaches the same mailbox
+            wanted = {re.sub("[+][^@]*@", "@", address)
+                      for alias in aliases for address in alias._destination_list()}
             # as superuser: a mailbox of the customer's that this key does not see counts too
             boxes = self.env["emboux.mailbox"].sudo().search(
                 [("email", "in", list(wanted)), ("domain_id.partner_id", "=", partner.id)]
@@ -142,9 +158,10 @@ class AliasQuota(models.Model):
                 self.env.cr.execute(
                     """SELECT count(*) FROM emboux_alias a
                          JOIN emboux_domain d ON d.id = a.domain_id
-                        WHERE string_to_array(a.destinations, E'\\n') @> ARRAY[%s]
-                          AND d.partner_id = %s""",
-                    [box.email, partner.id],
+                        WHERE d.partner_id = %s AND EXISTS (
+                              SELECT FROM unnest(string_to_array(a.destinations, E'\\n')) AS goal
+                               WHERE regexp_replace(goal, '[+][^@]*@', '@') = %s)""",
+                    [partner.id, box.email],
                 )
                 if self.env.cr.fetchone()[0] > limit:
                     raise QuotaReached(

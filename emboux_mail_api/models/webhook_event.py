@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+import re
 import time
 
 from odoo import api, fields, models
@@ -36,9 +37,9 @@ class WebhookEvent(models.Model):
         parameters = self.env["ir.config_parameter"].sudo()
         key = parameters.get_param("emboux_mail_api.mailgun_signing_key") or ""
         expected = hmac.new(key.encode(), f"{timestamp}{token}".encode(), hashlib.sha256)
-        if not key or not hmac.compare_digest(expected.hexdigest(), signature):
+        if not key or not hmac.compare_digest(expected.hexdigest().encode(), signature.encode()):
             raise SignatureRefused
-        if not timestamp.isdigit() or abs(time.time() - int(timestamp)) > AGE:
+        if not re.fullmatch("[0-9]{1,12}", timestamp) or abs(time.time() - int(timestamp)) > AGE:
             raise SignatureRefused
         self._store_once("mailgun", token, payload)
 

@@ -20,6 +20,11 @@ $$;
 
 CREATE OR REPLACE FUNCTION emboux_domain_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- domains on other platforms have nothing to do with this one's feed
+    IF NOT EXISTS (SELECT FROM emboux_backend WHERE kind = 'local' AND id =
+                   CASE WHEN TG_OP = 'DELETE' THEN OLD.backend_id ELSE NEW.backend_id END) THEN
+        RETURN NULL;
+    END IF;
     IF TG_OP = 'DELETE' THEN
         PERFORM emboux_note_change('domain', OLD.name, OLD.name, OLD.partner_id, true);
         RETURN NULL;
@@ -38,8 +43,12 @@ END $$;
 CREATE OR REPLACE FUNCTION emboux_mailbox_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE of_domain record;
 BEGIN
-    SELECT name, partner_id INTO of_domain FROM emboux_domain
-     WHERE id = CASE WHEN TG_OP = 'DELETE' THEN OLD.domain_id ELSE NEW.domain_id END;
+    SELECT d.name, d.partner_id INTO of_domain
+      FROM emboux_domain d JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
+     WHERE d.id = CASE WHEN TG_OP = 'DELETE' THEN OLD.domain_id ELSE NEW.domain_id END;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
     PERFORM emboux_note_change('mailbox', CASE WHEN TG_OP = 'DELETE' THEN OLD.email ELSE NEW.email END,
                                of_domain.name, of_domain.partner_id, TG_OP = 'DELETE');
     RETURN NULL;

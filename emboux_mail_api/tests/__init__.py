@@ -14,4 +14,6 @@ from . import (
     test_api_key,
     test_audit,
     test_tenancy,
+    test_api_routes,
+    test_customer,
 )

@@ -134,7 +134,7 @@ class TestApiKey(PlatformCase):
         form.partner_id = self.partner
         wizard = form.save()
         action = wizard.action_make()
-        shown = self.env["emboux.new.api.key"].with_context(action["context"]).browse(
+        shown = self.env["emboux.new.api.key"].with_context(**action["context"]).browse(
             action["res_id"])
         secret = shown.secret
         self.assertEqual(self._open(secret).id, wizard.key_id.id)

@@ -193,9 +193,10 @@ def test_usage_get_customer_paging_while_others_write_misses_nothing(
         writer.join()
     assert len(set(seen)) > 1
     feed.since = params["since"]
-    feed.read(limit=1)  # the pass that was under way looks at the moment of its beginning
-    last = [name for _kind, name, _gone in feed.names(limit=1)]
-    assert len(last) == 30 and set(last) == emails
+    # the pass that was under way looks at the moment of its beginning, so the rest may come with
+    # the next one
+    last = [name for _ in range(2) for _kind, name, _gone in feed.names(limit=1)]
+    assert set(last) == emails
     assert feed.names() == []
 
 

@@ -88,7 +88,7 @@ class AliasController(http.Controller):
                        show_aliases, FIELDS)
 
     @operation("POST", "/aliases/bulk", role="customer", area="mailboxes", tag=TAG,
-               body=schemas.AliasBulk, out=schemas.AliasBulkAnswer,
+               body=schemas.AliasBulk, out=schemas.AliasBulkAnswer, bulk=True,
                summary="Make or change up to 1,000 aliases")
     def upsert_aliases(self, body):
         """Each row is done or refused by itself; the answer has one entry for each."""

@@ -1,9 +1,11 @@
 import hmac
+import re
 
 from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
+from ...models.api_key import networks_of
 from ...models.change import CursorError
 from .errors import ApiError, invalid, not_found
 from .operation import operation
@@ -13,6 +15,12 @@ from .schemas import api_key as schemas
 from .types import Page
 
 TAG = "API keys"
+#: What a key's area lets it hear of.
+_KINDS = {
+    "all": ("domain", "mailbox", "usage"),
+    "domains": ("domain",),
+    "mailboxes": ("mailbox", "usage"),
+}
 
 
 def find_key(key_id):
@@ -31,7 +39,7 @@ def show_key(key):
         "read_only": key.read_only,
         "area": key.area,
         "domain": key.domain_name or None,
-        "networks": [part.strip() for part in (key.networks or "").split(",") if part.strip()],
+        "networks": networks_of(key.networks),
         "expires_at": key.expires_at or None,
         "revoked_at": key.revoked_at or None,
         "last_used": key.last_used or None,
@@ -49,6 +57,9 @@ class ApiKeyController(http.Controller):
             raise invalid("partner_ref", "a customer's key needs a customer")
         if body.role == "master" and body.partner_ref:
             raise invalid("partner_ref", "a master key belongs to nobody")
+        expires_at, networks = body.expires_at, [str(network) for network in body.networks]
+        if body.role == "master":
+            expires_at, networks = _no_more_than_caller(expires_at, networks)
         key, secret = request.env["emboux.api.key"]._make(
             {
                 "name": body.name,
@@ -59,8 +70,8 @@ class ApiKeyController(http.Controller):
                 "read_only": body.read_only,
                 "area": body.area,
                 "domain_name": body.domain,
-                "networks": ", ".join(body.networks),
-                "expires_at": body.expires_at,
+                "networks": ", ".join(networks),
+                "expires_at": expires_at,
             }
         )
         return schemas.NewApiKey(**show_key(key), secret=secret)
@@ -101,7 +112,9 @@ class ApiKeyController(http.Controller):
         """`self` is the caller's own key; a master key may name another key by its number."""
         env = request.env(user=self._user_of(token))
         try:
-            rows, cursor, more = env["emboux.change"]._since(query.since, query.limit)
+            rows, cursor, more = env["emboux.change"]._since(
+                query.since, query.limit, _KINDS[request.emboux_key.area]
+            )
         except CursorError as error:
             raise invalid("since", "it is not a cursor of ours; begin without one") from error
         return schemas.Usage(items=_show_changes(env, rows), next=cursor, more=more)
@@ -111,10 +124,24 @@ class ApiKeyController(http.Controller):
         # a whole secret in the URL is taken when it is the caller's own, and not recommended
         if token in ("self", str(caller.id)) or _same(token, caller.token):
             return caller.user_id
-        if caller.role == "master" and token.isascii() and token.isdigit() and len(token) < 10:
+        whole = caller.role == "master" and caller.area == "all" and not caller.domain_name
+        if whole and re.fullmatch("[0-9]{1,9}", token):
             # as superuser: the technical user is nobody's to read
             return find_key(int(token)).sudo().user_id.id
         raise not_found()
+
+
+def _no_more_than_caller(expires_at, networks):
+    """A master key makes none that lives longer or may be used from elsewhere than itself."""
+    caller = find_key(request.emboux_key.id)
+    if caller.expires_at:
+        expires_at = min(expires_at or caller.expires_at, caller.expires_at)
+    if caller.networks:
+        own = networks_of(caller.networks)
+        if networks and not set(networks) <= set(own):
+            raise ApiError(403, "This key makes master keys for its own networks alone")
+        networks = networks or own
+    return expires_at, networks
 
 
 def _same(token, secret):

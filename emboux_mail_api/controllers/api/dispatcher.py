@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import uuid
+from contextlib import nullcontext
 
 import psycopg2
 from psycopg2.pool import PoolError
@@ -80,6 +81,13 @@ class ApiDispatcher(http.Dispatcher):
             raise invalid("query", "this operation takes no parameters")
         if operation.body:
             arguments["body"] = self._body(operation)
+        if replay := self._replay():
+            return replay
+        with throttle.one_bulk(key) if operation.bulk else nullcontext():
+            return self._do(endpoint, arguments)
+
+    def _do(self, endpoint, arguments):
+        operation = self.operation
         if operation.prepare and (turn := operation.prepare(self.request.env, arguments)):
             take_turn(self.request.env, turn)
         if replay := self._begin_idempotent():
@@ -111,8 +119,6 @@ class ApiDispatcher(http.Dispatcher):
 
     def _body(self, operation):
         sent = self.request.httprequest
-        if operation.raw_body:
-            return sent.get_data()
         if sent.mimetype != "application/json":
             raise ApiError(415, "Send JSON, with the header Content-Type: application/json")
         try:
@@ -128,45 +134,57 @@ class ApiDispatcher(http.Dispatcher):
         controller = endpoint.func.__self__
         show = getattr(controller, self.operation.current)
         path = {name: arguments[name] for name in self.operation.path_parameters}
-        seen = {part.strip().removeprefix("W/") for part in wanted.split(",")}
+        seen = {part.strip() for part in wanted.split(",")}
         if etag(show.original_endpoint(controller, **path)) not in seen:
             raise ApiError(412, "It has changed since you read it. Read it again, then decide.")
 
     # -- once and only once --------------------------------------------------------------
 
-    def _begin_idempotent(self):
-        """The earlier answer to this ``Idempotency-Key``, or None: then the work is to be done."""
-        if self.operation.method != "POST" or not self.request.emboux_key:
+    _idempotent = None
+
+    def _replay(self):
+        """The earlier answer to this ``Idempotency-Key``, before any work is done; or None."""
+        if not self._idempotency_key():
             return None
-        sent = self.request.httprequest
-        wished = sent.headers.get("Idempotency-Key")
-        if wished is None:
+        return self._answer_again(self._register()._known(*self._named()))
+
+    def _begin_idempotent(self):
+        """Take the ``Idempotency-Key``; the answer of somebody who was quicker, or None."""
+        if not self._idempotency_key():
+            return None
+        self._idempotent = self._register()._begin(*self._named(), self._fingerprint())
+        return self._answer_again(self._idempotent)
+
+    def _idempotency_key(self):
+        wished = self.request.httprequest.headers.get("Idempotency-Key")
+        if self.operation.method != "POST" or not self.request.emboux_key or wished is None:
             return None
         if not _IDEMPOTENCY_KEY.fullmatch(wished):
             raise invalid("Idempotency-Key", "it is 1 to 255 visible ASCII characters")
-        # keyed with the secret that is not stored: the body may hold a password
-        fingerprint = hmac.new(
-            self.request.emboux_key.token.encode(),
-            b"\0".join([sent.method.encode(), sent.full_path.encode(), sent.get_data()]),
-            hashlib.sha256,
-        ).hexdigest()
-        # as superuser: the register of answers is nobody's
-        self._idempotent = self.request.env["emboux.idempotency"].sudo()._begin(
-            self.request.emboux_key.id, wished, fingerprint
-        )
-        if self._idempotent.status:
-            if self._idempotent.fingerprint != fingerprint:
-                raise ApiError(
-                    422,
-                    [{"field": "Idempotency-Key",
-                      "message": "it was used for another request; choose a new one"}],
-                )
-            response = self._answer(self._idempotent.status, self._idempotent.body or "")
-            response.headers["Idempotency-Replayed"] = "true"
-            return response
-        return None
+        return wished
 
-    _idempotent = None
+    def _register(self):
+        # as superuser: the register of answers is nobody's
+        return self.request.env["emboux.idempotency"].sudo()
+
+    def _named(self):
+        return self.request.emboux_key.id, self._idempotency_key()
+
+    def _fingerprint(self):
+        """Of the request, keyed with the secret that is not stored: it may hold a password."""
+        sent = self.request.httprequest
+        parts = [sent.method.encode(), sent.full_path.encode(), sent.get_data()]
+        secret = self.request.emboux_key.token.encode()
+        return hmac.new(secret, b"\0".join(parts), hashlib.sha256).hexdigest()
+
+    def _answer_again(self, earlier):
+        if not earlier.status:
+            return None
+        if earlier.fingerprint != self._fingerprint():
+            raise invalid("Idempotency-Key", "it was used for another request; choose a new one")
+        response = self._answer(earlier.status, earlier.body or "")
+        response.headers["Idempotency-Replayed"] = "true"
+        return response
 
     def _end_idempotent(self, status, result):
         if self._idempotent is not None:
@@ -233,6 +251,8 @@ def as_api_error(exc, request_id=""):
         return too_many("Others change the same thing just now. Repeat the request.", 1)
     if isinstance(exc, PoolError):
         return too_many("The server is busy just now. Repeat the request.", 1)
+    if isinstance(exc, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        return ApiError(503, "The database is away. Repeat the request.", {"Retry-After": "5"})
     return ApiError(500, f"Internal error. Tell the operator this request: {request_id}")
 
 

@@ -6,7 +6,7 @@ from odoo.http import request
 
 from odoo.addons.emboux_core.dns.expected import expected_records
 
-from .errors import not_found
+from .errors import ApiError, not_found
 from .operation import operation
 from .paging import page_of
 from .partners import caller_may_name_partners, partner_of, ref_of
@@ -144,6 +144,8 @@ class DomainController(http.Controller):
         """Refused while mailboxes are there, unless `cascade` is given."""
         domain = find_domain(name)
         if query.cascade:
+            if request.emboux_key.area != "all":
+                raise ApiError(403, "This key reaches domains only, not the mailboxes in them")
             domain._delete_contents()
         domain.unlink()
 

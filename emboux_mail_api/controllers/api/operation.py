@@ -25,6 +25,7 @@ class Operation:
     and for master keys that reach everything.
     ``prepare``: called before the transaction's work, for what must hold no lock; returns the
     name of the turn to take (see ``turns.py``), or None.
+    ``bulk``: much work in one request: few are done at once.
     ``current``: name of the handler that shows what a ``PUT`` changes, for ``If-Match``.
     ``errors``: status to reason, beside those that follow from the rest.
     """
@@ -48,7 +49,7 @@ class Operation:
     current: str | None = None
     writes: bool = False
     deprecated: bool = False
-    raw_body: bool = False
+    bulk: bool = False
 
     @property
     def path_parameters(self):
@@ -67,10 +68,8 @@ def operation(method, path, *, role, summary, tag, **options):
     """
 
     def decorate(handler):
-        names = [handler.__name__]
-        for name in names:
-            if name in OPERATIONS:
-                raise ValueError(f"There is an operation {name} already.")
+        if handler.__name__ in OPERATIONS:
+            raise ValueError(f"There is an operation {handler.__name__} already.")
         options.setdefault("writes", method != "GET")
         declared = Operation(
             name=handler.__name__, method=method, path=path, role=role, summary=summary, tag=tag,

@@ -9,9 +9,11 @@ waits for its turn first, and then looks at what the others have committed meanw
 import threading
 from collections import Counter
 
+from psycopg2.errors import LockNotAvailable
+
 from .errors import too_many
 
-PATIENCE = 60  # seconds
+PATIENCE = 30  # seconds
 
 _guard = threading.Lock()
 _queues = {}
@@ -37,7 +39,13 @@ def take_turn(env, name):
 
     try:
         turn.execute("SET LOCAL lock_timeout = %s", [1000 * PATIENCE])
-        turn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"emboux {name}"])
+        turn.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"emboux {name}"],
+            log_exceptions=False,
+        )
+    except LockNotAvailable as error:
+        end()
+        raise too_many("Too many requests for the same thing, repeat this one", 1) from error
     except BaseException:
         end()
         raise

@@ -1,5 +1,6 @@
 """Types that every schema shares: text that PostgreSQL can hold, names as A-labels."""
 
+import ipaddress
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -48,6 +49,15 @@ def _destination(text: str) -> str:
     return _said(addresses.normalise_address, _plain(text), True)
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(_plain(text).strip()))
+    except ValueError as error:
+        raise PydanticCustomError(
+            "network", "it is not a network such as 192.0.2.0/24 or 2001:db8::/32"
+        ) from error
+
+
 def _alias(text: str) -> str:
     """An address, or ``@domain`` for a catch-all."""
     text = _plain(text).strip()
@@ -78,7 +88,10 @@ Utc = Annotated[datetime, AfterValidator(lambda moment: moment.replace(tzinfo=UT
 #: What a client sends: with its offset, so that nobody has to guess.
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 Bytes = Annotated[int, Field(ge=0, le=LARGEST)]
+Many = Annotated[int, Field(ge=0, le=LARGEST)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+Network = _typed(_network, "A network (CIDR), or one address.", "192.0.2.0/24")
 
 Item = TypeVar("Item")
 

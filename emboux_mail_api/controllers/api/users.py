@@ -78,6 +78,14 @@ def _new(body, domain):
     return {"local_part": local_part, "domain_id": domain.id, **_values(body)}
 
 
+def _by_name(names):
+    """The domains of this platform that the caller may see, by their names."""
+    found = request.env["emboux.domain"].search_fetch(
+        [("name", "in", list(names)), ("backend_id.kind", "=", "local")], ["name"]
+    )
+    return {domain.name: domain for domain in found}
+
+
 def _hash(bodies, email=""):
     """Check and hash the passwords of many requests at once; what is wrong stays with its body."""
     wanted = [
@@ -105,14 +113,18 @@ def _prepare_one(_env, arguments):
 
 
 def _prepare_many(_env, arguments):
-    _hash(arguments["body"].users)
-    return _turn_of({row.email.rpartition("@")[2] for row in arguments["body"].users})
+    """Hash for the caller's own domains alone: the work is his to ask for."""
+    users = arguments["body"].users
+    names = {row.email.rpartition("@")[2] for row in users}
+    own = _by_name(names)
+    _hash([row for row in users if row.email.rpartition("@")[2] in own])
+    return _turn_of(names)
 
 
 def _turn_of(names):
     """Mailboxes of a limited domain are counted one request after the other."""
     if len(names) == 1 and request.emboux_key.mailboxes_limited:
-        return f"mailboxes of {names.pop()}"
+        return f"mailboxes of {names.pop()} for {request.emboux_key.partner_id}"
     return None
 
 
@@ -142,15 +154,12 @@ class UserController(http.Controller):
                        show_users, FIELDS)
 
     @operation("POST", "/users/bulk", role="customer", area="mailboxes", tag=TAG,
-               body=schemas.UserBulk, out=schemas.UserBulkAnswer, prepare=_prepare_many,
+               body=schemas.UserBulk, out=schemas.UserBulkAnswer, prepare=_prepare_many, bulk=True,
                summary="Make up to 1,000 mailboxes")
     def create_users(self, body):
         """Each row is made or refused by itself; the answer has one entry for each."""
         names = {row.email.rpartition("@")[2] for row in body.users}
-        domains = request.env["emboux.domain"].search(
-            [("name", "in", list(names)), ("backend_id.kind", "=", "local")]
-        )
-        by_name = {domain.name: domain for domain in domains}
+        by_name = _by_name(names)
         rows, faults = {}, {}
         for number, row in enumerate(body.users):
             if isinstance(row._hashed, passwords.PasswordError):

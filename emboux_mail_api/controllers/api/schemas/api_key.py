@@ -2,7 +2,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ..types import Bytes, Count, Cursor, DomainName, Line, ListQuery, Moment, Schema, Utc
+from ..types import Bytes, Count, Cursor, DomainName, Line, ListQuery, Moment, Network, Schema, Utc
 
 Role = Literal["customer", "master"]
 Area = Literal["all", "domains", "mailboxes"]
@@ -20,8 +20,9 @@ class ApiKeyCreate(Schema):
     area: Area = "all"
     domain: Annotated[DomainName | None, Field(description="The one domain it reaches.")] = None
     networks: Annotated[
-        list[Line], Field(max_length=50, description="From where it may be used; empty: anywhere.",
-                          examples=[["192.0.2.0/24"]])
+        list[Network],
+        Field(max_length=50, description="From where it may be used; empty: anywhere.",
+              examples=[["192.0.2.0/24"]]),
     ] = []
     expires_at: Moment | None = None
 

@@ -3,7 +3,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ..types import Bytes, Count, DomainName, Line, ListQuery, Schema, Utc
+from ..types import Bytes, Count, DomainName, Line, ListQuery, Many, Schema, Utc
 
 State = Literal["draft", "pending", "verified", "suspended"]
 Verdict = Literal["unknown", "ok", "missing", "wrong"]
@@ -122,8 +122,8 @@ class OwnerUpdate(Schema):
 
 
 class OutboundCounters(Schema):
-    today: Count
-    this_month: Count
+    today: Many
+    this_month: Many
 
 
 Tier = Annotated[Line, Field(min_length=1, max_length=50, examples=["standard"])]
@@ -173,8 +173,8 @@ class Increment(Schema):
 class Decision(Schema):
     action: Literal["accept", "defer", "reject"]
     reason: str
-    today: Count
-    this_month: Count
+    today: Many
+    this_month: Many
 
 
 Days = Annotated[int, Field(ge=0, le=36_500, description="0 is for ever.")]
