@@ -9,6 +9,7 @@ from . import (
     test_mailbox,
     test_outgoing,
     test_published,
+    test_reach,
     test_roles,
     test_tours,
     test_api_key,
