@@ -9,13 +9,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
 from parts import odoo_code, report, system
 from parts.render import TEMPLATES, render
 from parts.state import State
 from parts.supervisor import Service, Supervisor
 
-RUN = str(PROJECT / "setup" / "run")
+RUN = str(odoo_code.PROJECT / "setup" / "run")
 
 
 @pytest.fixture
