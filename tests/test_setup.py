@@ -114,13 +114,13 @@ def test_a_source_tree_of_another_series_is_refused(place):
 
 
 def test_no_registry_host_is_named():
-    files = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True,
+    files = subprocess.run(["git", "ls-files"], cwd=odoo_code.PROJECT, capture_output=True, text=True,
                            check=True).stdout.split()
     hosts = ["deb." + "debian.org", "py" + "pi.org", "pythonhosted" + ".org", "npm" + "js.org"]
     for name in files:
         if name.endswith((".png", ".pot")):
             continue
-        text = (PROJECT / name).read_text()
+        text = (odoo_code.PROJECT / name).read_text()
         assert not [host for host in hosts if host in text], name
 
 
