@@ -114,8 +114,8 @@ def test_a_source_tree_of_another_series_is_refused(place):
 
 
 def test_no_registry_host_is_named():
-    files = subprocess.run(["git", "ls-files"], cwd=odoo_code.PROJECT, capture_output=True, text=True,
-                           check=True).stdout.split()
+    files = subprocess.run(["git", "ls-files"], cwd=odoo_code.PROJECT, capture_output=True,
+                           text=True, check=True).stdout.split()
     hosts = ["deb." + "debian.org", "py" + "pi.org", "pythonhosted" + ".org", "npm" + "js.org"]
     for name in files:
         if name.endswith((".png", ".pot")):
