@@ -20,7 +20,7 @@ class Alias(models.Model):
     _followed_fields = frozenset({"email", "company_id"})
 
     # a page of a domain's aliases, in order
-    _domain_email_index = models.Index("(domain_id, email) WHERE active")
+    _domain_email_index = models.Index("(domain_id, email) WHERE active IS TRUE")
 
     active = fields.Boolean(default=True)
     kind = fields.Selection(

@@ -83,7 +83,7 @@ class Mailbox(models.Model):
     _send_as_domain_index = models.Index("(domain_id) WHERE send_as = 'domain'")
 
     # a page of a domain's mailboxes, in order
-    _domain_email_index = models.Index("(domain_id, email) WHERE active")
+    _domain_email_index = models.Index("(domain_id, email) WHERE active IS TRUE")
 
     @api.depends("domain_id")
     def _compute_quota_mb(self):
