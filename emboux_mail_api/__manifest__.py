@@ -7,7 +7,7 @@
     "website": "https://emboux.example",
     "license": "LGPL-3",
     "depends": ["emboux_core"],
-    "external_dependencies": {"python": ["cryptography", "pydantic"]},
+    "external_dependencies": {"python": ["boto3", "cryptography", "pydantic"]},
     "data": [
         "security/emboux_groups.xml",
         "security/ir.model.access.csv",
