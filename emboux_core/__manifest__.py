@@ -8,7 +8,9 @@
     "license": "LGPL-3",
     "application": True,
     "depends": ["mail"],
-    "external_dependencies": {"python": ["argon2-cffi", "dnspython", "idna"]},
+    "external_dependencies": {
+        "python": ["argon2-cffi", "dnspython", "idna", "publicsuffixlist"],
+    },
     "data": [
         "security/emboux_groups.xml",
         "security/ir.model.access.csv",
@@ -16,6 +18,7 @@
         "data/ir_config_parameter.xml",
         "data/ir_cron.xml",
         "wizard/set_password_views.xml",
+        "wizard/parent_change_views.xml",
         "views/alias_views.xml",
         "views/mailbox_views.xml",
         "views/dns_record_views.xml",

@@ -13,7 +13,10 @@
         "security/ir.model.access.csv",
         "security/emboux_rules.xml",
         "data/emboux_backend.xml",
+        "data/emboux_provider.xml",
+        "data/ir_cron.xml",
         "wizard/new_api_key_views.xml",
+        "views/provider_views.xml",
         "views/dkim_key_views.xml",
         "views/api_key_views.xml",
         "views/customer_views.xml",
@@ -21,6 +24,7 @@
         "views/suppression_views.xml",
         "views/domain_views.xml",
     ],
+    "assets": {"web.assets_backend": ["emboux_mail_api/static/src/widgets/**/*"]},
     "demo": ["demo/emboux_demo.xml"],
     "uninstall_hook": "uninstall_hook",
 }

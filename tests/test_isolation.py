@@ -7,7 +7,7 @@ from support.odoo_client import Odoo, OdooError
 PASSWORD = "a password for users"
 
 
-@pytest.mark.parametrize("role", ["emboux_mail", "emboux_usage", "emboux_dkim"])
+@pytest.mark.parametrize("role", ["emboux_mail", "emboux_usage", "emboux_dkim", "emboux_relay"])
 def test_a_role_reads_no_table(role, connect):
     cursor = connect(role).cursor()
     for table in ("emboux_mailbox", "emboux_domain", "emboux_alias", "emboux_dkim_key",

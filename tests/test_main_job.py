@@ -1,11 +1,9 @@
 """The main job, as a person does it in the browser, and then whether the mail really flows."""
 
 import dkim
-import dns.message
-import dns.query
-import dns.rdatatype
 import pytest
 from support.browser import Browser
+from support.zone import txt_of
 
 DOMAIN, OFFICE, PASSWORD = "tour.example", "office@tour.example", "tour password 1"
 
@@ -79,11 +77,11 @@ def test_odoo_sends_through_the_new_server_and_it_is_signed(outgoing, odoo, mail
     [row] = odoo("mail.mail").read([mail_id], ["state", "failure_reason"])
     assert row["state"] == "sent", row
     raw = mail.outside("sent by Odoo")
-    assert dkim.verify(raw, dnsfunc=lambda name, **_: _txt(name, status))
+    assert dkim.verify(raw, dnsfunc=txt_of(status))
     assert f"d={DOMAIN}" in raw.decode().replace("\r\n\t", "").replace(" ", "")
     changed = raw.replace(b"Good morning", b"Good mourning")
     assert changed != raw
-    assert not dkim.verify(changed, dnsfunc=lambda name, **_: _txt(name, status))
+    assert not dkim.verify(changed, dnsfunc=txt_of(status))
 
 
 def test_odoo_picks_the_server_for_every_sender_of_the_domain(outgoing, odoo):
@@ -109,14 +107,3 @@ def test_a_new_password_by_the_dialog(outgoing, browser, mail):
     browser.tour("emboux_set_password", "/odoo/mailboxes")
     assert mail.can_login(OFFICE, "tour password 2")
     assert not mail.can_login(OFFICE, PASSWORD)
-
-
-def _txt(name, status):
-    query = dns.message.make_query(name.decode(), "TXT")
-    answer, _by_tcp = dns.query.udp_with_fallback(
-        query, status["dns"]["host"], port=status["dns"]["port"], timeout=5
-    )
-    for rrset in answer.answer:
-        if rrset.rdtype == dns.rdatatype.TXT:
-            return b"".join(rrset[0].strings)
-    return None

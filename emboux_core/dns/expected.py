@@ -59,6 +59,7 @@ class MailService:
     smtp_host: str = ""
     submissions_port: int = 465
     dkim_domain: str | None = None
+    records: tuple["ExpectedRecord", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord,
                 f"v=DKIM1; k={key.key_type}; p={key.public_key}",
                 REQUIRED, "Lets receivers check the signature that each outgoing message carries.",
             )  # fmt: skip
+    records += [r for r in service.records if r.name == name or r.name.endswith(f".{name}")]
     add(
         "dmarc", "TXT", "_dmarc", DMARC_DEFAULT,
         RECOMMENDED, "Tells receivers what to do with forged mail; large mail services ask for it.",

@@ -1,5 +1,6 @@
 from . import (
     guarded,
+    apart,
     address,
     backend,
     operation,
@@ -7,7 +8,10 @@ from . import (
     operation_run,
     provisioned,
     domain,
+    domain_step,
     domain_state,
+    domain_proof,
+    domain_parent,
     domain_check,
     dns_record,
     mailbox,

@@ -1,9 +1,10 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import UserError
 from odoo.fields import Domain as SearchDomain
 
 from .. import addresses
 from ..backends.base import DomainSpec
+from ..public_suffix import refuse_public_suffix
 from .errors import plain_errors
 from .fields import BigInteger
 
@@ -139,38 +140,23 @@ class Domain(models.Model):
                 continue  # part of a name, as people search
         return found
 
-    @api.constrains("is_wildcard", "parent_id")
-    def _check_wildcard(self):
-        for domain in self.filtered(lambda d: d.is_wildcard and d.parent_id):
-            raise ValidationError(
-                self.env._(
-                    "%(name)s is itself a subdomain of %(parent)s, so it cannot be a wildcard "
-                    "parent.",
-                    name=domain.display_name,
-                    parent=domain.parent_id.display_name,
-                )
-            )
-        for domain in self.filtered(lambda d: not d.is_wildcard and d.child_ids):
-            raise ValidationError(
-                self.env._(
-                    "%(name)s has to stay a wildcard parent while it has subdomains: "
-                    "%(children)s. Delete these first.",
-                    name=domain.display_name,
-                    children=", ".join(domain.child_ids.mapped("display_name")),
-                )
-            )
-
     @api.model_create_multi
     def create(self, vals_list):
         self, vals_list = self._guard_create(vals_list)
         for vals in vals_list:
             with plain_errors():
                 vals["name"] = addresses.normalise_domain(vals.get("name") or "")
+                refuse_public_suffix(vals["name"])
             self._begin_state(vals)
+        self._displace_claims(vals_list)
         domains = super().create(self._with_parents(vals_list))
         domains.parent_id._refresh_senders()
         self.env.ref("emboux_core.ir_cron_check_dns")._trigger()
         return domains
+
+    @api.model
+    def _displace_claims(self, vals_list):
+        """Make room for these names where nobody has a right to them; hosts decide."""
 
     def write(self, vals):
         vals = self._guard_write(vals)
@@ -202,39 +188,6 @@ class Domain(models.Model):
         if {"active", "is_wildcard"} & set(vals):
             (self | self.parent_id)._refresh_senders()
         return done
-
-    def _search_parents(self, names):
-        """The verified wildcard parents of these names that whoever asks may use."""
-        return self.search(
-            [("name", "in", names), ("is_wildcard", "=", True), ("state", "=", "verified")]
-        )
-
-    def _with_parents(self, vals_list):
-        """Link each new name to the verified wildcard parent above it, if there is one."""
-        above = {
-            vals["name"]: [
-                vals["name"].split(".", depth)[-1] for depth in range(1, vals["name"].count("."))
-            ]
-            for vals in vals_list
-        }
-        parents = self._search_parents(list({name for names in above.values() for name in names}))
-        for vals in vals_list:
-            near = [
-                parent
-                for name in above[vals["name"]]
-                for parent in parents
-                if parent.name == name
-                and vals.get("backend_id", parent.backend_id.id) == parent.backend_id.id
-                and vals.get("company_id", self.env.company.id) == parent.company_id.id
-            ]
-            if near:
-                vals |= {
-                    "parent_id": near[0].id,
-                    "backend_id": near[0].backend_id.id,
-                    "state": "verified",
-                    "owned_since": fields.Datetime.now(),
-                }
-        return vals_list
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_in_use(self):

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from odoo import api, fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..dns import lookup
 
@@ -126,7 +127,7 @@ class DomainCheck(models.Model):
         self.write(
             {"last_check": now, "check_message": message, "next_check": self._next_check(now)}
         )
-        self._follow_dns()
+        self._follow_proof()
         if changes:
             self._tell_changes(changes)
 
@@ -135,25 +136,18 @@ class DomainCheck(models.Model):
         try:
             with self.env.cr.savepoint():
                 self._store_check(answer)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise  # the whole transaction is spoilt
         except Exception:
             _logger.exception("the DNS check of %s could not be stored", self.name)
             # as superuser: as in _store_check
             self.sudo().next_check = fields.Datetime.now() + timedelta(hours=1)
 
-    def _follow_dns(self):
-        """Pending domains advance by themselves; a verified one is not lost by one look-up."""
-        proof = self.dns_record_ids.filtered(lambda r: r.key == "verification")
-        if not self.owned_since and proof.state == "ok":
-            self.owned_since = fields.Datetime.now()
-        needed = self.dns_record_ids.filtered(lambda r: r.level == "required")
-        if self.state == "pending" and needed and set(needed.mapped("state")) == {"ok"}:
-            self.state = "verified"
-            self.next_check = fields.Datetime.now() + timedelta(days=1)
-
     def _next_check(self, now):
-        """Pending: often at first, then ever less, at least daily.  Verified: daily."""
+        """Pending: often at first, then ever less, at least daily.  Others: daily, and more
+        often while a verified one fails."""
         if self.state != "pending":
-            return now + timedelta(days=1)
+            return now + (timedelta(hours=6) if self.failing_days else timedelta(days=1))
         age = now - (self.create_date or now)
         return now + min(max(age / 10, timedelta(minutes=5)), timedelta(days=1))
 
@@ -206,13 +200,28 @@ class DomainCheck(models.Model):
             # what a new domain's DNS should say is not known yet
             ("state", "not in", ("draft", "suspended")),
         ]
-        while domains := self.search(due, limit=BATCH, order="next_check, id"):
+        seen = self.browse()
+        while domains := self.search(
+            [*due, ("id", "not in", seen.ids)], limit=BATCH, order="next_check, id"
+        ):
+            seen |= domains
             answers = domains._look_up(BATCH_DEADLINE)
-            # a new transaction: the one before is as old as the slowest name server
-            self.env["ir.cron"]._commit_progress()
-            for domain in domains.exists():
-                domain._store_or_postpone(answers[domain.id])
-            remaining = self.search_count(due)
+            remaining = self.search_count([*due, ("id", "not in", seen.ids)])
+            for number, domain in enumerate(domains):
+                # a transaction for each: others write domains too, and the one before is as
+                # old as the slowest name server
+                left = len(domains) - number + remaining
+                if not self.env["ir.cron"]._commit_progress(1 if number else 0, remaining=left):
+                    return
+                domain._store_if_free(answers[domain.id])
             _logger.info("checked the DNS of %d domains, %d remain", len(domains), remaining)
-            if not self.env["ir.cron"]._commit_progress(len(domains), remaining=remaining):
-                break
+            if not self.env["ir.cron"]._commit_progress(1, remaining=remaining):
+                return
+
+    def _store_if_free(self, answer):
+        """Somebody who writes the domain just now comes first; it stays due."""
+        try:
+            if self.exists() and self.try_lock_for_update():
+                self._store_or_postpone(answer)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            self.env.cr.rollback()

@@ -1,7 +1,16 @@
 import secrets
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import AccessError
+
+STATES = [
+    ("draft", "New"),
+    ("pending", "Waiting for DNS"),
+    ("verified", "Verified"),
+    ("failed", "Failed"),
+    ("suspended", "Suspended"),
+]
+REASON = "emboux_reason"  # in the context: why the state changes
 
 
 class DomainState(models.Model):
@@ -12,14 +21,10 @@ class DomainState(models.Model):
     """
 
     _inherit = "emboux.domain"
+    _followed_fields = frozenset({"state_reason", "state_since", "step_ids"})
 
     state = fields.Selection(
-        [
-            ("draft", "New"),
-            ("pending", "Waiting for DNS"),
-            ("verified", "Verified"),
-            ("suspended", "Suspended"),
-        ],
+        STATES,
         default="draft",
         required=True,
         index=True,
@@ -27,6 +32,9 @@ class DomainState(models.Model):
         tracking=True,
     )
     state_before = fields.Char(readonly=True, copy=False)
+    state_reason = fields.Char("Why", readonly=True, copy=False)
+    state_since = fields.Datetime("Since", readonly=True, copy=False)
+    step_ids = fields.One2many("emboux.domain.step", "domain_id", readonly=True, copy=False)
     owned_since = fields.Datetime(
         "Ownership Proven",
         readonly=True,
@@ -47,15 +55,101 @@ class DomainState(models.Model):
         elif state == "suspended":
             vals["state_before"] = "pending"
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        domains = super().create(vals_list)
+        domains._note_step()
+        return domains
+
     def write(self, vals):
         self._assert_state_allowed(vals)
+        if "state" not in vals:
+            return super().write(vals)
+        moved = self.filtered(lambda d: d.state != vals["state"])
         # as superuser, twice: what follows from the state is not the user's to write
-        if vals.get("state") == "suspended":
-            for domain in self.sudo().filtered(lambda d: d.state != "suspended"):
+        if vals["state"] == "suspended":
+            for domain in moved.sudo():
                 domain.state_before = domain.state
-        elif vals.get("state") == "verified":
+        elif vals["state"] == "verified":
             self.sudo().filtered(lambda d: not d.owned_since).owned_since = fields.Datetime.now()
-        return super().write(vals)
+        done = super().write(vals)
+        moved._note_step()
+        # as superuser: another customer's subdomains follow too
+        moved.sudo().child_ids._follow_parent()
+        return done
+
+    def _advance(self, state, reason):
+        """How the DNS, a provider or a parent moves a domain, and says why.
+
+        What the operator has suspended stays so, and comes back in the new state.
+        """
+        # as superuser: the state is nobody's to write who merely looked
+        for domain in self.sudo().with_context(**{REASON: reason}):
+            before = domain._settled_state()
+            if state == before:
+                continue
+            if domain.state == "suspended":
+                domain.state_before = state
+            else:
+                domain.state = state
+            domain._tell_state(before, reason)
+
+    def _settled_state(self):
+        """The state beneath a suspension."""
+        self.ensure_one()
+        return (self.state_before or "pending") if self.state == "suspended" else self.state
+
+    def _follow_parent(self):
+        """A subdomain is verified as long as its wildcard parent is.
+
+        A suspended parent changes no state: nothing is sent meanwhile, and all comes back with it.
+        """
+        for domain in self:
+            parent = domain.parent_id
+            if parent.state == "verified":
+                domain._advance("verified", domain._why_verified())
+            elif parent.state in ("pending", "failed"):
+                domain._advance(
+                    "pending",
+                    self.env._(
+                        "%s, by which it was verified, is not verified any more.",
+                        parent.display_name,
+                    ),
+                )
+
+    def _why_verified(self):
+        if self.parent_id:
+            return self.env._("By its wildcard parent %s.", self.parent_id.display_name)
+        return self.env._("Set by hand.")
+
+    def _note_step(self):
+        """Write down when the domain came into its state, and why."""
+        now = fields.Datetime.now()
+        said = self.env.context.get(REASON)
+        steps = []
+        # as superuser: the steps are nobody's to write
+        for domain in self.sudo():
+            reason = said or domain._default_reason()
+            domain.write({"state_since": now, "state_reason": reason})
+            steps.append(
+                {
+                    "domain_id": domain.id,
+                    "happened_at": now,
+                    "state": domain.state,
+                    "reason": reason,
+                }
+            )
+        self.env["emboux.domain.step"].sudo().create(steps)
+
+    def _default_reason(self):
+        if self.state == "verified":
+            return self._why_verified()
+        return {
+            "draft": self.env._("Its mail platform does not know it yet."),
+            "pending": self.env._("Waiting for its DNS records."),
+            "failed": self.env._("Set by hand."),
+            "suspended": self.env._("Suspended by %s.", self.env.user.name),
+        }[self.state]
 
     def _set_sync(self, state, message=False, next_try=False):
         """A domain is *new* until its platform knows it, for so long its DNS is not known.
@@ -64,7 +158,7 @@ class DomainState(models.Model):
         """
         # as superuser: what follows from the platform's answer is not the user's to write
         for domain in self.sudo():
-            before = domain.state_before if domain.state == "suspended" else domain.state
+            before = domain._settled_state()
             values = {}
             if state != "done" and not domain.dns_record_ids and before != "draft":
                 values = {"state": "draft", "owned_since": False}

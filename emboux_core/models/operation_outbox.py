@@ -1,10 +1,7 @@
 """Writing down what is about to be called, and what became of it."""
 
 import logging
-from contextlib import contextmanager
 from datetime import timedelta
-
-from psycopg2 import errors
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -14,35 +11,10 @@ from .operation import LEASE, Ticket, Told
 _logger = logging.getLogger(__name__)
 
 DATA = "emboux_core.operations"  # this transaction's tickets, in the data of its hooks
-TRIES = 3
-
 
 class Outbox(models.Model):
-    _inherit = "emboux.operation"
-
-    @api.model
-    def _apart(self, method, *arguments):
-        """Run a method of this recordset in a transaction of its own, and commit it.
-
-        The caller's transaction writes no operation: one that others wrote since it began
-        it could not write (40001), and a rollback would forget the call.
-        """
-        for last in (*[False] * (TRIES - 1), True):
-            try:
-                with self._own_transaction() as apart:
-                    return getattr(apart, method)(*arguments)
-            except (errors.SerializationFailure, errors.UniqueViolation):
-                if last:
-                    raise
-        return None
-
-    @contextmanager
-    def _own_transaction(self):
-        """This recordset in a transaction of its own, which is committed at the end."""
-        with self.env.registry.cursor() as cr:
-            # as superuser: operations are nobody's to write; without the caller's context,
-            # whose defaults would be taken for the operation's
-            yield self.with_env(self.env(cr=cr, su=True, context={"lang": self.env.lang}))
+    _name = "emboux.operation"
+    _inherit = ["emboux.operation", "emboux.apart"]
 
     # -- before the call -----------------------------------------------------------------
 

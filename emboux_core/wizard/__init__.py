@@ -1,1 +1,1 @@
-from . import set_password
+from . import parent_change, set_password

@@ -18,6 +18,8 @@ from odoo.addons.emboux_core.backends.base import (
 )
 from odoo.addons.emboux_core.dns.expected import DkimKey, MailService, MxTarget
 
+from ..providers.base import Registration
+
 #: Runs a statement with parameters and returns its rows.
 Query = Callable[..., list[tuple[Any, ...]]]
 
@@ -26,7 +28,8 @@ class LocalBackend(Backend):
     """``query`` runs SQL in the caller's transaction; ``dkim_key`` gives a domain's key.
 
     ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
-    smtp_tls_port, imap_tls_port.
+    smtp_tls_port, imap_tls_port.  ``elsewhere`` is what a provider that carries and signs a
+    domain's mail wants its DNS to say, None where this server does it itself.
     """
 
     transactional: ClassVar[bool] = True
@@ -37,15 +40,18 @@ class LocalBackend(Backend):
         dkim_key: Callable[[str], DkimKey],
         token: Callable[[str], str],
         hosts: dict[str, Any],
+        elsewhere: Callable[[str], Registration | None] = lambda _name: None,
     ):
         self._query = query
         self._dkim_key = dkim_key
         self._token = token
         self._hosts = hosts
+        self._elsewhere = elsewhere
 
     def check(self) -> str:
         missing = self._query(
-            "SELECT name FROM unnest(ARRAY['emboux_mail', 'emboux_usage', 'emboux_dkim']) AS name"
+            "SELECT name FROM unnest(ARRAY['emboux_mail', 'emboux_usage', 'emboux_dkim',"
+            " 'emboux_relay']) AS name"
             " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)"
         )
         if missing:
@@ -80,16 +86,18 @@ class LocalBackend(Backend):
                 "administrator sets it under Configuration > Backends."
             )
         inherits = domain.parent is not None
+        provider = self._elsewhere(domain.name)
         return MailService(
             mx=(MxTarget(10, host),),
-            spf=(f"a:{host}",),
-            dkim=() if inherits else (self._dkim_key(domain.name),),
+            spf=provider.spf if provider else (f"a:{host}",),
+            dkim=() if inherits or provider else (self._dkim_key(domain.name),),
             verification="" if inherits else self._token(domain.name),
             imap_host=self._hosts["imap_host"] or host,
             imaps_port=self._hosts["imap_tls_port"],
             smtp_host=self._hosts["smtp_host"] or host,
             submissions_port=self._hosts["smtp_tls_port"],
             dkim_domain=domain.parent,
+            records=provider.records if provider else (),
         )
 
     def delete_domain(self, name: str) -> None:

@@ -45,11 +45,11 @@ class DomainOperations(models.Model):
             )
         domain = self or self.create({"name": name})
         if not domain.parent_id:
-            values = {"parent_id": vals["parent_id"], "owned_since": vals["owned_since"]}
-            # what the operator has suspended stays so
-            values["state_before" if domain.state == "suspended" else "state"] = vals["state"]
             # as superuser: the parent decides about verification, so it is nobody's to write
-            domain.sudo().write(values)
+            domain.sudo().write(
+                {"parent_id": vals["parent_id"], "owned_since": vals["owned_since"]}
+            )
+            domain._advance("verified", domain._why_verified())
         return domain
 
     @api.private

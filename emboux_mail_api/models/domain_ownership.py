@@ -9,7 +9,7 @@ class NoActiveKey(UserError):
 
 
 class DomainOwnership(models.Model):
-    """Moving a domain to another customer, and under another parent."""
+    """Moving a domain to another customer."""
 
     _inherit = "emboux.domain"
 
@@ -49,45 +49,3 @@ class DomainOwnership(models.Model):
                 )
             )
         self.partner_id = partner
-
-    @api.private
-    def _set_parent(self, parent, wildcard):
-        """Put the domain under a wildcard parent (or none), and say whether it is one itself."""
-        self.ensure_one()
-        self.check_access("write")
-        if parent:
-            self._assert_fits_under(parent)
-        if parent != self.parent_id:
-            values = {"parent_id": parent.id}
-            if parent:
-                values |= {"state": "verified"} if self.state != "suspended" else {
-                    "state_before": "verified"
-                }
-            else:
-                # nothing proves it any more: neither the name nor the right to its mail
-                values |= {"owned_since": False}
-                values |= {"state": "pending"} if self.state != "suspended" else {
-                    "state_before": "pending"
-                }
-            # as superuser: the parent decides about verification, so it is nobody's to write
-            self.sudo().write(values)
-        if wildcard != self.is_wildcard:
-            self.is_wildcard = wildcard
-
-    def _assert_fits_under(self, parent):
-        if not self.name.endswith(f".{parent.name}"):
-            raise UserError(
-                self.env._(
-                    "%(name)s is not below %(parent)s.",
-                    name=self.display_name,
-                    parent=parent.display_name,
-                )
-            )
-        if not parent.is_wildcard or parent.state != "verified":
-            raise UserError(
-                self.env._(
-                    "%s is not a verified wildcard parent.", parent.display_name
-                )
-            )
-        if parent.backend_id != self.backend_id or parent.company_id != self.company_id:
-            raise UserError(self.env._("%s is on another backend.", parent.display_name))

@@ -2,6 +2,7 @@
 --     CREATE ROLE emboux_mail LOGIN PASSWORD '...';    -- Postfix and Dovecot, reading
 --     CREATE ROLE emboux_usage LOGIN PASSWORD '...';   -- Dovecot, writing what it counted
 --     CREATE ROLE emboux_dkim LOGIN PASSWORD '...';    -- the signer
+--     CREATE ROLE emboux_relay LOGIN PASSWORD '...';   -- Postfix, for the relays of providers
 -- Those that exist are granted their rights on each installation and update, and by the
 -- button Test on the backend.
 DO $$
@@ -14,6 +15,10 @@ BEGIN
             emboux_mail.senders, emboux_mail.domain_senders,
             emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
             emboux_mail.users TO emboux_mail;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_relay') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_relay;
+        GRANT SELECT ON emboux_mail.relays, emboux_mail.relay_logins TO emboux_relay;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_usage') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_usage;

@@ -16,10 +16,18 @@ END $$;
 CREATE VIEW emboux_mail.hosted AS
 SELECT d.id, d.name, d.parent_id, d.is_wildcard, d.state, d.owned_since IS NOT NULL AS owned,
        -- a subdomain sends by the verification of its parent
-       d.state = 'verified' AND (p.id IS NULL OR p.state = 'verified') AS may_send
+       d.state = 'verified' AND (p.id IS NULL OR p.state = 'verified') AS may_send,
+       -- who carries and signs its mail, and whether he is ready to take it
+       coalesce(v.kind, 'dkim') AS carrier,
+       CASE v.kind WHEN 'mailgun' THEN r.credential_at IS NOT NULL
+                   WHEN 'ses' THEN r.state = 'done' AND v.smtp_password IS NOT NULL
+                   ELSE true END AS relay_ready,
+       v.id AS provider_id, r.login AS relay_login, r.password AS relay_password
   FROM emboux_domain d
   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
   LEFT JOIN emboux_domain p ON p.id = d.parent_id
+  LEFT JOIN emboux_provider v ON v.id = d.provider_id
+  LEFT JOIN emboux_registration r ON r.domain_id = d.id AND r.provider_id = d.provider_id
  WHERE d.active;
 
 -- The mailboxes of proven domains.  A domain that somebody merely claims must show in no look-up:
@@ -96,11 +104,32 @@ SELECT m.email AS login,
             THEN '554 5.7.1 This mailbox is suspended and may not send; ask its administrator'
             WHEN d.state = 'suspended'
             THEN '554 5.7.1 The domain ' || d.name || ' is suspended; ask its administrator'
-            ELSE '554 5.7.1 The domain ' || d.name || ' is not verified yet:'
+            WHEN NOT d.may_send
+            THEN '554 5.7.1 The domain ' || d.name || ' is not verified yet:'
                  || ' publish its DNS records, then send again'
+            ELSE '554 5.7.1 The domain ' || d.name || ' has no SMTP login at its provider yet:'
+                 || ' ask the operator to activate its sending'
        END AS action
   FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active AND (m.state = 'suspended' OR NOT d.may_send);
+ WHERE m.active AND (m.state = 'suspended' OR NOT d.may_send OR NOT d.relay_ready);
+
+-- Postfix sender_dependent_default_transport_maps: by which relay a domain's mail leaves.
+-- The transports relay-implicit and relay-starttls are those of master.cf.
+CREATE VIEW emboux_mail.relays AS
+SELECT d.name AS domain,
+       'relay-' || v.relay_tls || ':[' || v.relay_host || ']:' || v.relay_port AS transport
+  FROM emboux_mail.hosted d
+  JOIN emboux_provider v ON v.id = d.provider_id
+ WHERE d.carrier <> 'dkim';
+
+-- Postfix smtp_sasl_password_maps: what is said at the relay, for each sender's domain.
+CREATE VIEW emboux_mail.relay_logins AS
+SELECT d.name AS domain,
+       CASE d.carrier WHEN 'ses' THEN v.smtp_login || ':' || v.smtp_password
+                      ELSE d.relay_login || ':' || d.relay_password END AS login
+  FROM emboux_mail.hosted d
+  JOIN emboux_provider v ON v.id = d.provider_id
+ WHERE d.carrier <> 'dkim' AND d.relay_ready;
 
 -- Dovecot passdb.  A domain that is not proven yet may be looked at, it just takes no mail.
 -- argon2id is Dovecot's default here, bcrypt comes with mailboxes that moved in with their hash.
@@ -131,7 +160,8 @@ SELECT email, mail_folder, quota_bytes,
 CREATE VIEW emboux_mail.dkim_signing AS
 SELECT d.name AS lookup, k.id::text AS key_name
   FROM emboux_mail.hosted d
-  JOIN emboux_dkim_key k ON k.domain_id = COALESCE(d.parent_id, d.id);
+  JOIN emboux_dkim_key k ON k.domain_id = COALESCE(d.parent_id, d.id)
+ WHERE d.carrier = 'dkim';
 
 CREATE VIEW emboux_mail.dkim_keys AS
 SELECT k.id::text AS key_name, d.name AS domain, k.selector, k.private_key

@@ -13,6 +13,7 @@ from . import (
     test_provider_ses,
     test_published,
     test_reach,
+    test_registration,
     test_roles,
     test_tours,
     test_api_key,
@@ -20,4 +21,5 @@ from . import (
     test_tenancy,
     test_api_routes,
     test_customer,
+    test_verification,
 )

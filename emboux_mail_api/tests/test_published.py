@@ -106,8 +106,8 @@ class TestPublished(PlatformCase):
     def test_no_role_of_ours_may_read_a_table_or_write_a_view(self):
         roles = [row[0] for row in self.rows(
             "SELECT rolname FROM pg_roles WHERE rolname IN"
-            " ('emboux_mail', 'emboux_usage', 'emboux_dkim')")]
-        self.assertEqual(len(roles), 3, "the set-up makes three roles")
+            " ('emboux_mail', 'emboux_usage', 'emboux_dkim', 'emboux_relay')")]
+        self.assertEqual(len(roles), 4, "the set-up makes four roles")
         readable = self.rows(
             "SELECT r.rolname, n.nspname || '.' || c.relname, c.relkind::text"
             "  FROM pg_roles r, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -130,6 +130,7 @@ class TestPublished(PlatformCase):
         secret = self.rows(
             "SELECT has_table_privilege('emboux_mail', 'emboux_mail.dkim_keys', 'SELECT'),"
             " has_table_privilege('emboux_dkim', 'emboux_mail.logins', 'SELECT'),"
-            " has_table_privilege('emboux_usage', 'emboux_mail.usage', 'DELETE')"
+            " has_table_privilege('emboux_usage', 'emboux_mail.usage', 'DELETE'),"
+            " has_table_privilege('emboux_mail', 'emboux_mail.relay_logins', 'SELECT')"
         )
-        self.assertEqual(secret, [(False, False, False)])
+        self.assertEqual(secret, [(False, False, False, False)])

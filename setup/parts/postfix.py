@@ -5,7 +5,8 @@ from .render import TEMPLATES, render
 from .supervisor import Service, listening
 from .tls import mail_host
 
-PACKAGES = ("postfix", "postfix-pgsql")
+# the latter holds what Postfix logs in with at a relay (SASL PLAIN and LOGIN)
+PACKAGES = ("postfix", "postfix-pgsql", "libsasl2-modules")
 MASTER = "/usr/lib/postfix/sbin/master"
 
 # A daemon that is away or slow defers the mail; it never lets it pass uncounted.
@@ -22,6 +23,7 @@ def prepare(state, db, policy_port=None):
         "STATE": state.root,
         "MAIL_HOST": mail_host(state),
         "DB_PASSWORD": state.secret("emboux_mail"),
+        "RELAY_PASSWORD": state.secret("emboux_relay"),
         "DB_PORT": db.port,
         "DB_NAME": db.name,
         "OUTBOUND_POLICY": POLICY.format(port=policy_port) if policy_port else "",

@@ -17,6 +17,7 @@ ROLES = {
     "emboux_mail": "LOGIN",  # Postfix and Dovecot: read the published views
     "emboux_usage": "LOGIN",  # Dovecot: write the use of each mailbox
     "emboux_dkim": "LOGIN",  # the signer: read its keys
+    "emboux_relay": "LOGIN",  # Postfix: read by which relay mail leaves, with what login
 }
 
 

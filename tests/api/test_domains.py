@@ -5,7 +5,7 @@ from support.api_client import detail, done, faults, in_path, new_name, pages
 
 OUTSIDE = "ann@outside.tests.example"
 SHOWN = {"name", "unicode_name", "state", "owned_since", "parent", "wildcard", "partner_ref",
-         "mailboxes", "aliases", "size", "created_at"}
+         "mailboxes", "aliases", "size", "created_at", "provider"}
 REQUIRED = {"mx", "verification"}
 
 
@@ -25,7 +25,7 @@ def test_domains_post_master_makes_the_operators_own(master):
     assert made | {"created_at": "", "service": {}} == {
         "name": name, "unicode_name": name, "state": "pending", "owned_since": None,
         "parent": None, "wildcard": False, "partner_ref": None, "mailboxes": 0, "aliases": 0,
-        "size": 0, "created_at": "", "service": {},
+        "size": 0, "created_at": "", "service": {}, "provider": "dkim",
     }
     assert made["created_at"].endswith("Z")
     assert done(master.get(f"/domains/{name}"), 200) == made
@@ -178,7 +178,7 @@ def test_domains_get_customer_counts_what_is_in_it(customer, domains):
 def test_domains_get_customer_tells_what_the_dns_needs(customer, domains):
     shown = done(customer.get(f"/domains/{domains(customer)}"), 200)["service"]
     assert set(shown) == {"mx", "spf", "dkim", "dkim_domain", "verification", "imap_host",
-                          "imaps_port", "smtp_host", "submissions_port"}
+                          "imaps_port", "smtp_host", "submissions_port", "records"}
     assert shown["mx"][0]["preference"] == 10 and shown["mx"][0]["host"]
     assert shown["dkim"][0]["key_type"] == "rsa" and len(shown["dkim"][0]["public_key"]) > 300
     assert len(shown["verification"]) == 32 and shown["dkim_domain"] is None

@@ -6,7 +6,7 @@ from odoo.http import request
 
 from odoo.addons.emboux_core.dns.expected import expected_records
 
-from .errors import ApiError, not_found
+from .errors import ApiError, invalid, not_found
 from .operation import operation
 from .paging import page_of
 from .partners import caller_may_name_partners, partner_of, ref_of
@@ -18,6 +18,11 @@ FIELDS = (
     "name", "unicode_name", "state", "owned_since", "parent_id", "is_wildcard", "partner_id",
     "usage_bytes", "create_date", "backend_id", "company_id",
 )
+PROVIDER = {
+    409: "The provider refused, or a limit is reached; the sentence says which.",
+    503: "The provider did not answer; what is saved is repeated by itself, or repeat it.",
+}
+STEPS = 20  # the latest, of a domain's verification
 IN_USE = {409: "It is in use, or a limit is reached; the sentence says which."}
 
 
@@ -50,6 +55,8 @@ def show_domain(domain):
         "aliases": domain.alias_count,
         "size": domain.usage_bytes,
         "created_at": domain.create_date,
+        # as superuser: the provider is the operator's, its kind is no secret to the owner
+        "provider": domain.sudo().provider_id.kind or "dkim",
     }
 
 
@@ -84,6 +91,13 @@ def verification_of(domain):
     return schemas.Verification(
         name=domain.name,
         state=domain.state,
+        since=domain.state_since or None,
+        reason=domain.state_reason or None,
+        steps=[
+            schemas.Step(at=step.happened_at, state=step.state, reason=step.reason or None)
+            # as superuser: the steps are the owner's to see, but not his rows
+            for step in domain.sudo().step_ids[:STEPS]
+        ],
         verified=domain.state == "verified",
         checked_at=domain.last_check or None,
         next_check_at=domain.next_check or None,
@@ -101,6 +115,27 @@ def _turn_of_owner(env, arguments):
     return f"domains of {partner_of(env, ref).id}" if ref else None
 
 
+def _provider_of_kind(kind):
+    found = request.env["emboux.provider"].search([("kind", "=", kind)], limit=1)
+    if not found:
+        raise invalid("provider", f"the platform has no provider of the kind {kind}")
+    return found
+
+
+def _tell_provider(row):
+    """Tell the provider now what the domain needs; the work of the request is saved before.
+
+    :raises ApiError: 503 it could not be reached, 409 it refused; what is saved is repeated.
+    """
+    if row and row.state != "done":
+        row._run_now()
+        if row.state == "pending":
+            raise ApiError(503, row.error or "The provider has not answered yet, repeat it.",
+                           {"Retry-After": "30"})
+        if row.state == "refused":
+            raise ApiError(409, row.error)
+
+
 class DomainController(http.Controller):
     @operation("POST", "/domains/", role="customer", area="domains", tag=TAG,
                body=schemas.DomainCreate, out=schemas.DomainDetail, status=201, errors=IN_USE,
@@ -112,6 +147,8 @@ class DomainController(http.Controller):
             values["backend_id"] = request.env.ref("emboux_mail_api.backend_local").id
             if body.partner_ref:
                 values["partner_id"] = partner_of(request.env, body.partner_ref).id
+            if body.provider:
+                values["provider_id"] = _provider_of_kind(body.provider).id
         return show_detail(request.env["emboux.domain"].create(values))
 
     @operation("GET", "/domains/", role="customer", area="domains", tag=TAG,
@@ -170,9 +207,9 @@ class DomainController(http.Controller):
         needed = [verdicts[r.key].state for r in expected
                   if r.level == "required" and r.key in verdicts]
         return schemas.Verification(
-            name=name, state=None, verified=bool(needed) and set(needed) == {"ok"},
-            checked_at=None, next_check_at=None, message=found.error or found.asked,
-            records=show_records(expected, verdicts),
+            name=name, state=None, since=None, reason=None, steps=[],
+            verified=bool(needed) and set(needed) == {"ok"}, checked_at=None, next_check_at=None,
+            message=found.error or found.asked, records=show_records(expected, verdicts),
         )
 
     @operation("GET", "/domains/{name}/verify-status", role="customer", area="domains", tag=TAG,
@@ -191,15 +228,20 @@ class DomainController(http.Controller):
         return self.get_verify_status.original_endpoint(self, name)
 
     @operation("POST", "/domains/{name}/register-subdomain", role="customer", area="domains",
-               tag=TAG, out=schemas.DomainDetail, status=201, errors=IN_USE,
+               tag=TAG, out=schemas.DomainDetail, status=201, errors=IN_USE | PROVIDER,
                statuses={200: "It was registered already."}, prepare=_turn_of_owner,
                summary="Make a subdomain of a wildcard parent ready to send")
     def register_subdomain(self, name):
-        """Adds it when it is not here.  Afterwards it sends with its parent's DKIM identity."""
+        """Adds it when it is not here, and has its provider take it.
+
+        Afterwards it sends with its parent's DKIM identity; there is nothing else to set up.
+        """
         domain = search_domain(name)
-        if domain.parent_id:
-            return 200, show_detail(domain)
-        return show_detail(domain._register_subdomain(name))
+        status = 200 if domain.parent_id else 201
+        domain = domain if domain.parent_id else domain._register_subdomain(name)
+        # as superuser: registrations are nobody's to read who merely has a domain
+        _tell_provider(domain.sudo().registration_id)
+        return status, show_detail(domain)
 
     @operation("GET", "/domains/{name}/dns-check", role="customer", area="domains", tag=TAG,
                out=schemas.DnsCheck, summary="Look up each record now, storing nothing")
@@ -219,7 +261,7 @@ class DomainController(http.Controller):
     def set_domain_parent(self, name, body):
         domain = find_domain(name)
         parent = find_domain(body.parent) if body.parent else domain.browse()
-        domain._set_parent(parent, body.wildcard)
+        domain._set_parent(parent, body.wildcard, body.detach)
         return show_detail(domain)
 
     @operation("PUT", "/domains/{name}/owner", role="master", area="domains", tag=TAG,
@@ -241,9 +283,11 @@ class DomainController(http.Controller):
         return show_detail(domain)
 
     @operation("PUT", "/domains/{name}/activate", role="master", area="domains", tag=TAG,
-               out=schemas.DomainDetail, current="get_domain",
+               out=schemas.DomainDetail, current="get_domain", errors=PROVIDER,
                summary="Restore what was before the suspension")
     def activate_domain(self, name):
+        """Also makes the domain's SMTP login at Mailgun where it is missing."""
         domain = find_domain(name)
         domain.action_activate()
+        _tell_provider(domain._want_sending())
         return show_detail(domain)

@@ -5,7 +5,8 @@ from pydantic import Field
 
 from ..types import Bytes, Count, DomainName, Line, ListQuery, Many, Schema, Utc
 
-State = Literal["draft", "pending", "verified", "suspended"]
+State = Literal["draft", "pending", "verified", "failed", "suspended"]
+Provider = Literal["mailgun", "ses", "dkim"]
 Verdict = Literal["unknown", "ok", "missing", "wrong"]
 Level = Literal["required", "recommended", "optional"]
 
@@ -18,6 +19,16 @@ class DomainCreate(Schema):
             description="Whose it will be: the reference of a partner, or `id:` and a number. "
             "For a master key; with a customer's it is ignored, the domain is the customer's.",
             examples=["C-1042"],
+        ),
+    ] = None
+
+
+    provider: Annotated[
+        Provider | None,
+        Field(
+            description="By whom its mail leaves, the operator's first when left out. For a "
+            "master key; with a customer's it is ignored. Below a wildcard parent it is the "
+            "parent's."
         ),
     ] = None
 
@@ -45,6 +56,7 @@ class Domain(Schema):
     aliases: Count
     size: Annotated[Bytes, Field(description="Bytes that its mailboxes hold.")]
     created_at: Utc
+    provider: Annotated[Provider, Field(description="Who carries and signs its mail.")]
 
     volatile: ClassVar[frozenset[str]] = frozenset({"mailboxes", "aliases", "size"})
 
@@ -58,6 +70,17 @@ class Dkim(Schema):
     selector: str
     key_type: str
     public_key: Annotated[str, Field(description="SubjectPublicKeyInfo, base64.")]
+
+
+class WantedRecord(Schema):
+    """What the provider of the domain's outgoing mail wants in its DNS."""
+
+    key: str
+    record_type: str
+    name: str
+    value: str
+    level: Level
+    purpose: str
 
 
 class Service(Schema):
@@ -74,6 +97,7 @@ class Service(Schema):
     imaps_port: int
     smtp_host: str
     submissions_port: int
+    records: list[WantedRecord]
 
 
 class DomainDetail(Domain):
@@ -94,9 +118,20 @@ class DnsRecord(Schema):
     purpose: str | None
 
 
+class Step(Schema):
+    """When the domain came into a state, and why."""
+
+    at: Utc
+    state: State
+    reason: str | None
+
+
 class Verification(Schema):
     name: str
     state: Annotated[State | None, Field(description="Null for a domain that is not here.")]
+    since: Utc | None
+    reason: Annotated[str | None, Field(description="Why it is in this state.")]
+    steps: Annotated[list[Step], Field(description="The latest first.")]
     verified: bool
     checked_at: Utc | None
     next_check_at: Utc | None
@@ -115,6 +150,13 @@ class DnsCheck(Schema):
 class ParentUpdate(Schema):
     parent: Annotated[DomainName | None, Field(description="Null makes it stand alone.")] = None
     wildcard: Annotated[bool, Field(description="Whether subdomains may inherit from it.")] = False
+    detach: Annotated[
+        bool,
+        Field(
+            description="Cut off the subdomains of one that is no wildcard parent any more. "
+            "Without it such a change is refused, and the answer says what would become of them."
+        ),
+    ] = False
 
 
 class OwnerUpdate(Schema):

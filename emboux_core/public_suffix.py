@@ -1,0 +1,22 @@
+"""Names under which many register and which nobody owns, such as co.uk (publicsuffix.org).
+
+The list comes with the package ``publicsuffixlist``; nothing is fetched.
+"""
+
+from publicsuffixlist import PublicSuffixList
+
+from .addresses import AddressError
+
+_LIST = PublicSuffixList()
+
+
+def refuse_public_suffix(name: str) -> None:
+    """``name`` is an A-label.
+
+    :raises AddressError: it is a public suffix, so it cannot be a mail domain of anybody's.
+    """
+    if _LIST.is_public(name):
+        raise AddressError(
+            f'"{name}" is a public suffix, under which many people register names: give your own '
+            f"domain below it, such as example.{name}."
+        )

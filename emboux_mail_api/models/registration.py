@@ -1,0 +1,191 @@
+from datetime import timedelta
+from functools import partial
+
+from odoo import api, fields, models
+from odoo.orm.models import NO_ACCESS
+
+from odoo.addons.emboux_core.dns.expected import ExpectedRecord
+
+from ..providers.base import Registration as Answer
+from ..providers.mailgun import new_password
+
+AT_ONCE = 5  # calls after a commit while somebody waits; the cron makes the others
+DATA = "emboux_mail_api.registrations"  # of this transaction, in the data of its hooks
+
+
+class Registration(models.Model):
+    """What a provider shall have of a domain, and what it has.
+
+    The row is the wish: it is committed with the domain's change, and the provider is told
+    after the commit, at once and by a cron until it has understood.  So the provider never has
+    what nobody here knows of.  A deleted domain's row stays until the provider has let it go.
+    """
+
+    _name = "emboux.registration"
+    _description = "Domain at a Provider"
+    _inherit = "emboux.apart"
+    _order = "id desc"
+    _rec_name = "name"
+
+    name = fields.Char("Domain", required=True, readonly=True)
+    provider_id = fields.Many2one(
+        "emboux.provider", required=True, readonly=True, index=True, ondelete="restrict"
+    )
+    domain_id = fields.Many2one(
+        "emboux.domain", readonly=True, index="btree_not_null", ondelete="set null"
+    )
+    company_id = fields.Many2one("res.company", index=True, readonly=True, ondelete="cascade")
+    parent_name = fields.Char("By Parent", readonly=True)
+    wish = fields.Selection(
+        [("present", "Be There"), ("absent", "Be Removed")], required=True, readonly=True
+    )
+    number = fields.Integer(readonly=True, help="Counts the wishes; a later one overrules.")
+    state = fields.Selection(
+        [("pending", "On Its Way"), ("done", "Done"), ("refused", "Refused")],
+        required=True, readonly=True, default="pending", index=True,
+    )
+    attempts = fields.Integer("Tries", readonly=True)
+    error = fields.Char("Last Answer", readonly=True)
+    next_try = fields.Datetime(readonly=True)
+
+    verdict = fields.Selection(
+        [("pending", "Not Verified Yet"), ("verified", "Verified"), ("failed", "Failed")],
+        "Provider Says", readonly=True,
+    )
+    reason = fields.Char(readonly=True)
+    answered_at = fields.Datetime("Asked", readonly=True)
+    next_poll = fields.Datetime("Asked Again", readonly=True, index=True)
+    records = fields.Json(readonly=True, help="What the domain's DNS must have for the provider.")
+    spf = fields.Json(readonly=True)
+
+    login = fields.Char("SMTP Login", readonly=True)
+    password = fields.Char(groups=NO_ACCESS)
+    credential_at = fields.Datetime(
+        "SMTP Login Since", readonly=True, help="From then on the domain's mail leaves by it."
+    )
+
+    _one_of_provider = models.UniqueIndex("(provider_id, name)")
+
+    # -- wishes --------------------------------------------------------------------------
+
+    @api.model
+    def _wish_present(self, domains):
+        """Have each domain's provider have it, and no other one."""
+        known = self.search([("name", "in", domains.mapped("name"))])
+        wished = self.browse()
+        for domain in domains:
+            provider = domain.provider_id
+            mine = known.filtered(lambda r, d=domain: r.name == d.name)
+            row = mine.filtered(lambda r, p=provider: r.provider_id == p)
+            (mine.filtered(lambda r, d=domain: r.domain_id == d) - row)._wish_absent()
+            if provider.kind in (False, "dkim"):
+                continue
+            values = {
+                "domain_id": domain.id,
+                "company_id": domain.company_id.id,
+                "parent_name": domain.parent_id.name,
+            }
+            if not row:
+                row = self.create({"name": domain.name, "provider_id": provider.id,
+                                   "wish": "present", **values})
+            if domain.parent_id and provider.kind == "mailgun":
+                row._want_credential()  # a subdomain is to send at once
+            row._wish("present", **values)
+            wished |= row
+        wished._tell_after_commit()
+        return wished
+
+    def _wish_absent(self):
+        for row in self:
+            row._wish("absent")
+        self._tell_after_commit()
+
+    def _wish(self, wish, **values):
+        anew = {"verdict": False, "reason": False, "records": False, "spf": False}
+        self.write(
+            {
+                **(anew if wish != self.wish else {}), **values, "wish": wish,
+                "number": self.number + 1, "state": "pending", "attempts": 0, "error": False,
+                "next_try": fields.Datetime.now(),
+            }
+        )
+
+    def _want_credential(self):
+        """Have a password of its own, written down before the provider hears of it."""
+        if not self.password:
+            self.password = new_password()
+
+    def _soon(self):
+        self.write({"next_try": fields.Datetime.now()})
+        self._tell_after_commit()
+
+    def _tell_after_commit(self):
+        if not self:
+            return
+        # as superuser: the cron is nobody's to read
+        self.sudo().env.ref("emboux_mail_api.ir_cron_registrations")._trigger()
+        hooks = self.env.cr.postcommit
+        if DATA not in hooks.data:
+            hooks.data[DATA] = set()
+            hooks.add(partial(self._run_after_commit, hooks.data[DATA]))
+        hooks.data[DATA].update(self.ids)
+
+    # -- what it means here --------------------------------------------------------------
+
+    def _as_answer(self):
+        """What the provider said last, as a value object.
+
+        Without records outside the domain: those of a subdomain may be its parent's.
+        """
+        self.ensure_one()
+        records = [ExpectedRecord(**record) for record in self.records or ()]
+        within = [r for r in records if f".{r.name}".endswith(f".{self.name}")]
+        return Answer(
+            self.name, self.verdict or "pending", self.reason or "", tuple(within),
+            tuple(self.spf or ()),
+        )
+
+    def _next_poll(self, now):
+        """Amazon looks by itself: every two hours.  Mailgun when asked: often at first."""
+        if self.verdict == "verified":
+            return now + timedelta(days=1)
+        if self.provider_id.kind == "ses":
+            return now + timedelta(hours=2)
+        age = now - (self.create_date or now)
+        return now + min(max(age / 10, timedelta(minutes=5)), timedelta(days=1))
+
+    def _note(self, answer):
+        """Write down what the provider said, and let the domain follow."""
+        now = fields.Datetime.now()
+        self.write(
+            {
+                "verdict": answer.state,
+                "reason": answer.reason,
+                "records": [vars(record) for record in answer.records],
+                "spf": list(answer.spf),
+                "answered_at": now,
+                "error": False,
+            }
+        )
+        self.next_poll = self._next_poll(now)
+        if self.domain_id:
+            self.domain_id._provision()  # its DNS says what the provider wants
+            self.domain_id._follow_proof()
+
+    def action_try_now(self):
+        """Tell the provider now, instead of at the next try."""
+        self.check_access("read")
+        self.env["emboux.domain"].check_access("write")
+        # as superuser: registrations are nobody's to write
+        rows = self.sudo()
+        rows._run_now()
+        left = rows.exists().filtered(lambda r: r.state != "done")[:1]
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "warning" if left else "success",
+                "message": left.error or self.env._("Done: the provider is as it shall be."),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }

@@ -1,0 +1,227 @@
+"""Telling providers what they shall have, and asking them what they say."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from odoo.addons.emboux_core import faults
+from odoo.addons.emboux_core.backends.base import BackendError, NotAuthorised, Refused
+from odoo.addons.emboux_core.models.errors import backend_sentence
+
+from ..providers.base import Provider
+from .registration import AT_ONCE
+
+_logger = logging.getLogger(__name__)
+
+TURN = 0x656D72  # the first number of the advisory locks; the second is the row's
+BATCH = 200
+THREADS = 8  # questions to one provider at a time
+
+
+@dataclass(frozen=True)
+class Job:
+    """A call that is about to be made, with all that it needs, so that it needs no database."""
+
+    id: int
+    number: int
+    client: Provider
+    wish: str
+    name: str
+    parent: str | None
+    password: str | None = field(repr=False)
+
+    def call(self):
+        """Returns (registration or None, credential or None).  :raises BackendError:"""
+        if self.wish == "absent":
+            faults.point("delete:claimed")
+            self.client.delete(self.name)
+            faults.point("delete:called")
+            return None, None
+        faults.point("register:claimed")
+        found = self.client.register(self.name, self.parent)
+        faults.point("register:called")
+        if not self.password:
+            return found, None
+        credential = self.client.ensure_credential(self.name, self.password)
+        faults.point("register:credential")
+        return found, credential
+
+
+class RegistrationRun(models.Model):
+    _inherit = "emboux.registration"
+
+    def _run_after_commit(self, ids):
+        """Whoever saved the change waits for a few calls; the cron makes the others."""
+        for row in self.browse(sorted(ids)[:AT_ONCE]):
+            row._run()
+        ids.clear()
+
+    def _run_now(self):
+        """Save what the caller has done, and tell the provider while he waits."""
+        # the provider must never be told of what may still be rolled back
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+        for row in self:
+            row._run()
+        self.env.invalidate_all()
+        # a fresh look: the calls were noted in transactions of their own
+        self.env.cr.commit()  # pylint: disable=invalid-commit
+
+    @api.model
+    def _cron_registrations(self):
+        """Make the calls that are due; one provider's outage holds up no other one's."""
+        now = fields.Datetime.now()
+        due = self.search(
+            [("state", "=", "pending"), ("next_try", "<=", now)], order="id"
+        )
+        remaining = len(due)
+        cron = self.env["ir.cron"]
+        for rows in due.grouped("provider_id").values():
+            for row in rows:
+                if not cron._commit_progress(remaining=remaining):
+                    return
+                outcome = row._run()
+                remaining -= 1
+                cron._commit_progress(1, remaining=remaining)
+                if outcome == "failed":
+                    break  # the others would only wait for it too
+
+    def _run(self):
+        """Make one call: *done*, *failed* or *waiting*.  Nobody else makes it meanwhile.
+
+        The turn is an advisory lock, for which nobody waits and which dies with this process.
+        """
+        self.ensure_one()
+        with self._own_transaction() as turn:
+            [[mine]] = turn.env.execute_query(
+                SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", TURN, self.id)
+            )
+            if not mine or not (job := self._apart("_claim")):
+                return "waiting"
+            try:
+                found, credential = job.call()
+            except BackendError as error:
+                return self._apart("_note_failure", job.number, error)
+            except Exception:
+                _logger.exception("registration %s of %s", job.id, job.name)
+                self._apart("_postpone", job.number, self.env._(
+                    "Something went wrong here; see the log of the server."))
+                return "failed"
+            return self._apart("_note_success", job.number, found, credential)
+
+    def _claim(self):
+        """What is to be called now, or None where there is nothing to be done."""
+        if not self.exists() or self.state != "pending":
+            return None
+        self.attempts += 1
+        return Job(
+            self.id, self.number, self.provider_id._client(), self.wish, self.name,
+            self.parent_name or None, self.password or None,
+        )
+
+    def _note_success(self, number, found, credential):
+        if not self.exists():
+            return "done"
+        self.lock_for_update()
+        if self.number != number:
+            return self._again()
+        faults.point("register:noting" if found else "delete:noting")
+        if found is None:
+            self.unlink()
+            return "done"
+        self.write({"state": "done", "next_try": False})
+        if credential:
+            self.write({"login": credential.login, "credential_at": fields.Datetime.now()})
+        self._note(found)
+        return "done"
+
+    def _note_failure(self, number, error):
+        if not self.exists():
+            return "done"
+        self.lock_for_update()
+        if self.number != number:
+            return self._again()
+        sentence = backend_sentence(self.env, self.provider_id.name, error)
+        if isinstance(error, NotAuthorised):
+            # the domain is not at fault but the provider's key: all of them wait for a new one
+            self.provider_id.write({"state": "error", "state_message": sentence})
+        elif isinstance(error, Refused):
+            self.write({"state": "refused", "error": sentence, "next_try": False,
+                        "verdict": "failed", "reason": sentence})
+            if self.domain_id:
+                self.domain_id._follow_proof()
+                self.domain_id._tell_refused_by_provider(sentence)
+            return "done"
+        self._postpone(number, sentence)
+        return "failed"
+
+    def _postpone(self, number, sentence):
+        if not self.exists() or self.number != number:
+            return
+        pause = self.env["emboux.operation"]._pause(self.attempts)
+        self.write({"error": sentence, "next_try": fields.Datetime.now() + pause})
+
+    def _again(self):
+        """A newer wish has come meanwhile."""
+        self.next_try = fields.Datetime.now()
+        return "waiting"
+
+    # -- asking --------------------------------------------------------------------------
+
+    @api.model
+    def _cron_poll(self):
+        """Ask providers about the domains whose turn it is, several at a time."""
+        due = [("wish", "=", "present"), ("state", "=", "done"),
+               ("next_poll", "<=", fields.Datetime.now())]
+        seen = self.browse()
+        cron = self.env["ir.cron"]
+        while rows := self.search([*due, ("id", "not in", seen.ids)], limit=BATCH,
+                                  order="next_poll, id"):
+            seen |= rows
+            answers = rows._ask()
+            remaining = self.search_count([*due, ("id", "not in", seen.ids)])
+            for number, row in enumerate(rows):
+                if not cron._commit_progress(1 if number else 0,
+                                             remaining=len(rows) - number + remaining):
+                    return
+                row._note_poll(answers[row.id])
+            if not cron._commit_progress(1, remaining=remaining):
+                return
+
+    def _ask(self):
+        """Ask about all of them at once: id to the registration, None or the error."""
+        jobs = [(row.id, row.provider_id._client(), row.name, row.verdict) for row in self]
+        with ThreadPoolExecutor(THREADS) as threads:
+            return dict(threads.map(_question, jobs))
+
+    def _note_poll(self, answer):
+        if not self.exists() or not self.try_lock_for_update():
+            return
+        if isinstance(answer, BackendError):
+            sentence = backend_sentence(self.env, self.provider_id.name, answer)
+            self.write({"error": sentence, "next_poll": fields.Datetime.now() + timedelta(hours=1)})
+        elif answer is None:
+            # somebody removed it there: the wish stands, so it is made again
+            self._wish("present")
+            self._tell_after_commit()
+        else:
+            self._note(answer)
+
+
+def _question(job):
+    row_id, client, name, verdict = job
+    try:
+        # a provider may doubt a verified domain until it has looked, so it is not made to look
+        return row_id, client.status(name) if verdict == "verified" else client.verify(name)
+    except Refused as error:
+        if isinstance(error, NotAuthorised):
+            return row_id, error
+        try:
+            return row_id, client.status(name)
+        except BackendError as second:
+            return row_id, second
+    except BackendError as error:
+        return row_id, error

@@ -1,0 +1,389 @@
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.emboux_core.backends.base import (
+    NotAuthorised,
+    Refused,
+    UnknownOutcome,
+    Unreachable,
+)
+
+from .common import PlatformCase
+from .memory_provider import MemoryProvider
+
+
+@tagged("post_install", "-at_install")
+class RegistrationCase(PlatformCase):
+    def setUp(self):
+        super().setUp()
+        self.provider = self.env["emboux.provider"].create(
+            {"name": "Memory", "kind": "mailgun", "region": "eu", "sequence": 90})
+        self.far = MemoryProvider()
+        model = self.env.registry["emboux.provider"]
+        original = model._client
+        self.startPatcher(patch.object(
+            model, "_client",
+            lambda provider: self.far if provider.id == self.provider.id else original(provider)))
+        self.registry_enter_test_mode()
+        self.now = fields.Datetime.now()
+        self.startPatcher(patch.object(fields.Datetime, "now", lambda *_args: self.now))
+
+    def commit(self):
+        """As far as a test may: what happens at the end of the user's transaction."""
+        self.env.flush_all()
+        self.env.cr.postcommit.run()
+        self.env.invalidate_all()
+
+    def make(self, name="p.example", **values):
+        domain = self.make_domain(name, provider_id=self.provider.id, **values)
+        self.commit()
+        return domain
+
+    def row(self, name="p.example"):
+        return self.env["emboux.registration"].sudo().search([("name", "=", name)])
+
+    def run_cron(self, method="_cron_registrations"):
+        self.env.flush_all()
+        with self.env.registry.cursor() as cr:
+            getattr(self.env(cr=cr, user=1)["emboux.registration"], method)()
+        self.env.invalidate_all()
+
+    def later(self, **delta):
+        self.now += timedelta(**delta)
+
+
+class TestTelling(RegistrationCase):
+    def test_told_after_the_commit_and_not_before(self):
+        domain = self.make_domain("p.example", provider_id=self.provider.id)
+        self.assertFalse(self.far.calls)
+        self.commit()
+        self.assertEqual(self.far.domains, {"p.example": None})
+        self.assertEqual((domain.registration_state, domain.state), ("done", "pending"))
+        keys = domain.dns_record_ids.mapped("key")
+        self.assertIn("dkim:k1", keys)
+        self.assertNotIn("dkim:emboux", keys)
+        spf = domain.dns_record_ids.filtered(lambda r: r.key == "spf")
+        self.assertIn("include:memory.example", spf.expected)
+
+    def test_own_domains_have_no_registration(self):
+        domain = self.make_domain("own.example")
+        self.commit()
+        self.assertEqual(domain.provider_id, self.env.ref("emboux_mail_api.provider_own"))
+        self.assertFalse(self.row("own.example"))
+
+    def test_an_unreachable_provider_is_told_later_with_growing_pauses(self):
+        self.far.faults["register"] = Unreachable("the line is cut")
+        domain = self.make()
+        self.assertIn("the line is cut", domain.registration_error)
+        self.assertEqual(domain.registration_state, "pending")
+        first = self.row().next_try - self.now
+        self.later(minutes=1)
+        self.run_cron()
+        second = self.row().next_try - self.now
+        self.assertGreater(second, first)
+        calls = len(self.far.calls)
+        self.run_cron()
+        self.assertEqual(len(self.far.calls), calls, "not before its time")
+        del self.far.faults["register"]
+        self.later(hours=1)
+        self.run_cron()
+        self.assertEqual(domain.registration_state, "done")
+
+    def test_a_lost_answer_is_made_up_for(self):
+        self.far.faults["register"] = UnknownOutcome("no answer")
+        self.make()
+        del self.far.faults["register"]
+        self.later(hours=1)
+        self.run_cron()
+        self.assertEqual(self.row().state, "done")
+
+    def test_what_is_refused_fails_the_domain_and_is_said(self):
+        self.far.faults["register"] = Refused("it is somebody else's")
+        domain = self.make()
+        self.assertEqual((domain.state, domain.registration_state), ("failed", "refused"))
+        self.assertIn("somebody else", domain.state_reason)
+        self.assertIn("somebody else", domain.message_ids.mapped("body")[0]
+                      + "".join(domain.message_ids.mapped("body")))
+        self.run_cron()
+        self.assertEqual(len(self.far.calls), 1, "not repeated by itself")
+        del self.far.faults["register"]
+        domain.provider_id = domain.provider_id  # nothing new, nothing told
+        self.row()._wish("present")
+        self.run_cron()
+        self.assertEqual(domain.registration_state, "done")
+
+    def test_a_bad_key_is_the_providers_fault_and_all_wait_for_a_good_one(self):
+        self.far.faults["register"] = NotAuthorised("the key is not accepted")
+        first, second = self.make("p.example"), self.make("q.example")
+        self.assertEqual(self.provider.state, "error")
+        self.assertEqual([first.state, second.state], ["pending", "pending"])
+        del self.far.faults["register"]
+        self.provider.action_test()
+        self.commit()
+        self.assertEqual(
+            [first.registration_state, second.registration_state], ["done", "done"])
+
+    def test_one_providers_outage_holds_up_no_other_one(self):
+        other = self.env["emboux.provider"].create(
+            {"name": "Other", "kind": "mailgun", "region": "us", "sequence": 91})
+        further = MemoryProvider()
+        model = self.env.registry["emboux.provider"]
+        original = model._client
+        self.startPatcher(patch.object(
+            model, "_client",
+            lambda provider: further if provider.id == other.id else original(provider)))
+        self.far.faults["register"] = Unreachable("the line is cut")
+        names = [f"n{n}.example" for n in range(20)]
+        self.env["emboux.domain"].create(
+            [{"name": name, "backend_id": self.backend.id,
+              "provider_id": (other if n % 2 else self.provider).id}
+             for n, name in enumerate(names)])
+        self.env.flush_all()
+        self.env.cr.postcommit.clear()
+        self.run_cron()
+        self.assertEqual(len(further.domains), 10)
+        self.assertEqual(len(self.far.calls), 1, "the others would only wait too")
+
+    @mute_logger("odoo.addons.emboux_mail_api.models.registration_run")
+    def test_a_defect_here_is_no_end(self):
+        self.far.faults["register"] = ZeroDivisionError("a defect")
+        self.make()
+        self.assertEqual(self.row().state, "pending")
+        self.assertNotIn("a defect", self.row().error)
+
+
+class TestLeaving(RegistrationCase):
+    def test_deleted_there_after_the_domain_is_deleted_here(self):
+        domain = self.make()
+        domain.unlink()
+        self.assertIn("p.example", self.far.domains)
+        self.commit()
+        self.assertEqual(self.far.domains, {})
+        self.assertFalse(self.row())
+
+    def test_a_failure_halfway_is_shown_and_finished(self):
+        domain = self.make()
+        self.far.faults["delete"] = Unreachable("the line is cut")
+        domain.unlink()
+        self.commit()
+        row = self.row()
+        self.assertEqual((row.wish, row.state, row.domain_id.id), ("absent", "pending", False))
+        self.assertIn("the line is cut", row.error)
+        del self.far.faults["delete"]
+        self.later(hours=1)
+        self.run_cron()
+        self.assertFalse(self.row())
+        self.assertEqual(self.far.domains, {})
+
+    def test_added_again_before_it_was_removed(self):
+        domain = self.make()
+        self.far.faults["delete"] = Unreachable("the line is cut")
+        domain.unlink()
+        self.commit()
+        anew = self.make()
+        self.assertEqual(self.far.domains, {"p.example": None})
+        row = self.row()
+        self.assertEqual((row.wish, row.state, row.domain_id), ("present", "done", anew))
+        self.later(hours=1)
+        self.run_cron()
+        self.assertEqual(self.far.domains, {"p.example": None}, "the old wish is forgotten")
+
+    def test_added_again_while_it_is_being_removed(self):
+        domain = self.make()
+        domain.unlink()
+        self.env.flush_all()
+        self.far.during = lambda: (
+            self.make_domain("p.example", provider_id=self.provider.id), self.env.flush_all())
+        self.env.cr.postcommit.run()
+        self.env.invalidate_all()
+        self.later(hours=1)
+        self.run_cron()
+        self.assertEqual(self.far.domains, {"p.example": None})
+        self.assertEqual((self.row().wish, self.row().state), ("present", "done"))
+
+    def test_another_provider_takes_over_and_the_first_forgets(self):
+        domain = self.make()
+        domain.provider_id = self.env.ref("emboux_mail_api.provider_own")
+        self.commit()
+        self.assertEqual(self.far.domains, {})
+        self.assertFalse(self.row())
+        self.assertIn("dkim:emboux", domain.dns_record_ids.mapped("key"))
+
+
+class TestAsking(RegistrationCase):
+    def proven(self, name="p.example"):
+        domain = self.make(name)
+        domain.sudo().owned_since = self.now
+        self.far.verified.add(name)
+        self.row(name).next_poll = self.now
+        self.run_cron("_cron_poll")
+        return domain
+
+    def test_verified_by_the_provider_once_ownership_is_proven(self):
+        domain = self.make()
+        self.far.verified.add("p.example")
+        self.row().next_poll = self.now
+        self.run_cron("_cron_poll")
+        self.assertEqual(domain.state, "pending", "the provider's word is not enough")
+        domain.sudo().owned_since = self.now
+        self.row().next_poll = self.now
+        self.run_cron("_cron_poll")
+        self.assertEqual(domain.state, "verified")
+        self.assertEqual(domain.state_reason, "It is verified.")
+
+    def test_a_verified_one_is_asked_daily_and_not_made_to_look(self):
+        self.proven()
+        self.assertEqual(self.row().next_poll, self.now + timedelta(days=1))
+        self.later(days=1)
+        self.far.calls.clear()
+        self.run_cron("_cron_poll")
+        self.assertEqual(self.far.calls, [("status", "p.example")])
+
+    def test_lost_after_three_days_not_after_one(self):
+        domain = self.proven()
+        self.far.verified.clear()
+        for day in range(1, 4):
+            self.later(days=1)
+            with patch.object(fields.Date, "today", lambda: self.now.date()):
+                self.run_cron("_cron_poll")
+            self.assertEqual(domain.state, "verified" if day < 3 else "failed")
+
+    def test_amazon_is_asked_every_two_hours(self):
+        self.make()
+        self.provider.sudo().registration_ids  # noqa: B018 - read before its kind is another
+        self.env.cr.execute(
+            "UPDATE emboux_provider SET kind = 'ses' WHERE id = %s", [self.provider.id])
+        self.env.invalidate_all()
+        self.row().next_poll = self.now
+        self.run_cron("_cron_poll")
+        self.assertEqual(self.row().next_poll, self.now + timedelta(hours=2))
+
+    def test_removed_there_by_somebody_it_is_made_again(self):
+        self.proven()
+        self.far.domains.clear()
+        self.row().next_poll = self.now
+        self.run_cron("_cron_poll")
+        self.later(minutes=1)
+        self.run_cron()
+        self.assertEqual(self.far.domains, {"p.example": None})
+
+    def test_an_outage_changes_no_verdict(self):
+        domain = self.proven()
+        self.far.faults["status"] = Unreachable("the line is cut")
+        self.row().next_poll = self.now
+        self.run_cron("_cron_poll")
+        self.assertEqual((domain.state, self.row().verdict), ("verified", "verified"))
+        self.assertIn("the line is cut", self.row().error)
+        self.assertGreater(self.row().next_poll, self.now)
+
+
+class TestSending(RegistrationCase):
+    def refusal(self, login):
+        return self.rows("SELECT action FROM emboux_mail.outbound WHERE login = %s", login)
+
+    def logins(self, name):
+        return self.rows("SELECT login FROM emboux_mail.relay_logins WHERE domain = %s", name)
+
+    def test_no_mail_before_activate_all_after(self):
+        domain = self.make(state="verified")
+        self.make_mailbox("ann", domain)
+        [(sentence,)] = self.refusal("ann@p.example")
+        self.assertTrue(sentence.startswith("554 5.7.1 ") and "activate" in sentence)
+        self.assertIn("activate", domain.sending_note)
+        self.assertEqual(self.logins("p.example"), [])
+        row = domain._want_sending()
+        self.commit()
+        self.assertTrue(row.credential_at)
+        self.assertEqual(self.refusal("ann@p.example"), [])
+        password = self.far.credentials["p.example"]
+        self.assertEqual(len(password), 32)
+        self.assertEqual(self.logins("p.example"), [(f"emboux@p.example:{password}",)])
+        transport = self.rows(
+            "SELECT transport FROM emboux_mail.relays WHERE domain = %s", "p.example")
+        self.assertEqual(transport, [("relay-implicit:[smtp.eu.mailgun.org]:465",)])
+        self.assertFalse(domain.sending_note)
+        calls = len(self.far.calls)
+        self.assertFalse(domain._want_sending())
+        self.commit()
+        self.assertEqual(len(self.far.calls), calls, "idempotent")
+
+    def test_a_subdomain_gets_its_login_at_once(self):
+        parent = self.make(state="verified", is_wildcard=True)
+        child = self.make_domain("shop.p.example")
+        self.commit()
+        self.assertEqual(child.provider_id, parent.provider_id)
+        self.assertEqual(self.far.domains["shop.p.example"], "p.example")
+        self.assertTrue(self.far.credentials["shop.p.example"])
+        self.assertEqual(child.state, "verified")
+
+    def test_subdomains_go_with_their_parent_to_another_provider(self):
+        parent = self.make(state="verified", is_wildcard=True)
+        child = self.make_domain("shop.p.example")
+        self.commit()
+        own = self.env.ref("emboux_mail_api.provider_own")
+        parent.provider_id = own
+        self.commit()
+        self.assertEqual(child.provider_id, own)
+        self.assertEqual(self.far.domains, {})
+
+    def test_each_look_up_of_postfix_has_an_index(self):
+        self.make(state="verified")
+        self.env.cr.execute("SET LOCAL enable_seqscan = off")
+        for view in ("relays", "relay_logins"):
+            plan = "\n".join(row[0] for row in self.rows(
+                f"EXPLAIN SELECT * FROM emboux_mail.{view} WHERE domain = 'p.example'"))
+            self.assertIn("emboux_domain", plan)
+            self.assertNotIn("Seq Scan on emboux_domain", plan)
+
+
+class TestProviders(RegistrationCase):
+    def test_keys_are_for_system_users_alone(self):
+        manager = new_test_user(self.env, "pm", groups="emboux_core.group_manager")
+        provider = self.provider.with_user(manager)
+        self.assertEqual(provider.name, "Memory")
+        for field in ("api_key", "access_key", "smtp_password", "endpoint"):
+            with self.assertRaises(AccessError):
+                provider.read([field])
+        with self.assertRaises(AccessError):
+            provider.name = "Mine"
+        self.make()
+        self.assertTrue(self.row().with_user(manager).name)
+        with self.assertRaises(AccessError):
+            self.row().with_user(manager).wish = "absent"
+
+    def test_the_key_does_not_follow_to_another_address(self):
+        self.provider.sudo().api_key = "secret"
+        admin = new_test_user(self.env, "pa", groups="emboux_core.group_admin")
+        self.provider.with_user(admin).region = "us"
+        self.assertFalse(self.provider.sudo().api_key)
+
+    def test_addresses_and_regions_are_checked(self):
+        for values in ({"region": "mars"}, {"endpoint": "http://10.0.0.1/"},
+                       {"webhook_url": "ftp://platform.example"}):
+            with self.assertRaises(ValidationError):
+                self.provider.write(values)
+
+    def test_one_with_domains_stays(self):
+        self.make()
+        with self.assertRaises(UserError):
+            self.provider.unlink()
+        with self.assertRaises(AccessError):
+            self.provider.kind = "ses"
+
+    def test_a_customer_chooses_no_provider(self):
+        partner = self.env["res.partner"].create({"name": "Customer"})
+        customer = self.env["emboux.customer"].create({"partner_id": partner.id})
+        key, _secret = self.env["emboux.api.key"]._make(
+            {"name": "k", "role": "customer", "partner_id": partner.id})
+        self.assertTrue(customer)
+        user = key.sudo().user_id
+        with self.assertRaises(AccessError):
+            self.env["emboux.domain"].with_user(user).create(
+                {"name": "c.example", "provider_id": self.provider.id})
+        domain = self.env["emboux.domain"].with_user(user).create({"name": "c.example"})
+        self.assertEqual(domain.sudo().provider_id.kind, "dkim")

@@ -1,0 +1,267 @@
+from datetime import timedelta
+
+from freezegun import freeze_time
+
+from odoo import fields
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import new_test_user, tagged
+
+from odoo.addons.emboux_core.dns.judge import Verdict
+from odoo.addons.emboux_core.dns.lookup import DomainCheck
+
+from .common import PlatformCase
+
+NOW = "2026-03-10 09:00:00"
+
+
+@tagged("post_install", "-at_install")
+class VerificationCase(PlatformCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.owner = cls.env["res.partner"].create(
+            {"name": "Owner", "email": "owner@unit-owner.example"})
+        cls.responsible = new_test_user(
+            cls.env, "responsible", groups="emboux_core.group_manager", email="r@unit.example")
+
+    def make(self, name, **values):
+        return self.make_domain(
+            name, partner_id=self.owner.id, user_id=self.responsible.id, **values)
+
+    def look(self, domain, missing=(), unknown=(), day=0):
+        """What a look-up on a later day finds."""
+        verdicts = [
+            Verdict(
+                record.key,
+                "missing" if record.key in missing
+                else "unknown" if record.key in unknown else "ok",
+            )
+            for record in domain.dns_record_ids
+        ]
+        with freeze_time(fields.Datetime.to_datetime(NOW) + timedelta(days=day)):
+            domain._store_check(DomainCheck(domain.name, tuple(verdicts), "ns (192.0.2.1)"))
+
+    def steps(self, domain):
+        return domain.step_ids.sorted("id").mapped("state")
+
+
+class TestStates(VerificationCase):
+    def test_each_step_has_its_time_and_reason(self):
+        domain = self.make("steps.example")
+        self.assertEqual(domain.state, "pending")
+        self.look(domain)
+        domain.action_suspend()
+        domain.action_activate()
+        self.assertEqual(
+            self.steps(domain), ["pending", "verified", "suspended", "verified"])
+        for step in domain.step_ids:
+            self.assertTrue(step.reason and step.happened_at)
+        self.assertIn("All required DNS records", domain.step_ids.sorted("id")[1].reason)
+        self.assertIn(self.env.user.name, domain.step_ids.sorted("id")[2].reason)
+        self.assertTrue(domain.state_since)
+
+    def test_owner_and_responsible_are_told_of_success(self):
+        domain = self.make("told.example")
+        self.look(domain)
+        told = domain.message_ids.notified_partner_ids
+        self.assertIn(self.owner, told)
+        self.assertIn(self.responsible.partner_id, told)
+        activity = domain.activity_ids.filtered(lambda a: a.user_id == self.responsible)
+        self.assertIn("told.example is verified", activity.summary)
+
+    def test_one_flaky_look_up_takes_nothing_away(self):
+        domain = self.make("flaky.example")
+        self.look(domain)
+        self.look(domain, missing=("spf",), day=1)
+        self.assertEqual((domain.state, domain.failing_days), ("verified", 1))
+        self.look(domain, day=2)
+        self.assertEqual((domain.state, domain.failing_days), ("verified", 0))
+
+    def test_several_failures_on_one_day_count_once(self):
+        domain = self.make("oneday.example")
+        self.look(domain)
+        for _time in range(5):
+            self.look(domain, missing=("spf",), day=1)
+        self.assertEqual((domain.state, domain.failing_days), ("verified", 1))
+
+    def test_lost_on_the_third_different_day_and_said_why(self):
+        domain = self.make("lost.example")
+        self.look(domain)
+        for day in (1, 2):
+            self.look(domain, missing=("spf",), day=day)
+            self.assertEqual(domain.state, "verified")
+        before = domain.message_ids
+        self.look(domain, missing=("spf",), day=5)
+        self.assertEqual(domain.state, "failed")
+        self.assertIn("TXT lost.example", domain.state_reason)
+        told = (domain.message_ids - before).notified_partner_ids
+        self.assertIn(self.owner, told)
+        warning = self.env.ref("mail.mail_activity_data_warning")
+        self.assertIn(warning, domain.activity_ids.activity_type_id)
+        may_send = self.rows("SELECT may_send FROM emboux_mail.hosted WHERE id = %s", domain.id)
+        self.assertEqual(may_send, [(False,)])
+
+    def test_days_without_an_answer_do_not_count(self):
+        domain = self.make("silent.example")
+        self.look(domain)
+        keys = domain.dns_record_ids.mapped("key")
+        for day in range(1, 6):
+            self.look(domain, unknown=keys, day=day)
+        self.assertEqual((domain.state, domain.failing_days), ("verified", 0))
+
+    def test_the_proof_of_ownership_may_be_taken_out_once_it_was_given(self):
+        domain = self.make("proof.example")
+        self.look(domain)
+        for day in range(1, 6):
+            self.look(domain, missing=("verification",), day=day)
+        self.assertEqual(domain.state, "verified")
+
+    def test_a_failed_domain_comes_back_by_itself(self):
+        domain = self.make("back.example")
+        self.look(domain)
+        for day in (1, 2, 3):
+            self.look(domain, missing=("spf",), day=day)
+        self.assertEqual(domain.state, "failed")
+        self.look(domain, day=4)
+        self.assertEqual((domain.state, domain.failing_days), ("verified", 0))
+
+    def test_what_was_verified_by_hand_is_not_lost_by_its_dns(self):
+        domain = self.make("hand.example", state="verified")
+        for day in range(5):
+            self.look(domain, missing=("spf",), day=day)
+        self.assertEqual(domain.state, "verified")
+
+    def test_a_suspended_domain_that_becomes_verified_stays_suspended(self):
+        domain = self.make("frozen.example")
+        domain.action_suspend()
+        self.look(domain)
+        self.assertEqual((domain.state, domain.state_before), ("suspended", "verified"))
+        domain.action_activate()
+        self.assertEqual(domain.state, "verified")
+
+    def test_nobody_writes_a_step_or_a_reason(self):
+        domain = self.make("nobody.example")
+        for user in (self.responsible, self.env.ref("base.user_admin")):
+            with self.assertRaises(AccessError):
+                domain.with_user(user).state_reason = "because"
+            with self.assertRaises(AccessError):
+                domain.step_ids[0].with_user(user).reason = "because"
+
+
+class TestClaims(VerificationCase):
+    def test_a_claim_that_nobody_proves_runs_out(self):
+        with freeze_time(NOW):
+            domain = self.make("claim.example")
+        self.look(domain, missing=("verification",), day=13)
+        self.assertEqual(domain.state, "pending")
+        self.look(domain, missing=("verification",), day=15)
+        self.assertEqual(domain.state, "failed")
+        self.assertIn("14 days", domain.state_reason)
+
+    def test_a_claim_that_ran_out_gives_way_to_somebody_else(self):
+        with freeze_time(NOW):
+            domain = self.make("displaced.example")
+        self.make_mailbox("ann", domain)
+        self.look(domain, missing=("verification",), day=15)
+        other = self.env["res.partner"].create({"name": "Real owner"})
+        anew = self.make_domain("displaced.example", partner_id=other.id)
+        self.assertFalse(domain.exists())
+        self.assertEqual(anew.partner_id, other)
+        self.assertFalse(anew.mailbox_ids)
+
+    def test_a_claim_that_still_runs_or_was_proven_gives_way_to_nobody(self):
+        running = self.make("running.example")
+        proven = self.make("proven.example")
+        self.look(proven)
+        for day in (1, 2, 3):
+            self.look(proven, missing=("spf",), day=day)
+        self.assertEqual(proven.state, "failed")
+        for domain in (running, proven):
+            self.assert_taken(
+                "emboux.domain", lambda d=domain: self.make_domain(d.name), "on the backend")
+
+    def test_a_public_suffix_is_nobodys(self):
+        for name in ("co.uk", "github.io", "xn--55qx5d.cn"):
+            with self.assertRaisesRegex(ValidationError, "public suffix"):
+                self.make_domain(name)
+        self.assertTrue(self.make_domain("somebody.co.uk"))
+
+
+class TestParents(VerificationCase):
+    def setUp(self):
+        super().setUp()
+        self.parent = self.make("wild.example")
+        self.look(self.parent)
+        self.parent.is_wildcard = True
+        self.child = self.make_domain("shop.wild.example")
+        self.make_mailbox("ann", self.child)
+
+    def lose(self):
+        for day in (1, 2, 3):
+            self.look(self.parent, missing=("spf",), day=day)
+
+    def may_send(self):
+        return self.rows("SELECT may_send FROM emboux_mail.hosted WHERE id = %s", self.child.id)
+
+    def test_a_subdomain_follows_its_parent_both_ways(self):
+        self.assertEqual(self.child.state, "verified")
+        self.assertIn("wild.example", self.child.state_reason)
+        self.lose()
+        self.assertEqual((self.parent.state, self.child.state), ("failed", "pending"))
+        self.assertIn("wild.example", self.child.state_reason)
+        self.assertEqual(self.may_send(), [(False,)])
+        self.look(self.parent, day=4)
+        self.assertEqual((self.parent.state, self.child.state), ("verified", "verified"))
+        self.assertEqual(self.may_send(), [(True,)])
+
+    def test_a_suspended_parent_stops_its_subdomains_and_loses_none(self):
+        self.parent.action_suspend()
+        self.assertEqual((self.child.state, self.may_send()), ("verified", [(False,)]))
+        self.parent.action_activate()
+        self.assertEqual(self.may_send(), [(True,)])
+
+    def test_a_suspended_subdomain_stays_so_whatever_becomes_of_its_parent(self):
+        self.child.action_suspend()
+        self.lose()
+        self.look(self.parent, day=4)
+        self.assertEqual(self.child.state, "suspended")
+        self.child.action_activate()
+        self.assertEqual(self.child.state, "verified")
+
+    def test_what_dissolving_does_is_said_before_and_done_after(self):
+        with self.assertRaisesRegex(UserError, r"shop.wild.example \(1 mailboxes\)"):
+            self.parent._set_parent(self.parent.browse(), False)
+        self.assertTrue(self.parent.is_wildcard)
+        action = self.parent.with_context(change="dissolve").action_change_parent()
+        wizard = self.env["emboux.parent.change"].with_context(**action["context"]).create({})
+        self.assertIn("shop.wild.example", wizard.consequences)
+        self.assertEqual(self.child.parent_id, self.parent, "nothing is done by looking")
+        wizard.action_apply()
+        self.assertFalse(self.parent.is_wildcard or self.child.parent_id)
+        self.assertEqual((self.child.state, self.child.owned_since), ("pending", False))
+        self.assertIn("verification", self.child.dns_record_ids.mapped("key"))
+
+    def test_detaching_one_leaves_the_others(self):
+        other = self.make_domain("blog.wild.example")
+        action = self.child.with_context(change="detach").action_change_parent()
+        wizard = self.env["emboux.parent.change"].with_context(**action["context"]).create({})
+        self.assertIn("shop.wild.example", wizard.consequences)
+        self.assertNotIn("blog", wizard.consequences)
+        wizard.action_apply()
+        self.assertFalse(self.child.parent_id)
+        self.assertEqual(other.parent_id, self.parent)
+        self.assertTrue(self.parent.is_wildcard)
+
+    def test_taking_back_the_verification_says_whom_it_hits(self):
+        action = self.parent.with_context(change="unverify").action_change_parent()
+        wizard = self.env["emboux.parent.change"].with_context(**action["context"]).create({})
+        self.assertIn("shop.wild.example", wizard.consequences)
+        self.assertIn("keeps taking mail", wizard.consequences)
+        wizard.action_apply()
+        self.assertEqual((self.parent.state, self.child.state), ("pending", "pending"))
+
+    def test_a_manager_takes_no_verification_back(self):
+        wizard = self.env["emboux.parent.change"].with_user(self.responsible).create(
+            {"domain_id": self.parent.id, "change": "unverify"})
+        with self.assertRaises(AccessError):
+            wizard.action_apply()

@@ -1,0 +1,288 @@
+"""Domains at a provider: registered, verified, sending by its relay, deleted; and crashes."""
+
+import smtplib
+import time
+import urllib.error
+
+import dkim
+import pytest
+from support.mail_client import eventually
+from support.odoo_client import OdooError
+from support.relay import Relay
+from support.zone import txt_of
+
+from odoo.addons.emboux_core.tests.http_server import answer
+from odoo.addons.emboux_mail_api.tests.mailgun_server import MailgunServer
+from odoo.addons.emboux_mail_api.tests.ses_server import ACCESS_KEY, SECRET_KEY, SesServer
+
+KEY = "key-of-the-tests-0123456789"
+HOOK = "https://platform.example/emboux/v1/webhooks/mailgun"
+
+
+@pytest.fixture(scope="module")
+def mailgun():
+    server = MailgunServer(KEY).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def relay(state, mailgun):
+    def is_known(login, password):
+        local, _at, domain = login.partition("@")
+        return mailgun.credentials.get(domain, {}).get(local) == password
+
+    server = Relay(state.path("tls", "cert.pem"), state.path("tls", "key.pem"), is_known).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def provider(odoo, mailgun, relay):
+    odoo("ir.config_parameter").set_param("emboux_core.backend_allow_private", "True")
+    provider = odoo("emboux.provider").create(
+        {
+            "name": "Mailgun of the tests", "kind": "mailgun", "region": "eu", "api_key": KEY,
+            "endpoint": f"http://127.0.0.1:{mailgun.port}", "webhook_url": HOOK,
+            "relay_host": "localhost", "relay_port": relay.port, "sequence": 90,
+        }
+    )
+    odoo("emboux.provider").action_test([provider])
+    [row] = odoo("emboux.provider").read([provider], ["state", "state_message"])
+    assert row["state"] == "connected", row
+    return provider
+
+
+@pytest.fixture
+def at_mailgun(odoo, hosting, mailgun, provider):
+    """A domain that Mailgun has verified; returns (id, name)."""
+
+    def make(prefix="mg", **values):
+        domain, name = hosting.domain(prefix, verified=False, provider_id=provider, **values)
+        mailgun.in_dns.add(name)
+        hosting.publish(domain)
+        odoo("emboux.domain").action_check_now([domain])
+        [row] = odoo("emboux.domain").read([domain], ["state", "state_reason"])
+        assert row["state"] == "verified", row
+        return domain, name
+
+    return make
+
+
+def registration(odoo, name):
+    return odoo("emboux.registration").search_read(
+        [("name", "=", name)], ["state", "verdict", "wish", "error", "domain_id", "login"]
+    )
+
+
+def test_creation_registers_at_the_provider_and_shows_its_records(odoo, hosting, mailgun, provider):
+    domain, name = hosting.domain("reg", verified=False, provider_id=provider)
+    assert name in mailgun.domains, "told as soon as it was saved"
+    assert mailgun.webhooks[name]["permanent_fail"] == [HOOK]
+    records = odoo("emboux.dns.record").search_read(
+        [("domain_id", "=", domain)], ["name", "record_type", "expected", "level"])
+    values = {(r["record_type"], r["name"]): r["expected"] for r in records}
+    assert values["TXT", f"k1._domainkey.{name}"].startswith("k=rsa;")
+    assert "include:mailgun.org" in values["TXT", name]
+    assert not any("emboux._domainkey" in r["name"] for r in records), "Mailgun signs"
+    [row] = odoo("emboux.domain").read([domain], ["state"])
+    assert row["state"] == "pending"
+
+
+def test_verified_by_the_provider_and_by_the_proof_of_ownership(odoo, hosting, mailgun, provider):
+    domain, name = hosting.domain("own", verified=False, provider_id=provider)
+    mailgun.in_dns.add(name)  # somebody before had it at this account
+    odoo("emboux.domain").action_check_now([domain])
+    [row] = odoo("emboux.domain").read([domain], ["state"])
+    assert row["state"] == "pending", "the provider's word alone does not make it yours"
+    hosting.publish(domain)
+    odoo("emboux.domain").action_check_now([domain])
+    [row] = odoo("emboux.domain").read([domain], ["state", "step_ids"])
+    assert row["state"] == "verified"
+    steps = odoo("emboux.domain.step").read(row["step_ids"], ["state", "reason", "happened_at"])
+    assert [step["state"] for step in steps] == ["verified", "pending"]
+    assert all(step["reason"] and step["happened_at"] for step in steps)
+
+
+def test_mail_leaves_by_the_relay_with_the_login_that_activate_makes(
+    hosting, mail, mailgun, relay, master, at_mailgun
+):
+    domain, name = at_mailgun()
+    hosting.mailbox(domain, "ann")
+    ann = f"ann@{name}"
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        mail.submit(ann, hosting.PASSWORD, "bob@outside.example", f"before {name}")
+    [(code, sentence)] = refused.value.recipients.values()
+    assert code == 554 and b"activate its sending" in sentence
+
+    for _twice in range(2):
+        answer = master.put(f"/domains/{name}/activate")
+        assert answer.status_code == 200, answer.text
+    assert list(mailgun.credentials[name]) == ["emboux"]
+
+    mail.submit(ann, hosting.PASSWORD, "bob@outside.example", f"after {name}")
+    [taken] = eventually(
+        "mail at the relay", lambda: [t for t in relay.taken if t.sender == ann])
+    assert (taken.login, taken.recipients) == (f"emboux@{name}", ("bob@outside.example",))
+    assert f"after {name}" not in mail.outside_subjects(), "not by any other way"
+    assert b"DKIM-Signature" not in taken.content, "the provider signs"
+
+
+def test_a_subdomain_sends_within_seconds_signed_by_its_parent(hosting, mail, status):
+    _parent, name = hosting.domain("wild", is_wildcard=True)
+    began = time.monotonic()
+    child, child_name = hosting.domain(name=f"shop.{name}", verified=False)
+    hosting.mailbox(child, "ann")
+    mail.submit(f"ann@{child_name}", hosting.PASSWORD, "bob@outside.example", f"sub {name}")
+    raw = mail.outside(f"sub {name}")
+    assert time.monotonic() - began < 10
+    assert f"d={name};" in raw.decode().replace("\n\t", " ").replace("\r", "")
+    assert dkim.verify(raw, dnsfunc=txt_of(status))
+
+
+def test_register_subdomain_is_all_that_is_needed(odoo, hosting, mail, mailgun, relay, master,
+                                                  at_mailgun):
+    _parent, name = at_mailgun("mgw", is_wildcard=True)
+    child = f"shop.{name}"
+    first = master.post(f"/domains/{child}/register-subdomain")
+    assert first.status_code == 201, first.text
+    assert master.post(f"/domains/{child}/register-subdomain").status_code == 200
+    assert child in mailgun.domains and mailgun.credentials[child]
+    [row] = odoo("emboux.domain").search_read([("name", "=", child)], ["id", "state"])
+    assert row["state"] == "verified"
+    hosting.mailbox(row["id"], "ann")
+    mail.submit(f"ann@{child}", hosting.PASSWORD, "bob@outside.example", f"sub of {name}")
+    [taken] = eventually("mail of the subdomain at the relay",
+                         lambda: [t for t in relay.taken if t.sender == f"ann@{child}"])
+    assert taken.login == f"emboux@{child}"
+
+
+def test_register_subdomain_says_when_the_provider_is_away(odoo, mailgun, master, at_mailgun):
+    _parent, name = at_mailgun("mga", is_wildcard=True)
+    child = f"away.{name}"
+    mailgun.fault("POST", "/v4/domains", *[answer(503, {"message": "busy"})] * 12)
+    refused = master.post(f"/domains/{child}/register-subdomain")
+    assert refused.status_code == 503 and "Retry-After" in refused.headers, refused.text
+    mailgun._faults.clear()
+    assert master.post(f"/domains/{child}/register-subdomain").status_code in (200, 201)
+    assert child in mailgun.domains
+
+
+def test_delete_and_create_leave_no_orphan(odoo, hosting, mailgun, provider):
+    domain, name = hosting.domain("again", verified=False, provider_id=provider)
+    odoo("emboux.domain").unlink([domain])
+    assert name not in mailgun.domains
+    assert not registration(odoo, name)
+    hosting.domain(name=name, verified=False, provider_id=provider)
+    assert name in mailgun.domains
+    [row] = registration(odoo, name)
+    assert (row["state"], row["wish"]) == ("done", "present")
+
+
+def test_what_the_provider_refuses_is_shown_in_words(odoo, hosting, mailgun, provider):
+    mailgun.elsewhere.add("taken-elsewhere.example")
+    domain, _name = hosting.domain(
+        name="taken-elsewhere.example", verified=False, provider_id=provider)
+    [row] = odoo("emboux.domain").read(
+        [domain], ["state", "state_reason", "registration_error"])
+    assert row["state"] == "failed"
+    assert "already taken" in row["state_reason"] and "already taken" in row["registration_error"]
+
+
+def test_amazon_verifies_by_its_cnames_and_takes_mail_with_the_accounts_login(
+    odoo, hosting, mail, state
+):
+    ses = SesServer().start()
+    relay = Relay(
+        state.path("tls", "cert.pem"), state.path("tls", "key.pem"), account_wide=True,
+        is_known=lambda login, password: (login, password) == ("AKIASMTP", "smtp-password-1"),
+    ).start()
+    try:
+        provider = odoo("emboux.provider").create(
+            {
+                "name": "Amazon of the tests", "kind": "ses", "region": "eu-west-1",
+                "access_key": ACCESS_KEY, "api_key": SECRET_KEY, "endpoint": ses.url,
+                "relay_host": "localhost", "relay_port": relay.port, "sequence": 91,
+            }
+        )
+        domain, name = hosting.domain("ses", verified=False, provider_id=provider)
+        records = odoo("emboux.dns.record").search_read(
+            [("domain_id", "=", domain), ("record_type", "=", "CNAME"),
+             ("level", "=", "required")], ["expected"])
+        assert len(records) == 3
+        assert all(r["expected"].endswith(".dkim.amazonses.com.") for r in records)
+        hosting.publish(domain)
+        odoo("emboux.domain").action_check_now([domain])
+        fields = ["state", "sending_note"]
+        [row] = odoo("emboux.domain").read([domain], fields)
+        assert row["state"] == "pending"
+        ses.identity(name, "SUCCESS", verified=True)
+        odoo("emboux.domain").action_check_now([domain])
+        [row] = odoo("emboux.domain").read([domain], fields)
+        assert row["state"] == "verified" and "no SMTP login" in row["sending_note"]
+        hosting.mailbox(domain, "ann")
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            mail.submit(f"ann@{name}", hosting.PASSWORD, "bob@outside.example", "too early")
+        odoo("emboux.provider").write(
+            [provider], {"smtp_login": "AKIASMTP", "smtp_password": "smtp-password-1"})
+        mail.submit(f"ann@{name}", hosting.PASSWORD, "bob@outside.example", f"by {name}")
+        [taken] = eventually("mail at the relay of Amazon", lambda: relay.taken)
+        assert (taken.login, taken.sender) == ("AKIASMTP", f"ann@{name}")
+        odoo("emboux.domain").write([domain], {"active": False})
+        boxes = odoo("emboux.mailbox").search([("domain_id", "=", domain)])
+        odoo("emboux.mailbox").write(boxes, {"active": False})
+        odoo("emboux.mailbox").unlink(boxes)
+        odoo("emboux.domain").unlink([domain])
+        assert ses.ask_moto("GET", f"/v2/email/identities/{name}")[0] == 404
+    finally:
+        relay.stop()
+        ses.stop()
+
+
+REGISTER = ("register:claimed", "register:called", "register:credential", "register:noting")
+DELETE = ("delete:claimed", "delete:called", "delete:noting")
+
+
+def run_cron(odoo):
+    [cron] = odoo("ir.model.data").search_read(
+        [("module", "=", "emboux_mail_api"), ("name", "=", "ir_cron_registrations")], ["res_id"])
+    try:
+        odoo("ir.cron").method_direct_trigger([cron["res_id"]])
+    except OdooError as error:
+        assert "already executing" in str(error)  # the world's own scheduler was quicker
+
+
+def disagreement(odoo, mailgun, name):
+    """What Odoo and the provider do not agree about, as a sentence, or an empty string."""
+    domains = odoo("emboux.domain").search_read([("name", "=", name)], ["provider_id"])
+    rows = registration(odoo, name)
+    if bool(domains) != (name in mailgun.domains):
+        return f"domain {domains}, at Mailgun {name in mailgun.domains}"
+    if [r["state"] for r in rows] != ["done"] * len(domains):
+        return f"registrations {rows}"
+    return ""
+
+
+@pytest.mark.parametrize("point", REGISTER)
+def test_killed_while_registering(odoo, hosting, mailgun, second_odoo, at_mailgun, point):
+    _parent, name = at_mailgun("kill", is_wildcard=True)
+    client = second_odoo.start(EMBOUX_FAULT=point)
+    child = f"{point.replace(':', '-')}.{name}"
+    with pytest.raises((urllib.error.URLError, ConnectionError)):
+        client("emboux.domain").create({"name": child, "backend_id": hosting.backend})
+    second_odoo.stop()
+    assert odoo("emboux.domain").search([("name", "=", child)]), "saved before the call"
+    eventually("agreement", lambda: run_cron(odoo) or not disagreement(odoo, mailgun, child))
+    assert mailgun.credentials[child], "it may send"
+
+
+@pytest.mark.parametrize("point", DELETE)
+def test_killed_while_deleting(odoo, hosting, mailgun, second_odoo, provider, point):
+    domain, name = hosting.domain("del", verified=False, provider_id=provider)
+    assert not disagreement(odoo, mailgun, name)
+    client = second_odoo.start(EMBOUX_FAULT=point)
+    with pytest.raises((urllib.error.URLError, ConnectionError)):
+        client("emboux.domain").unlink([domain])
+    second_odoo.stop()
+    eventually("agreement", lambda: run_cron(odoo) or not disagreement(odoo, mailgun, name))
+    assert name not in mailgun.domains and not registration(odoo, name)
