@@ -43,8 +43,8 @@ class Backend(models.Model):
         return self.env.cr.fetchall() if self.env.cr.description else []
 
     def _domain_token(self, name):
-        domain = self.env["emboux.domain"].with_context(active_test=False).search(
-            [("name", "=", name), ("backend_id", "=", self.id)], limit=1
+        domain = self.env["emboux.domain"].with_context(active_test=False).search_fetch(
+            [("name", "=", name), ("backend_id", "=", self.id)], ["token"], limit=1
         )
         return domain.token
 
