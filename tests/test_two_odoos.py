@@ -2,12 +2,14 @@
 
 import time
 
+import psycopg2
 import pytest
 from parts import odoo_server, postgres
 from parts.supervisor import Service, Supervisor, listening
-from support.api_client import done
+from support.api_client import Heard, done
 from support.mail_client import eventually
 from support.odoo_client import Odoo, OdooError
+from support.traces import NEEDED_ANYWHERE, assert_clean, in_tables
 
 DATABASE = "customer"
 PASSWORD = "a password chosen at B"
@@ -150,3 +152,20 @@ def test_drift_is_found_and_mended_both_ways(customer_odoo, domain, backend):
     assert found["quota_mb"] == 7
     customer_odoo("emboux.backend").action_compare([backend[0]])
     assert not customer_odoo("emboux.drift").search([("name", "like", f"@{name}")])
+
+
+def test_no_secret_has_stayed_at_b(customer_odoo, domain, state, status):
+    """The last one: the database is dropped after it."""
+    password = f"said at B {time.time_ns()}"
+    customer_odoo("emboux.mailbox").create(
+        {"domain_id": domain[0], "local_part": "secret", "password": password})
+    connection = psycopg2.connect(
+        host="127.0.0.1", port=status["postgres"]["port"], dbname=DATABASE, user="odoo",
+        password=state.secret("odoo"))
+    with connection.cursor() as cursor:
+        texts = in_tables(cursor, NEEDED_ANYWHERE)
+    connection.close()
+    assert password in Heard.secrets and PASSWORD in Heard.secrets
+    assert f"secret@{domain[1]}" in texts["emboux_operation"]
+    assert "Mailbox created" in texts["mail_message"]
+    assert_clean(texts, Heard.secrets)

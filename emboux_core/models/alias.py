@@ -70,7 +70,10 @@ class Alias(models.Model):
                 vals["local_part"] = False
             else:
                 vals["local_part"] = self._normalise_local_part(vals.get("local_part") or "")
-        return super().create(vals_list)
+        aliases = super(Alias, self.with_context(mail_create_nolog=True)).create(vals_list)
+        aliases = aliases.with_env(self.env)
+        aliases._log_creation(self.env._("Alias created"))
+        return aliases
 
     def write(self, vals):
         vals = self._guard_write(vals)

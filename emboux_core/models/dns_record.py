@@ -10,7 +10,8 @@ class DnsRecord(models.Model):
     _rec_name = "name"
 
     domain_id = fields.Many2one("emboux.domain", required=True, index=True, ondelete="cascade")
-    company_id = fields.Many2one(related="domain_id.company_id", store=True, index=True)
+    company_id = fields.Many2one(related="domain_id.company_id", store=True, index=True,
+                                 precompute=True)
     sequence = fields.Integer(default=10)
     key = fields.Char(required=True, help="What the record is for, the same over time.")
     record_type = fields.Selection(

@@ -20,6 +20,7 @@ from .. import keys
 _logger = logging.getLogger(__name__)
 logging.getLogger("werkzeug").addFilter(keys.RedactKeys())
 
+WRONG_ADDRESS = "This key may not be used from your address"
 USED_EVERY = timedelta(minutes=1)  # how exactly "last used" is kept
 
 
@@ -43,6 +44,7 @@ class Bearer:
     area: str
     domain_name: str | None
     mailboxes_limited: bool
+    aliases_limited: bool
     token: str = field(repr=False)
 
 
@@ -242,6 +244,7 @@ class ApiKey(models.Model):
             """SELECT k.id, k.user_id, k.role, k.partner_id, k.read_only, k.area, k.domain_name,
                       k.token_hash, k.networks, k.expires_at, k.revoked_at, k.last_used,
                       coalesce(c.mailbox_limit, 0) > 0 AS mailboxes_limited,
+                      coalesce(c.alias_limit, 0) > 0 AS aliases_limited,
                       now() AT TIME ZONE 'UTC' AS now
                  FROM emboux_api_key k LEFT JOIN emboux_customer c USING (partner_id)
                 WHERE k.token_hash = %s""",
@@ -258,14 +261,14 @@ class ApiKey(models.Model):
             caller = ipaddress.ip_address(address)
             caller = getattr(caller, "ipv4_mapped", None) or caller
             if not any(caller in ipaddress.ip_network(network) for network in networks):
-                raise AddressRefused("This key may not be used from your address")
+                raise AddressRefused(WRONG_ADDRESS)
         if not row["last_used"] or row["now"] - row["last_used"] > USED_EVERY:
             self._note_use(row["id"], row["now"], address)
         return Bearer(
             **{
                 name: row[name]
                 for name in ("id", "user_id", "role", "partner_id", "area", "domain_name",
-                             "mailboxes_limited")
+                             "mailboxes_limited", "aliases_limited")
             },
             read_only=bool(row["read_only"]),
             token=token,

@@ -1,3 +1,5 @@
+from markupsafe import Markup, escape
+
 from odoo import api, fields, models
 from odoo.http import request
 
@@ -53,6 +55,8 @@ class Audit(models.Model):
 
 
 class Audited(models.AbstractModel):
+    """Leaves a line in the audit trail, and on the record's chatter where it has one."""
+
     _name = "emboux.audited"
     _description = "Leaves an Audit Trail"
 
@@ -140,31 +144,82 @@ class Audited(models.AbstractModel):
         precommit.data["emboux.audit"] += entries
 
     def _audit_flush(self):
+        entries = self.env.cr.precommit.data.pop("emboux.audit", [])
+        notes = [entry.pop("note") for entry in entries]
         # as superuser: nobody else writes the trail
-        trail = self.env["emboux.audit"].sudo()
-        trail.create(self.env.cr.precommit.data.pop("emboux.audit", []))
+        self.env["emboux.audit"].sudo().create(entries)
+        self._audit_note(entries, notes)
+
+    def _audit_note(self, entries, notes):
+        """One note by one author on each chatter: what Odoo's own tracking does not tell.
+
+        Who is new has a line that says so, who is gone has no chatter.
+        """
+        silent = {(e["model"], e["res_id"]) for e in entries if e["action"] in ("create", "unlink")}
+        told = {}
+        for entry, note in zip(entries, notes, strict=True):
+            if note and (entry["model"], entry["res_id"]) not in silent:
+                place = entry["model"], entry["res_id"], entry["user_id"]
+                told.setdefault(place, []).append(escape(note))
+        # as superuser: it is the system that tells who did it; and without the reply address
+        # that no note needs, see emboux.mailbox._log_creation
+        self.env["mail.message"].sudo().create(
+            [
+                {
+                    "model": model,
+                    "res_id": number,
+                    "body": Markup("<br>").join(lines),
+                    "author_id": self.env["res.users"].sudo().browse(user).partner_id.id,
+                    "email_from": False,
+                    "reply_to": False,
+                    "message_type": "notification",
+                    "subtype_id": self.env["ir.model.data"]._xmlid_to_res_id("mail.mt_note"),
+                    "is_internal": True,
+                }
+                for (model, number, user), lines in told.items()
+            ]
+        )
 
     def _audit_entries(self, action, changes):
         return [
             {
+                "note": record._audit_untracked(action, changes.get(record.id, {})),
                 "user_id": self.env.uid,
                 "happened_at": fields.Datetime.now(),
                 "action": action,
                 "model": self._name,
                 "res_id": record.id,
                 "name": record.display_name,
-                "changes": "; ".join(
-                    f"{self._fields[name].string}: {before} → {after}"
-                    if before
-                    else f"{self._fields[name].string}: {after}"
-                    for name, (before, after) in changes.get(record.id, {}).items()
-                ),
+                "changes": self._audit_text(changes.get(record.id, {})),
                 "partner_id": record._audit_partner().id,
                 "company_id": record.company_id.id if "company_id" in record._fields else False,
                 "request_id": self._audit_request(),
             }
             for record in self
         ]
+
+    def _audit_untracked(self, action, changed):
+        """What the record's chatter is told: nothing where it has none, or tracks the field."""
+        if action not in ("write", "password") or "message_ids" not in self._fields:
+            return ""
+        if action == "password":
+            return self.env._("Password changed")
+        return self._audit_text(
+            {
+                name: values
+                for name, values in changed.items()
+                if not getattr(self._fields[name], "tracking", None)
+            }
+        )
+
+    def _audit_text(self, changed):
+        """Field to (before, after) as one line."""
+        return "; ".join(
+            f"{self._fields[name].string}: {before} → {after}"
+            if before
+            else f"{self._fields[name].string}: {after}"
+            for name, (before, after) in changed.items()
+        )
 
     def _audit_request(self):
         """The X-Request-ID of the API request that is being served, if there is one."""

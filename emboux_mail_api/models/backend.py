@@ -55,8 +55,8 @@ class Backend(models.Model):
         )
 
     def _domain_token(self, name):
-        domain = self.env["emboux.domain"].with_context(active_test=False).search(
-            [("name", "=", name), ("backend_id", "=", self.id)], limit=1
+        domain = self.env["emboux.domain"].with_context(active_test=False).search_fetch(
+            [("name", "=", name), ("backend_id", "=", self.id)], ["token"], limit=1
         )
         return domain.token
 

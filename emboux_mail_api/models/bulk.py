@@ -113,13 +113,19 @@ class AliasBulk(models.Model):
             for number, alias in made.items():
                 done[number] = (alias, True)
                 present[alias.domain_id.id, alias.local_part or ""] = alias
-            for number, (alias, row) in changed.items():
-                try:
-                    with self.env.cr.savepoint():
-                        if alias.destinations != row["destinations"]:
-                            alias.destinations = row["destinations"]
-                    done[number] = (alias, False)
-                except UserError as error:
-                    refused[number] = self._why(error)
+            again = {number: (alias, row["destinations"])
+                     for number, (alias, row) in changed.items()
+                     if alias.destinations != row["destinations"]}
+            _written, refused_now = self._each(again, self._lead_to)
+            refused |= refused_now
+            done |= {number: (alias, False) for number, (alias, _row) in changed.items()
+                     if number not in refused_now}
             rows = later
         return done, refused
+
+    @api.model
+    def _lead_to(self, pairs):
+        """Write each alias' own destinations; what is the same for all of them is done once."""
+        for alias, destinations in pairs:
+            alias.destinations = destinations
+        return [alias for alias, _destinations in pairs]

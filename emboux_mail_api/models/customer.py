@@ -7,6 +7,8 @@ from odoo.exceptions import UserError
 
 _logger = logging.getLogger(__name__)
 
+LIMITS = ("domain_limit", "mailbox_limit", "alias_limit", "mailbox_quota_limit_mb")
+
 
 class QuotaReached(UserError):
     """A limit of the customer's; ``str()`` names it."""
@@ -29,8 +31,7 @@ class Customer(models.Model):
     _rec_name = "partner_id"
     _order = "partner_id"
     _followed_fields = frozenset({"domains_used"})
-    _audited_fields = ("partner_id", "domain_limit", "mailbox_limit", "alias_limit",
-                       "mailbox_quota_limit_mb")
+    _audited_fields = ("partner_id", *LIMITS)
 
     partner_id = fields.Many2one("res.partner", "Customer", required=True, ondelete="restrict")
     domain_limit = fields.Integer("Most Domains", tracking=True, help="0 is without limit.")
@@ -80,7 +81,9 @@ class Customer(models.Model):
     def _of(self, partner):
         """The partner's row, perhaps none: then there are no limits."""
         # as superuser: limits bind those who may not see them
-        found = partner and self.sudo().search([("partner_id", "=", partner.id)], limit=1)
+        found = partner and self.sudo().search_fetch(
+            [("partner_id", "=", partner.id)], ["partner_id", *LIMITS], order="id", limit=1
+        )
         return found or self.sudo().browse()
 
     # -- domains: a counter, so that two transactions that add one meet each other ---------

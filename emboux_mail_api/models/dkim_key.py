@@ -19,7 +19,8 @@ class DkimSigningKey(models.Model):
     _rec_name = "selector"
 
     domain_id = fields.Many2one("emboux.domain", required=True, ondelete="cascade")
-    company_id = fields.Many2one(related="domain_id.company_id", store=True, index=True)
+    company_id = fields.Many2one(related="domain_id.company_id", store=True, index=True,
+                                 precompute=True)
     selector = fields.Char(required=True, readonly=True)
     key_type = fields.Selection([("rsa", "RSA-2048")], required=True, readonly=True, default="rsa")
     public_key = fields.Char(required=True, readonly=True, help="SubjectPublicKeyInfo, base64")
@@ -31,11 +32,14 @@ class DkimSigningKey(models.Model):
     def _public_key_of(self, name):
         """The domain's key, made when it has none.  ``name`` is an A-label."""
         # as superuser: signing is the platform's, whoever adds the domain
-        domain = self.env["emboux.domain"].sudo().with_context(active_test=False).search(
-            [("name", "=", name), ("backend_id.kind", "=", "local")], limit=1
+        local = [("name", "=", name), ("backend_id.kind", "=", "local")]
+        key = self.sudo().with_context(active_test=False).search_fetch(
+            [("domain_id", "any", local)], ["selector", "key_type", "public_key"], limit=1
         )
-        key = self.sudo().search([("domain_id", "=", domain.id)], limit=1)
         if not key:
+            domain = self.env["emboux.domain"].sudo().with_context(active_test=False).search(
+                local, limit=1
+            )
             key = self.sudo().create({"domain_id": domain.id, **self._generate()})
         return DkimKey(selector=key.selector, key_type=key.key_type, public_key=key.public_key)
 

@@ -18,6 +18,7 @@ from . import (
     test_tours,
     test_api_key,
     test_audit,
+    test_audit_chatter,
     test_tenancy,
     test_api_routes,
     test_customer,

@@ -74,3 +74,56 @@ def used(connect):
         return cursor.fetchone()[0]
 
     return count
+
+
+@pytest.fixture
+def grown(connect, odoo):
+    """Fill a domain with ten thousand mailboxes and aliases, as the ORM would leave them, each
+    mailbox with its use; they are gone after the test."""
+    cursor = connect("odoo").cursor()
+    filled = []
+
+    def grow(name):
+        filled.append(name)
+        [domain] = odoo("emboux.domain").search([("name", "=", name)])
+        values = {"domain": domain, "name": name, "many": 10_000}
+        cursor.execute(
+            """INSERT INTO emboux_mailbox (local_part, domain_id, company_id, email, active, state,
+                                           send_as, quota_mb, mail_folder, sync_state, create_date)
+               SELECT 'n' || n, d.id, d.company_id, 'n' || n || '@' || d.name, true, 'active',
+                      'self', 1024, 'cost' || d.id || '-' || n, 'done', now() AT TIME ZONE 'UTC'
+                 FROM emboux_domain d, generate_series(1, %(many)s) n WHERE d.id = %(domain)s;
+               INSERT INTO emboux_alias (local_part, domain_id, company_id, email, kind, active,
+                                         destinations, sync_state, create_date)
+               SELECT 'a' || n, d.id, d.company_id, 'a' || n || '@' || d.name, 'forward', true,
+                      'n' || n || '@' || d.name, 'done', now() AT TIME ZONE 'UTC'
+                 FROM emboux_domain d, generate_series(1, %(many)s) n WHERE d.id = %(domain)s;
+               INSERT INTO emboux_address (email, backend_id, mailbox_id)
+               SELECT m.email, d.backend_id, m.id FROM emboux_mailbox m
+                 JOIN emboux_domain d ON d.id = m.domain_id WHERE d.id = %(domain)s
+                   ON CONFLICT (email, backend_id) DO NOTHING;
+               INSERT INTO emboux_address (email, backend_id, alias_id)
+               SELECT a.email, d.backend_id, a.id FROM emboux_alias a
+                 JOIN emboux_domain d ON d.id = a.domain_id WHERE d.id = %(domain)s
+                   ON CONFLICT (email, backend_id) DO NOTHING;
+               INSERT INTO emboux_mail.usage (username, bytes, messages)
+               SELECT email, 5, 1 FROM emboux_mailbox WHERE domain_id = %(domain)s
+                   ON CONFLICT (username) DO NOTHING;
+               ANALYZE emboux_mailbox; ANALYZE emboux_alias; ANALYZE emboux_address;
+               ANALYZE emboux_change; ANALYZE emboux_mail.usage""",
+            values,
+        )
+        return domain
+
+    yield grow
+    for name in filled:
+        cursor.execute(
+            """DELETE FROM emboux_alias a USING emboux_domain d
+                WHERE d.id = a.domain_id AND d.name = %(name)s;
+               DELETE FROM emboux_mail.usage u USING emboux_mailbox m, emboux_domain d
+                WHERE u.username = m.email AND d.id = m.domain_id AND d.name = %(name)s;
+               DELETE FROM emboux_mailbox m USING emboux_domain d
+                WHERE d.id = m.domain_id AND d.name = %(name)s;
+               DELETE FROM emboux_change WHERE domain_name = %(name)s""",
+            {"name": name},
+        )

@@ -57,6 +57,52 @@ def test_users_post_30_at_once_at_a_limit_of_10_give_exactly_10(customers):
     assert done(customer.get(f"/users/?domain={name}"))["total"] == 10
 
 
+def test_aliases_post_30_at_once_at_a_limit_of_10_give_exactly_10(customers):
+    customer = customers(alias_limit=10)
+    name = f"aliases{time.time_ns() % 10**9}.example"
+    done(customer.post("/domains/", {"name": name}), 201)
+    done(customer.post("/users/", {"email": f"ann@{name}"}), 201)
+    answers = at_once([
+        lambda n=n: customer.with_key(customer.key).post(
+            "/aliases/", {"address": f"alias{n}@{name}", "destinations": [f"ann@{name}"]},
+            timeout=PATIENCE)
+        for n in range(30)
+    ])
+    assert Counter(answer.status_code for answer in answers) == {201: 10, 409: 20}
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    assert "limit of 10 aliases" in refused.json()["detail"]
+    assert done(customer.get(f"/aliases/?domain={name}"))["total"] == 10
+
+
+def test_aliases_bulk_and_single_at_once_at_a_limit_of_10_give_exactly_10(customers):
+    """Two keys of one customer's: of one key only one bulk request is worked on."""
+    ref = customers.partner(alias_limit=10)
+    keys = [customers.key(ref) for _ in range(2)]
+    name = f"bulks{time.time_ns() % 10**9}.example"
+    done(keys[0].post("/domains/", {"name": name}), 201)
+    done(keys[0].post("/users/", {"email": f"ann@{name}"}), 201)
+
+    def row(alias):
+        return {"address": f"{alias}@{name}", "destinations": [f"ann@{name}"]}
+
+    bulks = [
+        lambda n=n, key=key: key.post(
+            "/aliases/bulk", {"aliases": [row(f"b{n}.{m}") for m in range(6)]}, timeout=PATIENCE)
+        for n, key in enumerate(keys)
+    ]
+    singles = [
+        lambda n=n: keys[0].with_key(keys[0].key).post(
+            "/aliases/", row(f"s{n}"), timeout=PATIENCE)
+        for n in range(6)
+    ]
+    answers = at_once(bulks + singles)
+    made = sum(done(answer, 200)["created"] for answer in answers[:2])
+    made += [answer.status_code for answer in answers[2:]].count(201)
+    assert {answer.status_code for answer in answers[2:]} <= {201, 409}
+    assert made == 10
+    assert done(keys[0].get(f"/aliases/?domain={name}"))["total"] == 10
+
+
 def test_users_limit_holds_for_odoos_own_interface_too(customers, odoo):
     """No turn is taken there: of two transactions the second fails and is tried again."""
     customer = customers(mailbox_limit=3)

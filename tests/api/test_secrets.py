@@ -4,78 +4,25 @@
 secret that it sent or was told (``support.api_client.Heard``), and every error body.
 """
 
+import logging
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.api_client import Heard, detail, done, new_name
+from support.odoo_client import OdooError
+from support.traces import HASH, KEY, assert_clean, in_tables, of_these_databases
 
-#: Where traces of a request could lie; every column that holds text is read.
-TABLES = re.compile(r"mail_message|mail_tracking_value|mail_mail|mail_notification|emboux_audit|"
-                    r"ir_logging|emboux_idempotency|emboux_webhook_event|emboux_change|"
-                    r"emboux_api_failure|bus_.*|mail_activity|ir_attachment")
-NEEDED = {"mail_message", "mail_tracking_value", "emboux_audit", "ir_logging",
-          "emboux_idempotency", "emboux_webhook_event", "bus_bus"}
-KEY = re.compile(r"emboux_[0-9A-Za-z]{42}")
-HASH = re.compile(r"\$argon2id?\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{8,}\$[A-Za-z0-9+/]{16,}"
-                  r"|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
-
-#: A record that PostgreSQL logged, in its own file or in that of all services, or its next line.
-POSTGRES = re.compile(r"(?:postgres +\| )?(?:\w*@(?P<database>\w*) +[A-Z]+: |\t)")
-
-
-def of_this_database(text, database):
-    """Without the statements of other databases: while developing, others use the server too."""
-    kept, ours = [], True
-    for line in text.splitlines():
-        if record := POSTGRES.match(line):
-            if record["database"] is not None:
-                ours = record["database"] in (database, "")
-            if not ours:
-                continue
-        kept.append(line)
-    return "\n".join(kept)
+#: The world's, the add-ons' own tests', and the customer's of test_two_odoos.py.
+DATABASES = ("e2e", "unit", "customer")
 
 
 @pytest.fixture
 def logs(logged, status):
     """Read the logs of all services."""
-    return lambda: {name: of_this_database(text, status["postgres"]["db"])
-                    for name, text in logged().items()}
-
-
-def in_tables(cursor):
-    """Name to text of each table in which a trace could be."""
-    cursor.execute(
-        """SELECT table_name, array_agg(column_name::text) FROM information_schema.columns
-            WHERE table_schema = 'public'
-              AND data_type IN ('text', 'character varying', 'jsonb', 'json', 'USER-DEFINED')
-            GROUP BY table_name""")
-    texts = {}
-    for table, columns in cursor.fetchall():
-        if TABLES.fullmatch(table):
-            shown = ", ".join(f'"{column}"::text' for column in columns)
-            cursor.execute(f"SELECT concat_ws(E'\\n', {shown}) FROM {table}")
-            texts[table] = "\n".join(row[0] for row in cursor.fetchall())
-    assert set(texts) >= NEEDED, NEEDED - set(texts)
-    return texts
-
-
-def found_in(text, wanted):
-    """Which of the secrets stand in a text; keys by their form, for there are many."""
-    keys = {secret for secret in wanted if KEY.fullmatch(secret)}
-    return (set(KEY.findall(text)) & keys) | {
-        secret for secret in wanted - keys if secret in text}
-
-
-def assert_clean(places, wanted):
-    for name, text in places.items():
-        found = found_in(text, wanted)
-        assert not found, f"{len(found)} secrets of the tests stand in {name}: {sorted(found)[:3]}"
-        hashes = HASH.findall(text)
-        assert not hashes, f"{len(hashes)} hashes of passwords stand in {name}: {hashes[:1]}"
-        assert "BEGIN PRIVATE KEY" not in text, name
+    assert status["postgres"]["db"] in DATABASES
+    return lambda: {name: of_these_databases(text, DATABASES) for name, text in logged().items()}
 
 
 @pytest.fixture
@@ -84,7 +31,7 @@ def cursor(connect):
 
 
 @pytest.fixture(scope="module")
-def traffic(master, customers, domains):
+def traffic(master, customers, domains, odoo):
     """Also when this file runs alone there is something to be found."""
     customer = customers()
     name = domains(customer)
@@ -107,6 +54,10 @@ def traffic(master, customers, domains):
     customer.get(f"/api-keys/{customer.key}/usage")
     master.get(f"/api-keys/{customer.key}/usage")
     customer.get(f"/domains/?q={customer.key}")
+    [box] = odoo("emboux.mailbox").search([("email", "=", address)])
+    odoo("emboux.mailbox").write([box], {"password": f"over RPC {secrets.token_hex(8)}"})
+    with pytest.raises(OdooError):
+        odoo("emboux.mailbox").write([box], {"password": f"{secrets.token_hex(8)}\n", "state": 1})
     return address, password
 
 
@@ -114,12 +65,25 @@ def test_secrets_have_been_heard(traffic):
     keys = {secret for secret in Heard.secrets if KEY.fullmatch(secret)}
     assert len(keys) >= 2 and traffic[1] in Heard.secrets
     assert len(Heard.errors) >= 3
+    assert any(secret.startswith("over RPC ") for secret in Heard.secrets)
+    assert any("control character" in error for error in Heard.errors), "an error of Odoo's RPC"
 
 
 def test_secrets_in_no_log(traffic, logs):
     texts = logs()
     assert "POST /users/" in texts["odoo.log"] and "ERROR" in texts["postgres.log"]
     assert_clean(texts, Heard.secrets)
+
+
+def test_secrets_in_the_log_of_the_add_ons_own_tests(traffic, logs):
+    """They run in this process, and what it logs lies in ``unit.log``."""
+    words = f"said by test_secrets {secrets.token_hex(4)}"
+    logging.getLogger("odoo.addons.emboux_core").critical(words)
+    texts = logs()
+    assert words in texts["unit.log"]
+    # keys that a unit test has made are known to nobody here: there must be none of any kind
+    assert not KEY.findall(texts["unit.log"])
+    assert not KEY.findall(of_these_databases(texts["postgres.log"], ["unit"]))
 
 
 def test_secrets_in_no_table(traffic, cursor):
@@ -186,5 +150,5 @@ def test_secrets_in_a_statement_that_failed_are_recognised():
     """What is left out is of other databases alone."""
     failed = ("postgres | odoo@{0} STATEMENT:  UPDATE x\npostgres | \tSET y = 'in {0}'\n"
               "odoo@{0} ERROR:  no\n\tand more of {0}\nodoo     | 2026 INFO {0}")
-    assert "\tSET y = 'in ours'" in of_this_database(failed.format("ours"), "ours")
-    assert of_this_database(failed.format("theirs"), "ours") == "odoo     | 2026 INFO theirs"
+    assert "\tSET y = 'in ours'" in of_these_databases(failed.format("ours"), ["ours"])
+    assert of_these_databases(failed.format("theirs"), ["ours"]) == "odoo     | 2026 INFO theirs"

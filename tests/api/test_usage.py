@@ -5,33 +5,11 @@ import time
 
 import pytest
 from support.api_client import detail, done, faults
+from support.feed import Feed
 from support.mail_client import eventually
 
 OUTSIDE = "ann@outside.tests.example"
 MEGABYTE = 1024 * 1024
-
-
-class Feed:
-    """Reads on from where it was."""
-
-    def __init__(self, api, key="self"):
-        self.api, self.path, self.since = api, f"/api-keys/{key}/usage", None
-
-    def read(self, limit=200):
-        """All that is new, page by page."""
-        items = []
-        while True:
-            params = {"limit": limit} | ({"since": self.since} if self.since else {})
-            page = done(self.api.get(self.path, params=params), 200)
-            assert set(page) == {"items", "next", "more"} and page["next"]
-            assert len(page["items"]) <= limit
-            items += page["items"]
-            self.since = page["next"]
-            if not page["more"]:
-                return items
-
-    def names(self, **kwargs):
-        return [(item["kind"], item["name"], item["gone"]) for item in self.read(**kwargs)]
 
 
 @pytest.fixture
@@ -74,6 +52,25 @@ def test_usage_get_customer_each_change_once(customer, master, domains):
     [item] = feed.read()
     assert (item["kind"], item["name"], item["state"]) == ("domain", name, "suspended")
     assert feed.names() == []
+
+
+def test_usage_get_customer_in_the_order_of_the_changes_not_of_the_names(customer, domains):
+    name = domains(customer)
+    for who in ("ann", "bob", "cid"):
+        done(customer.post("/users/", {"email": f"{who}@{name}"}), 201)
+    feed = Feed(customer)
+    feed.read()
+    for who in ("cid", "bob", "ann"):
+        done(customer.put(f"/users/{who}@{name}", {"display_name": f"{who} changed"}))
+    told = [("mailbox", f"{who}@{name}", False) for who in ("cid", "bob", "ann")]
+    assert feed.names(limit=1) == told
+    assert feed.names() == []
+    done(customer.put(f"/users/bob@{name}", {"display_name": "b"}))
+    done(customer.put(f"/users/ann@{name}", {"display_name": "a"}))
+    done(customer.put(f"/users/bob@{name}", {"display_name": "b again"}))
+    # each once, where it was changed last
+    assert feed.names(limit=1) == [("mailbox", f"ann@{name}", False),
+                                   ("mailbox", f"bob@{name}", False)]
 
 
 def test_usage_get_customer_what_is_gone_is_told(customer, domains):

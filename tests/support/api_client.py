@@ -9,8 +9,6 @@ from urllib.parse import quote
 
 import requests
 
-#: Fields of requests and answers that hold a secret.
-SECRET_FIELDS = {"password", "password_hash", "secret"}
 #: Not what is so short that it stands in any text by chance, and no address: that is refused as a
 #: password and stands in the audit trail by right.
 _SECRET = re.compile(r"(?!\S+@\S+\.example$).{6,}", re.DOTALL)
@@ -20,6 +18,9 @@ _NUMBERS = itertools.count(1)
 
 class Heard:
     """What this run of the tests has said and been told: nothing of it may turn up elsewhere."""
+
+    #: Fields of requests, answers and records that hold a secret.
+    FIELDS = frozenset({"password", "password_hash", "secret", "smtp_pass"})
 
     secrets = set()
     errors = set()
@@ -38,7 +39,7 @@ class Heard:
         elif isinstance(value, list):
             for inner in value:
                 cls.body(inner, name)
-        elif name in SECRET_FIELDS and isinstance(value, str) and _SECRET.fullmatch(value):
+        elif name in cls.FIELDS and isinstance(value, str) and _SECRET.fullmatch(value):
             cls.secrets.add(value)
 
     @classmethod

@@ -3,6 +3,8 @@
 import json
 import urllib.request
 
+from .api_client import Heard
+
 
 class OdooError(Exception):
     """What Odoo refused; ``str()`` is the sentence that a user would read."""
@@ -13,6 +15,7 @@ class Odoo:
 
     def __init__(self, url, db, login, password):
         self.url, self.db, self.login, self.password = url, db, login, password
+        Heard.body({"password": password})
         self.uid = self._call("common", "authenticate", db, login, password, {})
         if not self.uid:
             raise OdooError(f"{login} cannot log in to {db} at {url}")
@@ -21,6 +24,7 @@ class Odoo:
         return _Model(self, model)
 
     def execute(self, model, method, *args, **kwargs):
+        Heard.body([*args, kwargs])
         return self._call(
             "object", "execute_kw", self.db, self.uid, self.password, model, method,
             list(args), kwargs,
@@ -36,7 +40,9 @@ class Odoo:
         with urllib.request.urlopen(request, timeout=300) as response:  # noqa: S310
             answer = json.load(response)
         if "error" in answer:
+            Heard.errors.add(answer["error"]["data"]["message"])
             raise OdooError(answer["error"]["data"]["message"])
+        Heard.body(answer.get("result"))
         return answer.get("result")  # a method that returns nothing has none
 
 

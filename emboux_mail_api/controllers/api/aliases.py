@@ -54,10 +54,17 @@ def _new(body, domain):
     }
 
 
+def _turn_of_customer(_env, _arguments):
+    """Aliases of a limited customer are counted one request after the other."""
+    key = request.emboux_key
+    return f"aliases of {key.partner_id}" if key.aliases_limited else None
+
+
 class AliasController(http.Controller):
     @operation("POST", "/aliases/", role="customer", area="mailboxes", tag=TAG,
                body=schemas.AliasUpsert, out=schemas.Alias, status=201, errors=LIMITED,
-               statuses=UNCHANGED, summary="Make an alias or catch-all, or change where it leads")
+               statuses=UNCHANGED, prepare=_turn_of_customer,
+               summary="Make an alias or catch-all, or change where it leads")
     def upsert_alias(self, body):
         """The same call twice is one alias and no error."""
         domain = find_domain(body.address.rpartition("@")[2])
@@ -89,7 +96,7 @@ class AliasController(http.Controller):
 
     @operation("POST", "/aliases/bulk", role="customer", area="mailboxes", tag=TAG,
                body=schemas.AliasBulk, out=schemas.AliasBulkAnswer, bulk=True,
-               summary="Make or change up to 1,000 aliases")
+               prepare=_turn_of_customer, summary="Make or change up to 1,000 aliases")
     def upsert_aliases(self, body):
         """Each row is done or refused by itself; the answer has one entry for each."""
         names = {row.address.rpartition("@")[2] for row in body.aliases}

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import logging
 import re
+import threading
 import time
 import uuid
 from contextlib import nullcontext
@@ -20,7 +21,7 @@ from odoo.exceptions import ValidationError as InvalidRecord
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from . import throttle
-from .errors import MASTER_REQUIRED, ApiError, invalid, not_found, too_many
+from .errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_found, too_many
 from .operation import OPERATIONS
 from .turns import take_turn
 from .types import Address, AliasAddress, Destination, DomainName, Line, problems
@@ -220,12 +221,13 @@ class ApiDispatcher(http.Dispatcher):
     def _log(self, status):
         key = getattr(self.request, "emboux_key", None)
         _logger.info(
-            "%s %s: %s, key %s, request %s, %.0f ms",
+            "%s %s: %s, key %s, request %s, %s statements, %.0f ms",
             self.request.httprequest.method,
             self.operation.path if self.operation else "-",
             status,
             key.id if key else "-",
             self.request_id,
+            getattr(threading.current_thread(), "query_count", "-"),  # Odoo's own count
             1000 * (time.monotonic() - self.started),
         )
 
@@ -285,7 +287,7 @@ def _assert_allowed(operation, key):
     if operation.role == "master" and key.role != "master":
         raise ApiError(403, MASTER_REQUIRED)
     if operation.writes and key.read_only:
-        raise ApiError(403, "This key may only read")
+        raise ApiError(403, READ_ONLY)
     if operation.area and key.area != "all" and key.area != operation.area:
         raise ApiError(403, f"This key reaches {key.area} only")
     if operation.role == "master" and operation.area is None:

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 NOT_FOUND = "Not found"
 MASTER_REQUIRED = "Master token required"
+READ_ONLY = "This key may only read"
 
 
 class ApiError(HTTPException):

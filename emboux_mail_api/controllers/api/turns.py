@@ -38,9 +38,9 @@ def take_turn(env, name):
         leave()
 
     try:
-        turn.execute("SET LOCAL lock_timeout = %s", [1000 * PATIENCE])
         turn.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"emboux {name}"],
+            "SET LOCAL lock_timeout = %s; SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [1000 * PATIENCE, f"emboux {name}"],
             log_exceptions=False,
         )
     except LockNotAvailable as error:
