@@ -13,6 +13,7 @@
         "security/ir.model.access.csv",
         "security/emboux_rules.xml",
         "data/emboux_backend.xml",
+        "data/dkim.xml",
         "wizard/new_api_key_views.xml",
         "views/dkim_key_views.xml",
         "views/api_key_views.xml",

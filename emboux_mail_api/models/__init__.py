@@ -3,6 +3,8 @@ from . import (
     tenancy,
     backend,
     dkim_key,
+    dkim_rotation,
+    dkim_record,
     res_users,
     customer,
     api_key,
