@@ -15,6 +15,7 @@
         "data/emboux_backend.xml",
         "data/emboux_provider.xml",
         "data/ir_cron.xml",
+        "data/dkim.xml",
         "wizard/new_api_key_views.xml",
         "views/provider_views.xml",
         "views/dkim_key_views.xml",

@@ -25,8 +25,9 @@ Query = Callable[..., list[tuple[Any, ...]]]
 
 
 class LocalBackend(Backend):
-    """``query`` runs SQL in the caller's transaction; ``dkim_key`` gives a domain's key.
+    """``query`` runs SQL in the caller's transaction.
 
+    ``dkim_keys`` gives the keys that a domain has to publish, and makes its first ones.
     ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
     smtp_tls_port, imap_tls_port.  ``elsewhere`` is what a provider that carries and signs a
     domain's mail wants its DNS to say, None where this server does it itself.
@@ -37,13 +38,13 @@ class LocalBackend(Backend):
     def __init__(
         self,
         query: Query,
-        dkim_key: Callable[[str], DkimKey],
+        dkim_keys: Callable[[str], tuple[DkimKey, ...]],
         token: Callable[[str], str],
         hosts: dict[str, Any],
         elsewhere: Callable[[str], Registration | None] = lambda _name: None,
     ):
         self._query = query
-        self._dkim_key = dkim_key
+        self._dkim_keys = dkim_keys
         self._token = token
         self._hosts = hosts
         self._elsewhere = elsewhere
@@ -90,7 +91,7 @@ class LocalBackend(Backend):
         return MailService(
             mx=(MxTarget(10, host),),
             spf=provider.spf if provider else (f"a:{host}",),
-            dkim=() if inherits or provider else (self._dkim_key(domain.name),),
+            dkim=() if inherits or provider else self._dkim_keys(domain.name),
             verification="" if inherits else self._token(domain.name),
             imap_host=self._hosts["imap_host"] or host,
             imaps_port=self._hosts["imap_tls_port"],
@@ -101,7 +102,7 @@ class LocalBackend(Backend):
         )
 
     def delete_domain(self, name: str) -> None:
-        """Its DKIM key goes with its row."""
+        """Its DKIM keys go with its row."""
 
     def ensure_mailbox(self, mailbox: MailboxSpec) -> None:
         """The row is published as it is."""

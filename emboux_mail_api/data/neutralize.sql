@@ -3,6 +3,10 @@
 UPDATE emboux_domain SET state = 'suspended', state_before = state WHERE state <> 'suspended';
 UPDATE emboux_mailbox SET password_hash = NULL, service_password_hash = NULL;
 DELETE FROM emboux_dkim_key;
+UPDATE ir_cron
+   SET active = false
+ WHERE id IN (SELECT res_id FROM ir_model_data
+               WHERE module = 'emboux_mail_api' AND model = 'ir.cron');
 DELETE FROM emboux_mail.usage;
 -- nobody calls the copy with a key of production
 UPDATE emboux_api_key SET revoked_at = now() AT TIME ZONE 'UTC' WHERE revoked_at IS NULL;

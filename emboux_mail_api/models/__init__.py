@@ -6,6 +6,8 @@ from . import (
     registration,
     registration_run,
     dkim_key,
+    dkim_rotation,
+    dkim_record,
     res_users,
     customer,
     api_key,

@@ -30,7 +30,7 @@ class Backend(models.Model):
         hosts = ("mail_host", "smtp_host", "imap_host", "smtp_tls_port", "imap_tls_port")
         return LocalBackend(
             self._local_query,
-            self.env["emboux.dkim.key"]._public_key_of,
+            self.env["emboux.dkim.key"]._public_keys_of,
             self._domain_token,
             {field: self[field] for field in hosts},
             self._elsewhere,

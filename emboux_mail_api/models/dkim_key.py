@@ -1,61 +1,166 @@
-import base64
-
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
 from odoo.orm.models import NO_ACCESS
 
 from odoo.addons.emboux_core.dns.expected import DkimKey
 
-SELECTOR = "emboux"
+from ..providers.dkim import ED25519, OVERLAP, RSA, KeyLife, generate, selector_for
 
 
 class DkimSigningKey(models.Model):
-    """The key that signs a domain's outgoing mail (RFC 6376)."""
+    """A key that signs a domain's outgoing mail (RFC 6376), from its making to its removal.
+
+    It is made, seen in the DNS, signs, is retired, and a while later removed from the DNS; what
+    happens when is decided by ``providers.dkim.plan`` and done by ``dkim_rotation``. Its row stays,
+    without the private half, so that a selector is never used again.
+    """
 
     _name = "emboux.dkim.key"
     _description = "DKIM Key"
+    _inherit = ["emboux.audited"]
+    _order = "domain_id, made desc, key_type desc, id desc"
     _rec_name = "selector"
+    _audited_fields = ("domain_id", "key_type", "signs", "retired", "removed")
 
     domain_id = fields.Many2one("emboux.domain", required=True, ondelete="cascade")
     company_id = fields.Many2one(related="domain_id.company_id", store=True, index=True,
                                  precompute=True)
     selector = fields.Char(required=True, readonly=True)
-    key_type = fields.Selection([("rsa", "RSA-2048")], required=True, readonly=True, default="rsa")
-    public_key = fields.Char(required=True, readonly=True, help="SubjectPublicKeyInfo, base64")
-    private_key = fields.Text(required=True, groups=NO_ACCESS, help="PKCS #8, PEM")
+    key_type = fields.Selection(
+        [(RSA, "RSA-2048"), (ED25519, "Ed25519")], "Type", required=True, readonly=True, default=RSA
+    )
+    public_key = fields.Char(
+        required=True, readonly=True,
+        help="As it stands in the DNS: base64, of RSA the SubjectPublicKeyInfo, of Ed25519 the "
+        "32 octets.",
+    )
+    # empty once the key is retired: what cannot sign cannot be stolen
+    private_key = fields.Text(groups=NO_ACCESS, help="PKCS #8, PEM")
+    made = fields.Date(required=True, readonly=True, default=lambda self: fields.Date.today())
+    seen = fields.Date("Seen in DNS", readonly=True, help="When its record was first found right.")
+    signs = fields.Boolean(readonly=True, help="Signs the mail of the domain and its subdomains.")
+    retired = fields.Date(
+        readonly=True, help="The day it ceased to sign. Its record stays a while: mail under way "
+        "is still checked with it.",
+    )
+    removed = fields.Date(
+        readonly=True, help="The day from which its record is needed no more."
+    )
+    leaves = fields.Date(
+        "Leaves DNS", compute="_compute_life", help="Until then its record has to stay."
+    )
+    life = fields.Selection(
+        [
+            ("waiting", "Waiting for DNS"),
+            ("signing", "Signs"),
+            ("retired", "Retired, Still in DNS"),
+            ("removed", "Removed"),
+        ],
+        compute="_compute_life",
+    )
 
-    _one_per_domain = models.UniqueIndex("(domain_id)")
+    _selector_unique = models.UniqueIndex("(domain_id, selector)")
+    # the signer's look-up, and the promise that it finds one key of each type at most
+    _one_signs = models.UniqueIndex("(domain_id, key_type) WHERE signs")
+
+    def _init_column(self, column_name):
+        """Keys of before there was a rotation were made when their row was, and sign."""
+        if column_name == "made":
+            self.env.cr.execute(
+                "UPDATE emboux_dkim_key SET made = coalesce(create_date, now())::date"
+                " WHERE made IS NULL"
+            )
+        if column_name == "signs":
+            self.env.cr.execute("UPDATE emboux_dkim_key SET signs = true WHERE signs IS NULL")
+        return super()._init_column(column_name)  # what is filled it leaves alone
+
+    @api.depends("signs", "retired", "removed")
+    def _compute_life(self):
+        for key in self:
+            key.leaves = key.removed or (key.retired and key.retired + OVERLAP)
+            if key.removed:
+                key.life = "removed"
+            elif key.retired:
+                key.life = "retired"
+            else:
+                key.life = "signing" if key.signs else "waiting"
 
     @api.model
-    def _public_key_of(self, name):
-        """The domain's key, made when it has none.  ``name`` is an A-label."""
+    def _types(self):
+        """Key types in use, RSA first: every receiver knows it, few know Ed25519 (RFC 8463).
+
+        Ed25519 wants a second OpenDKIM, see setup/templates/opendkim; the system parameter
+        ``emboux_mail_api.dkim_ed25519`` = False is for a server without one.
+        """
+        # as superuser: system parameters are readable by administrators alone
+        wanted = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.dkim_ed25519")
+        return (RSA,) if wanted == "False" else (RSA, ED25519)
+
+    @api.model
+    def _public_keys_of(self, name):
+        """What a domain has to publish, RSA first; its first keys are made when it has none.
+
+        ``name`` is an A-label.
+        """
         # as superuser: signing is the platform's, whoever adds the domain
         local = [("name", "=", name), ("backend_id.kind", "=", "local")]
-        key = self.sudo().with_context(active_test=False).search_fetch(
-            [("domain_id", "any", local)], ["selector", "key_type", "public_key"], limit=1
+        keys = self.sudo().with_context(active_test=False).search_fetch(
+            [("domain_id", "any", local), ("removed", "=", False)],
+            ["selector", "key_type", "public_key", "made"],
         )
-        if not key:
+        if not keys:
             domain = self.env["emboux.domain"].sudo().with_context(active_test=False).search(
                 local, limit=1
             )
-            key = self.sudo().create({"domain_id": domain.id, **self._generate()})
-        return DkimKey(selector=key.selector, key_type=key.key_type, public_key=key.public_key)
+            # none of them is in the DNS yet, but mail is never to leave unsigned
+            keys = self._make(domain, self._types(), fields.Date.today(), sign=self._types()[:1])
+        in_order = keys.sorted(lambda key: (key.key_type != RSA, key.made, key.id))
+        return tuple(
+            DkimKey(key.selector, key.key_type, key.public_key) for key in in_order
+        )
 
-    def _generate(self):
-        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        public = private.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        pem = private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        return {
-            "selector": SELECTOR,
-            "key_type": "rsa",
-            "public_key": base64.b64encode(public).decode(),
-            "private_key": pem.decode(),
-        }
+    @api.model
+    def _make(self, domain, key_types, today, sign=()):
+        """New keys of these types; those of the types in ``sign`` do so at once."""
+        # as superuser: keys are the platform's, and nobody's to write
+        keys = self.sudo()
+        taken = set(keys.search([("domain_id", "=", domain.id)]).mapped("selector"))
+        values = []
+        for key_type in key_types:
+            key = generate(key_type, selector_for(key_type, today, taken))
+            values.append(
+                {
+                    "domain_id": domain.id,
+                    "selector": key.public.selector,
+                    "key_type": key_type,
+                    "public_key": key.public.public_key,
+                    "private_key": key.private_pem,
+                    "made": today,
+                    "signs": key_type in sign,
+                }
+            )
+        return keys.create(values)
+
+    def action_remove_now(self):
+        """End the overlap at once: for a private key that others may have come by.
+
+        Mail that is under way then loses its signature; whoever has the key can forge no more.
+        """
+        self.ensure_one()
+        if not self.env.user.has_group("emboux_core.group_manager"):
+            raise AccessError(self.env._("DKIM keys are for a manager to remove."))
+        self.domain_id.check_access("write")
+        if self.life != "retired":
+            raise UserError(
+                self.env._(
+                    "%s is not retired: make a new key first, and publish it.", self.selector
+                )
+            )
+        # as superuser: keys are the platform's, and nobody's to write
+        self.sudo().domain_id._dkim_remove(self.sudo(), fields.Date.today())
+        return True
+
+    def _as_life(self):
+        """The value object that ``providers.dkim.plan`` works on."""
+        self.ensure_one()
+        return KeyLife(self.selector, self.key_type, self.made, self.retired or None)

@@ -202,7 +202,7 @@ class Provider(models.Model):
             )  # fmt: skip
         domains = self.env["emboux.domain"].sudo()  # as superuser: as the platform
         return OwnServer(
-            lambda name: domains._hosted(name)._own_keys(),
+            self.env["emboux.dkim.key"]._public_keys_of,
             lambda name, _records: domains._hosted(name)._finding(look=True),
             lambda name: domains._hosted(name)._finding(),
         )

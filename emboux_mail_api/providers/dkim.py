@@ -129,21 +129,33 @@ def plan(
 ) -> Plan:
     """What to do today.  ``found``: selectors whose right record was seen in DNS.
 
-    A new key signs once it was seen in DNS; until then the old one goes on. What ceased to sign
-    stays published for ``overlap``. With no key in DNS at all the oldest usable one signs, because
-    it is the one that others may have seen.
+    ``keys`` of the same day come in the order in which they were made.
+
+    A new key signs once it was seen in DNS; until then the old one goes on, and no further one is
+    made. What ceased to sign stays published for ``overlap``. With no key in DNS at all the oldest
+    usable one of the first type signs, because it is the one that others may have seen. Keys of
+    the other types come beside it: one of them that is not in DNS would add a signature which
+    nobody can verify, so it does not sign.
     """
-    lives = sorted(keys, key=lambda life: (life.made, life.selector))
+    lives = sorted(keys, key=lambda life: life.made)
     make, sign, retire, publish, remove = [], [], [], [], []
     for key_type in types:
         usable = [life for life in lives if life.key_type == key_type and life.retired is None]
-        if not usable or today - usable[-1].made >= rotate_after:
+        if not usable:
             make.append(key_type)
-        if usable:
-            seen = [life for life in usable if life.selector in found]
-            signing = seen[-1] if seen else usable[0]
-            sign.append(signing.selector)
-            retire += [life.selector for life in usable[: usable.index(signing)]]
+            continue
+        seen = [life for life in usable if life.selector in found]
+        if seen:
+            signing = seen[-1]
+        elif key_type == types[0]:
+            signing = usable[0]
+        else:
+            continue
+        sign.append(signing.selector)
+        retire += [life.selector for life in usable[: usable.index(signing)]]
+        # while a newer one waits to be seen, another would only be one more to publish
+        if signing is usable[-1] and today - signing.made >= rotate_after:
+            make.append(key_type)
     for life in lives:
         # a type that is no longer wanted ceases to sign as well
         if life.retired is None and life.key_type not in types:

@@ -27,7 +27,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_dkim') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_dkim;
         GRANT SELECT ON
-            emboux_mail.dkim_signing, emboux_mail.dkim_keys, emboux_mail.header_senders
-            TO emboux_dkim;
+            emboux_mail.dkim_signing, emboux_mail.dkim_signing_ed25519, emboux_mail.dkim_keys,
+            emboux_mail.header_senders TO emboux_dkim;
     END IF;
 END $$;

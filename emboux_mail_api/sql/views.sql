@@ -156,13 +156,25 @@ SELECT email, mail_folder, quota_bytes,
        state = 'suspended' OR domain_state = 'suspended' AS suspended
   FROM emboux_mail.held;
 
--- OpenDKIM SigningTable and KeyTable: a subdomain signs with its parent's key (d=parent).
+-- OpenDKIM's look-up by the domain of the From header: the key that signs, one of each type.
+-- A subdomain signs with its parent's (d=parent).  A view for each type, because one OpenDKIM
+-- makes signatures of one algorithm, and a key of the other type would spoil them.
 CREATE VIEW emboux_mail.dkim_signing AS
 SELECT d.name AS lookup, k.id::text AS key_name
   FROM emboux_mail.hosted d
-  JOIN emboux_dkim_key k ON k.domain_id = COALESCE(d.parent_id, d.id)
+  JOIN emboux_dkim_key k
+    ON k.domain_id = COALESCE(d.parent_id, d.id) AND k.signs AND k.key_type = 'rsa'
  WHERE d.carrier = 'dkim';
 
+CREATE VIEW emboux_mail.dkim_signing_ed25519 AS
+SELECT d.name AS lookup, k.id::text AS key_name
+  FROM emboux_mail.hosted d
+  JOIN emboux_dkim_key k
+    ON k.domain_id = COALESCE(d.parent_id, d.id) AND k.signs AND k.key_type = 'ed25519'
+ WHERE d.carrier = 'dkim';
+
+-- OpenDKIM KeyTable.  Keys that wait for their DNS, or sign no more, are not for the signer.
 CREATE VIEW emboux_mail.dkim_keys AS
 SELECT k.id::text AS key_name, d.name AS domain, k.selector, k.private_key
-  FROM emboux_dkim_key k JOIN emboux_mail.hosted d ON d.id = k.domain_id;
+  FROM emboux_dkim_key k JOIN emboux_mail.hosted d ON d.id = k.domain_id
+ WHERE k.signs;

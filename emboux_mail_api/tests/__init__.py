@@ -3,6 +3,8 @@ from . import (
     test_bad_input,
     test_contract_local,
     test_cost,
+    test_dkim_keys,
+    test_dkim_people,
     test_dns_check,
     test_domain,
     test_leaving,

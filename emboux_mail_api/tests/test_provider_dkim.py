@@ -164,10 +164,30 @@ class TestRotation(PlainTest):
         made = self.plan(keys, ROTATE_AFTER.days, {"r", "e"}, ("rsa", "ed25519"))
         self.assertEqual((made.make, made.sign, made.retire), (("rsa",), ("r", "e"), ()))
 
+    def test_a_key_beside_the_first_does_not_sign_before_it_is_seen(self):
+        """Nobody could verify its signature, and the first type's stands there anyway."""
+        keys, types = [KeyLife("r", "rsa", DAY), KeyLife("e", "ed25519", DAY)], ("rsa", "ed25519")
+        self.assertEqual(self.plan(keys, types=types), Plan((), ("r",), (), ("r", "e"), ()))
+        self.assertEqual(self.plan(keys, 1, {"r", "e"}, types).sign, ("r", "e"))
+        self.assertEqual(self.plan(keys, 1, {"r"}, types).sign, ("r",), "nor when it is lost")
+        self.assertEqual(self.plan(keys[1:], types=("ed25519",)).sign, ("e",), "nothing else signs")
+
+    def test_of_two_keys_of_a_day_the_later_one_is_the_next(self):
+        """Whatever their names: emboux and rsa-20260301, or -2 and -10."""
+        for names in (("rsa", "emboux"), ("emboux", "rsa"), ("rsa-2", "rsa-10")):
+            made = self.plan([KeyLife(name, "rsa", DAY) for name in names], 0, names)
+            self.assertEqual((made.sign, made.retire), (names[1:], names[:1]))
+
+    def test_while_a_key_waits_to_be_seen_no_further_one_is_made(self):
+        keys = [KeyLife("old", "rsa", DAY), KeyLife("new", "rsa", DAY + ROTATE_AFTER)]
+        late = 3 * ROTATE_AFTER.days
+        self.assertEqual(self.plan(keys, late, {"old"}).make, ())
+        self.assertEqual(self.plan(keys, late, {"old", "new"}).make, ("rsa",))
+
     def test_a_type_that_is_no_longer_wanted(self):
         keys = [KeyLife("r", "rsa", DAY), KeyLife("e", "ed25519", DAY)]
         made = self.plan(keys, 1, {"r", "e"})
-        self.assertEqual((made.sign, made.retire, made.publish), (("r",), ("e",), ("e", "r")))
+        self.assertEqual((made.sign, made.retire, made.publish), (("r",), ("e",), ("r", "e")))
 
 
 class TestOwnServer(PlainTest):

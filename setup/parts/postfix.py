@@ -28,7 +28,8 @@ def prepare(state, db, policy_port=None):
         "DB_NAME": db.name,
         "OUTBOUND_POLICY": POLICY.format(port=policy_port) if policy_port else "",
     }
-    for name in ("smtp", "submission", "smtps", "inject", "quota_status", "opendkim", "sink"):
+    for name in ("smtp", "submission", "smtps", "inject", "quota_status", "opendkim",
+                 "opendkim_ed25519", "sink"):
         values[f"{name.upper()}_PORT"] = state.port(name)
     changed = []
     for template in sorted((TEMPLATES / "postfix").iterdir()):

@@ -6,8 +6,8 @@
 --     the login itself, or
 --     the envelope sender, which Postfix has checked to be the login's, or
 --     in a domain the login may send for (emboux_mail.header_senders);
---   anything else is refused.  Signed if its domain has a key here (a domain that a provider
---   signs for has none and passes).
+--   anything else is refused.  Signed if its domain has a key here that signs with this one's
+--   algorithm (a domain that a provider signs for has none and passes).
 --
 -- Mail of Dovecot's Sieve (inject port; no login):
 --   signed only if it is new (no Received header) and the envelope sender, which Dovecot
@@ -84,7 +84,7 @@ end
 -- in the query and blocks for good when it cannot reconnect.  So the same query is first made
 -- here; it is odkim.sign's turn only if that went well.
 local function sign(domain)
-  local keys = "dkim_signing/**/NATURAL/**/JOIN/**/emboux_mail.dkim_keys"
+  local keys = "@SIGNING_VIEW@/**/NATURAL/**/JOIN/**/emboux_mail.dkim_keys"
   if not holds(keys .. "?keycol=lookup?datacol=domain,selector,private_key", domain) then
     return
   end

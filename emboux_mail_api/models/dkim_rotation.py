@@ -1,0 +1,276 @@
+import logging
+from datetime import datetime, time, timedelta
+
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+from ..providers.dkim import OVERLAP, ROTATE_AFTER, plan
+
+_logger = logging.getLogger(__name__)
+
+BATCH = 100
+ACTIVITY = "emboux_mail_api.mail_activity_dkim"
+
+
+class DomainDkim(models.Model):
+    """The keys of a domain over time: what ``providers.dkim.plan`` says is done here.
+
+    A look at the DNS (whoever asks for it) moves the keys on at once; once a day the cron makes
+    what is due and removes what has had its time.
+    """
+
+    _inherit = "emboux.domain"
+    _followed_fields = frozenset({"dkim_next"})
+
+    dkim_key_ids = fields.One2many(
+        "emboux.dkim.key", "domain_id", "DKIM Keys", groups="emboux_core.group_manager"
+    )
+    dkim_next = fields.Datetime("Next Look at the DKIM Keys", readonly=True, copy=False)
+
+    @api.model
+    def _dkim_rotating(self):
+        """Search domain: whose keys have a life here now.
+
+        A subdomain signs with its parent's. A suspended domain stands still: its DNS is not
+        looked at, so nothing may follow from it.
+        """
+        return [
+            ("backend_id.kind", "=", "local"),
+            ("parent_id", "=", False),
+            ("state", "not in", ("draft", "suspended")),
+            ("dkim_key_ids", "!=", False),
+            # others are signed for by their provider
+            "|", ("provider_id", "=", False), ("provider_id.kind", "=", "dkim"),
+        ]
+
+    @api.model
+    def _dkim_rotate_after(self):
+        """How long a key signs before the next is made; None: none is made by itself."""
+        # as superuser: system parameters are readable by administrators alone
+        days = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.dkim_rotate_days")
+        try:
+            number = int(days or ROTATE_AFTER.days)
+        except ValueError:
+            _logger.error("emboux_mail_api.dkim_rotate_days is no number: %r", days)
+            return ROTATE_AFTER
+        return timedelta(days=number) if number > 0 else None
+
+    # -- what is to be done, and doing it ------------------------------------------------
+
+    def _dkim_live_keys(self):
+        return self.dkim_key_ids.filtered(lambda key: not key.removed)
+
+    def _dkim_found(self):
+        """Selectors whose right record was in the DNS when it was looked at last."""
+        return {
+            record.key.removeprefix("dkim:")
+            for record in self.dns_record_ids
+            if record.key.startswith("dkim:") and record.state == "ok"
+        }
+
+    def _dkim_plan(self, today):
+        self.ensure_one()
+        return plan(
+            [key._as_life() for key in self._dkim_live_keys().sorted("id")],
+            today,
+            self._dkim_found(),
+            types=self.env["emboux.dkim.key"]._types(),
+            rotate_after=self._dkim_rotate_after() or timedelta.max,
+        )
+
+    def _dkim_follow(self, today):
+        """Let those keys sign that the DNS, as last seen, allows to."""
+        self.ensure_one()
+        todo, found = self._dkim_plan(today), self._dkim_found()
+        keys = self._dkim_live_keys()
+        seen = keys.filtered(lambda key: key.selector in found and not key.seen)
+        retired = keys.filtered(lambda key: key.selector in todo.retire)
+        stopped = keys.filtered(lambda key: key.signs and key.selector not in todo.sign)
+        started = keys.filtered(lambda key: key.selector in todo.sign and not key.signs)
+        if not seen | retired | stopped | started:
+            return
+        seen.write({"seen": today})
+        retired.write({"retired": today, "private_key": False})
+        stopped.write({"signs": False})
+        stopped.flush_recordset()  # at no moment do two of a type sign; the index would say no
+        started.write({"signs": True})
+        self.dns_record_ids._align_dkim(self)
+        if seen:
+            self._dkim_say_seen(seen)
+        if retired:
+            self._dkim_say_retired(retired, started)
+
+    def _dkim_turn(self, today):
+        """What a day brings: also new keys that are due, and the end of old ones."""
+        self.ensure_one()
+        self._dkim_follow(today)
+        todo = self._dkim_plan(today)
+        gone = self._dkim_live_keys().filtered(lambda key: key.selector in todo.remove)
+        if gone:
+            self._dkim_remove(gone, today)
+        # a domain that never got through has nobody who would publish one more key
+        due = todo.make if self.state == "verified" and self._dkim_rotate_after() else ()
+        if due:
+            self._dkim_make(due, today)
+
+    def _dkim_make(self, key_types, today):
+        """New keys, in the domain's records and told to who publishes them; they sign later."""
+        made = self.env["emboux.dkim.key"]._make(self, key_types, today)
+        self._provision()
+        self._dkim_say_made(made)
+        return made
+
+    def _dkim_remove(self, keys, today):
+        """Their records are wanted no more."""
+        keys.write({"removed": today})
+        self._provision()
+        self._dkim_say_removed(keys)
+
+    def _dkim_turn_or_postpone(self, today):
+        """One domain that cannot be served must not hold up the others."""
+        try:
+            with self.env.cr.savepoint():
+                self._dkim_turn(today)
+        except Exception:
+            self.env.invalidate_all(flush=False)  # what was rolled back
+            _logger.exception("the DKIM keys of %s could not be looked after", self.name)
+
+    @api.model
+    def _cron_rotate_dkim(self):
+        """Look after the keys of each domain once a day, in batches, until the time is up."""
+        today = fields.Date.today()
+        begin = datetime.combine(today, time.min)
+        due = [
+            *self._dkim_rotating(), "|", ("dkim_next", "=", False), ("dkim_next", "<=", begin),
+        ]
+        while domains := self.search(due, limit=BATCH, order="id"):
+            for domain in domains:
+                domain.with_context(
+                    lang=domain.user_id.lang or self.env.lang
+                )._dkim_turn_or_postpone(today)
+            domains.write({"dkim_next": begin + timedelta(days=1)})
+            remaining = self.search_count(due)
+            if not self.env["ir.cron"]._commit_progress(len(domains), remaining=remaining):
+                break
+
+    def _follow_dns(self):
+        """The DNS was looked at: a key that was waited for may sign from now on."""
+        done = super()._follow_dns()
+        if self.filtered_domain(self._dkim_rotating()):
+            self._dkim_follow(fields.Date.today())
+        return done
+
+    # -- by hand -------------------------------------------------------------------------
+
+    def action_new_dkim_key(self):
+        """Begin a rotation now: a new key of each type, to be published before it signs."""
+        self.ensure_one()
+        if not self.env.user.has_group("emboux_core.group_manager"):
+            raise AccessError(self.env._("New DKIM keys are for a manager to make."))
+        self.check_access("write")
+        # as superuser: keys are the platform's, and nobody's to write
+        domain = self.sudo()
+        domain._dkim_assert_rotates()
+        waiting = domain._dkim_waiting()
+        all_types, have_next = self.env["emboux.dkim.key"]._types(), waiting.mapped("key_type")
+        types = [key_type for key_type in all_types if key_type not in have_next]
+        if not types:
+            raise UserError(
+                self.env._(
+                    "The next key of %(name)s waits already to be seen in the DNS. Publish its "
+                    "record first: %(records)s.",
+                    name=self.display_name,
+                    records=", ".join(waiting.mapped("selector")),
+                )
+            )
+        made = domain._dkim_make(types, fields.Date.today())
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._(
+                    "Publish the new record of %s. Until it is seen, mail goes on being signed "
+                    "with the key of before.",
+                    ", ".join(made.mapped("selector")),
+                ),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def _dkim_assert_rotates(self):
+        if self.parent_id:
+            raise UserError(
+                self.env._(
+                    "%(name)s signs with the key of %(parent)s: make the new key there.",
+                    name=self.display_name,
+                    parent=self.parent_id.display_name,
+                )
+            )
+        if self.state == "suspended":
+            raise UserError(self.env._("%s is suspended: activate it first.", self.display_name))
+        if not self.filtered_domain(self._dkim_rotating()):
+            raise UserError(
+                self.env._("The mail of %s is not signed by this server.", self.display_name)
+            )
+
+    def _dkim_waiting(self):
+        """Keys that shall sign next, once they are seen."""
+        return self._dkim_live_keys().filtered(lambda key: not key.signs and not key.retired)
+
+    # -- telling people ------------------------------------------------------------------
+
+    def _dkim_say_made(self, made):
+        """Responsible and owner: what to publish, and that nothing is lost until then."""
+        records = self.dns_record_ids.filtered(
+            lambda record: record.key.removeprefix("dkim:") in made.mapped("selector")
+        )
+        title = self.env._("New DKIM key for %s: publish its DNS record", self.display_name)
+        text = self.env._(
+            "Set these records beside those that are there. Mail goes on being signed with the "
+            "key of before until the new one is seen in the DNS; leave the old record until you "
+            "are told."
+        )
+        lines = Markup().join(
+            Markup("<li>%s %s<br/><code>%s</code></li>")
+            % (record.record_type, record.name, record.expected)
+            for record in records
+        )
+        self.message_post(
+            subject=title,
+            body=Markup("<p><b>%s</b></p><p>%s</p><ul>%s</ul>") % (title, text, lines),
+            partner_ids=(self.user_id.partner_id | self.partner_id).ids,
+            subtype_xmlid="mail.mt_note",
+        )
+        if self.user_id and not self.activity_search([ACTIVITY], user_id=self.user_id.id):
+            self.activity_schedule(ACTIVITY, summary=title, user_id=self.user_id.id)
+
+    def _dkim_say_seen(self, seen):
+        if not self._dkim_waiting() and self.user_id:
+            self.activity_feedback(
+                [ACTIVITY],
+                user_id=self.user_id.id,
+                feedback=self.env._("Seen in the DNS: %s.", ", ".join(seen.mapped("selector"))),
+            )
+
+    def _dkim_say_retired(self, retired, started):
+        self.message_post(
+            body=self.env._(
+                "DKIM: %(new)s signs from now on, %(old)s no more. Leave the old record in the "
+                "DNS until %(day)s: mail that is under way is still checked with it.",
+                new=", ".join(started.mapped("selector")) or self.env._("nothing further"),
+                old=", ".join(retired.mapped("selector")),
+                day=fields.Date.to_string(retired[0].retired + OVERLAP),
+            ),
+            subtype_xmlid="mail.mt_note",
+        )
+
+    def _dkim_say_removed(self, gone):
+        names = ", ".join(f"{key.selector}._domainkey.{self.name}" for key in gone)
+        self.message_post(
+            body=self.env._("DKIM: %s is needed no more; take it out of the DNS.", names),
+            partner_ids=(self.user_id.partner_id | self.partner_id).ids,
+            subtype_xmlid="mail.mt_note",
+        )
