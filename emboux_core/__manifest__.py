@@ -16,6 +16,7 @@
         "data/ir_config_parameter.xml",
         "data/ir_cron.xml",
         "wizard/set_password_views.xml",
+        "wizard/publish_views.xml",
         "views/alias_views.xml",
         "views/mailbox_views.xml",
         "views/dns_record_views.xml",
@@ -23,6 +24,8 @@
         "views/operation_views.xml",
         "views/drift_views.xml",
         "views/backend_views.xml",
+        "views/dns_server_views.xml",
+        "views/dns_published_views.xml",
         "views/menus.xml",
     ],
     "assets": {

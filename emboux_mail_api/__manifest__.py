@@ -20,6 +20,7 @@
         "views/audit_views.xml",
         "views/suppression_views.xml",
         "views/domain_views.xml",
+        "views/backend_views.xml",
     ],
     "demo": ["demo/emboux_demo.xml"],
     "uninstall_hook": "uninstall_hook",

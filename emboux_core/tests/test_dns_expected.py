@@ -44,7 +44,7 @@ class TestExpected(PlainTest):
                  "required"),
                 ("dkim:s1", "TXT", f"s1._domainkey.{name}", f"v=DKIM1; k=rsa; p={RSA}", "required"),
                 ("dkim:s2", "TXT", f"s2._domainkey.{name}", "v=DKIM1; k=ed25519; p=QUFB",
-                 "required"),
+                 "recommended"),
                 ("dmarc", "TXT", f"_dmarc.{name}", "v=DMARC1; p=none; adkim=r; aspf=r",
                  "recommended"),
                 ("srv:imaps", "SRV", f"_imaps._tcp.{name}", "0 1 993 imap.host.test.", "optional"),

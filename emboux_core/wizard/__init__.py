@@ -1,1 +1,1 @@
-from . import set_password
+from . import publish, publish_elsewhere, set_password

@@ -26,7 +26,7 @@ class LocalBackend(Backend):
     """``query`` runs SQL in the caller's transaction; ``dkim_key`` gives a domain's key.
 
     ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
-    smtp_tls_port, imap_tls_port.
+    smtp_tls_port, imap_tls_port, policy_host, mta_sts_id, tls_report_address.
     """
 
     transactional: ClassVar[bool] = True
@@ -90,6 +90,10 @@ class LocalBackend(Backend):
             smtp_host=self._hosts["smtp_host"] or host,
             submissions_port=self._hosts["smtp_tls_port"],
             dkim_domain=domain.parent,
+            mta_sts_host=self._hosts["policy_host"],
+            mta_sts_id=self._hosts["mta_sts_id"],
+            tls_report=self._hosts["tls_report_address"],
+            autoconfig_host=self._hosts["policy_host"],
         )
 
     def delete_domain(self, name: str) -> None:

@@ -2,6 +2,7 @@ from . import (
     audit,
     tenancy,
     backend,
+    backend_policy,
     dkim_key,
     res_users,
     customer,
