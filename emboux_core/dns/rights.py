@@ -11,8 +11,8 @@ from .primary import Primary, Session, find_apex
 def try_update(primary: Primary, zone: dns.name.Name | None) -> str:
     """Ask whether the key may change a zone, by an update that changes nothing.
 
-    Returns the zone's name as the server has it; without a zone only whether there is a server
-    that accepts the signature is asked.
+    Returns the zone's name as the server has it; without a zone only whether a server answers is
+    asked, which need not have looked at the signature.
 
     :raises BackendError: it may not, or nobody says.
     """
@@ -21,7 +21,7 @@ def try_update(primary: Primary, zone: dns.name.Name | None) -> str:
             try:
                 session.ask(dns.name.root, "SOA")
             except Refused as error:
-                # it need not answer for the root: it spoke, and its signature is right
+                # it need not answer for the root: it spoke
                 if isinstance(error, NotAuthorised):
                     raise
             return ""

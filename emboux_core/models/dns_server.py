@@ -1,3 +1,4 @@
+import ipaddress
 import re
 
 import dns.name
@@ -11,6 +12,7 @@ from ..dns.primary import Primary
 from ..dns.rights import try_update
 from .errors import backend_sentence, plain_errors
 
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -83,7 +85,7 @@ class DnsServer(models.Model):
     @api.constrains("host")
     def _check_host(self):
         for server in self:
-            if not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", server.host):
+            if not _HOST.fullmatch(server.host) and not _is_address(server.host):
                 raise ValidationError(
                     self.env._(
                         "'%s' is neither a host name nor an address; the port goes into its own "
@@ -210,3 +212,11 @@ class DnsServer(models.Model):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_dns_published")
         return action | {"domain": [("server_id", "=", self.id)], "context": {}}
+
+
+def _is_address(text):
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -39,6 +39,7 @@ class Withdraw(models.Model):
         return self._at(server, name, domain, self._look)
 
     def _at(self, server, name, domain, work, **haste):
+        primary = server._primary(**haste)
         with self._turn(server, name) as free:
             if not free:
                 return "busy"
@@ -49,7 +50,7 @@ class Withdraw(models.Model):
                 return "done"
             owned = self._apart("_read_rows", where)
             try:
-                result = work(server, name, owned, **haste)
+                result = work(primary, name, owned)
             except BackendError as error:
                 out = isinstance(error, NotAuthorised) or not isinstance(error, Refused)
                 message = backend_sentence(self.env, server.name, error)
@@ -66,15 +67,15 @@ class Withdraw(models.Model):
                 self._apart("_postpone", where, " ".join(dict.fromkeys(filter(None, notes))))
             return "left" if left else "done"
 
-    def _take_out(self, server, name, owned, **haste):
+    def _take_out(self, primary, name, owned):
         # Its mechanisms in somebody's SPF record go too: they are Emboux' own, and whoever
         # confirmed that they were put in was told that they go with the domain.
-        result = publish.remove(name, owned, server._primary(**haste), confirm_merge=True)
+        result = publish.remove(name, owned, primary, confirm_merge=True)
         faults.point("withdraw:sent")
         return result.published, [o.note for o in result.outcomes if o.state != publish.DONE]
 
-    def _look(self, server, name, owned):
-        plan = publish.plan(name, (), server._primary(), owned)
+    def _look(self, primary, name, owned):
+        plan = publish.plan(name, (), primary, owned)
         return tuple(entry for step in plan.steps for entry in step.held), []
 
     def _place_of(self, where):
@@ -120,6 +121,10 @@ class Withdraw(models.Model):
                 outcome = self._try(server, name, domain)
                 if outcome == "out":
                     break  # the others of this server would only wait for it too
+                if outcome == "busy":  # perhaps by somebody who dies of it
+                    self.env.ref("emboux_core.ir_cron_withdraw")._trigger(
+                        fields.Datetime.now() + timedelta(minutes=1)
+                    )
                 left -= 1
                 remaining -= 1
                 cron._commit_progress(1, remaining=remaining)

@@ -6,6 +6,7 @@ from ..models.errors import backend_sentence
 
 ORDER = {action: place for place, action in enumerate(
     (CONFLICT, MERGE, REPLACE, REMOVE, ADD, THERE))}  # fmt: skip
+KEY_SHOWN = 100  # characters
 
 
 class Publish(models.TransientModel):
@@ -194,7 +195,8 @@ class Publish(models.TransientModel):
                 {
                     "wizard_id": self.id, "sequence": place, "key": step.key,
                     "record_type": step.record_type, "name": step.name, "action": step.action,
-                    "found": step.found, "value": step.value, "note": step.note,
+                    "found": _shown(step.key, step.found), "value": _shown(step.key, step.value),
+                    "note": step.note,
                     "outcome": (states or {}).get((step.key, step.record_type, step.name)),
                 }
                 for place, (_place, step) in enumerate(order)
@@ -213,7 +215,8 @@ class PublishLine(models.TransientModel):
     sequence = fields.Integer()
     key = fields.Char(required=True)
     record_type = fields.Char("Type")
-    name = fields.Char()
+    # Text, because a list shows all of it
+    name = fields.Text()
     action = fields.Selection(
         [
             ("add", "Will be added"),
@@ -227,7 +230,7 @@ class PublishLine(models.TransientModel):
     )
     found = fields.Text("In the Zone Now")
     value = fields.Text("Then")
-    note = fields.Char()
+    note = fields.Text()
     outcome = fields.Selection(
         [
             ("done", "Done"),
@@ -238,5 +241,12 @@ class PublishLine(models.TransientModel):
     )
     verdict = fields.Selection(
         [("unknown", "Not Seen"), ("ok", "OK"), ("missing", "Missing"), ("wrong", "Wrong")],
-        "Name Servers Say",
+        help="What the domain's name servers say.",
     )
+
+
+def _shown(key, text):
+    """A key is all but the same for everybody at its beginning and its end."""
+    if not key.startswith("dkim:") or len(text) <= KEY_SHOWN:
+        return text
+    return f"{text[:KEY_SHOWN]} … {text[-12:]}"
