@@ -19,6 +19,7 @@
         "data/ir_cron.xml",
         "wizard/set_password_views.xml",
         "wizard/parent_change_views.xml",
+        "wizard/publish_views.xml",
         "views/alias_views.xml",
         "views/mailbox_views.xml",
         "views/dns_record_views.xml",
@@ -26,6 +27,8 @@
         "views/operation_views.xml",
         "views/drift_views.xml",
         "views/backend_views.xml",
+        "views/dns_server_views.xml",
+        "views/dns_published_views.xml",
         "views/menus.xml",
     ],
     "assets": {

@@ -1,6 +1,11 @@
 """Places at which a test lets this process die, to prove that what is left behind is mended.
 
-Nothing happens unless the process was started with the environment variable ``EMBOUX_FAULT``.
+For tests only: nothing happens unless the process was started with the environment variable
+``EMBOUX_FAULT``, which names one of the places:
+
+``publish:claimed``   what may be in the zone from now on is written down, nothing is sent yet
+``publish:sent``      the zone is changed, what came of it is not written down yet
+``withdraw:sent``     the records are out of the zone, and still written down as being there
 """
 
 import os

@@ -24,6 +24,7 @@
         "views/audit_views.xml",
         "views/suppression_views.xml",
         "views/domain_views.xml",
+        "views/backend_views.xml",
     ],
     "assets": {"web.assets_backend": ["emboux_mail_api/static/src/widgets/**/*"]},
     "demo": ["demo/emboux_demo.xml"],

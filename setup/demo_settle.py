@@ -6,6 +6,7 @@ Step ``configure`` prints the demo domain's zone text; step ``verify`` checks it
 import json
 import os
 
+DNS_SERVER = "Demo name server"
 wish = json.loads(os.environ["EMBOUX_WISH"])
 env = globals()["env"]
 domain = env["emboux.domain"].search([("name", "=", wish.get("domain"))])
@@ -18,6 +19,12 @@ if os.environ["EMBOUX_STEP"] == "configure":
         parameters.set_param("emboux_core.dns_nameservers", wish["nameserver"])
         parameters.set_param("emboux_core.dns_port", wish["dns_port"])
         parameters.set_param("emboux_core.dns_allow_private", "True")
+        servers = env["emboux.dns.server"].with_context(active_test=False)
+        server = servers.search([("name", "=", DNS_SERVER)], limit=1)
+        if server:
+            server.write(wish["dns_server"])
+        else:
+            server = servers.create({"name": DNS_SERVER, **wish["dns_server"]})
         backend = env.ref("emboux_mail_api.backend_local")
         backend.write(wish["backend"])
         backend.action_test()
@@ -27,6 +34,7 @@ if os.environ["EMBOUX_STEP"] == "configure":
             )
         print(domain.zone_text or "")
 else:
+    env["emboux.dns.server"].search([("name", "=", DNS_SERVER)]).action_test()
     if domain:  # people may delete the demo's records
         domain.action_check_now()
     env.ref("emboux_mail_api.backend_local").action_test()

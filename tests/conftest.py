@@ -184,13 +184,15 @@ def second_odoo(state, status):
         def __init__(self):
             self._supervisor = Supervisor(state, echo=False, pids="pids-second.json")
 
-        def start(self, **environment):
+        def start(self, env=None):
+            """``env``: variables of its environment besides, such as ``EMBOUX_FAULT``."""
             argv = (str(odoo_server.command(state)), "server", "-c",
                     str(odoo_server.config(state, status["odoo"]["db"])),
                     f"--http-port={port}", f"--gevent-port={gevent}", "--max-cron-threads=0")
             self._supervisor.start(Service(
                 "second", argv, ready=listening(port),
-                env=odoo_server.environment(state) | environment, start_seconds=60))
+                env=odoo_server.environment(state) | (env or {}),
+                start_seconds=60))
             return Odoo(self.url, status["odoo"]["db"], status["odoo"]["login"],
                         status["odoo"]["password"])
 

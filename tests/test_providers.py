@@ -266,7 +266,7 @@ def disagreement(odoo, mailgun, name):
 @pytest.mark.parametrize("point", REGISTER)
 def test_killed_while_registering(odoo, hosting, mailgun, second_odoo, at_mailgun, point):
     _parent, name = at_mailgun("kill", is_wildcard=True)
-    client = second_odoo.start(EMBOUX_FAULT=point)
+    client = second_odoo.start(env={"EMBOUX_FAULT": point})
     child = f"{point.replace(':', '-')}.{name}"
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         client("emboux.domain").create({"name": child, "backend_id": hosting.backend})
@@ -280,7 +280,7 @@ def test_killed_while_registering(odoo, hosting, mailgun, second_odoo, at_mailgu
 def test_killed_while_deleting(odoo, hosting, mailgun, second_odoo, provider, point):
     domain, name = hosting.domain("del", verified=False, provider_id=provider)
     assert not disagreement(odoo, mailgun, name)
-    client = second_odoo.start(EMBOUX_FAULT=point)
+    client = second_odoo.start(env={"EMBOUX_FAULT": point})
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         client("emboux.domain").unlink([domain])
     second_odoo.stop()

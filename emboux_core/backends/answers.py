@@ -42,6 +42,10 @@ class Fields:
             raise Unfit(f'"{name}" of the {self._where} is missing or of another type')
         return value
 
+    def has(self, name: str) -> bool:
+        """Whether the field is there: an older platform does not know all of them."""
+        return name in self._value
+
     def none(self, name: str) -> bool:
         """Whether the field is null; it has to be there."""
         if name not in self._value:

@@ -7,7 +7,18 @@ over, because the platform may be newer.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..dns.expected import DkimKey, MailService, MxTarget, expected_records, zone_text
+from ..dns.expected import (
+    OPTIONAL,
+    RECOMMENDED,
+    REQUIRED,
+    TYPES,
+    DkimKey,
+    ExpectedRecord,
+    MailService,
+    MxTarget,
+    expected_records,
+    zone_text,
+)
 from .answers import Fields, Unfit, printable
 from .base import AliasSpec, DomainSpec, MailboxSpec, Usage
 
@@ -71,12 +82,39 @@ def service_of(fields: Fields, name: str) -> MailService:
         smtp_host=fields.text("smtp_host", _VISIBLE, 253),
         submissions_port=fields.number("submissions_port", 1, 65535),
         dkim_domain=fields.text_or_none("dkim_domain", _NAME, 253),
+        # what an older platform does not know of is not there
+        records=_records_of(fields) if fields.has("records") else (),
+        mta_sts_host=_text_if_there(fields, "mta_sts_host", 253),
+        mta_sts_id=_text_if_there(fields, "mta_sts_id", 32),
+        tls_report=_text_if_there(fields, "tls_report", 254),
+        autoconfig_host=_text_if_there(fields, "autoconfig_host", 253),
     )
     try:
         zone_text(expected_records(name, service))
     except ValueError:
         raise Unfit("what it wants in the DNS cannot stand there") from None
     return service
+
+
+def _records_of(fields: Fields) -> tuple[ExpectedRecord, ...]:
+    """A provider's records; of a type or level that is not known here they are passed over."""
+    records = []
+    for row in fields.objects("records"):
+        record = ExpectedRecord(
+            key=row.text("key", r"[\x21-\x7e]+", 253),
+            record_type=row.text("type", r"[A-Z0-9]+", 20),
+            name=row.text("name", r"[\x21-\x7e]+", 253),
+            value=row.text("value"),
+            level=row.text("level", r"[a-z]+", 20),
+            purpose=row.any_text("purpose"),
+        )
+        if record.record_type in TYPES and record.level in (REQUIRED, RECOMMENDED, OPTIONAL):
+            records.append(record)
+    return tuple(records)
+
+
+def _text_if_there(fields: Fields, name: str, length: int) -> str:
+    return fields.text(name, _VISIBLE, length) if fields.has(name) else ""
 
 
 def mailbox_of(fields: Fields) -> MailboxSpec:

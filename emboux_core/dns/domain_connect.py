@@ -47,6 +47,7 @@ EXAMPLE_SERVICE = MailService(
 _LARGEST = 64 * 1024  # bytes of an answer
 _TIMEOUTS = Timeouts(connect=5.0, read=5.0, total=10.0)
 _PROOF = "emboux-verification="
+_POLICY = "v=STSv1; id="
 _TTL = 3600  # seconds
 _WIDTH = 750  # pixels of the provider's window, unless it says otherwise
 
@@ -196,6 +197,8 @@ def make_template(
         mx=service.mx, spf=service.spf, dkim=keys, verification="x",
         imap_host=service.imap_host, imaps_port=service.imaps_port,
         smtp_host=service.smtp_host, submissions_port=service.submissions_port,
+        mta_sts_host=service.mta_sts_host, mta_sts_id="x" if service.mta_sts_host else "",
+        tls_report=service.tls_report, autoconfig_host=service.autoconfig_host,
     )  # fmt: skip
     entries, _values = _convert(expected_records(domain, whole), domain)
     signing = {"syncPubKeyDomain": key_domain} if key_domain else {"warnPhishing": True}
@@ -204,7 +207,8 @@ def make_template(
         "serviceName": "Mail", "version": 1,
         "description": "Mail of a domain: delivery, senders, signatures, policy, mail programs.",
         "variableDescription": "verification: proof of ownership; selectorN, typeN, keyN: "
-        "selector, algorithm (rsa or ed25519) and public key in base64 of the Nth DKIM key.",
+        "selector, algorithm (rsa or ed25519) and public key in base64 of the Nth DKIM key."
+        + (" policy: id of the MTA-STS policy." if service.mta_sts_host else ""),
         **signing, "records": entries,
     }  # fmt: skip
 
@@ -263,6 +267,9 @@ def _convert(
             if record.key == "verification":
                 values["verification"] = record.value.removeprefix(_PROOF)
                 made["data"], prefix = f"{_PROOF}%verification%", _PROOF
+            if record.key == "mta_sts":
+                values["policy"] = record.value.removeprefix(_POLICY)
+                made["data"] = f"{_POLICY}%policy%"
             if prefix:
                 made |= {"txtConflictMatchingMode": "Prefix", "txtConflictMatchingPrefix": prefix}
         entries.append({"groupId": group, **made})

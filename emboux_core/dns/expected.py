@@ -1,7 +1,7 @@
 """DNS records that a mail domain should have, each with its reason, and as zone-file text."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dns.exception
 import dns.name
@@ -15,6 +15,9 @@ from ..addresses import normalise_domain
 REQUIRED, RECOMMENDED, OPTIONAL = "required", "recommended", "optional"
 # Relaxed alignment is written out because a subdomain that is signed by its parent needs it.
 DMARC_DEFAULT = "v=DMARC1; p=none; adkim=r; aspf=r"
+#: What can stand in a record without being encoded.
+REPORT_ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+TYPES = ("MX", "TXT", "SRV", "CNAME")
 _MAX_STRING = 255  # RFC 1035 3.3: octets of one character-string
 
 
@@ -48,6 +51,12 @@ class MailService:
     token that proves ownership, ``""`` when none is needed (a subdomain that inherits). Hosts come
     without trailing dot. ``dkim_domain``: when set, mail is signed with d=that parent domain, so
     this domain needs no DKIM record.
+
+    ``records``: what a provider of outgoing mail wants besides, with keys of its own that begin
+    with ``dkim:`` or ``provider:``. ``mta_sts_host``: web host that serves the MTA-STS policy, and
+    ``mta_sts_id`` the policy's id, 1 to 32 letters and digits (RFC 8461); one without the other
+    needs no record. ``tls_report``: address for reports on TLS (RFC 8460). ``autoconfig_host``: web
+    host that tells mail programs their settings.
     """
 
     mx: tuple[MxTarget, ...] = ()
@@ -59,7 +68,11 @@ class MailService:
     smtp_host: str = ""
     submissions_port: int = 465
     dkim_domain: str | None = None
-    records: tuple["ExpectedRecord", ...] = ()
+    records: "tuple[ExpectedRecord, ...]" = ()
+    mta_sts_host: str = ""
+    mta_sts_id: str = ""
+    tls_report: str = ""
+    autoconfig_host: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,9 +128,14 @@ def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord,
             add(
                 f"dkim:{key.selector}", "TXT", f"{key.selector}._domainkey",
                 f"v=DKIM1; k={key.key_type}; p={key.public_key}",
-                REQUIRED, "Lets receivers check the signature that each outgoing message carries.",
+                # few receivers know Ed25519 yet (RFC 8463): another key carries the mail
+                RECOMMENDED if key.key_type == "ed25519" else REQUIRED,
+                "Lets receivers check the signature that each outgoing message carries.",
             )  # fmt: skip
-    records += [r for r in service.records if r.name == name or r.name.endswith(f".{name}")]
+    taken = {record.key for record in records}
+    for record in service.records:
+        records.append(_of_provider(name, record, taken))
+        taken.add(record.key)
     add(
         "dmarc", "TXT", "_dmarc", DMARC_DEFAULT,
         RECOMMENDED, "Tells receivers what to do with forged mail; large mail services ask for it.",
@@ -131,7 +149,39 @@ def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord,
         if host:
             value = f"0 1 {_number(port, 'port')} {_host(host)}"
             add(f"srv:{srv}", "SRV", f"_{srv}._tcp", value, OPTIONAL, purpose)
-    return tuple(records)
+    if service.autoconfig_host:
+        host = _host(service.autoconfig_host)
+        add(
+            "autoconfig", "CNAME", "autoconfig", host,
+            OPTIONAL, "Lets Thunderbird and others set themselves up from the address alone.",
+        )  # fmt: skip
+        add(
+            "srv:autodiscover", "SRV", "_autodiscover._tcp", f"0 1 443 {host}",
+            OPTIONAL, "Lets Outlook set itself up from the address alone.",
+        )  # fmt: skip
+    if service.mta_sts_host and service.mta_sts_id:
+        if not re.fullmatch(r"[A-Za-z0-9]{1,32}", service.mta_sts_id):
+            raise ValueError(
+                f'"{service.mta_sts_id}" is no policy id: 1 to 32 letters and digits are possible.'
+            )
+        # OPTIONAL: as long as that host has no certificate for the name, there is no policy
+        add(
+            "mta_sts:host", "CNAME", "mta-sts", _host(service.mta_sts_host),
+            OPTIONAL, "Leads other mail servers to the policy that asks them for encryption.",
+        )  # fmt: skip
+        add(
+            "mta_sts", "TXT", "_mta-sts", f"v=STSv1; id={service.mta_sts_id}",
+            OPTIONAL, "Tells other mail servers that there is such a policy, and when it changes.",
+        )  # fmt: skip
+    if service.tls_report:
+        if not REPORT_ADDRESS.fullmatch(service.tls_report):
+            raise ValueError(f'"{service.tls_report}" cannot take reports: give an address.')
+        add(
+            "tls_report", "TXT", "_smtp._tls", f"v=TLSRPTv1; rua=mailto:{service.tls_report}",
+            OPTIONAL, "Asks other mail servers to report when they could not encrypt.",
+        )  # fmt: skip
+    order = (REQUIRED, RECOMMENDED, OPTIONAL)
+    return tuple(sorted(records, key=lambda record: order.index(record.level)))
 
 
 def zone_text(records: tuple[ExpectedRecord, ...], ttl: int = 3600) -> str:
@@ -171,6 +221,24 @@ def rdata(record_type: str, value: str) -> dns.rdata.Rdata:
         parts = [octets[i : i + _MAX_STRING] for i in range(0, len(octets), _MAX_STRING)] or [b""]
         return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, parts)
     return dns.rdata.from_text("IN", record_type, value, origin=dns.name.root, relativize=False)
+
+
+def _of_provider(domain: str, record: ExpectedRecord, taken: set[str]) -> ExpectedRecord:
+    """Return a provider's record with its name as ours are written.
+
+    :raises ValueError: it may not stand among ours.
+    """
+    name = record.name.lower().removesuffix(".")
+    what = f"The record {record.key} of the provider"
+    if not record.key.startswith(("dkim:", "provider:")) or record.key in taken:
+        raise ValueError(f'{what} needs a key of its own that begins with "dkim:" or "provider:".')
+    if not name.isascii() or (name != domain and not name.endswith(f".{domain}")):
+        raise ValueError(f"{what} stands at {record.name}, which is not in {domain}.")
+    if record.level not in (REQUIRED, RECOMMENDED, OPTIONAL):
+        raise ValueError(f"{what} has no level.")
+    if record.record_type not in TYPES:
+        raise ValueError(f"{what} is of type {record.record_type}: {', '.join(TYPES)} are known.")
+    return replace(record, name=name)
 
 
 def _host(host: str) -> str:

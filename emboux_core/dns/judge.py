@@ -63,7 +63,7 @@ _Result = tuple[str, tuple[str, ...], str]  # state, values found, note
 def _comparison(record: ExpectedRecord) -> Callable[[ExpectedRecord, tuple[str, ...]], _Result]:
     if record.key.startswith("dkim:") and record.record_type == "TXT":
         return _dkim
-    by_key = {"spf": _spf, "dmarc": _dmarc}
+    by_key = {"spf": _spf, "dmarc": _dmarc, "mta_sts": _mta_sts, "tls_report": _tls_report}
     by_type = {"MX": _mx, "SRV": _srv, "CNAME": _cname, "TXT": _any_text}
     found = by_key.get(record.key) or by_type.get(record.record_type)
     if not found:
@@ -197,6 +197,53 @@ def _dmarc(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
     if tags.get("p", "").lower() not in ("none", "quarantine", "reject"):
         return WRONG, found, "Give the DMARC record a policy: p=none, p=quarantine or p=reject."
     return OK, found, ""
+
+
+def _mta_sts(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
+    # RFC 8461 3.1: what does not begin so is no such record; unless there is one, there is none
+    found = tuple(value for value in values if re.match(r"v=STSv1\s*;", value))
+    if not found:
+        return _missing(record)
+    if len(found) > 1:
+        note = (
+            f"{record.name} has {len(found)} MTA-STS records, of which senders use none: keep one."
+        )
+        return WRONG, found, note
+    tags, wanted = parse_tags(found[0]) or {}, parse_tags(record.value) or {}
+    if not re.fullmatch(r"[A-Za-z0-9]{1,32}", tags.get("id", "")):
+        return WRONG, found, f"The MTA-STS record cannot be read; publish this one: {record.value}"
+    if tags["id"] != wanted.get("id"):
+        note = (
+            f"{record.name} has the id of another policy: with {record.value} senders fetch the "
+            "one that holds now."
+        )
+        return WRONG, found, note
+    return OK, found, ""
+
+
+def _tls_report(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
+    # RFC 8460 3: as above
+    found = tuple(value for value in values if re.match(r"v=TLSRPTv1\s*;", value))
+    if not found:
+        return _missing(record)
+    if len(found) > 1:
+        note = (
+            f"{record.name} has {len(found)} TLS reporting records, of which senders use none: "
+            "keep one."
+        )
+        return WRONG, found, note
+    places = _report_places(found[0])
+    if not any(place.startswith(("mailto:", "https:")) for place in places):
+        return WRONG, found, f"The record names nobody to report to; publish this: {record.value}"
+    if not places >= _report_places(record.value):
+        wanted = ", ".join(sorted(_report_places(record.value) - places))
+        return OK, found, f"Reports go elsewhere; add {wanted} to have them here too."
+    return OK, found, ""
+
+
+def _report_places(text: str) -> set[str]:
+    rua = (parse_tags(text) or {}).get("rua", "")
+    return {place.strip().lower() for place in rua.split(",") if place.strip()}
 
 
 def _dkim(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:

@@ -41,7 +41,7 @@ from .changes import (
     rdatas_of,
 )
 from .client import CnameLoop, follow, plain
-from .expected import ExpectedRecord
+from .expected import TYPES, ExpectedRecord
 from .primary import Primary, Session, ZoneChanged, alias_of, apex_of, find_apex
 
 __all__ = [
@@ -53,7 +53,6 @@ __all__ = [
 DONE, UNCONFIRMED = "done", "unconfirmed"
 TTL = 3600  # seconds, of records that stand alone
 _MAX_TTL = 2**31 - 1  # RFC 2181 8
-_TYPES = ("MX", "TXT", "SRV", "CNAME")
 
 
 @dataclass(frozen=True)
@@ -318,8 +317,8 @@ def _data(step: Step, value: str) -> dns.rdata.Rdata:
 def _check(domain: str, record: ExpectedRecord | Published) -> None:
     """:raises ValueError: the record cannot be written, or does not belong to the domain."""
     what = f"The {record.record_type} record {record.name}"
-    if record.record_type not in _TYPES:
-        raise ValueError(f"{what} cannot be published: {', '.join(_TYPES)} are possible.")
+    if record.record_type not in TYPES:
+        raise ValueError(f"{what} cannot be published: {', '.join(TYPES)} are possible.")
     if not record.name.isascii() or record.name != record.name.lower():
         raise ValueError(f"{what} cannot be published: give its name in lower-case A-labels.")
     if record.name != domain and not record.name.endswith(f".{domain}"):

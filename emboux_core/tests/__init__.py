@@ -20,4 +20,6 @@ from . import (
     test_operation_roles,
     test_operation_run,
     test_passwords,
+    test_publish,
+    test_publish_withdraw,
 )

@@ -46,11 +46,15 @@ class DnsServer:
     """``zones``: origin to zone-file text; SOA and NS are added where missing.
 
     Every zone then has the name server ``ns.<origin>`` with the address of this server.
-    ``queries`` holds (name, type, "udp" or "tcp", recursion desired) of what was asked.
+    ``delay_s``: seconds that every answer takes. ``queries`` holds (name, type, "udp" or "tcp",
+    recursion desired) of what was asked.
     """
 
-    def __init__(self, zones: dict[str, str] | None = None, address: str = "127.0.0.1", port=0):
+    def __init__(
+        self, zones: dict[str, str] | None = None, address: str = "127.0.0.1", port=0, delay_s=0.0
+    ):
         self.address = address
+        self.delay_s = delay_s
         self.port = port
         self.queries: list[tuple[str, str, str, bool]] = []
         self._zones: dict[dns.name.Name, dns.zone.Zone] = {}
@@ -119,6 +123,7 @@ class DnsServer:
             while True:
                 size = int.from_bytes(await reader.readexactly(2), "big")
                 reply = self.reply(await reader.readexactly(size), "tcp")
+                await asyncio.sleep(self.delay_s)
                 if reply:
                     writer.write(len(reply).to_bytes(2, "big") + reply)
                     await writer.drain()
@@ -171,12 +176,13 @@ class DnsServer:
     def _answer(self, response: dns.message.Message, name: dns.name.Name, rdtype: int) -> None:
         """Fill in answer, referral, NODATA, NXDOMAIN or REFUSED (RFC 1034 4.3.2)."""
         for hop in range(_MAX_CNAMES):
-            origins = [origin for origin in self._zones if name.is_subdomain(origin)]
-            if not origins:
+            labels = name.labels
+            above = (dns.name.Name(labels[place:]) for place in range(len(labels)))
+            origin = next((one for one in above if one in self._zones), None)
+            if origin is None:
                 if not hop:
                     response.set_rcode(dns.rcode.REFUSED)
                 return
-            origin = max(origins, key=len)
             zone = self._zones[origin]
             if self._refer(response, zone, origin, name):
                 return
@@ -232,4 +238,5 @@ class _Udp(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, address) -> None:
         reply = self.server.reply(data, "udp")
         if reply:
-            self.transport.sendto(reply, address)
+            loop, delay = asyncio.get_running_loop(), self.server.delay_s
+            loop.call_later(delay, self.transport.sendto, reply, address)

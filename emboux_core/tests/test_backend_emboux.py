@@ -1,6 +1,7 @@
 """How an ``EmbouxBackend`` makes domains, mailboxes and aliases be as they should."""
 
 import uuid
+from dataclasses import replace
 
 from odoo.addons.emboux_core.backends.base import (
     AliasSpec,
@@ -10,7 +11,12 @@ from odoo.addons.emboux_core.backends.base import (
     UnknownOutcome,
     Unreachable,
 )
-from odoo.addons.emboux_core.dns.expected import DkimKey, MailService, MxTarget
+from odoo.addons.emboux_core.dns.expected import (
+    DkimKey,
+    ExpectedRecord,
+    MailService,
+    MxTarget,
+)
 from odoo.addons.emboux_core.tests.emboux_case import (
     KEY,
     NOT_FOUND,
@@ -52,6 +58,30 @@ class TestDomains(EmbouxCase):
         self.assertEqual(seen.headers["Accept-Encoding"], "identity")
         self.assertEqual(str(uuid.UUID(seen.headers["Idempotency-Key"])),
                          seen.headers["Idempotency-Key"])
+
+    def test_a_platform_that_knows_more(self):
+        """``SERVICE`` is an older platform's, which does not know these fields."""
+        record = {
+            "key": "dkim:abc", "type": "CNAME", "name": "abc._domainkey.a.example",
+            "value": "abc.dkim.example.", "level": "required", "purpose": "Why.", "later": 1,
+        }  # fmt: skip
+        newer = {
+            "records": [record, record | {"key": "provider:x", "type": "SVCB"},
+                        record | {"key": "provider:y", "level": "vital"}],
+            "mta_sts_host": "web.host.example", "mta_sts_id": "a1",
+            "tls_report": "tls@host.example", "autoconfig_host": "web.host.example",
+            "invented": {"later": True},
+        }  # fmt: skip
+        self.server.script(answer(201, domain(service=SERVICE | newer)))
+        made = ExpectedRecord("dkim:abc", "CNAME", "abc._domainkey.a.example",
+                              "abc.dkim.example.", "required", "Why.")  # fmt: skip
+        self.assertEqual(
+            self.ensure(),
+            replace(MAIL_SERVICE, records=(made,), mta_sts_host="web.host.example",
+                    mta_sts_id="a1", tls_report="tls@host.example",
+                    autoconfig_host="web.host.example"),
+        )  # fmt: skip
+        self.requests()
 
     def test_a_domain_that_is_there_is_read(self):
         self.server.script(answer(409, CONFLICT), answer(200, domain(state="verified")))

@@ -223,7 +223,9 @@ class TestOutcomes(FaultCase):
             {"dkim": [dkim | {"selector": "a..b"}]}, {"dkim": [dkim | {"selector": "s;p"}]},
             {"dkim": [dkim | {"public_key": "QUJD; t=y"}]}, {"dkim": [dkim | {"key_type": 7}]},
             {"dkim_domain": "a"}, {"verification": "a b"}, {"imap_host": "host\n"},
-            {"imap_host": "-.-;"}, {"imaps_port": 0}, {"submissions_port": 65536},
+            {"records": [{"key": "mx"}]}, {"mta_sts_host": "a b", "mta_sts_id": "a1"},
+            {"tls_report": "nobody"}, {"autoconfig_host": 7}, {"imap_host": "-.-;"},
+            {"imaps_port": 0}, {"submissions_port": 65536},
         ):
             with self.subTest(wrong):
                 self.server.script(answer(201, domain(service=SERVICE | wrong)))

@@ -1,6 +1,7 @@
 """The records that a domain should have, and the zone file made of them."""
 
 import base64
+from dataclasses import replace
 
 import dns.zone
 
@@ -44,7 +45,7 @@ class TestExpected(PlainTest):
                  "required"),
                 ("dkim:s1", "TXT", f"s1._domainkey.{name}", f"v=DKIM1; k=rsa; p={RSA}", "required"),
                 ("dkim:s2", "TXT", f"s2._domainkey.{name}", "v=DKIM1; k=ed25519; p=QUFB",
-                 "required"),
+                 "recommended"),
                 ("dmarc", "TXT", f"_dmarc.{name}", "v=DMARC1; p=none; adkim=r; aspf=r",
                  "recommended"),
                 ("srv:imaps", "SRV", f"_imaps._tcp.{name}", "0 1 993 imap.host.test.", "optional"),
@@ -70,6 +71,49 @@ class TestExpected(PlainTest):
         ):
             with self.subTest(service), self.assertRaisesRegex(ValueError, "."):
                 expected_records("example.com", service)
+
+    def test_what_the_web_host_serves(self):
+        service = MailService(mta_sts_host="Web.host.test", mta_sts_id="a1", tls_report="t@h.test",
+                              autoconfig_host="web.host.test")  # fmt: skip
+        found = {r.key: r for r in expected_records("shop.test", service)}
+        self.assertEqual(
+            {key: (r.record_type, r.name, r.value) for key, r in found.items() if key != "dmarc"},
+            {
+                "autoconfig": ("CNAME", "autoconfig.shop.test", "web.host.test."),
+                "srv:autodiscover": (
+                    "SRV", "_autodiscover._tcp.shop.test", "0 1 443 web.host.test."),
+                "mta_sts:host": ("CNAME", "mta-sts.shop.test", "web.host.test."),
+                "mta_sts": ("TXT", "_mta-sts.shop.test", "v=STSv1; id=a1"),
+                "tls_report": ("TXT", "_smtp._tls.shop.test", "v=TLSRPTv1; rua=mailto:t@h.test"),
+            },
+        )  # fmt: skip
+        for record in found.values():
+            self.assertEqual(record.level, "recommended" if record.key == "dmarc" else "optional")
+            self.assertRegex(record.purpose, r"^[A-Z].*\.$")
+        self.assertNotIn("mta_sts", {r.key for r in expected_records(
+            "shop.test", MailService(mta_sts_host="web.host.test"))})  # fmt: skip
+        for wrong in ({"mta_sts_id": "a-b"}, {"tls_report": "a;b@h.test"}):
+            with self.assertRaises(ValueError):
+                expected_records("shop.test", replace(service, **wrong))
+
+    def provided(self, **changes):
+        values = {"key": "dkim:abc", "record_type": "CNAME", "name": "abc._domainkey.shop.test",
+                  "value": "abc.dkim.test.", "level": "required", "purpose": "Why."}  # fmt: skip
+        service = replace(SERVICE, records=(ExpectedRecord(**values | changes),))
+        return {record.key: record for record in expected_records("shop.test", service)}
+
+    def test_what_a_provider_wants_stands_among_the_others(self):
+        record = self.provided(name="ABC._domainkey.Shop.test.")["dkim:abc"]
+        self.assertEqual((record.name, record.value), ("abc._domainkey.shop.test",
+                                                       "abc.dkim.test."))
+        self.assertIn("provider:proof", self.provided(key="provider:proof"))
+
+    def test_what_a_provider_may_not_want(self):
+        for wrong in ({"key": "mx"}, {"key": "dkim:s1"}, {"name": "abc.other.test"},
+                      {"name": "notshop.test"}, {"name": "ä.shop.test"}, {"record_type": "NS"},
+                      {"level": "urgent"}):  # fmt: skip
+            with self.subTest(wrong), self.assertRaises(ValueError):
+                self.provided(**wrong)
 
     def test_zone_text_parses_to_the_same_records(self):
         name = "xn--bcher-kva.example."

@@ -181,3 +181,50 @@ class TestOthers(JudgeCase):
     def test_found_is_bounded(self):
         self.record = expected("verification", "TXT", "x")
         self.assertEqual(len(self.check("wrong", *["y" * 60_000] * 3).found), 2000)
+
+
+class TestMtaSts(JudgeCase):
+    record = expected("mta_sts", "TXT", "v=STSv1; id=abc1", "_mta-sts.shop.test")
+
+    def test_the_same_policy(self):
+        for value in ("v=STSv1; id=abc1", "v=STSv1;id=abc1;", "v=STSv1 ; id = abc1; x=y"):
+            self.check("ok", value)
+        self.check("ok", "something else", "v=STSv1; id=abc1")
+
+    def test_not_the_policy(self):
+        self.check("missing", note="Publish this TXT")
+        self.check("missing", "v=STSv2; id=abc1", " id=abc1; v=STSv1")
+        self.check("wrong", "v=STSv1; id=old", note="another policy.*id=abc1")
+        self.check("wrong", "v=STSv1; id=", note="cannot be read")
+        self.check("wrong", "v=STSv1; id=a-b", note="cannot be read")
+        self.check("wrong", "v=STSv1; id=abc1", "v=STSv1; id=abc2", note="keep one")
+
+
+class TestTlsReport(JudgeCase):
+    record = expected("tls_report", "TXT", "v=TLSRPTv1; rua=mailto:tls@host.test",
+                      "_smtp._tls.shop.test")  # fmt: skip
+
+    def test_reports_come_here(self):
+        for value in (
+            "v=TLSRPTv1; rua=mailto:tls@host.test", "v=TLSRPTv1;rua=MAILTO:Tls@host.test;",
+            "v=TLSRPTv1; rua=https://reports.test/x, mailto:tls@host.test",
+        ):  # fmt: skip
+            self.check("ok", value)
+
+    def test_reports_that_go_elsewhere_are_somebodys_choice(self):
+        self.check("ok", "v=TLSRPTv1; rua=mailto:me@shop.test", note="add mailto:tls@host.test")
+
+    def test_no_reports(self):
+        self.check("missing", "hello", note="Publish this TXT")
+        self.check("wrong", "v=TLSRPTv1; rua=", note="nobody")
+        self.check("wrong", "v=TLSRPTv1;", note="nobody")
+        self.check("wrong", *["v=TLSRPTv1; rua=mailto:tls@host.test"] * 2, note="keep one")
+
+
+class TestProvidersAlias(JudgeCase):
+    record = expected("dkim:abc", "CNAME", "abc.dkim.test.", "abc._domainkey.shop.test")
+
+    def test_alias(self):
+        self.check("ok", "ABC.dkim.test")
+        self.check("missing")
+        self.check("wrong", "xyz.dkim.test.", note="point to abc.dkim.test.")

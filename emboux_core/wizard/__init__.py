@@ -1,1 +1,1 @@
-from . import parent_change, set_password
+from . import parent_change, publish, publish_elsewhere, set_password

@@ -29,8 +29,9 @@ class LocalBackend(Backend):
 
     ``dkim_keys`` gives the keys that a domain has to publish, and makes its first ones.
     ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
-    smtp_tls_port, imap_tls_port.  ``elsewhere`` is what a provider that carries and signs a
-    domain's mail wants its DNS to say, None where this server does it itself.
+    smtp_tls_port, imap_tls_port, policy_host, mta_sts_id, tls_report_address.  ``elsewhere`` is
+    what a provider that carries and signs a domain's mail wants its DNS to say, None where this
+    server does it itself.
     """
 
     transactional: ClassVar[bool] = True
@@ -99,6 +100,10 @@ class LocalBackend(Backend):
             submissions_port=self._hosts["smtp_tls_port"],
             dkim_domain=domain.parent,
             records=provider.records if provider else (),
+            mta_sts_host=self._hosts["policy_host"],
+            mta_sts_id=self._hosts["mta_sts_id"],
+            tls_report=self._hosts["tls_report_address"],
+            autoconfig_host=self._hosts["policy_host"],
         )
 
     def delete_domain(self, name: str) -> None:

@@ -5,6 +5,7 @@ from . import (
     provider,
     registration,
     registration_run,
+    backend_policy,
     dkim_key,
     dkim_rotation,
     dkim_record,

@@ -32,7 +32,7 @@ class Backend(models.Model):
             self._local_query,
             self.env["emboux.dkim.key"]._public_keys_of,
             self._domain_token,
-            {field: self[field] for field in hosts},
+            {field: self[field] for field in hosts} | self._policy_places(),
             self._elsewhere,
         )
 

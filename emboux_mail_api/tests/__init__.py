@@ -10,6 +10,7 @@ from . import (
     test_leaving,
     test_mailbox,
     test_outgoing,
+    test_policy_host,
     test_provider_dkim,
     test_provider_mailgun,
     test_provider_ses,

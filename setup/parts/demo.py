@@ -26,6 +26,14 @@ def settle(state, database, mail):
             },
             "nameserver": f"127.0.0.1:{state.port('dns')}",
             "dns_port": str(state.port("dns")),
+            "dns_server": {
+                "host": "127.0.0.1",
+                "port": state.port("dns"),
+                "zones": dns.ZONE.removesuffix("."),
+                "key_name": dns.KEY_NAME,
+                "key_algorithm": dns.KEY_ALGORITHM,
+                "key_secret": dns.tsig_secret(state),
+            },
             "domain": report.DEMO_DOMAIN,
             "mailboxes": {name: state.password(f"mailbox {name}") for name in ("alice", "bob")},
         }

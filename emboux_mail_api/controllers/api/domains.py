@@ -63,6 +63,8 @@ def show_domain(domain):
 def show_detail(domain):
     # as superuser: what DNS has to say comes from keys and tokens that nobody reads
     service = asdict(domain.sudo()._mail_service())
+    for record in service["records"]:
+        record["type"] = record.pop("record_type")
     return schemas.DomainDetail(**show_domain(domain), service=service)
 
 

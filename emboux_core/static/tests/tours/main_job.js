@@ -107,3 +107,20 @@ tours.add("emboux_outgoing_server", {
         { content: "linked", trigger: "div[name=mail_server_ids]:contains(office@tour.example)" },
     ],
 });
+
+/** Publish: see the difference, write it, and be verified. */
+tours.add("emboux_publish", {
+    url: "/odoo/email-domains",
+    steps: () => [
+        { content: "the domain", trigger: ".o_data_cell:contains(publish.example)", run: "click" },
+        { content: "publish", trigger: "button[name=action_publish]", run: "click" },
+        { content: "nothing is changed yet", trigger: ".modal .alert-info:contains(Nothing is changed yet)" },
+        { content: "the difference", trigger: ".modal .o_data_row:contains(Will be added):contains(10 mail.)" },
+        { content: "nothing to merge, nothing to confirm", trigger: ".modal:not(:has(div[name=confirm_merge]:visible))" },
+        { content: "do it", trigger: ".modal button[name=action_apply]:contains(Publish):visible", run: "click" },
+        { content: "it says so", trigger: ".modal .alert-success:contains(All required DNS records are set)" },
+        { content: "and the name servers say so", trigger: ".modal .o_data_row:contains(Done) td[name=verdict]:contains(OK)" },
+        { content: "close", trigger: ".modal footer button:contains(Close)", run: "click" },
+        { content: "verified", trigger: ".o_arrow_button_current:contains(Verified)" },
+    ],
+});

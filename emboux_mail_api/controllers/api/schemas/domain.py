@@ -72,13 +72,13 @@ class Dkim(Schema):
     public_key: Annotated[str, Field(description="SubjectPublicKeyInfo, base64.")]
 
 
-class WantedRecord(Schema):
-    """What the provider of the domain's outgoing mail wants in its DNS."""
+class ServiceRecord(Schema):
+    """A record that the domain's provider of outgoing mail wants."""
 
-    key: str
-    record_type: str
+    key: Annotated[str, Field(examples=["dkim:pic"])]
+    type: Annotated[str, Field(examples=["CNAME"])]
     name: str
-    value: str
+    value: Annotated[str, Field(description="As in zone files, TXT without quotes.")]
     level: Level
     purpose: str
 
@@ -97,7 +97,17 @@ class Service(Schema):
     imaps_port: int
     smtp_host: str
     submissions_port: int
-    records: list[WantedRecord]
+    records: list[ServiceRecord]
+    mta_sts_host: Annotated[
+        str, Field(description="Web host of the MTA-STS policy (RFC 8461), or empty.")
+    ]
+    mta_sts_id: Annotated[str, Field(description="Id of that policy, or empty.")]
+    tls_report: Annotated[
+        str, Field(description="Address for reports on TLS (RFC 8460), or empty.")
+    ]
+    autoconfig_host: Annotated[
+        str, Field(description="Web host that tells mail programs their settings, or empty.")
+    ]
 
 
 class DomainDetail(Domain):

@@ -1,0 +1,193 @@
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from psycopg2 import errors
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from .. import faults
+from ..backends.base import Refused, Unreachable
+from ..dns import publish
+from ..dns.publish import Published
+
+TRIES = 3
+
+
+class Place(NamedTuple):
+    """Whose rows: of a name on a server, and of a domain or of none that is here any more (0)."""
+
+    server_id: int
+    name: str
+    domain_id: int
+    company_id: int
+
+    def owner(self):
+        return {"domain_id": self.domain_id or False, "company_id": self.company_id}
+
+    def rows(self):
+        return [("server_id", "=", self.server_id), ("domain_name", "=", self.name)]
+
+
+class DnsPublished(models.Model):
+    """A record that Emboux has made in a zone, or may have made: the process could have died.
+
+    Rows are written in transactions of their own, before the zone is changed and after, so that
+    nothing ever stands in a zone of which nobody knows whose it is.  Of what is in a zone only
+    this is ever replaced or removed.
+    """
+
+    _name = "emboux.dns.published"
+    _description = "Record in the DNS Made by Emboux"
+    _order = "domain_name, name, record_type, id"
+    _rec_name = "name"
+
+    server_id = fields.Many2one("emboux.dns.server", required=True, ondelete="restrict")
+    domain_name = fields.Char("Domain", required=True, help="A-label; also when it is gone here.")
+    domain_id = fields.Many2one(
+        "emboux.domain", "Email Domain", index="btree_not_null", ondelete="set null"
+    )
+    company_id = fields.Many2one("res.company", required=True, index=True, ondelete="restrict")
+    key = fields.Char(required=True)
+    record_type = fields.Char("Type", required=True)
+    name = fields.Char(required=True)
+    value = fields.Text(required=True)
+    state = fields.Selection(
+        [("claimed", "Being Made"), ("published", "Made")],
+        required=True,
+        default="claimed",
+        help="Being made: whether it is in the DNS will be looked up.",
+    )
+    # of what shall leave the DNS, because its domain is gone
+    attempts = fields.Integer("Tries")
+    error = fields.Char("Last Answer")
+    next_try = fields.Datetime()
+
+    # md5: a value may be longer than what an index takes
+    _one_each = models.UniqueIndex(
+        "(server_id, domain_name, key, record_type, name, md5(value))"
+    )
+    _gone = models.Index("(server_id, domain_name) WHERE domain_id IS NULL")
+
+    # -- transactions of their own -----------------------------------------------------------
+
+    @api.model
+    def _apart(self, method, *arguments):
+        """Run a method of this recordset in a transaction of its own, and commit it."""
+        for last in (*[False] * (TRIES - 1), True):
+            try:
+                with self.env.registry.cursor() as cr:
+                    # as superuser: rows are nobody's to write; without the caller's context,
+                    # whose defaults would be taken for the rows'
+                    apart = self.with_env(
+                        self.env(cr=cr, su=True, context={"lang": self.env.lang})
+                    )
+                    return getattr(apart, method)(*arguments)
+            except (errors.SerializationFailure, errors.UniqueViolation):
+                if last:
+                    raise
+        return None
+
+    @contextmanager
+    def _turn(self, server, name):
+        """Be the only one who changes a domain's records on a server; gives whether that is so.
+
+        Nobody waits for it, and it ends with the process, however that ends.
+        """
+        with self.env.registry.cursor() as cr:
+            cr.execute(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
+                [f"emboux.dns.published {server.id} {name}"],
+            )
+            [free] = cr.fetchone()
+            yield free
+
+    # -- publishing ----------------------------------------------------------------------------
+
+    @api.model
+    def _plan(self, server, name, records):
+        """What publishing would do to the zone, as ``dns.publish.Plan``.
+
+        :raises BackendError: the server did not say.  :raises ValueError: a record cannot stand
+            in a zone.
+        """
+        mine = [("server_id", "=", server.id), ("domain_name", "=", name)]
+        owned = self._apart("_read_rows", mine)
+        return publish.plan(name, records, server._primary(), owned)
+
+    @api.model
+    def _apply(self, server, domain, plan, confirm_merge):
+        """Do what the plan says; returns a ``Result``.  The caller has the turn.
+
+        :raises ZoneChanged, BackendError: as ``dns.publish.apply``.
+        """
+        place = Place(server.id, domain.name, domain.id, domain.company_id.id)
+        self._apart("_claim", place, plan.claim(confirm_merge))
+        faults.point("publish:claimed")
+        try:
+            result = publish.apply(plan, server._primary(), confirm_merge)
+        except (Refused, Unreachable):
+            # nothing was changed: what is in the zone is what was there before
+            held = tuple(entry for step in plan.steps for entry in step.held)
+            self._apart("_settle", place, held)
+            raise
+        faults.point("publish:sent")
+        self._apart("_settle", place, result.published)
+        return result
+
+    def _read_rows(self, domain):
+        return tuple(row._as_published() for row in self.search(domain))
+
+    def _as_published(self):
+        return Published(self.key, self.record_type, self.name, self.value)
+
+    def _claim(self, place, entries):
+        """Write down what may be in the zone from now on.  What was is kept."""
+        rows = self.search(place.rows())
+        if not self._domain_of(place):
+            raise UserError(self.env._("%s is not here any more.", place.name))
+        # whoever publishes under the name has all that was made for it
+        rows.filtered(lambda row: row.domain_id.id != place.domain_id).write(place.owner())
+        self._add(place, entries)
+
+    def _settle(self, place, entries):
+        """Write down what is in the zone, of the domain's or of those whose domain is gone."""
+        owner = self._domain_of(place).id
+        rows = self.search([*place.rows(), ("domain_id", "=", owner)])
+        there = rows.filtered(lambda row: row._as_published() in entries)
+        (rows - there).unlink()
+        # a value may be another text in the zone than in the claim
+        there |= self._add(place, entries)
+        there.write({"state": "published", "attempts": 0, "error": False, "next_try": False})
+
+    def _add(self, place, entries):
+        owner = self._domain_of(place).id
+        known = {row._as_published() for row in self.search(place.rows())}
+        return self.create(
+            [
+                {
+                    "server_id": place.server_id, "domain_name": place.name, "domain_id": owner,
+                    "company_id": place.company_id, "key": entry.key,
+                    "record_type": entry.record_type, "name": entry.name, "value": entry.value,
+                }
+                for entry in dict.fromkeys(entries) if entry not in known
+            ]
+        )  # fmt: skip
+
+    def _domain_of(self, place):
+        """The domain, if it is here still; it may be deleted while its zone is changed."""
+        return self.env["emboux.domain"].browse(place.domain_id or ()).exists()
+
+    def _take_over(self, domains):
+        """Rows of a domain that was gone are its again when it is added anew."""
+        for domain in domains:
+            # as superuser: rows are nobody's to write
+            rows = self.sudo().search(
+                [("domain_name", "=", domain.name), ("domain_id", "=", False),
+                 ("server_id.company_id", "in", (False, domain.company_id.id))]
+            )  # fmt: skip
+            # somebody may just be taking them out: whether they are there will be looked up
+            rows.write(
+                {"domain_id": domain.id, "company_id": domain.company_id.id, "state": "claimed",
+                 "attempts": 0, "error": False, "next_try": False}
+            )  # fmt: skip

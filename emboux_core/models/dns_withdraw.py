@@ -1,0 +1,204 @@
+"""Taking out of the DNS what Emboux has made for domains that are gone."""
+
+import logging
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.fields import Domain
+
+from .. import faults
+from ..backends.base import BackendError, NotAuthorised, Refused
+from ..dns import publish
+from .dns_published import Place
+from .errors import backend_sentence
+
+_logger = logging.getLogger(__name__)
+
+IN_DOUBT = timedelta(minutes=10)  # longer than any call: who has not settled by then is dead
+HASTE = {"timeout_s": 3.0, "deadline_s": 5.0}  # while somebody waits
+
+
+class Withdraw(models.Model):
+    _inherit = "emboux.dns.published"
+
+    # -- one name on one server --------------------------------------------------------------
+
+    @api.model
+    def _withdraw(self, server, name, **haste):
+        """Take out what is left of a domain that is gone.
+
+        Returns *done*, *left* (the rows say why), *busy* (somebody else is at it) or *out* (the
+        server, and hence all that is to be done there).
+        """
+        return self._at(server, name, False, self._take_out, **haste)
+
+    @api.model
+    def _look_again(self, server, name, domain):
+        """Find out what of a domain's records is in the zone, if nobody came to write it down."""
+        return self._at(server, name, domain, self._look)
+
+    def _at(self, server, name, domain, work, **haste):
+        primary = server._primary(**haste)
+        with self._turn(server, name) as free:
+            if not free:
+                return "busy"
+            where = [("server_id", "=", server.id), ("domain_name", "=", name),
+                     ("domain_id", "=", domain and domain.id)]  # fmt: skip
+            place = self._apart("_place_of", where)
+            if not place:
+                return "done"
+            owned = self._apart("_read_rows", where)
+            try:
+                result = work(primary, name, owned)
+            except BackendError as error:
+                out = isinstance(error, NotAuthorised) or not isinstance(error, Refused)
+                message = backend_sentence(self.env, server.name, error)
+                # all that is to be done there waits for it, or this name alone
+                waiting = [where[0], where[2]] if out and not domain else where
+                self._apart("_postpone", waiting, message)
+                return "out" if out else "left"
+            except ValueError as error:
+                self._apart("_postpone", where, str(error))
+                return "left"
+            left, notes = result
+            self._apart("_settle", place, left)
+            if left and not domain:
+                self._apart("_postpone", where, " ".join(dict.fromkeys(filter(None, notes))))
+            return "left" if left else "done"
+
+    def _take_out(self, primary, name, owned):
+        # Its mechanisms in somebody's SPF record go too: they are Emboux' own, and whoever
+        # confirmed that they were put in was told that they go with the domain.
+        result = publish.remove(name, owned, primary, confirm_merge=True)
+        faults.point("withdraw:sent")
+        return result.published, [o.note for o in result.outcomes if o.state != publish.DONE]
+
+    def _look(self, primary, name, owned):
+        plan = publish.plan(name, (), primary, owned)
+        return tuple(entry for step in plan.steps for entry in step.held), []
+
+    def _place_of(self, where):
+        row = self.search(where, limit=1)
+        if not row:
+            return None
+        return Place(row.server_id.id, row.domain_name, row.domain_id.id or 0, row.company_id.id)
+
+    def _postpone(self, where, message):
+        """Try again after a pause that grows with each try."""
+        rows = self.search(where)
+        for attempts, some in rows.grouped("attempts").items():
+            pause = self.env["emboux.operation"]._pause(attempts + 1)
+            some.write(
+                {"attempts": attempts + 1, "error": message,
+                 "next_try": fields.Datetime.now() + pause}
+            )  # fmt: skip
+
+    # -- by itself -----------------------------------------------------------------------------
+
+    @api.model
+    def _cron_withdraw(self):
+        """Do what is due, server after server, those that answered last time first."""
+        now = fields.Datetime.now()
+        gone = Domain("domain_id", "=", False)
+        doubtful = Domain("state", "=", "claimed") & Domain("write_date", "<=", now - IN_DOUBT)
+        due = (Domain("next_try", "=", False) | Domain("next_try", "<=", now)) & (gone | doubtful)
+        servers = {}
+        for server, name, domain, attempts in self._read_group(
+            due, ["server_id", "domain_name", "domain_id"], ["attempts:max"]
+        ):
+            servers.setdefault(server, []).append((attempts, name, domain))
+        cron = self.env["ir.cron"]
+        remaining = sum(map(len, servers.values()))
+        for server, tasks in sorted(
+            servers.items(), key=lambda item: max(attempts for attempts, *_ in item[1])
+        ):
+            left = len(tasks)
+            for _attempts, name, domain in tasks:
+                # a new transaction: it sees what others have committed meanwhile
+                if not cron._commit_progress(remaining=remaining):
+                    return
+                outcome = self._try(server, name, domain)
+                if outcome == "out":
+                    break  # the others of this server would only wait for it too
+                if outcome == "busy":  # perhaps by somebody who dies of it
+                    self.env.ref("emboux_core.ir_cron_withdraw")._trigger(
+                        fields.Datetime.now() + timedelta(minutes=1)
+                    )
+                left -= 1
+                remaining -= 1
+                cron._commit_progress(1, remaining=remaining)
+            remaining -= left
+        cron._commit_progress(remaining=remaining)
+
+    def _try(self, server, name, domain):
+        """One that fails by a defect must not hold up the others."""
+        try:
+            if domain:
+                return self._look_again(server, name, domain)
+            return self._withdraw(server, name)
+        except Exception:
+            _logger.exception("the records of %s on %s could not be seen to", name, server.name)
+            where = [("server_id", "=", server.id), ("domain_name", "=", name)]
+            message = self.env._("Something went wrong here; see the log of the server.")
+            self._apart("_postpone", where, message)
+            return "left"
+
+    @api.model
+    def _withdraw_at_once(self, places):
+        """After the deletion is committed, while its user waits: what fails the cron repeats.
+
+        ``places``: (server id, name) of each.
+        """
+        try:
+            with self.env.registry.cursor() as cr:
+                # as superuser: rows and servers are not the user's
+                apart = self.with_env(self.env(cr=cr, su=True, context={}))
+                for server_id, name in places:
+                    server = self.env["emboux.dns.server"].with_env(apart.env).browse(server_id)
+                    if apart._withdraw(server, name, **HASTE) == "out":
+                        break
+        except Exception:
+            _logger.exception("what was made for %s stays in the DNS for now", places)
+
+    # -- because somebody asks for it ----------------------------------------------------------
+
+    def action_try_now(self):
+        """Take these out of the DNS now."""
+        self.check_access("read")
+        # who may delete domains may also see to what is left of them
+        self.env["emboux.domain"].check_access("unlink")
+        # as superuser: rows and servers are not the user's to write
+        gone = self.sudo().filtered(lambda row: not row.domain_id)
+        for server, name in dict.fromkeys((row.server_id, row.domain_name) for row in gone):
+            self.sudo()._try(server, name, False)
+        self.env.invalidate_all()
+        # a fresh look: rows are written in transactions of their own
+        message = gone._apart("_first_error")
+        if message is None:
+            kind, message = "success", self.env._("Nothing of this is left in the DNS.")
+        else:
+            kind = "warning"
+            message = message or self.env._("It is just being taken out of the DNS.")
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": kind,
+                "message": message,
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def _first_error(self):
+        left = self.exists()
+        return (left.filtered("error")[:1].error or "") if left else None
+
+    def action_forget(self):
+        """Own them no more, wherever they are: for a server that is gone for good."""
+        self.check_access("read")
+        if not self.env.user.has_group("emboux_core.group_admin"):
+            raise AccessError(self.env._("An administrator forgets records in the DNS."))
+        # as superuser: rows are nobody's to write
+        self.sudo().filtered(lambda row: not row.domain_id).unlink()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}

@@ -1,0 +1,188 @@
+"""Publishing as a person does it in the browser, into a real name server; then what is broken."""
+
+import time
+
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.tsigkeyring
+import dns.update
+import dns.zone
+import pytest
+from parts import dns as demo_dns
+from support.browser import Browser
+from support.odoo_client import OdooError
+
+DOMAIN = "publish.example"
+
+
+class Zone:
+    """The world's zone as its server has it, and changes by somebody who is not Emboux."""
+
+    def __init__(self, state, status):
+        self.state, self.where = state, (status["dns"]["host"], status["dns"]["port"])
+
+    def records(self, name):
+        """All at and below a name, as "name type value", by transfer of the whole zone."""
+        query = dns.query.xfr(self.where[0], demo_dns.ZONE, port=self.where[1], relativize=False,
+                              timeout=10)
+        zone = dns.zone.from_xfr(query, relativize=False)
+        return {
+            f"{owner.to_text(True)} {rdataset.rdtype.name} {data.to_text()}"
+            for owner, rdataset in zone.iterate_rdatasets() for data in rdataset
+            if owner.to_text(True) == name or owner.to_text(True).endswith(f".{name}")
+        }
+
+    def set(self, text):
+        demo_dns.publish(self.state, text)
+
+    def delete(self, name, rdtype):
+        keyring = dns.tsigkeyring.from_text(
+            {demo_dns.KEY_NAME: demo_dns.tsig_secret(self.state)}
+        )
+        update = dns.update.UpdateMessage(demo_dns.ZONE, keyring=keyring,
+                                          keyalgorithm=demo_dns.KEY_ALGORITHM)
+        update.delete(f"{name}.", rdtype)
+        answer = dns.query.tcp(update, self.where[0], port=self.where[1], timeout=10)
+        assert answer.rcode() == dns.rcode.NOERROR
+
+
+@pytest.fixture(scope="module")
+def zone(state, status):
+    return Zone(state, status)
+
+
+@pytest.fixture(scope="module")
+def browser(status, state):
+    browser = Browser(status, state.path("pictures"))
+    browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
+    yield browser
+    browser.close()
+
+
+def new_name():
+    return f"pub{time.time_ns() % 10**10}.example"
+
+
+def published(odoo, name):
+    return odoo("emboux.dns.published").search_read(
+        [("domain_name", "=", name)], ["key", "name", "record_type", "state"]
+    )
+
+
+def publish(odoo, domain, **values):
+    """What the button and the dialog do; returns the dialog's fields."""
+    wizard = odoo("emboux.domain").action_publish([domain])["res_id"]
+    if values:
+        odoo("emboux.publish").write([wizard], values)
+    odoo("emboux.publish").action_apply([wizard])
+    [row] = odoo("emboux.publish").read([wizard], ["state", "kind", "message"])
+    return row
+
+
+@pytest.fixture(scope="module")
+def toured(browser, odoo, hosting):
+    """A domain published and verified by clicks alone."""
+    domain, _name = hosting.domain(name=DOMAIN, verified=False)
+    browser.tour("emboux_publish", "/odoo/email-domains")
+    browser.picture("published")
+    return domain
+
+
+def test_one_button_publishes_and_verifies(toured, odoo, zone):
+    [row] = odoo("emboux.domain").read([toured], ["state", "dns_state", "is_published"])
+    assert (row["state"], row["dns_state"], row["is_published"]) == ("verified", "ok", True)
+    there = zone.records(DOMAIN)
+    assert f"{DOMAIN} MX 10 mail.emboux.example." in there
+    assert len(there) == len(published(odoo, DOMAIN)) > 5
+
+
+def test_a_broken_record_is_told_and_mended_by_the_same_button(toured, odoo, zone):
+    before = zone.records(DOMAIN)
+    zone.delete(DOMAIN, "MX")
+    odoo("emboux.domain").action_check_now([toured])
+    [row] = odoo("emboux.domain").read([toured], ["dns_state", "activity_ids", "state"])
+    assert (row["dns_state"], row["state"]) == ("attention", "verified")
+    assert row["activity_ids"], "the responsible has something to do"
+    told = odoo("mail.message").search_read(
+        [("model", "=", "emboux.domain"), ("res_id", "=", toured)], ["body"], limit=1
+    )
+    assert f"MX {DOMAIN}" in told[0]["body"]
+    assert publish(odoo, toured)["kind"] == "success"
+    assert zone.records(DOMAIN) == before
+    [row] = odoo("emboux.domain").read([toured], ["dns_state", "activity_ids"])
+    assert (row["dns_state"], row["activity_ids"]) == ("ok", [])
+
+
+def test_what_somebody_set_by_hand_is_left_alone(odoo, hosting, zone):
+    name = new_name()
+    theirs = {f"{name} MX 5 elsewhere.example.", f'{name} TXT "v=spf1 mx -all"'}
+    zone.set(f'{name}. MX 5 elsewhere.example.\n{name}. TXT "v=spf1 mx -all"\n')
+    domain, _name = hosting.domain(name=name, verified=False)
+    row = publish(odoo, domain)
+    assert row["kind"] == "warning"
+    assert theirs <= zone.records(name)
+    publish(odoo, domain, confirm_merge=True)
+    there = zone.records(name)
+    assert f"{name} MX 5 elsewhere.example." in there
+    [spf] = [line for line in there if "spf1" in line]
+    assert spf == f'{name} TXT "v=spf1 mx a:mail.emboux.example -all"'
+    odoo("emboux.domain").unlink([domain])
+    assert zone.records(name) == theirs, "what is left is what was there before"
+    assert not published(odoo, name)
+
+
+def test_withdraw(odoo, hosting, zone):
+    domain, name = hosting.domain(name=new_name(), verified=False)
+    publish(odoo, domain)
+    assert zone.records(name)
+    wizard = odoo("emboux.domain").action_withdraw([domain])["res_id"]
+    odoo("emboux.publish").action_apply([wizard])
+    assert not zone.records(name)
+    assert not published(odoo, name)
+
+
+def test_a_zone_that_changed_is_shown_anew(odoo, hosting, zone):
+    domain, name = hosting.domain(name=new_name(), verified=False)
+    wizard = odoo("emboux.domain").action_publish([domain])["res_id"]
+    zone.set(f"{name}. MX 5 elsewhere.example.\n")
+    odoo("emboux.publish").action_apply([wizard])
+    [row] = odoo("emboux.publish").read([wizard], ["state", "message"])
+    assert row["state"] == "plan"
+    assert "has changed since you looked" in row["message"]
+    assert zone.records(name) == {f"{name} MX 5 elsewhere.example."}
+
+
+def test_two_who_publish_at_the_same_time(odoo, hosting, zone, status):
+    """Each ends with a result or a sentence, and rows and zone agree."""
+    import threading
+
+    domain, name = hosting.domain(name=new_name(), verified=False)
+    wizards = [odoo("emboux.domain").action_publish([domain])["res_id"] for _ in range(4)]
+    failures = []
+
+    def press(wizard):
+        try:
+            odoo("emboux.publish").action_apply([wizard])
+        except OdooError as error:
+            failures.append(str(error))
+
+    threads = [threading.Thread(target=press, args=(wizard,)) for wizard in wizards]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert not failures
+    rows = published(odoo, name)
+    assert {row["state"] for row in rows} == {"published"}
+    assert len(rows) == len(zone.records(name)) > 5
+
+
+def test_the_servers_form(browser, odoo):
+    [server] = odoo("emboux.dns.server").search([])
+    browser.open(f"/odoo/email-dns-servers/{server}", "button[name=action_test]")
+    browser.page.click("button[name=action_test]")
+    browser.page.wait_for_selector(".o_notification:has-text('The key may change: example')")
+    browser.picture("dns_server")
+    assert not browser.errors
