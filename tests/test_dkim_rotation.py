@@ -8,10 +8,10 @@ import dns.message
 import dns.query
 import dns.rdatatype
 import pytest
-from test_mail_flow import OUTSIDE
 
-# what a receiver's look-up says, for dkimpy
-ROTATED = "UPDATE emboux_dkim_key SET {0} = {0} - %s WHERE domain_id = %s AND {0} IS NOT NULL"
+OUTSIDE = "ann@outside.tests.example"
+# Time passes for one domain alone: what happened then, happened some days earlier.
+EARLIER = "UPDATE emboux_dkim_key SET {0} = {0} - %s WHERE domain_id = %s AND {0} IS NOT NULL"
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ class Keys:
 
     def pass_days(self, field, days):
         """As if it had happened so many days earlier; then the day's cron."""
-        self._cursor.execute(ROTATED.format(field), (days, self.domain))
+        self._cursor.execute(EARLIER.format(field), (days, self.domain))
         self._cursor.execute(
             "UPDATE emboux_domain SET dkim_next = NULL WHERE id = %s", (self.domain,))
         [cron] = self.odoo("ir.cron").search([("cron_name", "like", "rotate DKIM")])

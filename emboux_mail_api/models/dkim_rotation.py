@@ -80,15 +80,27 @@ class DomainDkim(models.Model):
             rotate_after=self._dkim_rotate_after() or timedelta.max,
         )
 
+    def _dkim_changes(self, todo):
+        """Keys that the DNS, as last seen, makes (seen, retired, stop signing, start it)."""
+        keys, found = self._dkim_live_keys(), self._dkim_found()
+        return (
+            keys.filtered(lambda key: key.selector in found and not key.seen),
+            keys.filtered(lambda key: key.selector in todo.retire),
+            keys.filtered(lambda key: key.signs and key.selector not in todo.sign),
+            keys.filtered(lambda key: key.selector in todo.sign and not key.signs),
+        )
+
+    def _dkim_due(self, todo):
+        """Types of which the cron makes a key.
+
+        A domain that never got through has nobody who would publish one more.
+        """
+        return todo.make if self.state == "verified" and self._dkim_rotate_after() else ()
+
     def _dkim_follow(self, today):
         """Let those keys sign that the DNS, as last seen, allows to."""
         self.ensure_one()
-        todo, found = self._dkim_plan(today), self._dkim_found()
-        keys = self._dkim_live_keys()
-        seen = keys.filtered(lambda key: key.selector in found and not key.seen)
-        retired = keys.filtered(lambda key: key.selector in todo.retire)
-        stopped = keys.filtered(lambda key: key.signs and key.selector not in todo.sign)
-        started = keys.filtered(lambda key: key.selector in todo.sign and not key.signs)
+        seen, retired, stopped, started = self._dkim_changes(self._dkim_plan(today))
         if not seen | retired | stopped | started:
             return
         seen.write({"seen": today})
@@ -110,9 +122,7 @@ class DomainDkim(models.Model):
         gone = self._dkim_live_keys().filtered(lambda key: key.selector in todo.remove)
         if gone:
             self._dkim_remove(gone, today)
-        # a domain that never got through has nobody who would publish one more key
-        due = todo.make if self.state == "verified" and self._dkim_rotate_after() else ()
-        if due:
+        if due := self._dkim_due(todo):
             self._dkim_make(due, today)
 
     def _dkim_make(self, key_types, today):
@@ -131,8 +141,10 @@ class DomainDkim(models.Model):
     def _dkim_turn_or_postpone(self, today):
         """One domain that cannot be served must not hold up the others."""
         try:
-            with self.env.cr.savepoint():
-                self._dkim_turn(today)
+            todo = self._dkim_plan(today)
+            if any(self._dkim_changes(todo)) or todo.remove or self._dkim_due(todo):
+                with self.env.cr.savepoint():
+                    self._dkim_turn(today)
         except Exception:
             self.env.invalidate_all(flush=False)  # what was rolled back
             _logger.exception("the DKIM keys of %s could not be looked after", self.name)
@@ -245,7 +257,12 @@ class DomainDkim(models.Model):
             subtype_xmlid="mail.mt_note",
         )
         if self.user_id and not self.activity_search([ACTIVITY], user_id=self.user_id.id):
-            self.activity_schedule(ACTIVITY, summary=title, user_id=self.user_id.id)
+            self.activity_schedule(
+                ACTIVITY,
+                date_deadline=fields.Date.today() + timedelta(days=7),
+                summary=title,
+                user_id=self.user_id.id,
+            )
 
     def _dkim_say_seen(self, seen):
         if not self._dkim_waiting() and self.user_id:
@@ -256,16 +273,25 @@ class DomainDkim(models.Model):
             )
 
     def _dkim_say_retired(self, retired, started):
-        self.message_post(
-            body=self.env._(
-                "DKIM: %(new)s signs from now on, %(old)s no more. Leave the old record in the "
-                "DNS until %(day)s: mail that is under way is still checked with it.",
-                new=", ".join(started.mapped("selector")) or self.env._("nothing further"),
-                old=", ".join(retired.mapped("selector")),
-                day=fields.Date.to_string(retired[0].retired + OVERLAP),
-            ),
-            subtype_xmlid="mail.mt_note",
+        names = {
+            "new": ", ".join(started.mapped("selector")),
+            "old": ", ".join(retired.mapped("selector")),
+            "day": fields.Date.to_string(retired[0].retired + OVERLAP),
+        }
+        body = (
+            self.env._(
+                "DKIM: mail is signed with %(new)s from now on, and no more with %(old)s. Leave "
+                "the old record in the DNS until %(day)s: mail under way is still checked with it.",
+                **names,
+            )
+            if started
+            else self.env._(
+                "DKIM: mail is no more signed with %(old)s. Leave its record in the DNS until "
+                "%(day)s: mail under way is still checked with it.",
+                **names,
+            )
         )
+        self.message_post(body=body, subtype_xmlid="mail.mt_note")
 
     def _dkim_say_removed(self, gone):
         names = ", ".join(f"{key.selector}._domainkey.{self.name}" for key in gone)
