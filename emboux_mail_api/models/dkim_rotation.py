@@ -167,9 +167,9 @@ class DomainDkim(models.Model):
             if not self.env["ir.cron"]._commit_progress(len(domains), remaining=remaining):
                 break
 
-    def _follow_dns(self):
+    def _follow_proof(self):
         """The DNS was looked at: a key that was waited for may sign from now on."""
-        done = super()._follow_dns()
+        done = super()._follow_proof()
         if self.filtered_domain(self._dkim_rotating()):
             self._dkim_follow(fields.Date.today())
         return done
