@@ -32,11 +32,10 @@ class DomainPublish(models.Model):
     @api.depends("name", "company_id")
     def _compute_dns_server(self):
         """Proposed is the server whose zone the name lies in; the manager may choose another."""
+        servers = self.env["emboux.dns.server"].search([("zones", "!=", False)])
         for domain in self:
             if domain.name and not domain.dns_server_id:
-                domain.dns_server_id = self.env["emboux.dns.server"]._for_domain(
-                    domain.name, domain.company_id
-                )
+                domain.dns_server_id = servers._for_domain(domain.name, domain.company_id)
 
     def _compute_is_published(self):
         groups = self.env["emboux.dns.published"]._read_group(
