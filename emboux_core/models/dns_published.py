@@ -180,12 +180,15 @@ class DnsPublished(models.Model):
 
     def _take_over(self, domains):
         """Rows of a domain that was gone are its again when it is added anew."""
-        for domain in domains:
-            # as superuser: rows are nobody's to write
-            rows = self.sudo().search(
-                [("domain_name", "=", domain.name), ("domain_id", "=", False),
-                 ("server_id.company_id", "in", (False, domain.company_id.id))]
-            )  # fmt: skip
+        # as superuser: rows are nobody's to write
+        gone = self.sudo().search(
+            [("domain_name", "in", domains.mapped("name")), ("domain_id", "=", False)]
+        )
+        for domain in domains if gone else ():
+            rows = gone.filtered(
+                lambda row, domain=domain: row.domain_name == domain.name
+                and row.server_id.company_id in (domain.company_id, row.company_id.browse())
+            )
             # somebody may just be taking them out: whether they are there will be looked up
             rows.write(
                 {"domain_id": domain.id, "company_id": domain.company_id.id, "state": "claimed",

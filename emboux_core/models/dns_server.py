@@ -148,12 +148,13 @@ class DnsServer(models.Model):
         zones = [z for z in self._zone_names() if name == z or name.endswith(f".{z}")]
         return max((zone.count(".") + 1 for zone in zones), default=0)
 
-    @api.model
     @api.private
     def _for_domain(self, name, company):
-        """The server whose zone is nearest above the name, if there is one."""
-        servers = self.search([("company_id", "in", (False, company.id)), ("zones", "!=", False)])
-        fitting = servers.filtered(lambda server: server._covers(name))
+        """The one of these servers whose zone is nearest above the name, if there is one."""
+        fitting = self.filtered(
+            lambda server: server.company_id in (company, company.browse())
+            and server._covers(name)
+        )
         return max(fitting, key=lambda server: server._covers(name), default=self.browse())
 
     @api.private

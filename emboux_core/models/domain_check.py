@@ -12,8 +12,8 @@ from ..dns import lookup
 _logger = logging.getLogger(__name__)
 
 FORM_DEADLINE = 10.0  # seconds that a person waits at most
-BATCH_DEADLINE = 30.0
-BATCH = 200
+BATCH_DEADLINE = 60.0
+BATCH = 500  # a name server that keeps silent is waited for once in each
 
 
 class DomainCheck(models.Model):

@@ -23,7 +23,6 @@ class DomainPublish(models.Model):
         check_company=True,
         index="btree_not_null",
         tracking=True,
-        groups="emboux_core.group_manager",
         help="Where Publish writes the domain's records.",
     )
     # as superuser: what the domain has in the DNS, whichever server it is on
@@ -32,11 +31,12 @@ class DomainPublish(models.Model):
     @api.depends("name", "company_id")
     def _compute_dns_server(self):
         """Proposed is the server whose zone the name lies in; the manager may choose another."""
+        # as superuser: a customer, who may add domains, sees no servers
+        servers = self.env["emboux.dns.server"].sudo().search([("zones", "!=", False)])
         for domain in self:
             if domain.name and not domain.dns_server_id:
-                domain.dns_server_id = self.env["emboux.dns.server"]._for_domain(
-                    domain.name, domain.company_id
-                )
+                found = servers._for_domain(domain.name, domain.company_id)
+                domain.dns_server_id = found.sudo(False)
 
     def _compute_is_published(self):
         groups = self.env["emboux.dns.published"]._read_group(

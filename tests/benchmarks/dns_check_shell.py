@@ -7,7 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
 
+from psycopg2 import OperationalError
+
 from odoo import fields
+from odoo.exceptions import LockError
 
 from odoo.addons.emboux_core.dns import lookup
 from odoo.addons.emboux_core.models import domain_check
@@ -24,6 +27,7 @@ before = Path(wish["zones"]).with_name("before.json")
 
 def make():
     """Domains with their records, and what name servers would say if all was right."""
+    switch_cron(False)
     parameters = env["ir.config_parameter"]
     before.write_text(json.dumps(
         {name: parameters.get_param(f"emboux_core.{name}") for name in PARAMETERS}
@@ -37,7 +41,6 @@ def make():
               "next_check": fields.Datetime.now() + timedelta(days=30)}
              for n in range(wish["domains"])]
         )
-    cron.active = False
     zones = {domain.name: domain.zone_text for domain in made}
     zones["example"] = "mail.emboux IN A 127.0.0.1\n" + "".join(
         f"{name}. IN NS ns.{name}.\nns.{name}. IN A 127.0.0.1\n" for name in zones
@@ -55,10 +58,7 @@ def run():
             for domain in domains}
     resolver = env["emboux.domain"]._dns_resolver()
     lookup.check_domains(jobs.items(), resolver, deadline_s=120)  # the server makes its answers
-    started = time.monotonic()
-    for name in list(jobs)[: wish["sample"]]:
-        lookup.check_domains([(name, jobs[name])], resolver)
-    seen = {"sample_s": time.monotonic() - started, "records": sum(map(len, jobs.values()))}
+    seen = {"records": sum(map(len, jobs.values()))}
 
     far = fields.Datetime.now() + timedelta(days=30)
     env["emboux.domain"].search([]).write({"next_check": far})
@@ -76,17 +76,25 @@ def run():
             took["look"] += time.monotonic() - begun
 
     with patch.object(domain_check.lookup, "check_domains", timed):
-        started = time.monotonic()
+        started, spent = time.monotonic(), time.process_time()
         env["emboux.domain"]._cron_check_dns()
         seen["cron_s"] = time.monotonic() - started
+        seen["cpu_s"] = time.process_time() - spent
         seen["look_s"] = took["look"]
         seen["peak_mb"] = memory("VmHWM")
         domains.invalidate_recordset()
         seen["right"] = len(domains.filtered(lambda d: d.dns_state == "ok"))
-        due()
+        # one after another, as on every day, when they are right already
         started = time.monotonic()
+        for domain in domains[: wish["sample"]]:
+            domain._store_or_postpone(domain._look_up(30.0)[domain.id])
+            env.cr.commit()
+        seen["sample_s"] = time.monotonic() - started
+        due()
+        started, spent = time.monotonic(), time.process_time()
         env["emboux.domain"]._cron_check_dns()
         seen["again_s"] = time.monotonic() - started
+        seen["again_cpu_s"] = time.process_time() - spent
     seen["store_s"] = seen["cron_s"] - seen["look_s"]
     seen["done"] = {
         "all answer": finished(jobs, resolver),
@@ -139,8 +147,23 @@ def clean():
         {"next_check": fields.Datetime.now()}
     )
     domains.unlink()
-    cron.active = True
+    env.cr.commit()
+    switch_cron(True)
     return {}
+
+
+def switch_cron(active):
+    """The world's own cron would take the domains; while it runs, its row is not to be had."""
+    for last in (*[False] * 30, True):
+        try:
+            cron.active = active
+            env.cr.commit()
+            return
+        except (OperationalError, LockError):
+            env.cr.rollback()
+            if last:
+                raise
+            time.sleep(1)
 
 
 result = {"make": make, "run": run, "clean": clean}[os.environ["EMBOUX_STEP"]]()
