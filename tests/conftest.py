@@ -183,6 +183,7 @@ def second_odoo(state, status):
 
         def __init__(self):
             self._supervisor = Supervisor(state, echo=False, pids="pids-second.json")
+            self.pid = None
 
         def start(self):
             argv = (str(odoo_server.command(state)), "server", "-c",
@@ -191,6 +192,8 @@ def second_odoo(state, status):
             self._supervisor.start(Service(
                 "second", argv, ready=listening(port), env=odoo_server.environment(state),
                 start_seconds=60))
+            _service, process = self._supervisor.running["second"]
+            self.pid = process.pid
             return Odoo(self.url, status["odoo"]["db"], status["odoo"]["login"],
                         status["odoo"]["password"])
 
