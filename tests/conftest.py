@@ -183,6 +183,7 @@ def second_odoo(state, status):
 
         def __init__(self):
             self._supervisor = Supervisor(state, echo=False, pids="pids-second.json")
+            self.pid = None
 
         def start(self, env=None):
             """``env``: variables of its environment besides, such as ``EMBOUX_FAULT``."""
@@ -193,6 +194,8 @@ def second_odoo(state, status):
                 "second", argv, ready=listening(port),
                 env=odoo_server.environment(state) | (env or {}),
                 start_seconds=60))
+            _service, process = self._supervisor.running["second"]
+            self.pid = process.pid
             return Odoo(self.url, status["odoo"]["db"], status["odoo"]["login"],
                         status["odoo"]["password"])
 

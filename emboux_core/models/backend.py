@@ -1,3 +1,6 @@
+import os
+from functools import lru_cache
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
@@ -9,6 +12,16 @@ from .errors import backend_errors, plain_errors
 
 HOSTS = ("mail_host", "smtp_host", "imap_host")
 PORTS = ("smtp_starttls_port", "smtp_tls_port", "imap_starttls_port", "imap_tls_port")
+
+
+@lru_cache(maxsize=64)
+def _remote(_process, _database, _number, url, key, allow_private):
+    """One client of each backend in each process, so that calls find a connection that is open.
+
+    It keeps nothing of a call and may be used by many threads at once; another address or key is
+    another client.
+    """
+    return EmbouxBackend(url, key, allow_private=allow_private)
 
 
 class Backend(models.Model):
@@ -112,7 +125,10 @@ class Backend(models.Model):
             # as superuser: the key and the parameter are in no manager's reach
             backend, parameters = self.sudo(), self.env["ir.config_parameter"].sudo()
             private = parameters.get_param("emboux_core.backend_allow_private") == "True"
-            return EmbouxBackend(backend.url or "", backend.secret or "", allow_private=private)
+            return _remote(
+                os.getpid(), self.env.cr.dbname, self.id, backend.url or "", backend.secret or "",
+                private,
+            )
         raise UserError(
             self.env._(
                 "The module that speaks to a backend of the kind '%s' is not installed.", self.kind

@@ -4,6 +4,7 @@ from . import (
     test_backend_emboux_connect,
     test_backend_emboux_faults,
     test_backend_emboux_reading,
+    test_backend_session,
     test_contract,
     test_dns_domain_connect,
     test_dns_expected,

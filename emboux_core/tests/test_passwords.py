@@ -1,5 +1,8 @@
 
 
+import threading
+from unittest import mock
+
 from argon2 import PasswordHasher
 
 from .. import passwords
@@ -20,6 +23,26 @@ class TestPasswords(PlainTest):
             self.assertTrue(password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$"))
         self.assertTrue(PasswordHasher().verify(one, "first secret"))
         self.assertTrue(PasswordHasher().verify(two, "second secret"))
+
+    def test_many_are_hashed_in_several_threads_at_once(self):
+        """A thousand in one call: the threads meet, which one after the other could not."""
+        threads, meeting = set(), threading.Barrier(2, timeout=20)
+
+        def hashed(hasher, password):
+            first = threading.get_ident() not in threads
+            threads.add(threading.get_ident())
+            if first and len(threads) <= 2:
+                meeting.wait()
+            return f"hash of {password}"
+
+        wanted = [(f"password number {n}", "") for n in range(1000)]
+        with mock.patch.object(PasswordHasher, "hash", hashed), mock.patch.object(
+            passwords.os, "cpu_count", lambda: 2
+        ):
+            made = passwords.hash_each(wanted)
+        self.assertEqual([one.hash for one in made], [f"hash of {word}" for word, _ in wanted])
+        self.assertEqual(len(threads), 2)
+        self.assertNotIn(threading.get_ident(), threads)
 
     def test_weak_ones_are_refused_without_being_quoted(self):
         bad = ["hunter2", "x" * 300, "line\nbreak1", "aaaaaaaaaaaa", "ann@a.example"]

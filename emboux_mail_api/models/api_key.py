@@ -21,6 +21,14 @@ _logger = logging.getLogger(__name__)
 logging.getLogger("werkzeug").addFilter(keys.RedactKeys())
 
 WRONG_ADDRESS = "This key may not be used from your address"
+LOOK_UP = """
+    SELECT k.id, k.user_id, k.role, k.partner_id, k.read_only, k.area, k.domain_name,
+           k.token_hash, k.networks, k.expires_at, k.revoked_at, k.last_used,
+           coalesce(c.mailbox_limit, 0) > 0 AS mailboxes_limited,
+           coalesce(c.alias_limit, 0) > 0 AS aliases_limited,
+           now() AT TIME ZONE 'UTC' AS now
+      FROM emboux_api_key k LEFT JOIN emboux_customer c USING (partner_id)
+     WHERE k.token_hash = %s"""
 USED_EVERY = timedelta(minutes=1)  # how exactly "last used" is kept
 
 
@@ -240,16 +248,7 @@ class ApiKey(models.Model):
         if not keys.is_well_formed(token):
             raise KeyRefused("This is not a key, or it is mistyped")
         digest = keys.digest(token)
-        self.env.cr.execute(
-            """SELECT k.id, k.user_id, k.role, k.partner_id, k.read_only, k.area, k.domain_name,
-                      k.token_hash, k.networks, k.expires_at, k.revoked_at, k.last_used,
-                      coalesce(c.mailbox_limit, 0) > 0 AS mailboxes_limited,
-                      coalesce(c.alias_limit, 0) > 0 AS aliases_limited,
-                      now() AT TIME ZONE 'UTC' AS now
-                 FROM emboux_api_key k LEFT JOIN emboux_customer c USING (partner_id)
-                WHERE k.token_hash = %s""",
-            [digest],
-        )
+        self.env.cr.execute(LOOK_UP, [digest])
         [row] = self.env.cr.dictfetchall() or [{"token_hash": ""}]
         if not hmac.compare_digest(row["token_hash"], digest):
             raise KeyRefused("This key is not known")

@@ -39,16 +39,23 @@ class Idempotency(models.Model):
         """The row of this request: with a status when it has been answered before.
 
         A row of somebody who is at it right now makes the statement wait, and then fail with a
-        serialization failure: Odoo repeats the request and it finds the answer.
+        serialization failure: Odoo repeats the request and it finds the answer.  A row that is
+        over, and that nobody has swept yet, begins anew.
         """
         self.env.cr.execute(
-            """INSERT INTO emboux_idempotency (key_id, token, fingerprint, made_at)
+            """INSERT INTO emboux_idempotency AS known (key_id, token, fingerprint, made_at)
                VALUES (%s, %s, %s, now() AT TIME ZONE 'UTC')
-               ON CONFLICT (key_id, token) DO NOTHING RETURNING id""",
-            [key_id, token, fingerprint],
+               ON CONFLICT (key_id, token) DO UPDATE
+                  SET fingerprint = excluded.fingerprint, status = NULL, body = NULL,
+                      made_at = excluded.made_at
+                WHERE known.made_at < excluded.made_at - %s
+               RETURNING id""",
+            [key_id, token, fingerprint, KEPT],
         )
         if made := self.env.cr.fetchone():
-            return self.browse(made[0])
+            begun = self.browse(made[0])
+            begun.invalidate_recordset()
+            return begun
         return self.search([("key_id", "=", key_id), ("token", "=", token)])
 
     def _end(self, status, body):

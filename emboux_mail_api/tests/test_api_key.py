@@ -5,7 +5,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, new_test_user, tagged
 
 from .. import keys
-from ..models.api_key import AddressRefused, KeyRefused
+from ..models.api_key import LOOK_UP, AddressRefused, KeyRefused
 from .common import PlatformCase
 
 
@@ -45,14 +45,30 @@ class TestApiKey(PlatformCase):
         with self.assertRaises(AccessError):
             key.read(["token_hash"])
 
-    def test_the_look_up_uses_the_index(self):
-        _key, secret = self._make()
-        self.env.flush_all()
-        self.env.cr.execute("SET LOCAL enable_seqscan = off")
-        self.env.cr.execute("EXPLAIN SELECT id FROM emboux_api_key WHERE token_hash = %s",
-                            [keys.digest(secret)])
-        plan = "\n".join(row[0] for row in self.env.cr.fetchall())
-        self.assertIn("emboux_api_key_hash_unique", plan)
+    def test_the_look_up_among_thousands_of_keys_and_customers_reads_few_rows(self):
+        key, secret = self._make()
+        self.rows(
+            "INSERT INTO emboux_api_key (name, role, partner_id, user_id, token_hash, area)"
+            " SELECT name, role, partner_id, user_id, md5(n::text), area"
+            " FROM emboux_api_key, generate_series(1, 5000) n WHERE id = %s RETURNING 1",
+            key.id,
+        )
+        self.rows(
+            "WITH made AS (INSERT INTO res_partner (name, active)"
+            " SELECT 'P' || n, true FROM generate_series(1, 3000) n RETURNING id)"
+            " INSERT INTO emboux_customer (partner_id) SELECT id FROM made RETURNING 1"
+        )
+        self.env.cr.execute("ANALYZE emboux_api_key, emboux_customer")
+        [[plan]] = self.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {LOOK_UP}", keys.digest(secret))
+        steps, tables = [plan[0]["Plan"]], []
+        while steps:
+            step = steps.pop()
+            steps += step.get("Plans", [])
+            if "Relation Name" in step:
+                self.assertIn("Index", step["Node Type"], plan)
+                tables.append((step["Relation Name"], step["Actual Rows"] * step["Actual Loops"]))
+        self.assertEqual({table for table, _rows in tables}, {"emboux_api_key", "emboux_customer"})
+        self.assertLessEqual(sum(rows for _table, rows in tables), 4, plan)
 
     def test_it_opens_until_it_is_revoked_or_expires(self):
         key, secret = self._make(expires_at=fields.Datetime.now() + timedelta(days=1))

@@ -3,7 +3,7 @@ import threading
 from odoo.tests import tagged
 
 from odoo.addons.emboux_mail_api.controllers.api.openapi import document
-from odoo.addons.emboux_mail_api.controllers.api.operation import BASE, OPERATIONS
+from odoo.addons.emboux_mail_api.controllers.api.operation import BASE, OPERATIONS, operation
 
 from .common import PlatformCase
 
@@ -60,6 +60,31 @@ class TestRoutes(PlatformCase):
                 rule.rule == BASE or rule.rule.startswith(f"{BASE}/"))
         ]
         self.assertEqual(strange, [])
+
+    def test_a_role_that_there_is_not_is_refused_where_it_is_declared(self):
+        for role in ("everybody", "", None, "Master"):
+            with self.assertRaisesRegex(ValueError, "unknown role"):
+
+                @operation("GET", "/nothing", role=role, tag="x", summary="x")
+                def nothing(self):  # pragma: no cover - never called
+                    """Declared for this test."""
+
+        self.assertNotIn("nothing", OPERATIONS)
+
+    def test_the_examples_of_errors_are_those_of_the_operation(self):
+        """A customer is not told that he needs a master key where he does not."""
+        seen = {}
+        for methods in document("0")["paths"].values():
+            for declared in methods.values():
+                if "403" in declared["responses"]:
+                    content = declared["responses"]["403"]["content"]["application/json"]
+                    example = content.get("example", {}).get("detail")
+                    seen.setdefault(declared["x-required-role"], set()).add(example)
+        self.assertEqual(seen["master"], {"Master token required"})
+        self.assertEqual(
+            seen["customer"],
+            {"This key may only read", "This key may not be used from your address"},
+        )
 
     def test_each_operation_is_in_the_document(self):
         paths = document("0")["paths"]

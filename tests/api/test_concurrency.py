@@ -161,10 +161,19 @@ def test_users_bulk_killed_in_the_middle_leaves_nothing_and_the_retry_succeeds(
     sender = threading.Thread(target=send)
     sender.start()
     with connect("odoo").cursor() as cr:
-        eventually("the request writes", lambda: _is_writing(cr))
-    second_odoo.kill()
-    sender.join()
-    assert fate == ["no answer"]
+        eventually("the request writes", lambda: _is_writing(cr, second_odoo.pid))
+        second_odoo.kill()
+        sender.join()
+        assert fate == ["no answer"]
+        eventually("its connections end", lambda: not _connections(cr, second_odoo.pid))
+        traces = {
+            "emboux_mailbox": ("email", f"%@{name}"), "emboux_address": ("email", f"%@{name}"),
+            "emboux_audit": ("name", f"%@{name}"), "emboux_change": ("name", f"%@{name}"),
+            "emboux_idempotency": ("token", f"killed-{name}"),
+        }
+        for table, (column, like) in traces.items():
+            cr.execute(f"SELECT count(*) FROM {table} WHERE {column} LIKE %s", [like])
+            assert cr.fetchone() == (0,), table
     assert done(customer.get(f"/users/?domain={name}"))["total"] == 0
     answer = done(customer.post("/users/bulk", {"users": rows},
                                 headers={"Idempotency-Key": f"killed-{name}"}), 200)
@@ -172,10 +181,19 @@ def test_users_bulk_killed_in_the_middle_leaves_nothing_and_the_retry_succeeds(
     assert done(customer.get(f"/users/?domain={name}"))["total"] == 200
 
 
-def _is_writing(cr):
-    """Whether somebody has rows of mailboxes in hand that are not committed."""
+def _connections(cr, pid):
+    """How many connections to PostgreSQL an Odoo process has: it names them after itself."""
+    cr.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s",
+               [f"odoo-{pid}"])
+    return cr.fetchone()[0]
+
+
+def _is_writing(cr, pid):
+    """Whether this Odoo process has rows of mailboxes in hand that are not committed."""
+    assert _connections(cr, pid)
     cr.execute(
         "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid)"
         " WHERE l.relation = 'emboux_mailbox'::regclass AND l.mode = 'RowExclusiveLock'"
+        " AND a.application_name = %s", [f"odoo-{pid}"]
     )
     return cr.fetchone()[0]

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from requests.adapters import HTTPAdapter
 from support.api_client import detail, done, faults
 
 MEGABYTE = 1024 * 1024
@@ -188,13 +189,6 @@ def test_any_session_of_a_browser_opens_nothing(nobody, status):
     done(nobody.get("/health"), 200)
 
 
-def test_any_database_that_a_stranger_names_is_not_opened(nobody):
-    """Known or not, the answer is of the configured one, or that there is none of that name."""
-    answer = nobody.get("/domains/", headers={"X-Odoo-Database": "postgres"})
-    assert answer.status_code in (401, 403, 404), answer.text
-    assert "psycopg" not in answer.text and "Traceback" not in answer.text
-
-
 # -- too many ----------------------------------------------------------------------------
 
 
@@ -207,6 +201,22 @@ def test_any_key_over_its_rate_waits(customers, parameter):
     assert int(over[0].headers["Retry-After"]) >= 1
     assert "Too many requests" in detail(over[0], 429)
     done(customers().get("/domains/"), 200)  # another key has a rate of its own
+
+
+def test_any_address_that_fails_too_often_waits_and_others_do_not(nobody, parameter, state):
+    """127.0.0.2 is this machine too, but another address to the throttle."""
+    log = state.path("log", "odoo.log")
+    before = log.stat().st_size
+    parameter("failures_allowed", "2")
+    other = nobody.with_key(None)
+    adapter = HTTPAdapter()
+    adapter.init_poolmanager(2, 2, source_address=("127.0.0.2", 0))
+    other.session.mount("http://", adapter)
+    assert [nobody.get("/domains/").status_code for _ in range(4)] == [401, 401, 429, 429]
+    assert [other.get("/domains/").status_code for _ in range(3)] == [401, 401, 429]
+    said = log.read_bytes()[before:].decode()
+    assert said.count("no access from 127.0.0.1: ") == 4
+    assert said.count("no access from 127.0.0.2: ") == 3
 
 
 def test_any_address_that_fails_too_often_waits_and_valid_keys_do_not(nobody, master, parameter):

@@ -279,6 +279,38 @@ def test_matrix_foreign_resource_is_like_none(method, path, declared, keys, shar
         assert_untouched(target)
 
 
+#: ``POST``s of an address that is there already, and somebody else's.
+EXISTING = {
+    "create_user": {"email": "{email}"},
+    "create_users": {"users": [{"email": "{email}"}, {"email": "{address}"}]},
+    "upsert_alias": {"address": "{address}", "destinations": [OUTSIDE]},
+    "upsert_aliases": {"aliases": [{"address": "{address}", "destinations": [OUTSIDE]},
+                                   {"address": "{email}", "destinations": [OUTSIDE]}]},
+}
+
+
+@pytest.mark.parametrize("name", EXISTING)
+def test_matrix_foreign_address_that_is_there_is_like_none(name, keys):
+    """Neither made, nor changed, nor told: as where nobody has the domain."""
+    [(method, path, declared)] = [
+        param.values for param in OPERATIONS if param.values[2]["operationId"] == name]
+    target = Target(keys, new_name("matrix"), present=False)
+    body = _filled(EXISTING[name], target.values)
+    before = keys["stranger"](method, path, json=body)
+    Target(keys, target.name)
+    after = keys["stranger"](method, path, json=body)
+    assert seen(before) == seen(after)
+    if "{" in path or name in ("create_user", "upsert_alias"):
+        assert (after.status_code, after.content) == (404, NOT_FOUND)
+    else:
+        assert [item["status"] for item in after.json()["items"]] == [404, 404]
+    assert_untouched(target)
+    owner = keys["customer"]
+    alias = done(owner.get(f"/aliases/{in_path(target.values['address'])}"))
+    assert alias["destinations"] == [OUTSIDE]
+    assert str(after.status_code) in declared["responses"]
+
+
 def test_matrix_foreign_resource_takes_no_longer_than_none(keys):
     """Not to be told by the clock either: both are one look-up."""
     name = new_name("matrix")

@@ -74,11 +74,19 @@ def test_paging_customer_cursor_of_somebody_else_shows_nothing_of_his(customer, 
     assert {item["name"] for item in listed} <= mine
 
 
-def test_paging_customer_the_same_page_has_the_same_etag(customer, name):
-    first, second = (customer.get("/domains/") for _ in range(2))
-    assert first.headers["ETag"] == second.headers["ETag"]
-    done(customer.post("/users/", {"email": f"new-{new_name()[:-8]}@{name}"}), 201)
-    assert customer.get("/users/").status_code == 200
+def test_paging_customer_the_same_page_has_the_same_etag_and_another_another(customer, name):
+    for path in (f"/users/?domain={name}", "/domains/"):
+        first, second = (customer.get(path) for _ in range(2))
+        assert first.headers["ETag"] == second.headers["ETag"], path
+    before = customer.get(f"/users/?domain={name}").headers["ETag"]
+    address = f"new-{new_name()[:-8]}@{name}"
+    done(customer.post("/users/", {"email": address}), 201)
+    with_one_more = customer.get(f"/users/?domain={name}").headers["ETag"]
+    assert with_one_more != before
+    done(customer.put(f"/users/{address}", {"display_name": "Changed"}))
+    assert customer.get(f"/users/?domain={name}").headers["ETag"] not in (before, with_one_more)
+    done(customer.delete(f"/users/{address}"), 204)
+    assert customer.get(f"/users/?domain={name}").headers["ETag"] == before
 
 
 # -- Idempotency-Key ---------------------------------------------------------------------
@@ -120,6 +128,25 @@ def test_idempotency_customer_what_failed_may_be_tried_again(customer, name):
     done(customer.delete(f"/aliases/failed@{name}"), 204)
     answer = customer.post("/users/", body, headers=headers)
     assert done(answer, 201) and "Idempotency-Replayed" not in answer.headers
+
+
+def test_idempotency_customer_what_is_over_begins_anew(customer, name, connect):
+    """After 24 hours, also when nobody has swept the row away: neither replayed nor refused."""
+    token = new_name("old")
+    headers = {"Idempotency-Key": token}
+    body = {"email": f"old@{name}"}
+    done(customer.post("/users/", body, headers=headers), 201)
+    other = {"email": f"older@{name}"}
+    assert set(faults(customer.post("/users/", other, headers=headers))) == {"Idempotency-Key"}
+    with connect("odoo").cursor() as cr:
+        for hours, status in ((23, 422), (25, 201)):
+            cr.execute("UPDATE emboux_idempotency SET made_at = (now() AT TIME ZONE 'UTC')"
+                       " - %s * interval '1 hour' WHERE token = %s", [hours, token])
+            answer = customer.post("/users/", other, headers=headers)
+            assert answer.status_code == status, answer.text
+    assert "Idempotency-Replayed" not in answer.headers
+    again = customer.post("/users/", other, headers=headers)
+    assert again.headers["Idempotency-Replayed"] == "true" and again.json() == answer.json()
 
 
 def test_idempotency_customers_do_not_share_keys(customer, customers):

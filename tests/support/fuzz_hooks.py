@@ -63,8 +63,12 @@ def _named(operation, number, body):
     name = _known["name"]
     if operation == "create_domain":
         return body | {"name": f"fuzz{number}.{name}", "partner_ref": None}
+    # most generated passwords are refused: these are taken, and looked for afterwards
+    word = {"password": f"fuzz word {number}", "password_hash": None}
     if operation == "create_user":
-        return body | {"email": f"user{number}@{name}"}
+        return body | {"email": f"user{number}@{name}"} | word
+    if operation == "update_user":
+        return body | (word if number % 2 else {})
     if operation == "create_users":
         rows = [row | {"email": f"user{number}.{at}@{name}"}
                 for at, row in enumerate(body["users"])]

@@ -3,7 +3,8 @@
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from .errors import MASTER_REQUIRED, NOT_FOUND
+from ...models.api_key import WRONG_ADDRESS
+from .errors import MASTER_REQUIRED, NOT_FOUND, READ_ONLY
 from .operation import BASE, OPERATIONS
 from .types import Address, AliasAddress, Destination, DomainName, Invalid, Problem
 
@@ -28,7 +29,6 @@ _REASONS = {
     422: "Something in the request does not fit; each field is named.",
     429: "Too much at once; wait as long as `Retry-After` says.",
 }
-_EXAMPLES = {404: NOT_FOUND, 403: MASTER_REQUIRED}
 DESCRIPTION = """Mail hosting: domains, mailboxes, aliases and what belongs to them.
 
 Send your key with each request: `Authorization: Bearer emboux_...`. Names are lower-cased and
@@ -164,8 +164,8 @@ def _responses(operation, references):
         reason = operation.errors.get(status, _REASONS[status])
         model = Invalid if status == 422 else Problem
         content = {"schema": references[model, "serialization"]}
-        if status in _EXAMPLES:
-            content["example"] = {"detail": _EXAMPLES[status]}
+        if example := _example(operation, status):
+            content["example"] = {"detail": example}
         responses[str(status)] = {
             "description": reason,
             "content": {"application/json": content},
@@ -175,6 +175,17 @@ def _responses(operation, references):
                 "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
             }
     return responses
+
+
+def _example(operation, status):
+    """The sentence of an error, where it is always the same."""
+    if status == 404:
+        return NOT_FOUND
+    if status == 403 and operation.role == "master":
+        return MASTER_REQUIRED
+    if status == 403 and operation.role == "customer":
+        return READ_ONLY if operation.writes else WRONG_ADDRESS
+    return None
 
 
 def _headers(operation):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from odoo import http
 
@@ -70,6 +70,8 @@ def operation(method, path, *, role, summary, tag, **options):
     def decorate(handler):
         if handler.__name__ in OPERATIONS:
             raise ValueError(f"There is an operation {handler.__name__} already.")
+        if role not in get_args(Role):  # it would else be open to everybody
+            raise ValueError(f"{handler.__name__} has the unknown role {role!r}.")
         options.setdefault("writes", method != "GET")
         declared = Operation(
             name=handler.__name__, method=method, path=path, role=role, summary=summary, tag=tag,
