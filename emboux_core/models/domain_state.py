@@ -21,7 +21,7 @@ class DomainState(models.Model):
     """
 
     _inherit = "emboux.domain"
-    _followed_fields = frozenset({"state_reason", "state_since", "step_ids"})
+    _followed_fields = frozenset({"state_reason", "state_since"})
 
     state = fields.Selection(
         STATES,

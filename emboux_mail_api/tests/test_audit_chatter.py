@@ -13,7 +13,10 @@ FIXED = {
     ("emboux.mailbox", "email"),
     ("emboux.alias", "email"),
     ("emboux.backend", "kind"),
+    ("emboux.provider", "kind"),
 }
+#: What has no chatter of its own: its life is told on the domain's.
+ON_THE_DOMAIN = {"emboux.dkim.key"}
 #: Where another value of the field's type is not enough.
 VALUES = {
     "destinations": "other@elsewhere.example",
@@ -21,6 +24,9 @@ VALUES = {
     "outbound_hourly_fraction": 0.5,
     "url": "https://other.example",
     "role": "master",
+    "region": "us",
+    "endpoint": "https://other.example",
+    "webhook_url": "https://other.example/hook",
 }
 
 
@@ -59,6 +65,9 @@ class TestAuditChatter(PlatformCase):
             "emboux.backend": remote,
             "emboux.customer": self.env["emboux.customer"]._of(self.partner),
             "emboux.api.key": self.key,
+            "emboux.provider": self.env["emboux.provider"].create(
+                {"name": "Mailgun", "kind": "mailgun", "region": "eu"}
+            ),
         }
 
     def _other_value(self, record, name):
@@ -93,7 +102,9 @@ class TestAuditChatter(PlatformCase):
             model for model, cls in self.env.registry.items()
             if not cls._abstract and "_audited_fields" in dir(cls) and cls._fields
         }
-        self.assertEqual(audited, set(records), "a new audited model: try it here")
+        self.assertEqual(
+            audited - ON_THE_DOMAIN, set(records), "a new audited model: try it here"
+        )
         trail, messages = self.env["emboux.audit"].sudo(), self.env["mail.message"].sudo()
         tried = 0
         for model, record in records.items():
