@@ -101,7 +101,7 @@ def test_one_button_publishes_and_verifies(toured, odoo, zone):
 def warnings(odoo, domain):
     return odoo("mail.activity").search(
         [("res_model", "=", "emboux.domain"), ("res_id", "=", domain),
-         ("activity_type_id.name", "ilike", "warning")]
+         ("activity_type_id.name", "=", "Exception")]
     )
 
 
