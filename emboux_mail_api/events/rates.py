@@ -1,4 +1,4 @@
-"""Whether a domain's bounces or complaints are too many: exact arithmetic, no clock, no database."""
+"""Whether bounces or complaints are too many: exact arithmetic, no clock, no database."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -27,7 +27,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from .fetch import FetchFailed, Fetcher
+from .fetch import Fetcher, FetchFailed
 
 _HOST = r"sns\.[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
 _CERTIFICATE = re.compile(rf"https://{_HOST}/(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+\.pem")

@@ -1,5 +1,3 @@
-from datetime import datetime
-
 from markupsafe import Markup
 
 from odoo import api, fields, models
@@ -42,7 +40,8 @@ class DomainGuillotine(models.Model):
 
     def _compute_rates(self):
         for domain in self:
-            rates = domain._rates() if domain._origin else Rates(datetime.min, 0, 0, 0)
+            now = fields.Datetime.now()
+            rates = domain._rates() if domain._origin else Rates(now, 0, 0, 0)
             domain.outbound_sent = rates.sent
             domain.outbound_bounces = rates.bounces
             domain.outbound_complaints = rates.complaints

@@ -59,7 +59,10 @@ class MailBlacklist(models.Model):
         known = self.with_context(active_test=False).search([("email", "in", emails)])
         known.filtered(lambda entry: not entry.active).action_unarchive()
         there = set(known.mapped("email"))
-        self.create([{"email": email} for email in emails if email not in there])
+        # without a note in the chatter of each: the audit trail of the other list has it
+        self.with_context(tracking_disable=True).create(
+            [{"email": email} for email in emails if email not in there]
+        )
 
     @api.private
     def _emboux_take_off(self, emails):

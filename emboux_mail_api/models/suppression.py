@@ -16,6 +16,8 @@ NO_MIRROR = "emboux_no_mirror"  # in the context: this change came from Odoo's b
 def hash_of(email):
     """The number by which an address is looked up: the first 64 bits of its SHA-256, signed.
 
+    In SQL: ``('x' || left(encode(sha256(convert_to(email, 'UTF8')), 'hex'), 16))::bit(64)::bigint``
+
     :param email: normalised.
     """
     return int.from_bytes(hashlib.sha256(email.encode()).digest()[:8], "big", signed=True)

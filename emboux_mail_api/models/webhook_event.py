@@ -54,7 +54,7 @@ class WebhookEvent(models.Model):
     )  # fmt: skip
     permanent = fields.Boolean("For Good", readonly=True)
     counts = fields.Boolean(
-        "Counts", readonly=True,
+        readonly=True,
         help="It is part of the domain's rates: a bounce for good or a complaint, and not one "
         "that the provider foresaw by a list of its own.",
     )  # fmt: skip

@@ -189,7 +189,8 @@ class TestWords(PlainTest):
             self.assertNotEqual(name, identity(long, "c"))
 
     def test_a_reason_is_one_line(self):
-        self.assertEqual(words("a\r\nb", None, "", 0, 550, {"x": 1}, "c\0d\ud800e"), "a b 550 c d e")
+        self.assertEqual(
+            words("a\r\nb", None, "", 0, 550, {"x": 1}, "c\0d\ud800e"), "a b 550 c d e")
         self.assertEqual(len(words("x" * 9999)), 500)
 
     def test_the_domain_of_an_address(self):

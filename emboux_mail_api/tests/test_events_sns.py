@@ -12,7 +12,7 @@ from odoo.addons.emboux_core.tests.dns_server import PlainTest
 from odoo.addons.emboux_core.tests.emboux_case import SEND
 from odoo.addons.emboux_core.tests.http_server import answer, drip, reset
 
-from ..events.fetch import FetchFailed, Fetcher
+from ..events.fetch import Fetcher, FetchFailed
 from ..events.sns import (
     NotSigned,
     SnsVerifier,

@@ -68,7 +68,7 @@ class TestSesOverHttp(HttpCase):
 
     def post(self, message, content_type=TEXT):
         data = message if isinstance(message, bytes) else json.dumps(message).encode()
-        return self.url_open(PATH, data=data, headers={
+        return self.url_open(PATH, data=data, method="POST", headers={
             "Content-Type": content_type, "x-amz-sns-message-type": "Notification"})
 
     def assert_answer(self, status, message, content_type=TEXT):
@@ -142,10 +142,12 @@ class TestSesOverHttp(HttpCase):
 
     def test_bodies_that_are_none(self):
         whole = json.dumps(sign(notification(ses_bounce("jane@far.example")))).encode()
-        for body in (b"", b"{", whole[:-20], whole + b"}", b"\xff\xfe" + whole, b"[]", b"null",
-                     b'{"Type": "Notification"}', b"[" * 50_000, whole.replace(b"jane", b"\xe9\xff"),
-                     json.dumps(notification({}) | {"Message": 7}).encode(),
-                     json.dumps(notification({})).replace('"Message"', '"Message\\ud800"').encode()):
+        named_oddly = json.dumps(notification({})).replace('"Message"', '"Message\\ud800"')
+        for body in (
+            b"", b"{", whole[:-20], whole + b"}", b"\xff\xfe" + whole, b"[]", b"null",
+            b'{"Type": "Notification"}', b"[" * 50_000, whole.replace(b"jane", b"\xe9\xff"),
+            json.dumps(notification({}) | {"Message": 7}).encode(), named_oddly.encode(),
+        ):
             with self.subTest(body[:40]):
                 self.assertEqual(self.post(body).status_code, 422)
         self.assertEqual(self.post(b'{"Message": "' + b"x" * 10_000_000 + b'"}').status_code, 413)
