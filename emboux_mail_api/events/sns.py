@@ -8,6 +8,9 @@ deadline and a size, and not often.
 Of the certificate that signs, checked are its dates (each time it is used) and that its key is
 RSA of 2048 bits or more.  Not checked are its chain, its name and whether it was revoked: Amazon
 promises no name, and that it came from this host over a verified connection is the proof.
+
+A message is not refused for its age: SNS itself repeats some for weeks.  What an old one says is
+known by its number (see ``models/webhook_event.py``), so that a replay changes nothing.
 """
 
 import base64

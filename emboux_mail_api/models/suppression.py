@@ -148,7 +148,10 @@ class Suppression(models.Model):
             )
 
     def _load_records_create(self, vals_list):
-        """An import: who is on the list already, or twice in the file, is one entry, no error."""
+        """An import: who is on the list already, or twice in the file, is one entry, no error.
+
+        An entry that has an end loses it, unless the file names one.
+        """
         vals_list = [self._normalised(vals) for vals in vals_list]
         places = {}
         for vals in vals_list:
@@ -157,6 +160,10 @@ class Suppression(models.Model):
             (entry.email, entry.partner_id.id): entry
             for entry in self.search([("email", "in", [email for email, _partner in places])])
         }
+        self.browse(
+            entry.id for place, entry in there.items()
+            if place in places and entry.expires_at and not places[place].get("expires_at")
+        ).write({"expires_at": False})  # fmt: skip
         new = [place for place in places if place not in there]
         made = super()._load_records_create([places[place] for place in new])
         there |= dict(zip(new, made, strict=True))

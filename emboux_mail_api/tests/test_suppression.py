@@ -175,6 +175,13 @@ class TestImport(ReputationCase):
         self.assertEqual(there.reason, "complaint")
         self.assertEqual(self.load(["ann@far.example"])["ids"], [there.id])
 
+    def test_who_was_there_until_some_time_is_there_again(self):
+        over = self.list.create(
+            {"email": "ann@far.example", "expires_at": self.now - timedelta(days=1)})
+        self.assertEqual(self.load(["ann@far.example"])["ids"], [over.id])
+        self.assertFalse(over.expires_at)
+        self.assertTrue(self.list._find("ann@far.example"))
+
     def test_a_bad_row_is_named(self):
         done = self.load(["ann@far.example", "not an address", "bob@far.example"])
         self.assertFalse(done["ids"])

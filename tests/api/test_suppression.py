@@ -4,9 +4,11 @@ import hashlib
 import hmac
 import itertools
 import json
+import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 from support.api_client import detail, done, faults, in_path, new_name, pages
@@ -292,6 +294,26 @@ def test_webhooks_post_bodies_that_are_none(nobody, path):
     large = b'{"event-data": "' + b"x" * 10_000_000 + b'"}'
     answer = nobody("POST", path, data=large, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/webhooks/mailgun", "/webhooks/ses"])
+def test_webhooks_post_a_body_that_ends_too_early(nobody, path):
+    """The head promises more than comes."""
+    url = urlsplit(nobody.url + path)
+    with socket.create_connection((url.hostname, url.port), timeout=30) as sock:
+        sock.sendall(
+            f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 9999\r\n"
+            "Content-Type: application/json\r\nConnection: close\r\n\r\n{\"Type\": ".encode())
+        sock.shutdown(socket.SHUT_WR)
+        status = sock.makefile("rb").readline()
+    assert status.split()[1:2] in ([b"400"], [b"422"]), status
+
+
+@pytest.mark.parametrize("path", ["/webhooks/mailgun", "/webhooks/ses"])
+def test_webhooks_post_a_long_body_of_unknown_length(nobody, path):
+    parts = (b" " * 65536 for _number in range(160))
+    answer = nobody("POST", path, data=parts, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (413, 422), answer.text
 
 
 def test_webhooks_ses_post_is_plain_text_by_name(nobody):
