@@ -10,4 +10,5 @@ UPDATE ir_cron
 DELETE FROM emboux_mail.usage;
 -- nobody calls the copy with a key of production
 UPDATE emboux_api_key SET revoked_at = now() AT TIME ZONE 'UTC' WHERE revoked_at IS NULL;
-DELETE FROM ir_config_parameter WHERE key = 'emboux_mail_api.mailgun_signing_key';
+DELETE FROM ir_config_parameter WHERE key IN (
+    'emboux_mail_api.mailgun_signing_key', 'emboux_mail_api.ses_topics');

@@ -26,4 +26,10 @@ from . import (
     test_api_routes,
     test_customer,
     test_verification,
+    test_events_parsers,
+    test_events_sns,
+    test_webhook_event,
+    test_webhook_http,
+    test_suppression,
+    test_guillotine,
 )

@@ -44,7 +44,8 @@ BODIES = {
     "reset_monthly": None,
     "receive_mailgun": {"signature": {"timestamp": "1", "token": "t", "signature": "s"},
                         "event-data": {}},
-    "receive_ses": {"Type": "Notification", "MessageId": "1", "TopicArn": "a", "Signature": "s",
+    "receive_ses": {"Type": "Notification", "MessageId": "1", "TopicArn": "a", "Message": "m",
+                    "Timestamp": "t", "SignatureVersion": "2", "Signature": "s",
                     "SigningCertURL": "https://x.example"},
 }
 #: Makes what its path names, so that a name that is not there is no 404.

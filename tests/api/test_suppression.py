@@ -2,8 +2,13 @@
 
 import hashlib
 import hmac
+import itertools
 import json
+import socket
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 from support.api_client import detail, done, faults, in_path, new_name, pages
@@ -42,8 +47,8 @@ def test_suppression_list_master_pages_and_filters(master, suppress):
     listed = pages(master, "/suppression", q=part)
     assert [item["email"] for item in listed] == sorted(emails)
     assert listed[0] | {"created_at": ""} == {
-        "email": f"a@{part}.example", "reason": "complaint", "source": "a provider",
-        "expires_at": None, "created_at": ""}
+        "email": f"a@{part}.example", "partner_ref": None, "reason": "complaint",
+        "source": "a provider", "detail": None, "expires_at": None, "created_at": ""}
     page = done(master.get("/suppression", params={"q": part, "reason": "bounce"}), 200)
     assert [item["email"][0] for item in page["items"]] == ["b", "c"] and page["total"] == 2
     assert set(faults(master.get("/suppression?reason=bored"))) == {"reason"}
@@ -95,6 +100,57 @@ def test_suppression_delete_master_lets_mail_through_again(master, customer, sup
     detail(master.delete(f"/suppression/{email}"), 404)
 
 
+@pytest.fixture
+def partner_id(odoo):
+    """The record of a customer's reference."""
+    return lambda ref: odoo("res.partner").search([("ref", "=", ref)])[0]
+
+
+def test_suppression_check_customer_his_own_and_everybodys(
+    master, customers, suppress, partner_id
+):
+    mine, theirs = customers.partner(), customers.partner()
+    me, them = customers.key(mine), customers.key(theirs)
+    email = suppress(reason="bounce", partner_id=partner_id(mine))
+    path = f"/suppression/check/{email}"
+    assert [done(api.get(path))["suppressed"] for api in (me, them, master)] == [True, False, True]
+    suppress(email, reason="complaint")
+    answers = [done(api.get(path)) for api in (me, them, master)]
+    assert [answer["reason"] for answer in answers] == ["complaint"] * 3
+
+
+def test_suppression_list_master_one_line_for_each_customer(
+    master, customers, suppress, partner_id
+):
+    refs = sorted(customers.partner() for _ in range(3))
+    email = suppress()
+    for ref in refs:
+        suppress(email, partner_id=partner_id(ref))
+    listed = pages(master, "/suppression", q=email)
+    assert [item["email"] for item in listed] == [email] * 4
+    assert {item["partner_ref"] for item in listed} == {None, *refs}
+    [only] = pages(master, "/suppression", partner_ref=refs[0])
+    assert only["partner_ref"] == refs[0]
+    assert set(faults(master.get("/suppression?partner_ref=nobody"))) == {"partner_ref"}
+
+
+def test_suppression_delete_master_for_one_customer_or_for_all(
+    master, customers, suppress, partner_id
+):
+    first, second = customers.partner(), customers.partner()
+    email = suppress()
+    for ref in (first, second):
+        suppress(email, partner_id=partner_id(ref))
+    path = f"/suppression/{email}"
+    assert master.delete(path, params={"partner_ref": first}).status_code == 204
+    detail(master.delete(path, params={"partner_ref": first}), 404)
+    assert set(faults(master.delete(path, params={"partner_ref": "nobody"}))) == {"partner_ref"}
+    assert {item["partner_ref"] for item in pages(master, "/suppression", q=email)} == {
+        None, second}
+    assert master.delete(path).status_code == 204
+    assert pages(master, "/suppression", q=email) == []
+
+
 # -- webhooks ----------------------------------------------------------------------------
 
 
@@ -104,7 +160,8 @@ def events(connect):
 
     def stored(token):
         cursor.execute(
-            "SELECT provider, payload FROM emboux_webhook_event WHERE token = %s", [token])
+            "SELECT provider, payload FROM emboux_webhook_event WHERE payload LIKE %s",
+            [f"%{token}%"])
         return cursor.fetchall()
 
     return stored
@@ -116,12 +173,26 @@ def nobody(master, parameter):
     return master.with_key(None)
 
 
-def mailgun(key=SIGNING_KEY, age=0, **changed):
+_NUMBERS = itertools.count(1)
+
+
+def bounced(sender="bob@nowhere.example", recipient="a@b.example", number=None):
+    """What Mailgun says of a message that came back."""
+    return {
+        "event": "failed", "severity": "permanent", "reason": "bounce", "recipient": recipient,
+        "id": number or f"event{next(_NUMBERS)}-{time.time_ns()}", "timestamp": time.time(),
+        "envelope": {"sender": sender, "targets": recipient, "transport": "smtp"},
+        "delivery-status": {"code": 550, "message": "5.1.1 no such user", "attempt-no": 1},
+        "message": {"headers": {"from": sender, "to": recipient, "message-id": "x@y"}, "size": 9},
+    }
+
+
+def mailgun(key=SIGNING_KEY, age=0, data=None, **changed):
     """A report as Mailgun signs it."""
     signed = {"timestamp": str(int(time.time()) - age), "token": new_name("token")}
     text = (signed["timestamp"] + signed["token"]).encode()
     signed["signature"] = hmac.new(key.encode(), text, hashlib.sha256).hexdigest()
-    return {"signature": signed | changed, "event-data": {"event": "failed", "recipient": "a@b.c"}}
+    return {"signature": signed | changed, "event-data": data or bounced()}
 
 
 def test_webhooks_mailgun_post_signature_is_accepted_once(nobody, events):
@@ -132,6 +203,125 @@ def test_webhooks_mailgun_post_signature_is_accepted_once(nobody, events):
     assert json.loads(payload)["event-data"] == report["event-data"]
     assert "signature is not valid" in detail(nobody.post("/webhooks/mailgun", report), 403)
     assert len(events(report["signature"]["token"])) == 1
+
+
+def test_webhooks_mailgun_post_known_report_with_another_token_changes_nothing(nobody, events):
+    data = bounced()
+    first, again = mailgun(data=data), mailgun(data=data)
+    for report in (first, again):
+        assert done(nobody.post("/webhooks/mailgun", report), 200) == {"accepted": True}
+    assert len(events(first["signature"]["token"])) == 1
+    assert events(again["signature"]["token"]) == []
+
+
+def test_webhooks_mailgun_post_bounce_suppresses_for_the_customer(
+    nobody, master, customers, domains
+):
+    ref = customers.partner()
+    customer, stranger = customers.key(ref), customers()
+    name, recipient = domains(customer), f"gone@{new_name('far')}"
+    report = mailgun(data=bounced(f"bob@{name}", recipient))
+    done(nobody.post("/webhooks/mailgun", report), 200)
+    path = f"/suppression/check/{recipient}"
+    assert done(customer.get(path))["reason"] == "bounce"
+    assert done(stranger.get(path))["suppressed"] is False
+    [listed] = pages(master, "/suppression", partner_ref=ref)
+    assert (listed["email"], listed["source"]) == (recipient, "Mailgun")
+    assert "5.1.1 no such user" in listed["detail"]
+
+
+def test_webhooks_mailgun_post_duplicates_at_once_are_one(
+    nobody, customers, domains, connect
+):
+    """Sixteen at a time: the same event with its own token each, and one token many times."""
+    name, data = domains(customers()), []
+    data = [bounced(f"bob@{name}", f"r{number}@far.example") for number in range(4)]
+    reports = [mailgun(data=data[number % 4]) for number in range(400)]
+    reports += [reports[0]] * 40
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(
+            lambda report: nobody.with_key(None).post("/webhooks/mailgun", report).status_code,
+            reports))
+    assert Counter(answers) == {200: 400, 403: 40}
+    with connect("odoo").cursor() as cr:
+        cr.execute(
+            """SELECT count(*), count(*) FILTER (WHERE e.counts) FROM emboux_webhook_event e
+                 JOIN emboux_domain d ON d.id = e.domain_id WHERE d.name = %s""", [name])
+        assert cr.fetchone() == (4, 4)
+
+
+def test_webhooks_mailgun_post_guillotine_at_once_blocks_in_time(
+    nobody, master, customers, domains, connect
+):
+    """Reports at once about one domain: none is judged without those before it."""
+    customer = customers()
+    name = domains(customer)
+    with connect("odoo").cursor() as cr:
+        cr.execute(
+            """INSERT INTO emboux_outbound_count (domain_id, "window", since, recipients, frozen)
+               SELECT id, 'day', (now() AT TIME ZONE 'UTC')::date, 2000, false
+                 FROM emboux_domain WHERE name = %s""", [name])
+
+    def post(numbers):
+        reports = [mailgun(data=bounced(f"bob@{name}", f"r{number}@far.example"))
+                   for number in numbers]
+        with ThreadPoolExecutor(11) as pool:
+            return list(pool.map(
+                lambda report: nobody.with_key(None).post("/webhooks/mailgun", report).status_code,
+                reports))
+
+    assert set(post(range(10))) == {200}  # 0.5 %
+    assert done(customer.get(f"/domains/{name}/outbound"))["outbound_status"] == "open"
+    assert post([10]) == [200]
+    shown = done(customer.get(f"/domains/{name}/outbound"))
+    assert shown["outbound_status"] == "blocked"
+    assert shown["outbound_reason"].startswith("11 of 2000 recipients (0.55 %) bounced for good")
+    path = f"/domains/{name}/outbound"
+    assert detail(customer.put(path, {"outbound_status": "open"}), 403) == MASTER_REQUIRED
+    lifted = done(master.put(path, {"outbound_status": "open"}), 200)
+    assert (lifted["outbound_status"], lifted["outbound_reason"]) == ("open", None)
+    assert set(post(range(20, 25))) == {200}
+    assert done(customer.get(path))["outbound_status"] == "open"
+
+
+@pytest.mark.parametrize("path", ["/webhooks/mailgun", "/webhooks/ses"])
+def test_webhooks_post_bodies_that_are_none(nobody, path):
+    whole = json.dumps(SNS if path.endswith("ses") else mailgun()).encode()
+    for body in (b"", b"{", whole[:-9], b"\xff" + whole, whole.replace(b'"', b"\xe9"), b"[]",
+                 b"[" * 50_000, b'{"signature": ' * 20_000):
+        answer = nobody("POST", path, data=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422, (body[:40], answer.text)
+    large = b'{"event-data": "' + b"x" * 10_000_000 + b'"}'
+    answer = nobody("POST", path, data=large, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/webhooks/mailgun", "/webhooks/ses"])
+def test_webhooks_post_a_body_that_ends_too_early(nobody, path):
+    """The head promises more than comes."""
+    url = urlsplit(nobody.url + path)
+    with socket.create_connection((url.hostname, url.port), timeout=30) as sock:
+        sock.sendall(
+            f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 9999\r\n"
+            "Content-Type: application/json\r\nConnection: close\r\n\r\n{\"Type\": ".encode())
+        sock.shutdown(socket.SHUT_WR)
+        status = sock.makefile("rb").readline()
+    assert status.split()[1:2] in ([b"400"], [b"422"]), status
+
+
+@pytest.mark.parametrize("path", ["/webhooks/mailgun", "/webhooks/ses"])
+def test_webhooks_post_a_long_body_of_unknown_length(nobody, path):
+    parts = (b" " * 65536 for _number in range(160))
+    answer = nobody("POST", path, data=parts, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (413, 422), answer.text
+
+
+def test_webhooks_ses_post_is_plain_text_by_name(nobody):
+    """As SNS sends it; no other operation takes it."""
+    for path, expected in (("/webhooks/ses", 403), ("/webhooks/mailgun", 415)):
+        answer = nobody("POST", path, data=json.dumps(SNS).encode(),
+                        headers={"Content-Type": "text/plain; charset=UTF-8"})
+        assert answer.status_code == expected, answer.text
 
 
 @pytest.mark.parametrize("report", [

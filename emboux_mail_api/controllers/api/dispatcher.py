@@ -120,7 +120,7 @@ class ApiDispatcher(http.Dispatcher):
 
     def _body(self, operation):
         sent = self.request.httprequest
-        if sent.mimetype != "application/json":
+        if sent.mimetype not in operation.accepts:
             raise ApiError(415, "Send JSON, with the header Content-Type: application/json")
         try:
             return operation.body.model_validate_json(sent.get_data(), strict=True)

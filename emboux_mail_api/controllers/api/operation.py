@@ -10,6 +10,7 @@ from .types import NoQuery, Schema
 
 BASE = "/emboux/v1"
 LARGEST_BODY = 4 * 1024 * 1024  # bytes; a thousand aliases of many destinations fit
+JSON = "application/json"
 
 Role = Literal["nobody", "customer", "master", "signature"]
 Area = Literal["domains", "mailboxes"]
@@ -27,6 +28,8 @@ class Operation:
     name of the turn to take (see ``turns.py``), or None.
     ``bulk``: much work in one request: few are done at once.
     ``current``: name of the handler that shows what a ``PUT`` changes, for ``If-Match``.
+    ``accepts``: media types of a body of JSON, for senders who call it by another name.
+    ``largest``: bytes of a body; beyond them it is not read.
     ``errors``: status to reason, beside those that follow from the rest.
     """
 
@@ -50,6 +53,8 @@ class Operation:
     writes: bool = False
     deprecated: bool = False
     bulk: bool = False
+    accepts: frozenset[str] = frozenset({JSON})
+    largest: int = LARGEST_BODY
 
     @property
     def path_parameters(self):
@@ -86,7 +91,7 @@ def operation(method, path, *, role, summary, tag, **options):
             methods=[method],
             readonly=not declared.writes,
             save_session=False,
-            max_content_length=LARGEST_BODY,
+            max_content_length=declared.largest,
             emboux_operation=declared.name,
         )(handler)
 

@@ -9,38 +9,48 @@ from .errors import invalid
 from .types import Page
 
 
-def page_of(model, domain, query, key, item, show, fields=()):
+def page_of(model, domain, query, key, item, show, fields=(), unique=True):
     """One page of ``model``'s records, as ``Page[item]``.
 
-    ``key``: a field with unique values by which the list is ordered; ``show`` turns a recordset
-    into a list of ``item`` and reads ``fields``, which come with the search.
+    ``key``: a field by which the list is ordered, and by ``id`` after it where its values are
+    not ``unique``; ``show`` turns a recordset into a list of ``item`` and reads ``fields``,
+    which come with the search.
     """
     total = model.search_count(domain)
+    keys = [key] if unique else [key, "id"]
     if query.cursor:
-        domain = Domain(domain) & Domain(key, ">", _decode(query.cursor, model, key))
-    records = model.search_fetch(domain, [*fields], order=key, limit=query.limit + 1)
+        domain = Domain(domain) & _after(keys, _decode(query.cursor, model, keys))
+    records = model.search_fetch(domain, [*fields], order=", ".join(keys), limit=query.limit + 1)
     more = len(records) > query.limit
     records = records[: query.limit]
-    following = _encode(records[-1][key]) if more else None
+    following = _encode([records[-1][name] for name in keys]) if more else None
     return Page[item](items=show(records), total=total, next=following)
 
 
-def _encode(value):
-    return base64.urlsafe_b64encode(json.dumps([value]).encode()).decode().rstrip("=")
+def _after(keys, values):
+    """Behind these values in the order of the keys."""
+    after = Domain(keys[0], ">", values[0])
+    if len(keys) == 2:
+        after |= Domain(keys[0], "=", values[0]) & Domain(keys[1], ">", values[1])
+    return after
 
 
-def _decode(cursor, model, key):
-    wanted = int if model._fields[key].type in ("id", "integer") else str
+def _encode(values):
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def _decode(cursor, model, keys):
+    wanted = [int if model._fields[key].type in ("id", "integer") else str for key in keys]
     try:
         packed = base64.b64decode(
             cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
         )
-        [value] = json.loads(packed)
-        fits = type(value) is wanted and (
-            abs(value) < 2**31 if wanted is int else value.isprintable()
+        values = json.loads(packed)
+        fits = [type(value) for value in values] == wanted and all(
+            abs(value) < 2**31 if type(value) is int else value.isprintable() for value in values
         )
     except (ValueError, TypeError, RecursionError):
         fits = False
     if not fits:
         raise invalid("cursor", "it is not a cursor of this list; begin without one")
-    return value
+    return values

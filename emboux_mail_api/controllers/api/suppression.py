@@ -5,6 +5,7 @@ from odoo.http import request
 from .errors import not_found
 from .operation import operation
 from .paging import page_of
+from .partners import partner_of, ref_of
 from .schemas import other as schemas
 from .types import Page
 
@@ -15,18 +16,25 @@ class SuppressionController(http.Controller):
     @operation("GET", "/suppression", role="master", tag=TAG, query=schemas.SuppressionList,
                out=Page[schemas.Suppression], summary="List recipients that get no mail")
     def list_suppressions(self, query):
+        """A recipient stands there once for each customer whose mail is stopped."""
         domain = SearchDomain.TRUE
         if query.q:
             domain &= SearchDomain("email", "ilike", query.q)
         if query.reason:
             domain &= SearchDomain("reason", "=", query.reason)
+        if query.partner_ref:
+            partner = partner_of(request.env, query.partner_ref)
+            domain &= SearchDomain("partner_id", "=", partner.id)
         return page_of(request.env["emboux.suppression"], domain, query, "email",
-                       schemas.Suppression, _show)
+                       schemas.Suppression, _show, unique=False)
 
     @operation("GET", "/suppression/check/{recipient}", role="customer", tag=TAG,
                out=schemas.SuppressionCheck, summary="Whether a recipient gets no mail")
     def check_suppression(self, recipient):
-        found = request.env["emboux.suppression"]._find(recipient)
+        """From a customer: whether mail of his is stopped.  An entry stops mail to the address
+        with a `+tag` too."""
+        partner = request.env.user.emboux_partner_id
+        found = request.env["emboux.suppression"]._find(recipient, partner or None)
         return schemas.SuppressionCheck(
             email=recipient,
             suppressed=bool(found),
@@ -35,9 +43,14 @@ class SuppressionController(http.Controller):
         )
 
     @operation("DELETE", "/suppression/{recipient}", role="master", tag=TAG, status=204,
-               summary="Let a recipient get mail again")
-    def delete_suppression(self, recipient):
-        found = request.env["emboux.suppression"].search([("email", "=", recipient)])
+               query=schemas.SuppressionDelete, summary="Let a recipient get mail again")
+    def delete_suppression(self, recipient, query):
+        """From everybody, or from one customer when `partner_ref` is given."""
+        domain = SearchDomain("email", "=", recipient)
+        if query.partner_ref:
+            partner = partner_of(request.env, query.partner_ref)
+            domain &= SearchDomain("partner_id", "=", partner.id)
+        found = request.env["emboux.suppression"].search(domain)
         if not found:
             raise not_found()
         found.unlink()
@@ -47,8 +60,10 @@ def _show(entries):
     return [
         schemas.Suppression(
             email=entry.email,
+            partner_ref=ref_of(entry.partner_id),
             reason=entry.reason,
             source=entry.source or None,
+            detail=entry.detail or None,
             expires_at=entry.expires_at or None,
             created_at=entry.create_date,
         )

@@ -16,14 +16,30 @@ Reason = Literal["bounce", "complaint", "unsubscribe", "manual"]
 
 class Suppression(Schema):
     email: str
+    partner_ref: Annotated[
+        str | None, Field(description="Whose mail is stopped; null is everybody's.")
+    ]
     reason: Reason
     source: str | None
+    detail: Annotated[
+        str | None, Field(description="What the recipient's server or the provider said.")
+    ]
     expires_at: Utc | None
     created_at: Utc
 
 
 class SuppressionList(ListQuery):
     reason: Reason | None = None
+    partner_ref: Annotated[
+        Line | None, Field(description="What stops this customer's mail alone.")
+    ] = None
+
+
+class SuppressionDelete(Schema):
+    partner_ref: Annotated[
+        Line | None,
+        Field(description="The customer whose mail reaches the recipient again; without it all."),
+    ] = None
 
 
 class SuppressionCheck(Schema):
@@ -59,12 +75,22 @@ class MailgunWebhook(Schema):
 
 
 class SnsMessage(Schema):
-    """An SNS message, as Amazon names its fields."""
+    """An SNS message, as Amazon names its fields; each byte of them is signed."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=False)
 
     Type: Line
-    MessageId: Line
-    TopicArn: Line
+    MessageId: Annotated[Line, Field(min_length=1)]
+    TopicArn: Annotated[str, Field(max_length=400)]
+    Message: str
+    Timestamp: Line
+    SignatureVersion: Line
     Signature: Annotated[str, Field(max_length=2000)]
     SigningCertURL: Annotated[str, Field(max_length=2000)]
+    Subject: Annotated[str | None, Field(max_length=400)] = None
+    Token: Annotated[str | None, Field(max_length=2000)] = None
+    SubscribeURL: Annotated[str | None, Field(max_length=4000)] = None
+
+    def fields_of_sns(self):
+        """The fields that there are."""
+        return self.model_dump(exclude_none=True)

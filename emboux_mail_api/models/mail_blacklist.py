@@ -1,0 +1,71 @@
+from odoo import api, models
+
+from odoo.addons.emboux_core.addresses import display_address
+
+from .suppression import NO_MIRROR
+
+
+class MailBlacklist(models.Model):
+    """Odoo's blacklist and the suppressed recipients as one list, where that is set.
+
+    What holds for everybody and has no end stands on both; a customer's own entry does not
+    concern this Odoo's mailings, and the blacklist knows no end.
+    """
+
+    _inherit = "mail.blacklist"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        entries = super().create(vals_list)
+        entries.filtered("active")._emboux_tell()
+        return entries
+
+    def write(self, vals):
+        if not {"email", "active"} & set(vals):
+            return super().write(vals)
+        before = set(self.filtered("active").mapped("email"))
+        done = super().write(vals)
+        active = self.filtered("active")
+        self._emboux_untell(before - set(active.mapped("email")))
+        active._emboux_tell()
+        return done
+
+    def unlink(self):
+        emails = set(self.filtered("active").mapped("email"))
+        done = super().unlink()
+        self._emboux_untell(emails)
+        return done
+
+    def _emboux_tell(self):
+        if self and self._emboux_mirrors():
+            self._emboux_suppressions()._from_blacklist(self.mapped("email"))
+
+    def _emboux_untell(self, emails):
+        if emails and self._emboux_mirrors():
+            self._emboux_suppressions()._from_blacklist_removed(emails)
+
+    def _emboux_mirrors(self):
+        return not self.env.context.get(NO_MIRROR) and (
+            self.env["emboux.reputation"]._mirrors_blacklist()
+        )
+
+    def _emboux_suppressions(self):
+        # as superuser: it is kept along with this list, by whoever may change this one
+        return self.env["emboux.suppression"].sudo().with_context(**{NO_MIRROR: True})
+
+    @api.private
+    def _emboux_put(self, emails):
+        """Blacklist addresses, those that were once and are not any more too."""
+        known = self.with_context(active_test=False).search([("email", "in", emails)])
+        known.filtered(lambda entry: not entry.active).action_unarchive()
+        there = set(known.mapped("email"))
+        # without a note in the chatter of each: the audit trail of the other list has it
+        self.with_context(tracking_disable=True).create(
+            [{"email": email} for email in emails if email not in there]
+        )
+
+    @api.private
+    def _emboux_take_off(self, emails):
+        # Odoo keeps international names as they were typed
+        written = {*emails, *map(display_address, emails)}
+        self.search([("email", "in", list(written))]).action_archive()

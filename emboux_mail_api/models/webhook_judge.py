@@ -1,0 +1,47 @@
+from odoo import api, models
+
+from odoo.addons.emboux_core import addresses
+
+
+class WebhookJudge(models.Model):
+    """What a report has for consequences, whichever provider it came from."""
+
+    _inherit = "emboux.webhook.event"
+
+    @api.private
+    def _judge(self):
+        """Suppress the recipients, and look whether a domain sends too badly.
+
+        In the transaction in which the report was stored; never twice for one, because only
+        what was not known comes here.
+        """
+        if not self:
+            return
+        settings = self.env["emboux.reputation"]._settings()
+        for event in self:
+            if event._asks_for_silence() and event._suppress(settings):
+                event.state = "judged"
+        self.filtered("counts").domain_id._evaluate_guillotine()
+
+    def _asks_for_silence(self):
+        """Nobody else's domain's business is ours, and a full mailbox will be emptied."""
+        if not self.domain_id:
+            return False
+        return self.kind in ("complaint", "unsubscribe") or (
+            self.kind == "bounce" and self.permanent
+        )
+
+    def _suppress(self, settings):
+        """Whether the recipient is on the list now."""
+        try:
+            email = addresses.normalise_address(self.recipient or "", plus=True)
+        except addresses.AddressError:
+            return False  # what cannot be written to in the first place
+        # a domain without an owner is the operator's: what he is told holds for all
+        partner = self.domain_id.partner_id
+        if settings.for_everybody:
+            partner = partner.browse()
+        source = dict(self._fields["provider"].selection)[self.provider]
+        entries = self.env["emboux.suppression"].with_company(self.domain_id.company_id)
+        entries._suppress(email, partner, self.kind, source, self.reason)
+        return True
