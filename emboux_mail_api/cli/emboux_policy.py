@@ -44,6 +44,9 @@ class EmbouxPolicy(Command):
         parser.add_argument("--role", default="emboux_policy",
                             help=f"the role in PostgreSQL, with its password in ${PASSWORD}; "
                             "without one odoo.conf's user is taken")
+        parser.add_argument("--db-host", help="default: odoo.conf's db_host")
+        parser.add_argument("--db-port", type=int, help="default: odoo.conf's db_port; PostgreSQL "
+                            "itself, because PgBouncer's transactions know no LISTEN")
         parser.add_argument("--explain", nargs=2, metavar=("LOGIN", "RECIPIENT"),
                             help="print each rule, its figures and the verdict; charges nothing")
         parser.add_argument("--recipients", type=int, default=1,
@@ -60,7 +63,7 @@ class EmbouxPolicy(Command):
             stream=sys.stdout, level=logging.INFO,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         policy = _policy()
-        database = _database(databases[0], arguments.role)
+        database = _database(databases[0], arguments)
         if arguments.explain:
             login, recipient = arguments.explain
             print(policy.explain.explain(database, login, recipient, arguments.recipients))  # noqa: T201
@@ -75,14 +78,17 @@ class EmbouxPolicy(Command):
         )))
 
 
-def _database(name, role):
+def _database(name, arguments):
     """psycopg2's keywords: odoo.conf's, with the daemon's own role where it has a password."""
     found = {
-        "host": config["db_host"], "port": config["db_port"], "user": config["db_user"],
-        "password": config["db_password"], "sslmode": config["db_sslmode"],
+        "host": arguments.db_host or config["db_host"],
+        "port": arguments.db_port or config["db_port"],
+        "user": config["db_user"],
+        "password": config["db_password"],
+        "sslmode": config["db_sslmode"],
     }
     if password := os.environ.get(PASSWORD):
-        found |= {"user": role, "password": password}
+        found |= {"user": arguments.role, "password": password}
     return {key: value for key, value in found.items() if value} | {
         "dbname": name, "application_name": "emboux_policy"}
 

@@ -24,13 +24,10 @@ class DomainDecision(models.Model):
         self.env.flush_all()
         cr = self.env.cr
         settings = self._outgoing_settings(login)
-        addresses = tuple(dict.fromkeys(addresses))
-        pairs = tuple(
-            ledger.pair_hash(settings.login or settings.domain, address) for address in addresses
-        )
-        ask = ledger.Ask(
-            settings, Request(END, len(addresses) or recipients), addresses, pairs
-        )
+        sender = settings.login or settings.domain
+        check = tuple((to, ledger.pair_hash(sender, to)) for to in dict.fromkeys(addresses))
+        request = Request(END, len(check) or recipients)
+        ask = ledger.Ask(settings, request, check, tuple(pair for _to, pair in check))
         [decision], facts = drive(ledger.charge([ask]), cr)
         if decision.rule == "spike":
             cr.execute("SELECT emboux_mail.flag(%s)", [self.id])

@@ -120,7 +120,8 @@ class Engine:
         turn.settings = settings
         if query.stage == RCPT:
             request = decision.Request(RCPT, self.messages.count(query.instance), query.recipient)
-            turn.ask = Ask(settings, request, (query.recipient,))
+            pair = pair_hash(query.login, query.recipient)
+            turn.ask = Ask(settings, request, ((query.recipient, pair),))
             self._looking.add(turn)
             return
         if refusal := decision.standing_refusal(settings):
@@ -134,8 +135,8 @@ class Engine:
         pairs, check = self.messages.take(query.instance), ()
         if not pairs and query.recipient:
             # not looked up at RCPT, or by another daemon
-            check = (query.recipient,)
-            pairs = (pair_hash(query.login, query.recipient),) if settings.loop_limit else ()
+            pairs = (pair_hash(query.login, query.recipient),)
+            check = ((query.recipient, pairs[0]),)
         turn.ask = Ask(settings, request, check, pairs)
         self._charging.add(turn)
 
@@ -170,8 +171,7 @@ class Engine:
             return
         for turn, verdict in zip(turns, decided, strict=True):
             if turn.query.stage == RCPT and verdict.accepted:
-                self.messages.add(
-                    turn.query.instance, pair_hash(turn.query.login, turn.query.recipient))
+                self.messages.add(turn.query.instance, turn.ask.check[0][1])
             self._answer(turn, verdict)
 
     async def _charge(self, turns):

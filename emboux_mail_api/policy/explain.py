@@ -32,7 +32,8 @@ def _lines(login, recipient, recipients):
     settings = found.get(login)
     if settings is None:
         return [f"{login}: {_said(decision.unknown_login(login))}"]
-    ask = Ask(settings, Request(END, recipients, recipient), (recipient,))
+    pair = ledger.pair_hash(login, recipient)
+    ask = Ask(settings, Request(END, recipients, recipient), ((recipient, pair),))
     [verdict], facts = yield from ledger.look([ask])
     [(clock,)] = yield Step(READ, statements.CLOCK)
     now = datetime.fromtimestamp(clock, UTC)

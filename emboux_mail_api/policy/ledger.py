@@ -12,27 +12,27 @@ from calendar import timegm
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
+from typing import NamedTuple
 
 from . import decision, statements
 from .decision import Counters, Settings, Used, amount, decide, utc
-from .statements import ADD, LOCK, READ, RELEASE, STORE, Step, array
+from .statements import ADD, LOCK, READ, RELEASE, STORE, Step, array, lines
 
 #: Seconds by which a row may be ahead of the clock: a daemon that took the lock later may have
 #: read the clock earlier.  What is further ahead was written by a wrong clock.
 SKEW = 600
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One request to be decided, with what the decision needs to be looked up.
 
-    ``check``: recipients to look up (suppressed? how often in this hour?).  ``pairs``: hashes of
-    login and recipient that are charged when the message is accepted.
+    ``check``: recipients to look up (suppressed? how often in this hour?), each with its
+    ``pair_hash``.  ``pairs``: such hashes that are charged when the message is accepted.
     """
 
     settings: Settings
     request: decision.Request
-    check: tuple[str, ...] = ()
+    check: tuple[tuple[str, int], ...] = ()
     pairs: tuple[int, ...] = ()
 
 
@@ -101,18 +101,18 @@ def _facts(kind, statement, asks, now):
     for place, ask in enumerate(asks):
         if ask.request.stage != decision.RCPT:  # where no limit is looked at
             subjects.update(subjects_of(ask.settings))
-        sender = ask.settings.login or ask.settings.domain
-        for recipient in ask.check:
+        for recipient, pair in ask.check:
             places.append(place)
             partners.append(ask.settings.partner_id)
             recipients.append(recipient)
             if ask.settings.loop_limit:
-                hashes.add(pair_hash(sender, recipient))
+                hashes.add(pair)
     clock = now.timestamp() if now else None
     while True:
         hour = int(clock if clock is not None else _local_clock()) // 3600
         rows = yield Step(kind, statement, (
-            array(sorted(subjects)), hour, array(sorted(hashes)), array(partners), recipients))
+            array(sorted(subjects)), hour, array(list(hashes)), array(partners),
+            lines(recipients)))
         missing = subjects.difference(row[1] for row in rows if row[0] == 1)
         if not missing or kind == READ:
             break
@@ -163,11 +163,10 @@ class Facts:
         return Used(sums.hour, sums.day, sums.month) if sums else decision.NOTHING
 
     def _worst_pair(self, ask):
-        sender = ask.settings.login or ask.settings.domain
-        worst = None
-        for recipient in ask.check:
-            times = self.pairs.get(pair_hash(sender, recipient), 0)
-            if worst is None or times > worst[1]:
+        worst = ("", 0)
+        for recipient, pair in ask.check:
+            times = self.pairs.get(pair, 0)
+            if times > worst[1]:
                 worst = recipient, times
         return worst
 
@@ -197,7 +196,7 @@ class Facts:
         if closed:
             domains, windows, sinces, counts = zip(*closed, strict=True)
             yield Step(READ, statements.RECORD, (
-                array(domains), list(windows), list(sinces), array(counts)))
+                array(list(domains)), list(windows), list(sinces), array(list(counts))))
         sums = [self.sums[subject] for subject in changed]
         parameters = (
             moment.timestamp(), array(changed), array([s.hour for s in sums]),

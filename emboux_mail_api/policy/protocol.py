@@ -6,7 +6,7 @@ known here are passed over; of a name that comes twice the first counts.  ``\r\n
 ``\n``.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import sentences
 from .decision import DATA, END, RCPT
@@ -28,8 +28,7 @@ class ProtocolError(Exception):
     """Not the policy protocol: the connection is closed.  ``str()`` says why, for the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What is needed of a request.  Addresses are in lower case."""
 
     stage: str

@@ -50,9 +50,9 @@ SELECT 2, hash, 0, n, 0, 0, 0, NULL FROM emboux_mail.pair
  WHERE hour = %s::integer AND hash = ANY(%s::bigint[])
  UNION ALL
 SELECT 3, place, 0, 0, 0, 0, 0, why
-  FROM emboux_mail.suppressed(%s::integer[], %s::text[])
+  FROM emboux_mail.suppressed(%s::integer[], string_to_array(%s::text, E'\\n'))
 """
-_FACT_TYPES = ("bigint[]", "integer", "bigint[]", "integer[]", "text[]")
+_FACT_TYPES = ("bigint[]", "integer", "bigint[]", "integer[]", "text")
 
 #: What is known of subjects (1), pairs (2) and recipients (3).
 LOOK = Statement("emboux_look", _FACTS.format(
@@ -134,5 +134,10 @@ ALL = (LOOK, LOCK_FACTS, ADD_SUBJECTS, CHARGE, CHARGE_PAIRS, RECORD, SETTINGS, D
 
 
 def array(numbers):
-    """Whole numbers as PostgreSQL's array literal."""
-    return "{" + ",".join(map(str, map(int, numbers))) + "}"
+    """A list of whole numbers as PostgreSQL's array literal."""
+    return f"{{{str(numbers)[1:-1]}}}"
+
+
+def lines(texts):
+    """Texts without line ends as one parameter, which SQL takes apart again (``split``)."""
+    return "\n".join(texts)

@@ -134,7 +134,7 @@ class Bench:
         other = {a: n for f in found for a, n in f["actions"].items() if a != "DUNNO"}
         half, late = (max(f[key] for f in found) for key in ("p50_ms", "p99_ms"))
         print(f"{what:<40} {connections:>4} conn {rate:>8,.0f}/s  p50 {half:6.2f}"
-              f"  p99 {late:6.2f} ms   CPU {daemon:4.0f} + {database:4.0f} us{'   ' + str(other) if other else ''}",
+              f"  p99 {late:6.2f} ms   CPU {daemon:4.0f} + {database:4.0f} us   {other or ''}",
               flush=True)
         return rate
 
