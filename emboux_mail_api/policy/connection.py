@@ -5,6 +5,7 @@ is all that is needed.  One statement at a time: whoever uses a connection await
 """
 
 import asyncio
+import select
 
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_WRITE
@@ -38,7 +39,6 @@ class Connection:
         self._waiting = None
         self._writing = False
         self._fd = None
-        self._connected = False
         self.closed = False
 
     @classmethod
@@ -56,8 +56,7 @@ class Connection:
         connection = cls(raw, loop, on_notify)
         try:
             async with asyncio.timeout(seconds):
-                await connection._wait()
-                connection._connected = True
+                await _connected(raw)
                 for statement in statements.ALL:
                     await connection.run(statement.prepare())
                 if on_notify:
@@ -123,9 +122,6 @@ class Connection:
                 self._on_notify(payload)
 
     def _watch(self, writing):
-        if not self._connected:
-            # libpq may go on with another socket, which may have the number of the one before
-            self._unwatch()
         if self._fd is None:
             self._fd = self._raw.fileno()
             self._loop.add_reader(self._fd, self._on_ready)
@@ -141,3 +137,17 @@ class Connection:
             self._loop.remove_reader(self._fd)
             self._loop.remove_writer(self._fd)
         self._fd, self._writing = None, False
+
+
+async def _connected(raw):
+    """Wait until a connection is made.
+
+    By looking every few milliseconds: meanwhile libpq may close its socket and go on with
+    another of the same number, which an event loop that watches it cannot notice.
+    """
+    while (state := raw.poll()) != POLL_OK:
+        wanted = select.POLLOUT if state == POLL_WRITE else select.POLLIN
+        socket = select.poll()
+        socket.register(raw.fileno(), wanted)
+        while not socket.poll(0):
+            await asyncio.sleep(0.002)

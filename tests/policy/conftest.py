@@ -1,9 +1,14 @@
 """What the tests of the outgoing policy share."""
 
 import itertools
+import json
+import os
+import signal
 import time
 
 import pytest
+from parts.supervisor import is_alive
+from support.mail_client import eventually
 from support.plain_policy.cursor import drive
 from support.plain_policy.decision import Settings
 from support.policy_client import Daemon
@@ -67,6 +72,44 @@ def daemon(state, status):
     yield start
     for made in running:
         made.stop()
+
+
+class WorldPolicy:
+    """The daemon that the world's Postfix asks: stopped, killed, and another in its place."""
+
+    def __init__(self, state, database):
+        self._state, self._database = state, database
+        self.daemon = None
+
+    def replace(self, *options, environment=None):
+        """Another daemon on the same port, from now on; the one before has ended well."""
+        self._end()
+        self.daemon = Daemon(self._state, self._database, "policy", options, environment)
+        return self.daemon.start()
+
+    def _end(self):
+        if self.daemon:
+            self.daemon.stop()
+            return
+        pid, started, *_ = json.loads(self._state.path("run", "pids.json").read_text())["policy"]
+        os.kill(pid, signal.SIGTERM)
+        eventually("its end", lambda: not is_alive(pid, started))
+
+
+@pytest.fixture(scope="session")
+def _world_policy(state, status):
+    world = WorldPolicy(state, status["postgres"]["db"])
+    yield world
+    if world.daemon:
+        world.daemon.stop()
+
+
+@pytest.fixture
+def world_policy(_world_policy):
+    """The world's daemon; after the test there is one on the world's database again."""
+    yield _world_policy
+    if _world_policy.daemon:
+        _world_policy.replace()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
@@ -64,6 +63,7 @@ class Daemon:
     def __init__(self, state, database, name, options=(), environment=None):
         self.port, self.metrics = state.port(name), state.port(f"{name}_metrics")
         self.log = state.folder("log") / f"{name}.log"
+        self.log.unlink(missing_ok=True)
         self._argv = policy.command(state, database, f"127.0.0.1:{self.port}",
                                     f"127.0.0.1:{self.metrics}", *options)
         self._environment = policy.environment(state, database) | (environment or {})
@@ -103,10 +103,3 @@ class Daemon:
             self.process.send_signal(signal.SIGTERM)
             return self.process.wait(seconds)
         return None
-
-
-def until(seconds):
-    """True again and again, until the time is over."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        yield True

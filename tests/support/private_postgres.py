@@ -39,7 +39,7 @@ class PrivatePostgres:
             env={**os.environ, "PGPASSWORD": self._world.secret("odoo")},
             check=True, capture_output=True, text=True).stdout
         postgres.sql(self.state, dump, self.database)
-        self.sql("CREATE SCHEMA emboux_mail; GRANT ALL ON SCHEMA emboux_mail TO odoo;"
+        self.sql("CREATE SCHEMA emboux_mail AUTHORIZATION odoo;"
                  "CREATE UNIQUE INDEX ON emboux_outbound_count (domain_id, since, \"window\");"
                  + "".join(f"ALTER TABLE {table} ADD PRIMARY KEY (id);" for table in TABLES)
                  + "CREATE INDEX ON emboux_mailbox (email);"
