@@ -4,6 +4,7 @@ UPDATE emboux_domain SET state = 'suspended', state_before = state WHERE state <
 UPDATE emboux_mailbox SET password_hash = NULL, service_password_hash = NULL;
 DELETE FROM emboux_dkim_key;
 DELETE FROM emboux_mail.usage;
+DELETE FROM emboux_mail.sent;
 -- nobody calls the copy with a key of production
 UPDATE emboux_api_key SET revoked_at = now() AT TIME ZONE 'UTC' WHERE revoked_at IS NULL;
 DELETE FROM ir_config_parameter WHERE key = 'emboux_mail_api.mailgun_signing_key';

@@ -28,13 +28,14 @@ SWEEP_SECONDS = 20.0
 
 
 class Turn:
-    """One question that waits for its answer."""
+    """One question that waits for its answer, which it gets once."""
 
-    __slots__ = ("ask", "began", "query", "reply", "settings", "twins")
+    __slots__ = ("answered", "ask", "began", "query", "reply", "settings", "twins")
 
     def __init__(self, query, reply, began):
         self.query, self.reply, self.began = query, reply, began
         self.settings = self.ask = self.twins = None
+        self.answered = False
 
 
 class Engine:
@@ -46,9 +47,9 @@ class Engine:
     def __init__(self, options, metrics, log):
         self.options, self.metrics, self.log = options, metrics, log
         self.settings, self.messages, self.answers = SettingsCache(), Messages(), Answers()
-        self._loading = _Batches(self._load)
-        self._looking = _Batches(self._look)
-        self._charging = _Batches(self._charge)
+        self._loading = _Batches(self._load, self._unavailable)
+        self._looking = _Batches(self._look, self._unavailable)
+        self._charging = _Batches(self._charge, self._unavailable)
         # the reader listens; a charge that waits for a lock must not keep questions waiting
         self.reader = Link("reader", options.database, self.settings.drop, self._reader_changed)
         self.writer = Link("writer", options.database, None, metrics.database_changed)
@@ -211,7 +212,9 @@ class Engine:
         self.log.unavailable(turn, passes, error)
 
     def _settle(self, turn, answer, remember):
-        query = turn.query
+        if turn.answered:
+            return
+        turn.answered, query = True, turn.query
         if query.stage == END and query.instance:
             key = (query.instance, query.recipient)
             self._under_way.pop(key, None)
@@ -274,8 +277,8 @@ def _one(step):
 class _Batches:
     """Gathers turns while one batch is worked on."""
 
-    def __init__(self, work):
-        self._work, self._turns, self._working = work, [], False
+    def __init__(self, work, failed):
+        self._work, self._failed, self._turns, self._working = work, failed, [], False
         self._wake = asyncio.Event()
 
     @property
@@ -295,5 +298,10 @@ class _Batches:
             self._working = True
             try:
                 await self._work(turns)
+            except Exception as error:
+                # a fault of ours: these are deferred, the next batch shall not suffer
+                _logger.exception("a batch of %d failed", len(turns))
+                for turn in turns:
+                    self._failed(turn, error, turn.settings)
             finally:
                 self._working = False

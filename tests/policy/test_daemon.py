@@ -1,5 +1,6 @@
 """The daemon over its socket: answers, settings that change, repetitions, rights, rubbish."""
 
+import contextlib
 import os
 import random
 import socket
@@ -195,10 +196,8 @@ def test_ten_thousand_malformed_requests_leave_it_serving(daemon, sender):
                     pass
     with asked.asker() as ask:
         ask.socket.sendall(b"x" * 200_000)
-        try:
+        with contextlib.suppress(ConnectionResetError):  # closed with bytes that were not read
             assert ask.answer() is None
-        except ConnectionResetError:
-            pass  # closed with bytes unread, which TCP says so
     with asked.asker() as ask:
         assert ask(login=ann) == OK
     eventually("all connections closed",
@@ -240,8 +239,10 @@ def test_its_role_may_do_nothing_else(connect):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute(statement)
     mail = connect("emboux_mail").cursor()
-    for statement in ("SELECT 1 FROM emboux_mail.sent", "SELECT 1 FROM emboux_mail.sending",
-                      "SELECT emboux_mail.flag(1)", "SELECT emboux_mail.suppressed('{0}', '{a@b}')"):
+    for statement in (
+        "SELECT 1 FROM emboux_mail.sent", "SELECT 1 FROM emboux_mail.sending",
+        "SELECT emboux_mail.flag(1)", "SELECT emboux_mail.suppressed('{0}', '{a@b}')",
+    ):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             mail.execute(statement)
 

@@ -5,9 +5,8 @@ import os
 import signal
 import socket
 import subprocess
-import urllib.error
-import urllib.request
 
+import requests
 from parts import policy
 
 from .mail_client import eventually
@@ -80,10 +79,10 @@ class Daemon:
     def page(self, path):
         """The text of a page over HTTP; None if it is not there, or says no."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}{path}", timeout=5) as page:
-                return page.read().decode()
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            page = requests.get(f"http://127.0.0.1:{self.metrics}{path}", timeout=5)
+        except requests.RequestException:
             return None
+        return page.text if page.ok else None
 
     def figure(self, name):
         """The sum of one metric over its labels."""

@@ -14,7 +14,7 @@ _SQL = Path(__file__).resolve().parents[2] / "emboux_mail_api" / "sql"
 
 
 class PrivatePostgres:
-    """``start``, then ``copy`` the policy's tables from the world; ``crash`` and ``start`` again."""
+    """``start``, then ``copy`` the policy's tables from the world; then ``crash`` it."""
 
     def __init__(self, world, database):
         self._world, self.database = world, database
