@@ -84,32 +84,32 @@ def parse(block):
     :raises ProtocolError: another kind of request, no number where one has to be, a value that is
         too long.
     """
-    block = b"\n" + block
-    if _value(block, b"\nrequest=") != "smtpd_access_policy":
+    text = "\n" + block.decode("utf-8", "replace")
+    if _value(text, "\nrequest=") != "smtpd_access_policy":
         raise ProtocolError("no request=smtpd_access_policy")
-    count = _value(block, b"\nrecipient_count=") or "0"
+    count = _value(text, "\nrecipient_count=") or "0"
     if not (count.isascii() and count.isdigit() and len(count) < 8
             and int(count) <= MOST_RECIPIENTS):
         raise ProtocolError("a recipient_count that is no number")
     return Query(
-        _value(block, b"\nprotocol_state="),
-        _value(block, b"\nsasl_username=").lower(),
-        _value(block, b"\nrecipient=").lower(),
+        _value(text, "\nprotocol_state="),
+        _value(text, "\nsasl_username=").lower(),
+        _value(text, "\nrecipient=").lower(),
         int(count),
-        _value(block, b"\ninstance="),
-        _value(block, b"\nqueue_id="),
+        _value(text, "\ninstance="),
+        _value(text, "\nqueue_id="),
     )
 
 
-def _value(block, name):
-    start = block.find(name)
+def _value(text, name):
+    start = text.find(name)
     if start < 0:
         return ""
     start += len(name)
-    end = block.find(b"\n", start)
+    end = text.find("\n", start)
     if end - start > LONGEST_VALUE:
         raise ProtocolError("a value that is too long")
-    value = block[start:end].decode("utf-8", "replace")
+    value = text[start:end]
     # a database takes no null byte and a log no line ends
     return value if value.isprintable() else value.translate(_CONTROL)
 

@@ -178,9 +178,9 @@ def test_each_later_recipient_of_a_session_takes_some_milliseconds(sender, mail,
     later = sorted(taken[1:])
     print(f"later recipients: median {statistics.median(later):.2f} ms, "  # noqa: T201 - a figure
           f"90 % within {later[89]:.2f} ms")
-    assert statistics.median(later) < 10, later
-    # a daemon that hangs up after each answer makes Postfix wait for a whole second
-    assert later[89] < 200, later
+    # 2 to 4 ms on an idle machine (see the print); ten times that on one that tests other things.
+    # A daemon that hangs up after each answer makes Postfix wait for a whole second each time.
+    assert statistics.median(later) < 250, later
 
 
 def test_a_restart_of_the_daemon_loses_no_message(sender, mail, quick, stored, world_policy):
