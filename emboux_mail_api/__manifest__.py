@@ -7,7 +7,9 @@
     "website": "https://emboux.example",
     "license": "LGPL-3",
     "depends": ["emboux_core"],
-    "external_dependencies": {"python": ["boto3", "cryptography", "pydantic"]},
+    "external_dependencies": {
+        "python": ["boto3", "cryptography", "prometheus_client", "pydantic"],
+    },
     "data": [
         "security/emboux_groups.xml",
         "security/ir.model.access.csv",
@@ -17,6 +19,7 @@
         "data/ir_cron.xml",
         "data/dkim.xml",
         "data/mail_activity_type.xml",
+        "data/outbound_cron.xml",
         "wizard/new_api_key_views.xml",
         "views/provider_views.xml",
         "views/dkim_key_views.xml",

@@ -8,6 +8,7 @@ UPDATE ir_cron
  WHERE id IN (SELECT res_id FROM ir_model_data
                WHERE module = 'emboux_mail_api' AND model = 'ir.cron');
 DELETE FROM emboux_mail.usage;
+DELETE FROM emboux_mail.sent;
 -- nobody calls the copy with a key of production
 UPDATE emboux_api_key SET revoked_at = now() AT TIME ZONE 'UTC' WHERE revoked_at IS NULL;
 DELETE FROM ir_config_parameter WHERE key IN (

@@ -52,30 +52,6 @@ class DomainOperations(models.Model):
             domain._advance("verified", domain._why_verified())
         return domain
 
-    @api.private
-    def _count_outgoing(self, recipients):
-        """Decide about one message and count its recipients when it is accepted.
-
-        Returns (action, reason, recipients today, recipients this month).
-        """
-        self.ensure_one()
-        counts = self.env["emboux.outbound.count"]
-        if refusal := self._outgoing_refusal():
-            return "reject", refusal, *counts._used(self)
-        today, month = counts._add(self, recipients)
-        return "accept", self.env._("Within the limits."), today, month
-
-    def _outgoing_refusal(self):
-        """Why nothing may leave just now, or None."""
-        if self.state == "suspended" or self.outbound_status == "blocked":
-            return self.env._("Sending is suspended for %s.", self.display_name)
-        # as superuser: the parent may be the operator's
-        if self.state != "verified" or self.sudo().parent_id.filtered(
-            lambda p: p.state != "verified"
-        ):
-            return self.env._("%s is not verified.", self.display_name)
-        return None
-
     @api.model
     @api.private
     def _look_up_name(self, name, expected):

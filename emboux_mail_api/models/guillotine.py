@@ -76,8 +76,9 @@ class DomainGuillotine(models.Model):
         """Block whoever's rates are exceeded; asked after each report."""
         settings = self.env["emboux.reputation"]._settings()
         for domain in self:
-            # subdomains inherit whether anything is enforced
-            enforcement = (domain.parent_id or domain).outbound_enforcement
+            # a subdomain goes by its parent's enforcement unless it has one of its own
+            plan = domain.parent_id if domain.outbound_inherit and domain.parent_id else domain
+            enforcement = plan.outbound_enforcement
             if domain.outbound_status == "blocked" or enforcement == "off":
                 continue
             rates = domain._rates()

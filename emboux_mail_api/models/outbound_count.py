@@ -9,7 +9,10 @@ KEPT_DAYS = 7
 
 
 class OutboundCount(models.Model):
-    """Recipients that a domain's mail went to, by day and by month (UTC)."""
+    """Recipients that a domain's mail went to, by day and by month (UTC), once these are over.
+
+    What is being counted now stands in ``emboux_mail.sent`` (``sql/policy.sql``).
+    """
 
     _name = "emboux.outbound.count"
     _description = "Recipients Sent To"
@@ -28,43 +31,40 @@ class OutboundCount(models.Model):
     _window_unique = models.UniqueIndex('(domain_id, since, "window")')
 
     @api.model
-    @api.private
-    def _add(self, domain, recipients):
-        """Count, and return the day's and the month's sum, in one statement."""
+    def _used(self, domain):
+        """What the domain has sent today and in this month (UTC), by the clock."""
+        # as superuser: the rows that the policy charges are nobody's record
         self.env.cr.execute(
             SQL(
-                """INSERT INTO emboux_outbound_count AS c
-                          (domain_id, "window", since, recipients, frozen)
-                   SELECT %(domain)s, w, date_trunc(w, now() AT TIME ZONE 'UTC')::date,
-                          %(recipients)s, false
-                     FROM unnest(ARRAY['day', 'month']) AS w
-                       ON CONFLICT (domain_id, since, "window")
-                       DO UPDATE SET recipients = c.recipients + excluded.recipients
-                   RETURNING "window", recipients""",
-                domain=domain.id,
-                recipients=recipients,
+                """SELECT CASE WHEN at >= date_trunc('day', clock.now) THEN in_day ELSE 0 END,
+                          CASE WHEN at >= date_trunc('month', clock.now) THEN in_month ELSE 0 END
+                     FROM (SELECT at AT TIME ZONE 'UTC' AS at, in_day, in_month,
+                                  clock_timestamp() AT TIME ZONE 'UTC' AS now
+                             FROM emboux_mail.sent WHERE subject = %s) AS clock""",
+                domain.id,
             )
         )
-        sums = dict(self.env.cr.fetchall())
+        return self.env.cr.fetchone() or (0, 0)
+
+    def _close_windows(self):
+        """Write the days and months that are over to the history, also of those who have
+        stopped sending; for the others the next message does it."""
+        self.env.flush_all()
+        self.env.cr.execute("SELECT emboux_mail.close_windows(clock_timestamp())")
         self.invalidate_model()
-        return sums["day"], sums["month"]
 
     @api.model
-    def _used(self, domain):
-        """The current day's and month's recipients."""
-        today = fields.Date.today()
-        rows = self.search(
-            [("domain_id", "=", domain.id), "|",
-             "&", ("window", "=", "day"), ("since", "=", today),
-             "&", ("window", "=", "month"), ("since", "=", today.replace(day=1))]
-        )
-        used = {row.window: row.recipients for row in rows}
-        return used.get("day", 0), used.get("month", 0)
+    @api.private
+    def _cron_close_windows(self):
+        """The history and the bills; what may be sent needs no job."""
+        self._reset_daily()
+        self._reset_monthly()
 
     @api.model
     @api.private
     def _reset_daily(self):
         """Forget the days before the last seven; returns how many rows went."""
+        self._close_windows()
         old = self.search(
             [("window", "=", "day"), ("since", "<", fields.Date.today() - timedelta(KEPT_DAYS))]
         )
@@ -76,6 +76,7 @@ class OutboundCount(models.Model):
     @api.private
     def _reset_monthly(self):
         """Close the months that are over; returns how many rows were closed by this call."""
+        self._close_windows()
         over = self.search(
             [
                 ("window", "=", "month"),

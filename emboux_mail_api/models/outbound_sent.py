@@ -21,10 +21,15 @@ class OutboundSent(models.AbstractModel):
         self.env["emboux.outbound.count"].flush_model()
         [[sent]] = self.env.execute_query(
             SQL(
-                """SELECT coalesce(sum(recipients), 0)::bigint FROM emboux_outbound_count
-                    WHERE domain_id = %s AND "window" = 'day' AND since >= %s""",
-                domain.id,
-                since.date(),
+                """SELECT coalesce(sum(n), 0)::bigint FROM (
+                       SELECT recipients AS n FROM emboux_outbound_count
+                        WHERE domain_id = %(domain)s AND "window" = 'day' AND since >= %(day)s
+                        UNION ALL
+                       SELECT in_day FROM emboux_mail.sent
+                        WHERE subject = %(domain)s AND (at AT TIME ZONE 'UTC')::date >= %(day)s
+                   ) AS days""",
+                domain=domain.id,
+                day=since.date(),
             )
         )
         return sent

@@ -3,6 +3,7 @@
 --     CREATE ROLE emboux_usage LOGIN PASSWORD '...';   -- Dovecot, writing what it counted
 --     CREATE ROLE emboux_dkim LOGIN PASSWORD '...';    -- the signer
 --     CREATE ROLE emboux_relay LOGIN PASSWORD '...';   -- Postfix, for the relays of providers
+--     CREATE ROLE emboux_policy LOGIN PASSWORD '...';  -- the outgoing policy daemon
 -- Those that exist are granted their rights on each installation and update, and by the
 -- button Test on the backend.
 DO $$
@@ -29,5 +30,17 @@ BEGIN
         GRANT SELECT ON
             emboux_mail.dkim_signing, emboux_mail.dkim_signing_ed25519, emboux_mail.dkim_keys,
             emboux_mail.header_senders TO emboux_dkim;
+    END IF;
+    -- What a function of this schema does as its owner is for those who are named here.
+    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emboux_mail FROM PUBLIC;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_policy;
+        GRANT SELECT ON emboux_mail.sending, emboux_mail.sending_domains TO emboux_policy;
+        GRANT SELECT, INSERT, UPDATE ON emboux_mail.sent TO emboux_policy;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON emboux_mail.pair TO emboux_policy;
+        GRANT EXECUTE ON FUNCTION
+            emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record,
+            emboux_mail.flag
+            TO emboux_policy;
     END IF;
 END $$;

@@ -29,6 +29,7 @@ def write(state, database, mail):
     if mail:
         report |= {n: at(n) for n in ("smtp", "submission", "smtps", "imap", "imaps", "sieve")}
         report["dns"] = {"host": "127.0.0.1", "port": state.port("dns")}
+        report["policy"] = at("policy") | {"metrics": f"http://127.0.0.1:{state.port('policy_metrics')}"}
         report["sink"] = {
             "host": "127.0.0.1",
             "port": state.port("sink"),
@@ -80,6 +81,7 @@ def silent(state):
     report = read(state)
     return [
         name
-        for name in ("postgres", "smtp", "submission", "smtps", "imap", "imaps", "dns", "sink")
+        for name in ("postgres", "policy", "smtp", "submission", "smtps", "imap", "imaps", "dns",
+                     "sink")
         if name in report and not listening(report[name]["port"])()
     ] + ([] if listening(int(report["odoo"]["url"].rsplit(":", 1)[1]))() else ["odoo"])

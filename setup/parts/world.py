@@ -2,7 +2,19 @@
 
 import fcntl
 
-from . import demo, dns, mail, odoo_code, odoo_server, postgres, signer, sink, system, tls
+from . import (
+    demo,
+    dns,
+    mail,
+    odoo_code,
+    odoo_server,
+    policy,
+    postgres,
+    signer,
+    sink,
+    system,
+    tls,
+)
 from .state import State
 from .supervisor import Supervisor
 
@@ -47,10 +59,15 @@ class World:
         tls.prepare(self.state)
         dns.prepare(self.state)
         signer.prepare(self.state, where)
-        mail.prepare(self.state, where)
+        policy.prepare(self.state)
+        mail.prepare(self.state, where, self.state.port("policy"))
         sink.prepare(self.state)
-        for part in (dns, sink, signer, mail):
+        for part in (dns, sink, signer):
             self._start(part)
+        # before Postfix, which defers what it cannot ask about
+        for service in policy.services(self.state, self.database):
+            self.supervisor.start(service)
+        self._start(mail)
 
     def start_odoo(self):
         for service in odoo_server.services(self.state, self.database):

@@ -1,5 +1,7 @@
 """What the operator grants a domain: outbound, retention, transfer."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from support.api_client import detail, done, faults
 
@@ -9,13 +11,16 @@ OUTBOUND = {
     "outbound_tier": "gold", "outbound_enforcement": "monitor", "outbound_status": "blocked",
     "daily_limit": 1000, "monthly_limit": 20000, "hourly_fraction": 0.25,
     "warmup_profile": "fast", "warmup_start": 50, "warmup_since": "2026-11-01",
-    "spike_multiplier": 3.5,
+    "spike_multiplier": 3.5, "inherit": False, "unit": "messages", "over_limit": "hold",
+    "mailbox_daily_limit": 10, "mailbox_monthly_limit": 100, "recipients_per_message": 20,
 }
 FRESH = {
     "outbound_tier": "standard", "outbound_enforcement": "enforce", "outbound_status": "open",
     "outbound_reason": None, "daily_limit": 0, "monthly_limit": 0, "hourly_fraction": 0.1667,
     "warmup_profile": "standard", "warmup_start": 0, "warmup_since": None,
-    "spike_multiplier": 5.0, "counters": {"today": 0, "this_month": 0},
+    "spike_multiplier": 5.0, "inherit": True, "unit": "recipients", "over_limit": "defer",
+    "mailbox_daily_limit": 0, "mailbox_monthly_limit": 0, "recipients_per_message": 0,
+    "flagged_at": None, "counters": {"today": 0, "this_month": 0},
 }
 
 
@@ -57,7 +62,9 @@ def test_outbound_put_master_leaves_what_is_not_named(master, customer, domains)
     ("outbound_status", "shut"), ("daily_limit", -1), ("daily_limit", 2**31),
     ("monthly_limit", 1.5), ("hourly_fraction", 0), ("hourly_fraction", 1.01),
     ("warmup_profile", "slow"), ("warmup_start", "1"), ("warmup_since", "yesterday"),
-    ("spike_multiplier", 0.9), ("counters", {"today": 0}), ("outbound_reason", "x"),
+    ("spike_multiplier", 0.9), ("inherit", "yes"), ("unit", "bytes"), ("over_limit", "drop"),
+    ("mailbox_daily_limit", -1), ("recipients_per_message", -1), ("flagged_at", None),
+    ("counters", {"today": 0}), ("outbound_reason", "x"),
 ])
 def test_outbound_put_master_bad_value_is_named(master, name, field, value):
     path = f"/domains/{name}/outbound"
@@ -83,7 +90,8 @@ def test_outbound_put_customer_touches_nothing(customer, name, field):
 def test_outbound_increment_master_counts(master, customer, domains):
     path = f"/domains/{domains(customer, verified=True)}/outbound"
     first = done(master.post(f"{path}/increment", {"recipients": 3}), 200)
-    assert set(first) == {"action", "reason", "today", "this_month"}
+    assert set(first) == {"action", "wanted", "code", "reason", "rule", "limit", "used",
+                          "retry_at", "today", "this_month"}
     assert (first["action"], first["today"], first["this_month"]) == ("accept", 3, 3)
     assert done(master.post(f"{path}/increment"), 200)["today"] == 4
     assert done(customer.get(path))["counters"] == {"today": 4, "this_month": 4}
@@ -117,10 +125,58 @@ def test_outbound_increment_master_rejects_and_counts_nothing(master, customer, 
     assert "not verified" in answer["reason"]
 
 
+def test_outbound_increment_master_defers_over_a_limit(master, customer, domains):
+    path = f"/domains/{domains(customer, verified=True)}/outbound"
+    done(master.put(path, {"daily_limit": 10, "hourly_fraction": 1}))
+    assert done(master.post(f"{path}/increment", {"recipients": 9}), 200)["action"] == "accept"
+    over = done(master.post(f"{path}/increment", {"recipients": 2}), 200)
+    assert (over["action"], over["code"], over["rule"]) == ("defer", "450 4.7.1", "hourly")
+    assert (over["limit"], over["used"], over["today"]) == (10, 9, 9)
+    assert over["retry_at"].endswith("Z") and "leaves 1 (used 9), try again at" in over["reason"]
+    done(master.put(path, {"outbound_enforcement": "monitor", "over_limit": "reject"}))
+    seen = done(master.post(f"{path}/increment", {"recipients": 2}), 200)
+    assert (seen["action"], seen["wanted"], seen["today"]) == ("accept", "defer", 11)
+    assert done(customer.get(path))["counters"] == {"today": 11, "this_month": 11}
+
+
+def test_outbound_increment_master_of_a_mailbox_to_recipients(master, customer, domains, odoo):
+    name = domains(customer, verified=True)
+    path = f"/domains/{name}/outbound"
+    done(customer.post("/users/", {"email": f"ann@{name}", "password": "a password"}), 201)
+    done(master.put(path, {"mailbox_daily_limit": 3}))
+    odoo("emboux.suppression").create({"email": f"gone@{name}", "reason": "complaint"})
+
+    def increment(**body):
+        return done(master.post(f"{path}/increment", {"login": f"ann@{name}", **body}), 200)
+
+    refused = increment(to=[f"ok@{name}", f"gone@{name}"])
+    assert (refused["action"], refused["rule"], refused["today"]) == ("reject", "suppressed", 0)
+    assert increment(to=[f"a@{name}", f"b@{name}", f"A@{name}"])["today"] == 2
+    over = increment(recipients=2)
+    assert (over["action"], over["rule"]) == ("defer", "mailbox_daily")
+    assert done(master.post(f"{path}/increment", {"recipients": 2}), 200)["today"] == 4
+    assert "is no mailbox of" in detail(
+        master.post(f"{path}/increment", {"login": "ann@else.example"}), 409)
+
+
+def test_outbound_increment_master_twenty_at_once_are_exact(master, customer, domains):
+    path = f"/domains/{domains(customer, verified=True)}/outbound"
+    done(master.put(path, {"daily_limit": 12, "hourly_fraction": 1}))
+    with ThreadPoolExecutor(20) as pool:
+        said = list(pool.map(
+            lambda _n: master.with_key(master.key).post(f"{path}/increment"), range(20)))
+    actions = [done(answer, 200)["action"] for answer in said]
+    assert (actions.count("accept"), actions.count("defer")) == (12, 8)
+    assert done(customer.get(path))["counters"]["today"] == 12
+
+
 def test_outbound_increment_master_bad_number_is_named(master, name):
     for value in (0, -1, 100_001, "1", 1.5):
         answer = master.post(f"/domains/{name}/outbound/increment", {"recipients": value})
         assert set(faults(answer)) == {"recipients"}
+    for to in ([], ["nobody"], "a@b.example"):
+        answer = master.post(f"/domains/{name}/outbound/increment", {"to": to})
+        assert {field.partition(".")[0] for field in faults(answer)} == {"to"}
 
 
 # -- retention ---------------------------------------------------------------------------

@@ -19,6 +19,12 @@ _OUTBOUND = {
     "warmup_start": "outbound_warmup_start",
     "warmup_since": "outbound_warmup_since",
     "spike_multiplier": "outbound_spike_multiplier",
+    "inherit": "outbound_inherit",
+    "unit": "outbound_unit",
+    "over_limit": "outbound_over_limit",
+    "mailbox_daily_limit": "outbound_mailbox_daily_limit",
+    "mailbox_monthly_limit": "outbound_mailbox_monthly_limit",
+    "recipients_per_message": "outbound_recipients_per_message",
 }
 
 
@@ -29,8 +35,14 @@ def _outbound_of(domain):
         **values | {"outbound_tier": domain.outbound_tier or None,
                     "warmup_since": domain.outbound_warmup_since or None},
         outbound_reason=domain.outbound_reason or None,
+        flagged_at=domain.outbound_flagged_at or None,
         counters=schemas.OutboundCounters(today=today, this_month=month),
     )
+
+
+def _turn_of_domain(env, arguments):
+    """Those who count for one domain queue up, see ``turns.py``."""
+    return f"outbound {arguments['name']}"
 
 
 def _given(body):
@@ -62,12 +74,20 @@ class DomainSettingsController(http.Controller):
         return _outbound_of(domain)
 
     @operation("POST", "/domains/{name}/outbound/increment", role="master", area="domains",
-               tag=TAG, body=schemas.Increment, out=schemas.Decision,
+               tag=TAG, body=schemas.Increment, out=schemas.Decision, prepare=_turn_of_domain,
+               errors={409: "The login is no mailbox of the domain"},
                summary="Decide about one message and count its recipients")
     def increment_outbound(self, name, body):
-        domain = find_domain(name)
-        action, reason, today, month = domain._count_outgoing(body.recipients)
-        return schemas.Decision(action=action, reason=reason, today=today, this_month=month)
+        """The decision that the policy daemon takes for Postfix, by the same code, on the same
+        counters: in one transaction, and counted when it is accepted."""
+        decision, today, month = find_domain(name)._decide_outgoing(
+            recipients=body.recipients, addresses=body.to or (), login=body.login
+        )
+        return schemas.Decision(
+            action=decision.action, wanted=decision.wanted, code=decision.code or None,
+            reason=decision.reason, rule=decision.rule or None, limit=decision.limit,
+            used=decision.used, retry_at=decision.retry_at, today=today, this_month=month,
+        )
 
     @operation("GET", "/domains/{name}/retention", role="customer", area="domains", tag=TAG,
                out=schemas.Retention, summary="How long mail is kept")

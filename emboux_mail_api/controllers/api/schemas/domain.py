@@ -1,9 +1,20 @@
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ..types import Bytes, Count, DomainName, Line, ListQuery, Many, Schema, Utc
+from ..types import (
+    Address,
+    Bytes,
+    Count,
+    Destination,
+    DomainName,
+    Line,
+    ListQuery,
+    Many,
+    Schema,
+    Utc,
+)
 
 State = Literal["draft", "pending", "verified", "failed", "suspended"]
 Provider = Literal["mailgun", "ses", "dkim"]
@@ -182,6 +193,14 @@ Tier = Annotated[Line, Field(min_length=1, max_length=50, examples=["standard"])
 Enforcement = Literal["enforce", "monitor", "off"]
 OutboundStatus = Literal["open", "blocked"]
 Profile = Literal["none", "fast", "standard", "conservative"]
+Unit = Literal["recipients", "messages"]
+OverLimit = Literal["defer", "hold", "reject"]
+Inherit = Annotated[
+    bool, Field(description="A subdomain goes by its parent's plan as it is now.")
+]
+Flagged = Annotated[
+    Utc | None, Field(description="When it last wanted to send far more than usual.")
+]
 
 
 class Outbound(Schema):
@@ -198,9 +217,16 @@ class Outbound(Schema):
     warmup_start: Count
     warmup_since: date | None
     spike_multiplier: float
+    inherit: Inherit
+    unit: Unit
+    over_limit: OverLimit
+    mailbox_daily_limit: Count
+    mailbox_monthly_limit: Count
+    recipients_per_message: Count
+    flagged_at: Flagged
     counters: OutboundCounters
 
-    volatile: ClassVar[frozenset[str]] = frozenset({"counters"})
+    volatile: ClassVar[frozenset[str]] = frozenset({"counters", "flagged_at"})
 
 
 class OutboundUpdate(Schema):
@@ -216,15 +242,38 @@ class OutboundUpdate(Schema):
     warmup_start: Count | None = None
     warmup_since: date | None = None
     spike_multiplier: Annotated[float | None, Field(ge=1, le=1000)] = None
+    inherit: Inherit | None = None
+    unit: Unit | None = None
+    over_limit: OverLimit | None = None
+    mailbox_daily_limit: Count | None = None
+    mailbox_monthly_limit: Count | None = None
+    recipients_per_message: Count | None = None
 
 
 class Increment(Schema):
-    recipients: Annotated[int, Field(ge=1, le=100_000)] = 1
+    recipients: Annotated[int, Field(ge=1, le=100_000, description="How many.")] = 1
+    to: Annotated[
+        list[Destination] | None,
+        Field(min_length=1, max_length=1000, description="Who they are, instead of how many; "
+              "then the suppression list and the loop brake are asked too."),
+    ] = None
+    login: Annotated[
+        Address | None, Field(description="The mailbox that sends, for its own limits.")
+    ] = None
+
+
+Action = Literal["accept", "defer", "hold", "reject"]
 
 
 class Decision(Schema):
-    action: Literal["accept", "defer", "reject"]
+    action: Action
+    wanted: Annotated[Action, Field(description="What it would be if limits were enforced.")]
+    code: Annotated[str | None, Field(examples=["450 4.7.1"])]
     reason: str
+    rule: Annotated[str | None, Field(examples=["daily"])]
+    limit: Count
+    used: Annotated[Many, Field(description="Of the limit, before this message.")]
+    retry_at: datetime | None
     today: Many
     this_month: Many
 

@@ -1,0 +1,53 @@
+"""The outgoing policy in Odoo's own transaction: the same code as the daemon's."""
+
+from odoo import api, models
+from odoo.exceptions import UserError
+
+from ..policy import ledger
+from ..policy.cursor import drive
+from ..policy.decision import END, Request
+
+
+class DomainDecision(models.Model):
+    _inherit = "emboux.domain"
+
+    @api.private
+    def _decide_outgoing(self, recipients=1, addresses=(), login=None):
+        """Decide about one message and count it when it is accepted.
+
+        ``addresses``: the recipients, when they are known; else ``recipients`` is their number.
+        ``login``: the mailbox that sends; without one the domain alone is asked.
+        Returns the ``Decision``, and what the domain has sent today and this month after it.
+        :raises UserError: the domain does not send from here, or the mailbox is not its own.
+        """
+        self.ensure_one()
+        self.env.flush_all()
+        cr = self.env.cr
+        settings = self._outgoing_settings(login)
+        sender = settings.login or settings.domain
+        check = tuple((to, ledger.pair_hash(sender, to)) for to in dict.fromkeys(addresses))
+        request = Request(END, len(check) or recipients)
+        ask = ledger.Ask(settings, request, check, tuple(pair for _to, pair in check))
+        [decision], facts = drive(ledger.charge([ask]), cr)
+        if decision.rule == "spike":
+            cr.execute("SELECT emboux_mail.flag(%s)", [self.id])
+            self.invalidate_recordset(["outbound_flagged_at"])
+        used = facts.used(self.id)
+        return decision, used.day, used.month
+
+    def _outgoing_settings(self, login):
+        if not login:
+            settings = drive(ledger.load_domain(self.id), self.env.cr)
+        else:
+            settings = drive(ledger.load_settings([login]), self.env.cr).get(login)
+        if settings is None or settings.domain_id != self.id:
+            if login:
+                raise UserError(
+                    self.env._(
+                        "%(login)s is no mailbox of %(domain)s.",
+                        login=login,
+                        domain=self.display_name,
+                    )
+                )
+            raise UserError(self.env._("%s does not send from here.", self.display_name))
+        return settings

@@ -1,0 +1,80 @@
+"""What the policy daemon goes by beside the domain's plan: inheritance, unit, mailboxes."""
+
+from odoo import fields, models
+
+
+class DomainOutboundPolicy(models.Model):
+    """How a domain's sending limits are applied (``policy/decision.py`` decides)."""
+
+    _inherit = "emboux.domain"
+    _audited_fields = (
+        "outbound_inherit", "outbound_unit", "outbound_over_limit",
+        "outbound_mailbox_daily_limit", "outbound_mailbox_monthly_limit",
+        "outbound_recipients_per_message",
+    )
+    _followed_fields = frozenset({"outbound_flagged_at"})
+
+    outbound_inherit = fields.Boolean(
+        "As Its Parent",
+        default=True,
+        help="A subdomain goes by the tier, limits, warm-up, spike and enforcement of its wildcard "
+        "parent, as they are now. What it has sent is counted apart.",
+    )
+    outbound_unit = fields.Selection(
+        [("recipients", "Recipients"), ("messages", "Messages")],
+        "Limits Count",
+        default="recipients",
+        required=True,
+        help="A message to twenty people is twenty recipients, or one message.",
+    )
+    outbound_over_limit = fields.Selection(
+        [("defer", "Defer"), ("hold", "Hold"), ("reject", "Reject")],
+        "Over a Limit",
+        default="defer",
+        required=True,
+        help="What happens over the limit of a day or a month. Defer: the sender's program keeps "
+        "the message and tries again. Hold: it is taken and waits in Postfix' hold queue for the "
+        "operator. Reject: it comes back to the sender.",
+    )
+    outbound_mailbox_daily_limit = fields.Integer(
+        "A Mailbox in a Day",
+        help="For each mailbox that has no limit of its own. 0 is without limit.",
+    )
+    outbound_mailbox_monthly_limit = fields.Integer(
+        "A Mailbox in a Month",
+        help="For each mailbox that has no limit of its own. 0 is without limit.",
+    )
+    outbound_recipients_per_message = fields.Integer(
+        "Recipients of One Message", help="0 is without limit."
+    )
+    outbound_flagged_at = fields.Datetime(
+        "Spike Seen",
+        readonly=True,
+        copy=False,
+        help="When the domain last wanted to send far more than on its usual days.",
+    )
+
+    _outbound_policy = models.Constraint(
+        "CHECK (least(outbound_mailbox_daily_limit, outbound_mailbox_monthly_limit, "
+        "outbound_recipients_per_message) >= 0)",
+        "A sending limit is 0 (without limit) or more.",
+    )
+
+
+class MailboxOutboundPolicy(models.Model):
+    """How much one mailbox may send; in addition to the limits of its domain."""
+
+    _inherit = "emboux.mailbox"
+    _audited_fields = ("outbound_daily_limit", "outbound_monthly_limit")
+
+    outbound_daily_limit = fields.Integer(
+        "Sends in a Day", help="0 is the domain's limit for its mailboxes."
+    )
+    outbound_monthly_limit = fields.Integer(
+        "Sends in a Month", help="0 is the domain's limit for its mailboxes."
+    )
+
+    _outbound_limits = models.Constraint(
+        "CHECK (least(outbound_daily_limit, outbound_monthly_limit) >= 0)",
+        "A sending limit is 0 (the domain's) or more.",
+    )

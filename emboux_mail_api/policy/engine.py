@@ -1,0 +1,307 @@
+"""From a question to its answer: the caches, the batches, and the ledger behind them.
+
+Three loops, each with at most one batch under way; while it is, the next one gathers:
+
+- ``loading``: settings of logins that are not in the cache,
+- ``looking``: RCPT and DATA, which look things up and charge nothing,
+- ``charging``: END-OF-MESSAGE.  An answer leaves once its batch is committed.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from . import decision, ledger, protocol
+from .decision import DATA, END, RCPT
+from .ledger import Ask, pair_hash
+from .link import Link, Unavailable
+from .memory import Answers, Messages, SettingsCache
+from .statements import FLAG, READ, SWEEP, Step
+
+_logger = logging.getLogger(__name__)
+
+LARGEST_BATCH = 256
+OLDEST_SETTINGS = 60.0  # seconds; 1 while changes are not heard of
+SWEEP_SECONDS = 20.0
+
+
+class Turn:
+    """One question that waits for its answer, which it gets once."""
+
+    __slots__ = ("answered", "ask", "began", "query", "reply", "settings", "twins")
+
+    def __init__(self, query, reply, began):
+        self.query, self.reply, self.began = query, reply, began
+        self.settings = self.ask = self.twins = None
+        self.answered = False
+
+
+class Engine:
+    """``ask`` a ``Query``; ``reply(bytes)`` is called once, now or later.
+
+    ``options``: see ``daemon.Options``.
+    """
+
+    def __init__(self, options, metrics, log):
+        self.options, self.metrics, self.log = options, metrics, log
+        self.settings, self.messages, self.answers = SettingsCache(), Messages(), Answers()
+        self._loading = _Batches(self._load, self._unavailable)
+        self._looking = _Batches(self._look, self._unavailable)
+        self._charging = _Batches(self._charge, self._unavailable)
+        # the reader listens; a charge that waits for a lock must not keep questions waiting
+        self.reader = Link("reader", options.database, self.settings.drop, self._reader_changed)
+        self.writer = Link("writer", options.database, None, metrics.database_changed)
+        self._under_way = {}  # key of an END-OF-MESSAGE -> its Turn
+        self._flagged, self._flagging, self._tasks = set(), set(), []
+
+    def start(self):
+        self.reader.start()
+        self.writer.start()
+        for work in (self._loading.run, self._looking.run, self._charging.run, self._keep_house):
+            self._tasks.append(asyncio.create_task(work()))
+
+    @property
+    def ready(self):
+        return self.reader.up and self.writer.up
+
+    @property
+    def busy(self):
+        return any(b.busy for b in (self._loading, self._looking, self._charging))
+
+    async def stop(self):
+        tasks = [*self._tasks, *self._flagging]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.reader.stop()
+        await self.writer.stop()
+
+    # -- a question comes in ---------------------------------------------------------------
+
+    def ask(self, query, reply):
+        now = time.monotonic()
+        if not query.concerns_us:
+            self.metrics.passed_over()
+            reply(protocol.DUNNO)
+            return
+        turn = Turn(query, reply, now)
+        if query.stage == END and self._asked_before(turn, now):
+            return
+        oldest = OLDEST_SETTINGS if self.reader.up else 1.0
+        found, settings = self.settings.get(query.login, now, oldest)
+        if found:
+            self._with_settings(turn, settings)
+        else:
+            self._loading.add(turn)
+
+    def _asked_before(self, turn, now):
+        """Whether this question has been answered, or is being answered by another turn."""
+        query = turn.query
+        if not query.instance:
+            return False
+        key = (query.instance, query.recipient)
+        if (answered := self.answers.get(key, now)) is not None:
+            self.metrics.repeated()
+            turn.reply(answered)
+            return True
+        if first := self._under_way.get(key):
+            self.metrics.repeated()
+            first.twins = [*(first.twins or ()), turn]
+            return True
+        self._under_way[key] = turn
+        return False
+
+    def _with_settings(self, turn, settings):
+        query = turn.query
+        if settings is None:
+            self._answer(turn, decision.unknown_login(query.login))
+            return
+        turn.settings = settings
+        if query.stage == RCPT:
+            request = decision.Request(RCPT, self.messages.count(query.instance), query.recipient)
+            pair = pair_hash(query.login, query.recipient)
+            turn.ask = Ask(settings, request, ((query.recipient, pair),))
+            self._looking.add(turn)
+            return
+        if refusal := decision.standing_refusal(settings):
+            self._answer(turn, refusal)
+            return
+        request = decision.Request(query.stage, max(1, query.recipients), query.recipient)
+        if query.stage == DATA:
+            turn.ask = Ask(settings, request)
+            self._looking.add(turn)
+            return
+        pairs, check = self.messages.take(query.instance), ()
+        if not pairs and query.recipient:
+            # not looked up at RCPT, or by another daemon
+            pairs = (pair_hash(query.login, query.recipient),)
+            check = ((query.recipient, pairs[0]),)
+        turn.ask = Ask(settings, request, check, pairs)
+        self._charging.add(turn)
+
+    # -- the batches -----------------------------------------------------------------------
+
+    def _deadline(self, turns):
+        return turns[0].began + self.options.wait
+
+    async def _load(self, turns):
+        generation, logins = self.settings.generation, {turn.query.login for turn in turns}
+        try:
+            found = await self.reader.drive(
+                lambda: ledger.load_settings(logins), self._deadline(turns))
+        except Unavailable as error:
+            for turn in turns:
+                self._unavailable(turn, error, self.settings.old(turn.query.login))
+            return
+        now = time.monotonic()
+        for login in logins:
+            self.settings.put(login, found.get(login), now, generation)
+        for turn in turns:
+            self._with_settings(turn, found.get(turn.query.login))
+
+    async def _look(self, turns):
+        asks = [turn.ask for turn in turns]
+        try:
+            decided, _facts = await self.reader.drive(
+                lambda: ledger.look(asks), self._deadline(turns))
+        except Unavailable as error:
+            for turn in turns:
+                self._unavailable(turn, error, turn.settings)
+            return
+        for turn, verdict in zip(turns, decided, strict=True):
+            if turn.query.stage == RCPT and verdict.accepted:
+                self.messages.add(turn.query.instance, turn.ask.check[0][1])
+            self._answer(turn, verdict)
+
+    async def _charge(self, turns):
+        asks = [turn.ask for turn in turns]
+        try:
+            decided, _facts = await self.writer.drive(
+                lambda: ledger.charge(asks), self._deadline(turns))
+        except Unavailable as error:
+            for turn in turns:
+                self._unavailable(turn, error, turn.settings)
+            return
+        for turn, verdict in zip(turns, decided, strict=True):
+            self._answer(turn, verdict)
+
+    # -- an answer goes out ----------------------------------------------------------------
+
+    def _answer(self, turn, verdict):
+        if verdict.rule == "spike":
+            self._flag(turn.settings)
+        if self.options.dry_run and not verdict.accepted:
+            verdict = replace(verdict, action="accept")
+        answer = protocol.answer(verdict)
+        self._settle(turn, answer, remember=True)
+        seconds = time.monotonic() - turn.began
+        self.metrics.decided(turn.query.stage, verdict, seconds)
+        self.log.decided(turn, verdict, seconds)
+
+    def _unavailable(self, turn, error, settings):
+        """PostgreSQL is away: what is known without it, else as the operator has chosen."""
+        refusal = decision.standing_refusal(settings) if settings else None
+        if refusal and not self.options.dry_run:
+            self._answer(turn, refusal)
+            return
+        passes = self.options.when_down == "open" or self.options.dry_run
+        self._settle(turn, protocol.DUNNO if passes else protocol.UNAVAILABLE, remember=False)
+        self.metrics.unavailable(passes)
+        self.log.unavailable(turn, passes, error)
+
+    def _settle(self, turn, answer, remember):
+        if turn.answered:
+            return
+        turn.answered, query = True, turn.query
+        if query.stage == END and query.instance:
+            key = (query.instance, query.recipient)
+            self._under_way.pop(key, None)
+            if remember:
+                self.answers.put(key, answer, time.monotonic())
+        turn.reply(answer)
+        for twin in turn.twins or ():
+            twin.reply(answer)
+
+    def _flag(self, settings):
+        key = (settings.domain_id, datetime.now(UTC).date())
+        if key not in self._flagged:
+            if len(self._flagged) > 10_000:
+                self._flagged.clear()
+            self._flagged.add(key)
+            task = asyncio.create_task(self._write_flag(key))
+            self._flagging.add(task)
+            task.add_done_callback(self._flagging.discard)
+
+    async def _write_flag(self, key):
+        try:
+            await self._between(Step(READ, FLAG, (key[0],)))
+        except Unavailable as error:
+            self._flagged.discard(key)
+            _logger.warning("the spike of domain %s could not be marked: %s", key[0], error)
+
+    # -- housekeeping ----------------------------------------------------------------------
+
+    async def _between(self, step):
+        """One step between two batches of charges; returns its rows."""
+        return await self.writer.drive(lambda: _one(step), time.monotonic() + 5)
+
+    async def _keep_house(self):
+        today, swept = datetime.now(UTC).date(), time.monotonic()
+        while True:
+            await asyncio.sleep(1)
+            if datetime.now(UTC).date() != today:
+                today = datetime.now(UTC).date()
+                self.settings.drop("*")  # the mean of the last days is another one
+            if time.monotonic() - swept < SWEEP_SECONDS:
+                continue
+            swept = time.monotonic()
+            try:
+                while (await self._between(Step(READ, SWEEP)))[0][0] >= 10_000:
+                    await asyncio.sleep(0.05)
+            except Unavailable:
+                continue
+
+    def _reader_changed(self, up):
+        # what has changed while nobody listened was not heard of
+        if up:
+            self.settings.drop("*")
+        self.metrics.database_changed(up)
+
+
+def _one(step):
+    return (yield step)
+
+
+class _Batches:
+    """Gathers turns while one batch is worked on."""
+
+    def __init__(self, work, failed):
+        self._work, self._failed, self._turns, self._working = work, failed, [], False
+        self._wake = asyncio.Event()
+
+    @property
+    def busy(self):
+        return bool(self._turns) or self._working
+
+    def add(self, turn):
+        self._turns.append(turn)
+        self._wake.set()
+
+    async def run(self):
+        while True:
+            await self._wake.wait()
+            turns, self._turns = self._turns[:LARGEST_BATCH], self._turns[LARGEST_BATCH:]
+            if not self._turns:
+                self._wake.clear()
+            self._working = True
+            try:
+                await self._work(turns)
+            except Exception as error:
+                # a fault of ours: these are deferred, the next batch shall not suffer
+                _logger.exception("a batch of %d failed", len(turns))
+                for turn in turns:
+                    self._failed(turn, error, turn.settings)
+            finally:
+                self._working = False

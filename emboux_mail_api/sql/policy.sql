@@ -1,0 +1,223 @@
+-- What the outgoing policy reads and writes (policy/ledger.py); this file and that one know it.
+
+-- How much was sent.  One row for a domain and one for a mailbox with a limit of its own,
+-- charged in one transaction with the answer, so that any number of daemons agree.
+-- The windows are derived from the clock when the row is read: what was sent in the hour of
+-- "at" is nothing in the next one.  No job has to run for that.
+CREATE TABLE IF NOT EXISTS emboux_mail.sent (
+    subject  bigint PRIMARY KEY,       -- the id of a domain, or minus the id of a mailbox
+    at       timestamptz NOT NULL,     -- the last charge; its hour, day and month (UTC) are meant
+    in_hour  bigint NOT NULL DEFAULT 0,
+    in_day   bigint NOT NULL DEFAULT 0,
+    in_month bigint NOT NULL DEFAULT 0
+) WITH (
+    -- room for the new version of a row beside the old one: no index is touched (HOT)
+    fillfactor = 40, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0
+);
+
+-- The loop brake: messages of one login to one recipient within an hour (UTC).  Unlogged,
+-- because a brake that begins anew after a crash of PostgreSQL does no harm.
+CREATE UNLOGGED TABLE IF NOT EXISTS emboux_mail.pair (
+    hour integer NOT NULL,             -- hours since 1970
+    hash bigint NOT NULL,              -- of login and recipient
+    n    integer NOT NULL,
+    PRIMARY KEY (hour, hash)
+) WITH (fillfactor = 70);
+
+-- A whole number among Odoo's system parameters; anything else is as if it were not set.
+CREATE OR REPLACE FUNCTION emboux_mail.parameter(what text, otherwise integer)
+RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce((SELECT value::integer FROM ir_config_parameter
+                      WHERE key = what AND value ~ '^[0-9]{1,9}$'), otherwise)
+$$;
+
+-- What a domain goes by.  A subdomain lives by its parent's plan as it is now, unless it has
+-- one of its own; a parent that may not send keeps its subdomains from sending in any case,
+-- because they send by its verification and its key.
+CREATE OR REPLACE VIEW emboux_mail.sending_domains AS
+SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
+       CASE WHEN d.state = 'suspended' THEN d.name
+            WHEN p.state = 'suspended' THEN p.name END AS suspended,
+       CASE WHEN d.outbound_status = 'blocked' THEN d.name
+            WHEN p.outbound_status = 'blocked' THEN p.name END AS blocked,
+       CASE WHEN d.outbound_status = 'blocked' THEN d.outbound_reason
+            WHEN p.outbound_status = 'blocked' THEN p.outbound_reason END AS reason,
+       CASE WHEN d.state <> 'verified' THEN d.name
+            WHEN p.state <> 'verified' THEN p.name END AS unverified,
+       s.outbound_enforcement AS enforcement,
+       s.outbound_unit AS unit,
+       s.outbound_over_limit AS over_limit,
+       coalesce(s.outbound_recipients_per_message, 0) AS per_message,
+       s.outbound_hourly_fraction::float8 AS hourly_fraction,
+       coalesce(s.outbound_daily_limit, 0) AS daily,
+       coalesce(s.outbound_monthly_limit, 0) AS monthly,
+       s.outbound_warmup_profile AS warmup_profile,
+       coalesce(s.outbound_warmup_start, 0) AS warmup_start,
+       s.outbound_warmup_since AS warmup_since,
+       s.outbound_spike_multiplier::float8 AS spike_multiplier,
+       coalesce(s.outbound_mailbox_daily_limit, 0) AS mailbox_daily,
+       coalesce(s.outbound_mailbox_monthly_limit, 0) AS mailbox_monthly,
+       emboux_mail.parameter('emboux_mail_api.spike_floor', 50) AS spike_floor,
+       emboux_mail.parameter('emboux_mail_api.loop_limit', 60) AS loop_limit
+  FROM emboux_domain d
+  JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
+  LEFT JOIN emboux_domain p ON p.id = d.parent_id
+  JOIN emboux_domain s
+    ON s.id = CASE WHEN coalesce(d.outbound_inherit, true) THEN coalesce(p.id, d.id) ELSE d.id END
+ WHERE d.active;
+
+-- What a login goes by.
+CREATE OR REPLACE VIEW emboux_mail.sending AS
+SELECT m.email AS login, m.id AS mailbox_id, m.state = 'suspended' AS mailbox_suspended,
+       coalesce(nullif(m.outbound_daily_limit, 0), d.mailbox_daily) AS own_daily,
+       coalesce(nullif(m.outbound_monthly_limit, 0), d.mailbox_monthly) AS own_monthly, d.*
+  FROM emboux_mailbox m
+  JOIN emboux_mail.sending_domains d ON d.id = m.domain_id
+ WHERE m.active;
+
+-- The mean of the last seven days on which a domain sent, before this one; null without any.
+-- The last day stands in "sent" until the domain sends again.
+CREATE OR REPLACE FUNCTION emboux_mail.usual(domain integer, today date)
+RETURNS float8 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    RETURN (SELECT avg(n)::float8 FROM (
+        SELECT since, recipients AS n FROM emboux_outbound_count
+         WHERE domain_id = domain AND "window" = 'day' AND since < today
+         UNION ALL
+        SELECT (at AT TIME ZONE 'UTC')::date, in_day FROM emboux_mail.sent
+         WHERE subject = domain AND in_day > 0 AND (at AT TIME ZONE 'UTC')::date < today
+         ORDER BY 1 DESC LIMIT 7
+    ) AS recorded);
+END $$;
+
+-- The number by which a suppressed address is looked up (models/suppression.py, hash_of).
+CREATE OR REPLACE FUNCTION emboux_mail.address_hash(address text)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ('x' || left(encode(sha256(convert_to(address, 'UTF8')), 'hex'), 16))::bit(64)::bigint
+$$;
+
+-- Which of these recipients no message may reach: its place in the list, and why.  The customer
+-- who sends stands at the same place in the first list (0 for nobody): what one customer's mail
+-- brought about stops nobody else's.  A tag changes nothing: ann+shop@x is ann@x.
+CREATE OR REPLACE FUNCTION emboux_mail.suppressed(partners integer[], recipients text[])
+RETURNS TABLE (place integer, why text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF cardinality(recipients) > 0 THEN
+        RETURN QUERY
+        SELECT asked.place::integer, s.reason::text
+          FROM unnest(partners, recipients) WITH ORDINALITY AS asked(partner, recipient, place)
+         CROSS JOIN LATERAL (
+               VALUES (asked.recipient),
+                      (regexp_replace(asked.recipient, '^([^+]+)[+].*(@[^@]*)$', '\1\2'))
+               ) AS form(address)
+          JOIN emboux_suppression s
+            ON s.hash = emboux_mail.address_hash(form.address) AND s.email = form.address
+         WHERE (s.partner_id IS NULL OR s.partner_id = asked.partner)
+           AND (s.expires_at IS NULL OR s.expires_at > now() AT TIME ZONE 'UTC');
+    END IF;
+END $$;
+
+-- Write windows that are over to the history.  A domain that has just been deleted, or is being,
+-- has none; without SKIP LOCKED its deletion and a charge could wait for each other.
+CREATE OR REPLACE FUNCTION emboux_mail.record(
+    domains integer[], windows text[], sinces date[], counts bigint[]
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO emboux_outbound_count AS c (domain_id, "window", since, recipients, frozen)
+    SELECT r.domain, r.what, r.since, r.n, false
+      FROM unnest(domains, windows, sinces, counts) AS r(domain, what, since, n)
+      JOIN emboux_domain d ON d.id = r.domain
+     ORDER BY r.domain, r.what, r.since
+       FOR KEY SHARE OF d SKIP LOCKED
+        ON CONFLICT (domain_id, since, "window")
+        DO UPDATE SET recipients = c.recipients + excluded.recipients;
+END $$;
+
+-- Close the windows of those who have not sent since; returns how many rows it moved on.
+-- For those who send, policy/ledger.py does the same with the first message of the new window.
+CREATE OR REPLACE FUNCTION emboux_mail.close_windows(moment timestamptz)
+RETURNS integer LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    today date := (moment AT TIME ZONE 'UTC')::date;
+    moved integer;
+BEGIN
+    WITH old AS (
+        SELECT subject, (at AT TIME ZONE 'UTC')::date AS day, in_day, in_month
+          FROM emboux_mail.sent
+         WHERE at < today::timestamp AT TIME ZONE 'UTC'
+           AND (in_day > 0 OR date_trunc('month', at AT TIME ZONE 'UTC') < date_trunc('month', today::timestamp))
+         ORDER BY subject FOR UPDATE
+    ), closed AS (
+        SELECT subject::integer AS domain, 'day' AS what, day AS since, in_day AS n
+          FROM old WHERE subject > 0 AND in_day > 0
+         UNION ALL
+        SELECT subject::integer, 'month', date_trunc('month', day::timestamp)::date, in_month
+          FROM old WHERE subject > 0 AND in_month > 0
+           AND date_trunc('month', day::timestamp) < date_trunc('month', today::timestamp)
+    ), recorded AS (
+        SELECT emboux_mail.record(array_agg(domain), array_agg(what), array_agg(since), array_agg(n))
+          FROM closed HAVING count(*) > 0
+    ), renewed AS (
+        UPDATE emboux_mail.sent s
+           SET at = moment, in_hour = 0, in_day = 0,
+               in_month = CASE WHEN date_trunc('month', old.day::timestamp) = date_trunc('month', today::timestamp)
+                               THEN s.in_month ELSE 0 END
+          FROM old WHERE s.subject = old.subject
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM renewed) + 0 * (SELECT count(*) FROM recorded) INTO moved;
+    RETURN moved;
+END $$;
+
+-- A spike was seen: the operator finds the domain by this mark.
+CREATE OR REPLACE FUNCTION emboux_mail.flag(domain integer)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE emboux_domain SET outbound_flagged_at = date_trunc('second', now() AT TIME ZONE 'UTC')
+     WHERE id = domain AND (outbound_flagged_at IS NULL
+                            OR outbound_flagged_at < date_trunc('day', now() AT TIME ZONE 'UTC'))
+$$;
+
+-- The daemons forget what they know of a domain when it changes ('*': of all).
+CREATE OR REPLACE FUNCTION emboux_mail.policy_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'emboux_domain' THEN
+        IF TG_OP = 'DELETE' THEN
+            DELETE FROM emboux_mail.sent WHERE subject = OLD.id;
+        END IF;
+        PERFORM pg_notify('emboux_policy', coalesce(NEW.id, OLD.id)::text);
+    ELSIF TG_TABLE_NAME = 'emboux_mailbox' THEN
+        IF TG_OP = 'DELETE' THEN
+            DELETE FROM emboux_mail.sent WHERE subject = -OLD.id;
+        END IF;
+        PERFORM pg_notify('emboux_policy', coalesce(NEW.domain_id, OLD.domain_id)::text);
+    ELSE
+        PERFORM pg_notify('emboux_policy', '*');
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER emboux_policy_changed
+    AFTER INSERT OR DELETE OR UPDATE OF
+        state, active, parent_id, partner_id, backend_id, outbound_inherit, outbound_status,
+        outbound_reason, outbound_enforcement, outbound_unit, outbound_over_limit,
+        outbound_recipients_per_message, outbound_hourly_fraction, outbound_daily_limit,
+        outbound_monthly_limit, outbound_warmup_profile, outbound_warmup_start,
+        outbound_warmup_since, outbound_spike_multiplier, outbound_mailbox_daily_limit,
+        outbound_mailbox_monthly_limit
+    ON emboux_domain FOR EACH ROW EXECUTE FUNCTION emboux_mail.policy_changed();
+CREATE OR REPLACE TRIGGER emboux_policy_changed
+    AFTER INSERT OR DELETE OR UPDATE OF
+        email, state, active, domain_id, outbound_daily_limit, outbound_monthly_limit
+    ON emboux_mailbox FOR EACH ROW EXECUTE FUNCTION emboux_mail.policy_changed();
+CREATE OR REPLACE TRIGGER emboux_policy_changed
+    AFTER INSERT OR DELETE OR UPDATE OF kind ON emboux_backend
+    FOR EACH ROW EXECUTE FUNCTION emboux_mail.policy_changed();
+CREATE OR REPLACE TRIGGER emboux_policy_changed
+    AFTER INSERT OR UPDATE OF value ON ir_config_parameter
+    FOR EACH ROW WHEN (NEW.key IN ('emboux_mail_api.spike_floor', 'emboux_mail_api.loop_limit'))
+    EXECUTE FUNCTION emboux_mail.policy_changed();
+CREATE OR REPLACE TRIGGER emboux_policy_unset
+    AFTER DELETE ON ir_config_parameter
+    FOR EACH ROW WHEN (OLD.key IN ('emboux_mail_api.spike_floor', 'emboux_mail_api.loop_limit'))
+    EXECUTE FUNCTION emboux_mail.policy_changed();

@@ -1,0 +1,148 @@
+"""The policy protocol, byte by byte; and bytes that are none of it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.plain_policy.decision import ACCEPT, Decision
+from support.plain_policy.protocol import (
+    LARGEST_BLOCK,
+    UNAVAILABLE,
+    Parser,
+    ProtocolError,
+    Query,
+    answer,
+    parse,
+)
+
+#: As Postfix 3.7 sends it on an authenticated submission.
+BLOCK = b"""request=smtpd_access_policy
+protocol_state=END-OF-MESSAGE
+protocol_name=ESMTP
+client_address=127.0.0.1
+client_name=localhost
+helo_name=[127.0.0.1]
+sender=ann@acme.example
+recipient=Bob@Else.Example
+recipient_count=1
+queue_id=4X9C21F
+instance=1f.65e.abc.0
+size=1234
+etrn_domain=
+stress=
+sasl_method=PLAIN
+sasl_username=Ann@Acme.example
+sasl_sender=
+ccert_subject=
+encryption_protocol=TLSv1.3
+policy_context=
+"""
+QUERY = Query("END-OF-MESSAGE", "ann@acme.example", "bob@else.example", 1, "1f.65e.abc.0",
+              "4X9C21F")
+ACTION = re.compile(rb"action=[\x20-\x7e]+\n\n")
+
+
+def queries(*chunks):
+    parser, found = Parser(), []
+    for chunk in chunks:
+        parser.feed(chunk)
+        while query := parser.next():
+            found.append(query)
+    return found
+
+
+def test_a_request_of_postfix():
+    assert queries(BLOCK + b"\n") == [QUERY]
+    assert QUERY.concerns_us
+
+
+def test_several_requests_at_once_and_in_pieces():
+    stream = (BLOCK + b"\n") * 3
+    assert queries(stream) == [QUERY] * 3
+    assert queries(*(bytes([byte]) for byte in stream)) == [QUERY] * 3
+
+
+def test_carriage_returns_are_tolerated():
+    stream = (BLOCK + b"\n").replace(b"\n", b"\r\n") * 2
+    assert queries(stream) == [QUERY] * 2
+    assert queries(*(bytes([byte]) for byte in stream)) == [QUERY] * 2
+
+
+def test_any_order_unknown_names_and_values_with_equals_signs():
+    lines = BLOCK.splitlines()
+    query = parse(b"\n".join([b"x=y=z", b"colour=", *reversed(lines)]) + b"\n")
+    assert query == QUERY
+    assert parse(BLOCK.replace(b"Bob@", b"bob=tag=x@")).recipient == "bob=tag=x@else.example"
+
+
+def test_a_name_is_the_whole_name():
+    assert parse(BLOCK.replace(b"sasl_username=", b"xsasl_username=")).login == ""
+    assert parse(b"sender=sasl_username=eve@x\n" + BLOCK).login == "ann@acme.example"
+
+
+def test_without_a_login_or_in_another_stage_it_is_not_ours():
+    for other in (BLOCK.replace(b"Ann@Acme.example", b""),
+                  BLOCK.replace(b"END-OF-MESSAGE", b"MAIL"),
+                  BLOCK.replace(b"protocol_state=END-OF-MESSAGE\n", b"")):
+        assert not parse(other).concerns_us
+
+
+def test_text_that_is_no_text_is_made_harmless():
+    odd = parse(BLOCK.replace(b"Bob@", b"b\0\x01\xff\xfe@"))
+    assert odd.recipient.isprintable() and "\0" not in odd.recipient
+
+
+@pytest.mark.parametrize("block", [
+    b"", b"\n", b"GET / HTTP/1.1\n", b"request=junk\n",
+    BLOCK.replace(b"request=", b"Request="),
+    BLOCK.replace(b"recipient_count=1", b"recipient_count=-1"),
+    BLOCK.replace(b"recipient_count=1", b"recipient_count=1e3"),
+    BLOCK.replace(b"recipient_count=1", "recipient_count=١".encode()),
+    BLOCK.replace(b"recipient_count=1", b"recipient_count=" + b"9" * 40),
+    BLOCK.replace(b"Bob@", b"b" * 3000),
+])
+def test_what_is_not_the_protocol_is_told(block):
+    with pytest.raises(ProtocolError):
+        parse(block)
+
+
+def test_a_request_without_an_end_is_given_up():
+    parser = Parser()
+    parser.feed(b"a=" + b"x" * LARGEST_BLOCK)
+    with pytest.raises(ProtocolError):
+        parser.next()
+    parser = Parser()
+    parser.feed(BLOCK + b"a=b\n" * LARGEST_BLOCK + b"\n")
+    with pytest.raises(ProtocolError):
+        parser.next()
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_any_bytes_give_queries_or_a_protocol_error(chunks):
+    try:
+        for query in queries(*chunks):
+            assert isinstance(query, Query)
+    except ProtocolError as error:
+        assert str(error)
+
+
+@given(st.binary(max_size=200), st.integers(0, len(BLOCK)), st.integers(0, 40))
+def test_a_request_with_anything_in_it_gives_a_query_or_a_protocol_error(junk, place, cut):
+    try:
+        for query in queries(BLOCK[:place] + junk + BLOCK[place + cut:] + b"\n"):
+            assert 0 <= query.recipients <= 1_000_000
+            assert all(text.isprintable() for text in (query.login, query.recipient))
+    except ProtocolError as error:
+        assert str(error)
+
+
+@given(st.text(max_size=500))
+def test_an_answer_is_one_line_of_ascii(reason):
+    for code in ("450 4.7.1", "HOLD", "550 5.7.1"):
+        assert ACTION.fullmatch(answer(Decision("defer", "defer", code, reason or "x")))
+
+
+def test_what_passes_is_left_to_the_other_checks():
+    assert answer(ACCEPT) == b"action=DUNNO\n\n"
+    assert ACTION.fullmatch(UNAVAILABLE) and UNAVAILABLE.startswith(b"action=DEFER_IF_PERMIT 4.3.0")

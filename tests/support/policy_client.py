@@ -1,0 +1,104 @@
+"""Asks a policy daemon as Postfix does, and starts daemons."""
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+
+import requests
+from parts import policy
+
+from .mail_client import eventually
+
+_INSTANCES = itertools.count(1)
+
+
+class Asker:
+    """One connection of Postfix."""
+
+    def __init__(self, port, seconds=20):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+        self._file = self.socket.makefile("rb")
+
+    def close(self):
+        self._file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, stage="END-OF-MESSAGE", login="", n=1, recipient="", instance=None):
+        self.socket.sendall(block(stage, login, n, recipient, instance))
+
+    def answer(self):
+        """The action, None when the connection was closed instead."""
+        line = self._file.readline()
+        if not line:
+            return None
+        assert self._file.readline() == b"\n"
+        return line.decode().removeprefix("action=").rstrip("\n")
+
+    def __call__(self, *args, **kwargs):
+        self.send(*args, **kwargs)
+        return self.answer()
+
+
+def block(stage="END-OF-MESSAGE", login="", n=1, recipient="", instance=None):
+    instance = instance or f"{os.getpid()}.{next(_INSTANCES)}"
+    count = 0 if stage == "RCPT" else n
+    return (f"request=smtpd_access_policy\nprotocol_state={stage}\nprotocol_name=ESMTP\n"
+            f"sender={login}\nrecipient={recipient}\nrecipient_count={count}\nqueue_id=\n"
+            f"instance={instance}\nsize=1000\nsasl_method=PLAIN\nsasl_username={login}\n"
+            "ccert_subject=\n\n").encode()
+
+
+class Daemon:
+    """A daemon of the test's own on the world's database (or another)."""
+
+    def __init__(self, state, database, name, options=(), environment=None):
+        self.port, self.metrics = state.port(name), state.port(f"{name}_metrics")
+        self.log = state.folder("log") / f"{name}.log"
+        self.log.unlink(missing_ok=True)
+        self._argv = policy.command(state, database, f"127.0.0.1:{self.port}",
+                                    f"127.0.0.1:{self.metrics}", *options)
+        self._environment = policy.environment(state, database) | (environment or {})
+        self.process = None
+
+    def start(self, ready=True):
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                self._argv, env=self._environment, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True)
+        eventually("the daemon", lambda: self.page("/ready" if ready else "/healthz"), seconds=60)
+        return self
+
+    def page(self, path):
+        """The text of a page over HTTP; None if it is not there, or says no."""
+        try:
+            page = requests.get(f"http://127.0.0.1:{self.metrics}{path}", timeout=5)
+        except requests.RequestException:
+            return None
+        return page.text if page.ok else None
+
+    def figure(self, name):
+        """The sum of one metric over its labels."""
+        rows = [line.split() for line in self.page("/metrics").splitlines()]
+        return sum(float(row[-1]) for row in rows if row[0].partition("{")[0] == name)
+
+    def asker(self, **kwargs):
+        return Asker(self.port, **kwargs)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds=20):
+        """SIGTERM; returns the exit code."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            return self.process.wait(seconds)
+        return None
