@@ -30,10 +30,15 @@
         "views/webhook_event_views.xml",
         "views/domain_views.xml",
         "views/backend_views.xml",
-        "views/guillotine_views.xml",
+        "views/outbound_views.xml",
         "views/reputation_settings_views.xml",
     ],
-    "assets": {"web.assets_backend": ["emboux_mail_api/static/src/widgets/**/*"]},
+    "assets": {
+        "web.assets_backend": [
+            "emboux_mail_api/static/src/fields/**/*",
+            "emboux_mail_api/static/src/widgets/**/*",
+        ]
+    },
     "demo": ["demo/emboux_demo.xml"],
     "uninstall_hook": "uninstall_hook",
 }

@@ -32,6 +32,8 @@ from . import (
     webhook_event,
     webhook_judge,
     guillotine,
+    outbound_page,
+    outbound_health,
     change,
     published,
     ir_http,

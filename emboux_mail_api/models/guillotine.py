@@ -38,6 +38,14 @@ class DomainGuillotine(models.Model):
         "Complaints (share)", compute="_compute_rates", compute_sudo=True, digits=(6, 5)
     )
 
+    outbound_bounce_limit = fields.Float(compute="_compute_rate_limits", digits=(6, 4))
+    outbound_complaint_limit = fields.Float(compute="_compute_rate_limits", digits=(6, 5))
+
+    def _compute_rate_limits(self):
+        settings = self.env["emboux.reputation"]._settings()
+        self.outbound_bounce_limit = float(settings.bounce_percent) / 100
+        self.outbound_complaint_limit = float(settings.complaint_percent) / 100
+
     def _compute_rates(self):
         for domain in self:
             now = fields.Datetime.now()

@@ -82,9 +82,12 @@ class Bench:
                             SELECT FROM {table} o WHERE o.{unique} = {value})""", like)
 
     def suppress(self, count):
-        self.sql("""INSERT INTO emboux_suppression (email, reason)
-                    SELECT 'suppressed' || n || '@elsewhere.test', 'bounce'
-                      FROM generate_series(1, %s) AS n ON CONFLICT DO NOTHING""", count)
+        self.sql("""INSERT INTO emboux_suppression (email, hash, reason)
+                    SELECT address, emboux_mail.address_hash(address), 'bounce'
+                      FROM generate_series(1, %s) AS n
+                     CROSS JOIN LATERAL (
+                           SELECT 'suppressed' || n || '@elsewhere.test' AS address) AS one
+                        ON CONFLICT DO NOTHING""", count)
         self.sql("VACUUM ANALYZE emboux_suppression")
 
     @contextlib.contextmanager
