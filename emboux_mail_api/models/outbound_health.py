@@ -53,7 +53,8 @@ class OutboundHealth(models.Model):
                 SELECT domain_id, recipients FROM emboux_outbound_count, clock
                  WHERE "window" = 'day' AND since > clock.now::date - %(days)s
                  UNION ALL
-                SELECT domain_id, in_day FROM live, clock WHERE at::date > clock.now::date - %(days)s
+                SELECT domain_id, in_day FROM live, clock
+                 WHERE at::date > clock.now::date - %(days)s
             ), sent AS (
                 SELECT domain_id, sum(recipients)::bigint AS n FROM days GROUP BY domain_id
             ), back AS (
