@@ -31,5 +31,6 @@ from . import (
     test_webhook_event,
     test_webhook_http,
     test_suppression,
+    test_sending_page,
     test_guillotine,
 )
