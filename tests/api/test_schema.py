@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ NEVER_2XX = {
 
 
 @pytest.fixture
-def unthrottled(odoo):
+def unthrottled(odoo, connect):
     """Thousands of requests, many without a key, from one address."""
     names = ("failures_allowed", "requests_per_second")
     for name in names:
@@ -41,6 +42,8 @@ def unthrottled(odoo):
     yield
     for name in names:
         odoo("ir.config_parameter").set_param(f"emboux_mail_api.{name}", False)
+    # before whatever a next module makes, which may be before its tests' own fixtures
+    connect("odoo").cursor().execute("DELETE FROM emboux_api_failure")
 
 
 class Fuzz:
@@ -60,7 +63,8 @@ class Fuzz:
                 f"{self.api.url}/openapi.json",
                 "--header", f"Authorization: Bearer {self.api.key}",
                 "--checks", ",".join(CHECKS), "--max-examples", str(examples),
-                "--phases", phases, "--workers", "2", "--continue-on-failure",
+                # one thread: Python's own parser, which hypothesis uses, fails in two at times
+                "--phases", phases, "--workers", "1", "--continue-on-failure",
                 "--seed", str(seed), "--warnings", "off", "--no-color",
                 "--report-json-path", str(report),
             ],
@@ -72,6 +76,13 @@ class Fuzz:
         found = json.loads(report.read_text())
         assert not found["test_cases"]["errored"], found["errors"]
         self.cases += found["test_cases"]["generated"]
+
+    def run_all(self):
+        self.run(20261121, FIRST, "examples,coverage,fuzzing,stateful")
+        seed = 1
+        while self.cases < LEAST_CASES / 2:
+            self.run(seed, MORE, "fuzzing")
+            seed += 1
 
     def answers(self):
         lines = (self.folder / "answers.jsonl").read_text().splitlines()
@@ -97,8 +108,7 @@ def has(customers, odoo, master, domains):
     suppressed = [f"r{number}@{name}" for number in range(SUPPRESSED)]
     odoo("emboux.suppression").create([{"email": address} for address in suppressed])
     return customer, {
-        "name": name, "ref": ref, "parent": domains.parent(master), "protected": [str(made["id"])],
-        "suppressed": suppressed,
+        "name": name, "ref": ref, "parent": domains.parent(master), "suppressed": suppressed,
         "path": {"name": name, "email": f"ann@{name}", "address": f"info@{name}",
                  "recipient": f"r0@{name}", "token": "self", "key_id": made["id"]},
     }
@@ -143,17 +153,13 @@ def test_schema_generated_requests_get_answers_that_conform(
     roles = {declared["operationId"]: declared["x-required-role"]
              for methods in document["paths"].values() for declared in methods.values()}
     assert set(NEVER_2XX) == {name for name, role in roles.items() if role == "signature"}
-    runs, keys = [], []
-    for who in ("master", "customer"):
-        customer, known = has(customers, odoo, master, domains)
-        fuzz = Fuzz(master if who == "master" else customer, tmp_path / who, known)
-        runs.append(fuzz)
-        keys.append(customer)
-        fuzz.run(20261121, FIRST, "examples,coverage,fuzzing,stateful")
-        seed = 1
-        while fuzz.cases < LEAST_CASES / 2:
-            fuzz.run(seed, MORE, "fuzzing")
-            seed += 1
+    (other, others), (customer, own) = (has(customers, odoo, master, domains) for _ in range(2))
+    keys = other, customer
+    protected = [str(known["path"]["key_id"]) for known in (others, own)]
+    runs = [Fuzz(master, tmp_path / "master", others | {"protected": protected}),
+            Fuzz(customer, tmp_path / "customer", own | {"protected": protected})]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(Fuzz.run_all, runs))
     assert sum(fuzz.cases for fuzz in runs) >= LEAST_CASES
     for fuzz, allowed in zip(runs, ({"master", "customer", "nobody"}, {"customer", "nobody"}),
                              strict=True):
