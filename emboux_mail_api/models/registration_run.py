@@ -57,7 +57,11 @@ class RegistrationRun(models.Model):
     def _run_after_commit(self, ids):
         """Whoever saved the change waits for a few calls; the cron makes the others."""
         for row in self.browse(sorted(ids)[:AT_ONCE]):
-            row._run()
+            try:
+                row._run()
+            except Exception:
+                # the change is saved, so nobody must read that it failed; the cron repeats it
+                _logger.exception("registration %s", row.id)
         ids.clear()
 
     def _run_now(self):
