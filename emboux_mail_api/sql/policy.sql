@@ -102,8 +102,10 @@ BEGIN
         SELECT asked.place::integer, s.reason::text
           FROM unnest(recipients) WITH ORDINALITY AS asked(recipient, place)
           JOIN emboux_suppression s
-            ON s.email = ANY (ARRAY[asked.recipient,
-                                    regexp_replace(asked.recipient, '^([^+]+)[+].*(@[^@]*)$', '\1\2')])
+            ON s.email = ANY (CASE WHEN strpos(asked.recipient, '+') = 0
+                THEN ARRAY[asked.recipient]
+                ELSE ARRAY[asked.recipient,
+                           regexp_replace(asked.recipient, '^([^+]+)[+].*(@[^@]*)$', '\1\2')] END)
          WHERE s.expires_at IS NULL OR s.expires_at > now() AT TIME ZONE 'UTC';
     END IF;
 END $$;
