@@ -7,6 +7,7 @@ from . import (
     test_domain,
     test_leaving,
     test_mailbox,
+    test_outbound_policy,
     test_outgoing,
     test_published,
     test_reach,
