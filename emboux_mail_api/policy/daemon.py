@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import os
 import signal
@@ -245,4 +246,8 @@ def run(options):
 
 
 async def _run(options):
+    # a question makes no cycles, and a full collection over the caches stops all of them
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     return await Daemon(options).run()

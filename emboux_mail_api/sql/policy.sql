@@ -108,8 +108,10 @@ BEGIN
         SELECT asked.place::integer, s.reason::text
           FROM unnest(partners, recipients) WITH ORDINALITY AS asked(partner, recipient, place)
          CROSS JOIN LATERAL (
-               VALUES (asked.recipient),
-                      (regexp_replace(asked.recipient, '^([^+]+)[+].*(@[^@]*)$', '\1\2'))
+               SELECT asked.recipient
+                UNION ALL
+               SELECT regexp_replace(asked.recipient, '^([^+]+)[+].*(@[^@]*)$', '\1\2')
+                WHERE strpos(asked.recipient, '+') > 0
                ) AS form(address)
           JOIN emboux_suppression s
             ON s.hash = emboux_mail.address_hash(form.address) AND s.email = form.address

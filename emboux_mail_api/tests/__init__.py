@@ -9,6 +9,7 @@ from . import (
     test_domain,
     test_leaving,
     test_mailbox,
+    test_outbound_policy,
     test_outgoing,
     test_policy_host,
     test_provider_dkim,

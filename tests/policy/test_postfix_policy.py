@@ -80,9 +80,10 @@ class Firing:
                         errors += 1
                         [(code, text)] = error.recipients.values()
                         self._note(code, text.decode())
-                    except smtplib.SMTPResponseException as error:
+                    except smtplib.SMTPDataError as error:
                         errors += 1
                         self._note(error.smtp_code, error.smtp_error.decode())
+                        smtp.rset()  # smtplib does so only when the body was refused
                     number = self._next()
 
     def _note(self, code, text):
@@ -123,17 +124,16 @@ def test_a_list_that_is_too_long_is_refused_before_its_body(sender, mail, hostin
 
 
 def test_a_suppressed_recipient_never_reaches_the_outside(sender, mail, hosting, odoo):
-    _domain, ann = sender()
-    odoo("emboux.suppression").create(
-        {"email": f"gone@{ann.partition('@')[2]}.tests.example", "reason": "bounce"})
+    domain, ann = sender()
     gone = f"gone@{ann.partition('@')[2]}.tests.example"
+    odoo("emboux.suppression").create({"email": gone, "reason": "bounce"})
     with mail.login(ann, hosting.PASSWORD) as smtp:
         said = smtp.sendmail(ann, [OUTSIDE, gone, f"GONE+x@{gone.partition('@')[2]}"],
-                             message(ann, OUTSIDE, f"to both {gone}").as_bytes())
+                             message(ann, OUTSIDE, f"to both {domain}").as_bytes())
     assert len(said) == 2
     for code, text in said.values():
         assert (code, b"5.1.6" in text, b"suppression list" in text) == (550, True, True), text
-    assert mail.outside(f"to both {gone}").count(b"gone@") <= 1  # the subject alone
+    assert b"gone" not in mail.outside(f"to both {domain}").lower()
 
 
 def test_who_is_suspended_or_blocked_is_refused_and_sends_again_at_once(

@@ -61,7 +61,7 @@ class Daemon:
 
     def __init__(self, state, database, name, options=(), environment=None):
         self.port, self.metrics = state.port(name), state.port(f"{name}_metrics")
-        self.log = state.folder("log") / f"{name}.log"
+        self.log = state.folder("log") / f"{name}-own.log"
         self.log.unlink(missing_ok=True)
         self._argv = policy.command(state, database, f"127.0.0.1:{self.port}",
                                     f"127.0.0.1:{self.metrics}", *options)
