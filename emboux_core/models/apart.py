@@ -36,3 +36,14 @@ class Apart(models.AbstractModel):
             # as superuser: such rows are nobody's to write; without the caller's context,
             # whose defaults would be taken for the row's
             yield self.with_env(self.env(cr=cr, su=True, context={"lang": self.env.lang}))
+
+    @contextmanager
+    def _turn(self, what):
+        """Be the only one who is at something, in all processes; gives whether that is so.
+
+        Nobody waits for it, and it ends with the process, however that ends.
+        """
+        with self.env.registry.cursor() as cr:
+            cr.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [what])
+            [free] = cr.fetchone()
+            yield free

@@ -1,7 +1,4 @@
-from contextlib import contextmanager
 from typing import NamedTuple
-
-from psycopg2 import errors
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -10,8 +7,6 @@ from .. import faults
 from ..backends.base import Refused, Unreachable
 from ..dns import publish
 from ..dns.publish import Published
-
-TRIES = 3
 
 
 class Place(NamedTuple):
@@ -38,6 +33,7 @@ class DnsPublished(models.Model):
     """
 
     _name = "emboux.dns.published"
+    _inherit = "emboux.apart"
     _description = "Record in the DNS Made by Emboux"
     _order = "domain_name, name, record_type, id"
     _rec_name = "name"
@@ -69,38 +65,9 @@ class DnsPublished(models.Model):
     )
     _gone = models.Index("(server_id, domain_name) WHERE domain_id IS NULL")
 
-    # -- transactions of their own -----------------------------------------------------------
-
-    @api.model
-    def _apart(self, method, *arguments):
-        """Run a method of this recordset in a transaction of its own, and commit it."""
-        for last in (*[False] * (TRIES - 1), True):
-            try:
-                with self.env.registry.cursor() as cr:
-                    # as superuser: rows are nobody's to write; without the caller's context,
-                    # whose defaults would be taken for the rows'
-                    apart = self.with_env(
-                        self.env(cr=cr, su=True, context={"lang": self.env.lang})
-                    )
-                    return getattr(apart, method)(*arguments)
-            except (errors.SerializationFailure, errors.UniqueViolation):
-                if last:
-                    raise
-        return None
-
-    @contextmanager
-    def _turn(self, server, name):
-        """Be the only one who changes a domain's records on a server; gives whether that is so.
-
-        Nobody waits for it, and it ends with the process, however that ends.
-        """
-        with self.env.registry.cursor() as cr:
-            cr.execute(
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
-                [f"emboux.dns.published {server.id} {name}"],
-            )
-            [free] = cr.fetchone()
-            yield free
+    def _turn_at(self, server, name):
+        """Be the only one who changes a domain's records on a server; see ``emboux.apart``."""
+        return self._turn(f"{self._name} {server.id} {name}")
 
     # -- publishing ----------------------------------------------------------------------------
 

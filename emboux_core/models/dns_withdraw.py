@@ -40,7 +40,7 @@ class Withdraw(models.Model):
 
     def _at(self, server, name, domain, work, **haste):
         primary = server._primary(**haste)
-        with self._turn(server, name) as free:
+        with self._turn_at(server, name) as free:
             if not free:
                 return "busy"
             where = [("server_id", "=", server.id), ("domain_name", "=", name),

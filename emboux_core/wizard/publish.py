@@ -53,7 +53,7 @@ class Publish(models.TransientModel):
         self.ensure_one()
         self.domain_id.check_access("write")
         published = self.env["emboux.dns.published"].sudo()
-        with published._turn(self.server_id, self.domain_id.name) as free:
+        with published._turn_at(self.server_id, self.domain_id.name) as free:
             if not free:
                 return self._show(
                     "warning",

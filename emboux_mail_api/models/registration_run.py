@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.tools import SQL
 
 from odoo.addons.emboux_core import faults
 from odoo.addons.emboux_core.backends.base import BackendError, NotAuthorised, Refused
@@ -17,7 +16,6 @@ from .registration import AT_ONCE
 
 _logger = logging.getLogger(__name__)
 
-TURN = 0x656D72  # the first number of the advisory locks; the second is the row's
 BATCH = 200
 THREADS = 8  # questions to one provider at a time
 
@@ -94,16 +92,10 @@ class RegistrationRun(models.Model):
                     break  # the others would only wait for it too
 
     def _run(self):
-        """Make one call: *done*, *failed* or *waiting*.  Nobody else makes it meanwhile.
-
-        The turn is an advisory lock, for which nobody waits and which dies with this process.
-        """
+        """Make one call: *done*, *failed* or *waiting*.  Nobody else makes it meanwhile."""
         self.ensure_one()
-        with self._own_transaction() as turn:
-            [[mine]] = turn.env.execute_query(
-                SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", TURN, self.id)
-            )
-            if not mine or not (job := self._apart("_claim")):
+        with self._turn(f"{self._name} {self.id}") as free:
+            if not free or not (job := self._apart("_claim")):
                 return "waiting"
             try:
                 found, credential = job.call()

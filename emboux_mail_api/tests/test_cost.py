@@ -121,9 +121,10 @@ class TestCost(PlatformCase):
         )
         self.rows(
             "INSERT INTO emboux_domain (name, backend_id, company_id, state, active, owned_since,"
-            " outbound_enforcement, outbound_status, outbound_warmup_profile)"
+            " outbound_enforcement, outbound_status, outbound_warmup_profile, outbound_unit,"
+            " outbound_over_limit)"
             " SELECT 'bulk' || n || '.example', %s, %s, 'verified', true, now(),"
-            " 'enforce', 'open', 'standard'"
+            " 'enforce', 'open', 'standard', 'recipients', 'defer'"
             " FROM generate_series(1, 5000) n RETURNING 1",
             self.backend.id, self.domain.company_id.id,
         )
@@ -137,6 +138,9 @@ class TestCost(PlatformCase):
             "senders": ("address", one),
             "domain_senders": ("domain", "bulk7.example"),
             "outbound": ("login", one),
+            "sending": ("login", one),
+            "relays": ("domain", "bulk7.example"),
+            "relay_logins": ("domain", "bulk7.example"),
             "logins": ("email", one),
             "service_logins": ("email", one),
             "users": ("email", one),
