@@ -235,6 +235,7 @@ PARTS = {f.__name__: f for f in (
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that its daemons end too
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--state", default=str(PROJECT / ".state"))
     parser.add_argument("--times", type=int, default=3)
