@@ -21,7 +21,12 @@
         "views/audit_views.xml",
         "views/suppression_views.xml",
         "views/domain_views.xml",
+        "views/held_message_views.xml",
+        "data/queue_cron.xml",
     ],
+    "assets": {
+        "web.assets_backend": ["emboux_mail_api/static/src/queue/**/*"],
+    },
     "demo": ["demo/emboux_demo.xml"],
     "uninstall_hook": "uninstall_hook",
 }

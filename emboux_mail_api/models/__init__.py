@@ -19,6 +19,8 @@ from . import (
     suppression,
     webhook_event,
     change,
+    held_message,
+    queue_agent,
     published,
     ir_http,
 )
