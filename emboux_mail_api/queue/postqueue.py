@@ -162,7 +162,7 @@ def parse_message(line):
         row = json.loads(line)
         found = QueuedMessage(
             queue=str(row["queue_name"]),
-            queue_id=row["queue_id"],
+            queue_id=str(row["queue_id"]),
             arrived=int(row["arrival_time"]),
             sender=str(row["sender"]).lower(),
             size=int(row["message_size"]),

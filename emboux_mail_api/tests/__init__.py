@@ -5,6 +5,7 @@ from . import (
     test_cost,
     test_dns_check,
     test_domain,
+    test_held_message,
     test_leaving,
     test_mailbox,
     test_outgoing,
