@@ -7,6 +7,7 @@ import pytest
 from parts import queue as queue_part
 from parts import system
 from parts.supervisor import Supervisor, is_alive
+from support.browser import Browser
 from support.mail_client import eventually, message
 
 OUTSIDE = "ann@outside.tests.example"
@@ -25,6 +26,13 @@ def sender(hosting, odoo):
         return domain, f"ann@{name}"
 
     return make
+
+
+@pytest.fixture
+def browser(status, state):
+    made = Browser(status, state.path("pictures"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -256,7 +264,7 @@ def test_the_agent_is_killed_again_and_again(
     assert [mail.outside_subjects().count(s) for s in subjects] == [1] * 16
 
 
-def test_odoo_says_when_the_agent_is_away(odoo, connect, world_agent):
+def test_odoo_says_when_the_agent_is_away(odoo, connect, world_agent, browser, status):
     agents = odoo("emboux.queue.agent")
     [row] = agents.search_read([("name", "=", queue_part.NAME)], ["seen_at", "problem", "waiting"])
     assert not row["problem"]
@@ -267,9 +275,30 @@ def test_odoo_says_when_the_agent_is_away(odoo, connect, world_agent):
         cursor = connect("odoo").cursor()
         cursor.execute("UPDATE emboux_queue_agent SET seen_at = seen_at - interval '3 minutes'")
         assert "was last seen" in agents.warning()
+        browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
+        browser.open("/odoo/email-held", ".o_emboux_agent_warning")
+        assert "was last seen" in browser.page.text_content(".o_emboux_agent_warning")
+        assert not browser.errors
     finally:
         world_agent.signal("CONT")
     eventually("all well", lambda: queue_part.NAME not in agents.warning())
+
+
+def test_a_message_is_released_in_the_browser(sender, mail, hosting, held, browser, status):
+    domain, ann = sender(outbound_over_limit="hold", outbound_monthly_limit=1)
+    subjects = [f"{word} in the browser {ann}" for word in ("first", "second")]
+    for subject in subjects:
+        mail.submit(ann, hosting.PASSWORD, OUTSIDE, subject)
+    eventually("its row", lambda: held(domain))
+    browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
+    browser.open("/odoo/email-held", "tr.o_data_row")
+    assert not browser.page.query_selector(".o_emboux_agent_warning")
+    browser.page.click(f"tr.o_data_row:has-text('{ann}') td[name=login]")
+    browser.page.wait_for_selector(".o_form_view")
+    browser.picture("held_message")
+    browser.page.click("button[name=action_release]")
+    mail.outside(subjects[1])
+    assert not browser.errors
 
 
 def test_once_ends_by_itself(odoo, state, status):

@@ -8,13 +8,14 @@ goes on.
 
 import logging
 import os
+import select
 import signal
 import time
 
 import psycopg2
 
 from . import rules
-from .postqueue import Envelope, QueueError
+from .postqueue import QueueError
 from .rules import DISCARDING, GONE, HELD, OVER_LIMIT, RELEASING
 
 _logger = logging.getLogger(__name__)
@@ -94,8 +95,9 @@ class Agent:
             elif world.is_stopped(row.login, row.sender):
                 self.store.refuse(row, "Its sender is suspended or blocked; lift that first.")
             elif row.reason == OVER_LIMIT:
-                verdict = self.store.charge(row, self._envelope(row), forced=True)
-                if not verdict.accepted:
+                envelope = self._whole_envelope(row)
+                verdict = envelope and self.store.charge(row, envelope, forced=True)
+                if verdict and not verdict.accepted:
                     self.store.refuse(row, verdict.reason)
             else:
                 self.store.set_states({row.id: RELEASING})
@@ -117,7 +119,9 @@ class Agent:
             if tried >= MOST_TRIED or {login.domain_id, row.login} & closed:
                 continue
             tried += 1
-            envelope = self._envelope(row)
+            envelope = self._whole_envelope(row)
+            if envelope is None:
+                continue
             # a look first: it locks nothing that those wait for who send meanwhile
             verdict, count = self.store.may_leave(row, envelope)
             if verdict.accepted:
@@ -145,8 +149,9 @@ class Agent:
             _logger.info("discarded: %s", _ids(discard))
         return bool(release or discard)
 
-    def _envelope(self, row):
-        return self._envelopes.get(row.key) or Envelope()
+    def _whole_envelope(self, row):
+        """With all recipients; None when the message has left, which the next round will see."""
+        return self.postfix.envelopes([row.queue_id], kept=None).get(row.queue_id)
 
 
 def run(agent, once=False):
@@ -178,9 +183,12 @@ def run(agent, once=False):
                 return 1
         if once and not acted:
             break
-        wait = max(wait, min(SLOW_FACTOR * (time.monotonic() - began), LONGEST_PAUSE))
+        took = time.monotonic() - began
+        wait = max(wait, min(SLOW_FACTOR * took, LONGEST_PAUSE))
         if not ending:
-            _pause(store, wait, wake_read)
+            # a queue that takes long to list is not listed all the time, whatever changes in Odoo
+            select.select([wake_read], [], [], min(took, LONGEST_PAUSE))
+            _pause(store, wait - min(took, wait), wake_read)
     store.close()
     return 0
 

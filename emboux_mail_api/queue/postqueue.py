@@ -18,11 +18,11 @@ from pathlib import Path
 QUEUE_ID = re.compile(r"[0-9A-Za-z]{6,30}")
 
 SECONDS = 60  # for one command
-LARGEST_LISTING = 512 * 1024 * 1024  # bytes; some 1,000,000 messages
-LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST = 128 * 1024 * 1024  # bytes of one answer; a listing of some 400,000 messages
 BATCH = 500  # messages in one command
+ENVELOPES = 50  # messages in one command, of which each may have thousands of recipients
 FLUSHED = 50  # messages that are tried at once after their release; the others by Postfix itself
-RECIPIENTS_KEPT = 10_000  # of one message
+SHOWN = 20  # recipients of a message that are kept, unless all are asked for
 
 _PROGRAMS = Path("/usr/sbin")
 
@@ -59,14 +59,16 @@ class QueuedMessage:
 class Envelope:
     """``login``: who submitted it, empty for mail from outside, bounces, and what Sieve sends.
 
-    ``recipients``: as the client named them, before aliases; in lower case, each once.
+    ``recipients``: as the client named them, before aliases; in lower case, each once.  ``count``
+    is how many there are, also where only the first are kept.
     """
 
     login: str = ""
     recipients: tuple[str, ...] = ()
+    count: int = 0
 
 
-def run(argv, text="", largest=LARGEST_ANSWER):
+def run(argv, text="", largest=LARGEST):
     """Run a command of Postfix'; returns (exit code, output, errors).
 
     :raises QueueError: it takes more than ``SECONDS``, or says more than ``largest`` bytes.
@@ -97,16 +99,17 @@ class Postfix:
 
     def messages(self):
         """All messages.  A message that moves meanwhile may be there twice, or be missing."""
-        said = self._call("postqueue", "-j", largest=LARGEST_LISTING)
+        said = self._call("postqueue", "-j")
         return [parse_message(line) for line in said.splitlines() if line.strip()]
 
-    def envelopes(self, queue_ids):
-        """Id to ``Envelope``, without those whose message has left."""
+    def envelopes(self, queue_ids, kept=SHOWN):
+        """Id to ``Envelope`` with the first ``kept`` recipients (None: all), without those whose
+        message has left."""
         left, found = list(queue_ids), {}
         while left:
-            batch = _checked(left[:BATCH])
+            batch = _checked(left[:ENVELOPES])
             code, said, errors = self._run("postcat", "-e", "-q", *batch)
-            shown = parse_envelopes(said)
+            shown = parse_envelopes(said, kept)
             found |= shown
             done = len(shown)
             if code and done < len(batch):
@@ -137,14 +140,14 @@ class Postfix:
             batch = queue_ids[start:start + BATCH]
             self._call("postsuper", option, "-", *queues, text="".join(f"{i}\n" for i in batch))
 
-    def _call(self, program, *arguments, text="", largest=LARGEST_ANSWER):
-        code, said, errors = self._run(program, *arguments, text=text, largest=largest)
+    def _call(self, program, *arguments, text=""):
+        code, said, errors = self._run(program, *arguments, text=text)
         if code:
             raise QueueError(f"{program} {arguments[0]}: {' '.join(errors.split())[:300]}")
         return said
 
-    def _run(self, program, *arguments, text="", largest=LARGEST_ANSWER):
-        return self.run([str(_PROGRAMS / program), "-c", self.config, *arguments], text, largest)
+    def _run(self, program, *arguments, text=""):
+        return self.run([str(_PROGRAMS / program), "-c", self.config, *arguments], text)
 
 
 def _checked(queue_ids):
@@ -174,7 +177,7 @@ def parse_message(line):
     return found
 
 
-def parse_envelopes(text):
+def parse_envelopes(text, kept=SHOWN):
     """Id to ``Envelope``, for each that is complete in the output of ``postcat -e``."""
     found, queue_id, login, original, recipients = {}, None, "", None, {}
     for line in text.split("\n"):
@@ -183,7 +186,7 @@ def parse_envelopes(text):
             login, original, recipients = "", None, {}
         elif line.startswith("*** MESSAGE FILE END "):
             if queue_id:
-                found[queue_id] = Envelope(login, tuple(recipients))
+                found[queue_id] = Envelope(login, tuple(recipients)[:kept], len(recipients))
             queue_id = None
         elif line.startswith("named_attribute: sasl_username="):
             # the first: what follows the sender record is not written by smtpd's log-in
@@ -191,8 +194,6 @@ def parse_envelopes(text):
         elif line.startswith("original_recipient: "):
             original = line.partition(": ")[2].strip().lower()
         elif line.startswith(("recipient: ", "done_recipient: ")):
-            address = original or line.partition(": ")[2].strip().lower()
-            if len(recipients) < RECIPIENTS_KEPT:
-                recipients[address] = None
+            recipients[original or line.partition(": ")[2].strip().lower()] = None
             original = None
     return found

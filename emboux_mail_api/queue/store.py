@@ -18,7 +18,6 @@ from . import rules
 from .rules import Login, Row
 
 CHANNELS = ("emboux_queue", "emboux_policy")  # wishes; suspensions and limits
-SHOWN_RECIPIENTS = 20
 _OPTIONS = {
     "connect_timeout": 5,
     "options": "-c statement_timeout=30000 -c lock_timeout=5000",
@@ -135,12 +134,12 @@ class Store:
         made = []
         with self._transaction() as cursor:
             for new in registrations:
-                message, recipients = new.message, new.envelope.recipients
+                message = new.message
                 cursor.execute(_REGISTER, {
                     "host": self.host, "queue_id": message.queue_id, "arrived": message.arrived,
                     "login": new.envelope.login, "sender": message.sender, "domain": new.domain_id,
-                    "recipients": "\n".join(recipients[:SHOWN_RECIPIENTS]),
-                    "count": len(recipients), "size": message.size, "reason": new.reason,
+                    "recipients": "\n".join(new.envelope.recipients),
+                    "count": new.envelope.count, "size": message.size, "reason": new.reason,
                     "state": new.state})
                 made += [Row(*row) for row in cursor.fetchall()]
         return made

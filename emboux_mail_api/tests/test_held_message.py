@@ -52,7 +52,7 @@ class TestHeldMessage(PlatformCase):
         trail = self.env["emboux.audit"].search(
             [("model", "=", "emboux.held.message"), ("res_id", "=", mine.id)]
         )
-        self.assertEqual(trail.user_id, manager | self.env.ref("base.user_root"))
+        self.assertEqual(trail.user_id, manager | self.env.user)
 
     def test_a_manager_of_another_company_sees_nothing(self):
         held = self.make_held()

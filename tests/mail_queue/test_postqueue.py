@@ -52,6 +52,9 @@ def test_an_envelope_has_the_login_and_whom_the_client_named():
     [(queue_id, found)] = postqueue.parse_envelopes(ENVELOPE).items()
     assert (queue_id, found.login) == ("690EA70807E", "alice@emboux.example")
     assert found.recipients == ("team@outside.example", "gone@outside.example")
+    assert postqueue.parse_envelopes(ENVELOPE, 1)[queue_id] == postqueue.Envelope(
+        "alice@emboux.example", ("team@outside.example",), 2)
+    assert postqueue.parse_envelopes(ENVELOPE, None)[queue_id].count == 2
 
 
 def test_an_envelope_that_is_cut_off_is_none():
@@ -61,7 +64,7 @@ def test_an_envelope_that_is_cut_off_is_none():
 
 
 def test_messages_that_leave_meanwhile_hide_no_others(monkeypatch):
-    monkeypatch.setattr(postqueue, "BATCH", 4)
+    monkeypatch.setattr(postqueue, "ENVELOPES", 4)
     fake = FakePostfix()
     there = [fake.add("ann@a.example", "x@y.example") for _ in range(9)]
     asked = ["GONE01", *there[:3], "GONE02", "GONE03", *there[3:], "GONE04"]

@@ -59,12 +59,13 @@ class FakePostfix:
         for queue_id in arguments[2:]:
             m = self.messages.get(queue_id)
             if m is None:
-                return 1, said, f"postcat: fatal: open queue file {queue_id}: No such file or directory"
+                return 1, said, f"postcat: fatal: open queue file {queue_id}: No such file"
             said += f"*** ENVELOPE RECORDS {m['queue']}/{queue_id} ***\n"
             if m["login"]:
                 said += f"named_attribute: sasl_username={m['login']}\n"
             said += f"sender: {m['sender']}\n"
-            said += "".join(f"original_recipient: {to}\nrecipient: {to}\n" for to in m["recipients"])
+            for to in m["recipients"]:
+                said += f"original_recipient: {to}\nrecipient: {to}\n"
             said += f"*** MESSAGE FILE END {m['queue']}/{queue_id} ***\n"
         return 0, said, ""
 
