@@ -308,4 +308,6 @@ def test_once_ends_by_itself(odoo, state, status):
         system.run(argv)
     argv[argv.index(queue_part.NAME)] = "by-cron"
     system.run(argv)
-    assert odoo("emboux.queue.agent").search([("name", "=", "by-cron")])
+    agents = odoo("emboux.queue.agent")
+    [found] = agents.search([("name", "=", "by-cron")])
+    agents.unlink([found])
