@@ -31,11 +31,14 @@
         "views/domain_views.xml",
         "views/backend_views.xml",
         "views/outbound_views.xml",
+        "views/held_message_views.xml",
         "views/reputation_settings_views.xml",
+        "data/queue_cron.xml",
     ],
     "assets": {
         "web.assets_backend": [
             "emboux_mail_api/static/src/fields/**/*",
+            "emboux_mail_api/static/src/queue/**/*",
             "emboux_mail_api/static/src/widgets/**/*",
         ]
     },

@@ -35,6 +35,8 @@ from . import (
     outbound_page,
     outbound_health,
     change,
+    held_message,
+    queue_agent,
     published,
     ir_http,
 )

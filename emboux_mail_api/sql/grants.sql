@@ -4,6 +4,7 @@
 --     CREATE ROLE emboux_dkim LOGIN PASSWORD '...';    -- the signer
 --     CREATE ROLE emboux_relay LOGIN PASSWORD '...';   -- Postfix, for the relays of providers
 --     CREATE ROLE emboux_policy LOGIN PASSWORD '...';  -- the outgoing policy daemon
+--     CREATE ROLE emboux_queue LOGIN PASSWORD '...';   -- the agent of Postfix' queue
 -- Those that exist are granted their rights on each installation and update, and by the
 -- button Test on the backend.
 DO $$
@@ -33,6 +34,21 @@ BEGIN
     END IF;
     -- What a function of this schema does as its owner is for those who are named here.
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emboux_mail FROM PUBLIC;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_queue') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_queue;
+        GRANT SELECT, INSERT ON emboux_mail.held_messages TO emboux_queue;
+        GRANT UPDATE (reason, state, wish, note, held_since, expires_at, charged_at, done_at)
+            ON emboux_mail.held_messages TO emboux_queue;
+        GRANT SELECT, INSERT, UPDATE ON emboux_mail.queue_agents TO emboux_queue;
+        GRANT USAGE ON SEQUENCE emboux_held_message_id_seq, emboux_queue_agent_id_seq
+            TO emboux_queue;
+        -- it charges what it releases, by the policy's own code
+        GRANT SELECT ON emboux_mail.sending, emboux_mail.sending_domains TO emboux_queue;
+        GRANT SELECT, INSERT, UPDATE ON emboux_mail.sent, emboux_mail.pair TO emboux_queue;
+        GRANT EXECUTE ON FUNCTION
+            emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record
+            TO emboux_queue;
+    END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_policy;
         GRANT SELECT ON emboux_mail.sending, emboux_mail.sending_domains TO emboux_policy;

@@ -7,6 +7,7 @@ from . import (
     test_dkim_people,
     test_dns_check,
     test_domain,
+    test_held_message,
     test_leaving,
     test_mailbox,
     test_outbound_policy,

@@ -18,6 +18,7 @@ ROLES = {
     "emboux_usage": "LOGIN",  # Dovecot: write the use of each mailbox
     "emboux_dkim": "LOGIN",  # the signer: read its keys
     "emboux_relay": "LOGIN",  # Postfix: read by which relay mail leaves, with what login
+    "emboux_queue": "LOGIN",  # the agent of Postfix' queue: write what is held, charge it
     "emboux_policy": "LOGIN",  # the outgoing policy: read limits, write what was sent
 }
 

@@ -10,6 +10,7 @@ from . import (
     odoo_server,
     policy,
     postgres,
+    queue,
     signer,
     sink,
     system,
@@ -61,6 +62,7 @@ class World:
         signer.prepare(self.state, where)
         policy.prepare(self.state)
         mail.prepare(self.state, where, self.state.port("policy"))
+        queue.prepare(self.state)
         sink.prepare(self.state)
         for part in (dns, sink, signer):
             self._start(part)
@@ -68,6 +70,8 @@ class World:
         for service in policy.services(self.state, self.database):
             self.supervisor.start(service)
         self._start(mail)
+        for service in queue.services(self.state, self.database):
+            self.supervisor.start(service)
 
     def start_odoo(self):
         for service in odoo_server.services(self.state, self.database):

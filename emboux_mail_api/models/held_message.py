@@ -1,0 +1,188 @@
+"""Mail that Postfix keeps on hold, and what somebody wishes to be done with it."""
+
+from datetime import timedelta
+
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from odoo.addons.emboux_core.models.fields import BigInteger
+
+KEPT_DAYS = 30  # how long what is over stays in the list
+OPEN = ("holding", "held", "releasing", "discarding")
+
+
+class HeldMessage(models.Model):
+    """One message in Postfix' hold queue.
+
+    The agent on the mail server (``queue/agent.py``) writes the rows and does what ``wish`` says;
+    Odoo itself never touches the queue.
+    """
+
+    _name = "emboux.held.message"
+    _description = "Held Message"
+    _inherit = ["emboux.guarded", "emboux.audited"]
+    _log_access = False
+    _order = "arrived_at desc, id desc"
+    _rec_name = "queue_id"
+    _audited_fields = ("wish",)
+    _followed_fields = frozenset({
+        "host", "queue_id", "arrived", "arrived_at", "login", "sender", "domain_id", "recipients",
+        "recipient_count", "size", "reason", "state", "note", "held_since", "expires_at",
+        "charged_at", "done_at", "told_at",
+    })
+
+    host = fields.Char("Mail Server", required=True)
+    queue_id = fields.Char("Queue ID", required=True, help="As in Postfix' log.")
+    # the seconds since 1970: together with them an id, which Postfix uses again, is one message
+    arrived = BigInteger(required=True)
+    arrived_at = fields.Datetime("Arrived", required=True)
+    login = fields.Char(required=True, help="Who submitted it.")
+    sender = fields.Char(help="The sender on the envelope.")
+    domain_id = fields.Many2one("emboux.domain", index=True, ondelete="set null")
+    company_id = fields.Many2one(related="domain_id.company_id")
+    partner_id = fields.Many2one(related="domain_id.partner_id")
+    recipients = fields.Text(help="The first twenty.")
+    recipient_count = fields.Integer("Recipients Counted")
+    size = fields.Integer("Size (bytes)")
+    reason = fields.Selection(
+        [
+            ("suspended", "Suspended"),
+            ("over_limit", "Over a Limit"),
+            ("by_hand", "Held by Hand"),
+        ],
+        "Why",
+        required=True,
+        help="Suspended: it goes on by itself when the suspension is lifted. Over a limit: it goes "
+        "on when the limits allow it. By hand: somebody used postsuper on the mail server.",
+    )
+    state = fields.Selection(
+        [
+            ("holding", "Being Held"),
+            ("held", "On Hold"),
+            ("releasing", "Being Released"),
+            ("discarding", "Being Discarded"),
+            ("released", "Released"),
+            ("discarded", "Discarded"),
+            ("gone", "Gone"),
+        ],
+        required=True,
+    )
+    wish = fields.Selection(
+        [("release", "Release"), ("discard", "Discard")],
+        readonly=True,
+        help="What is to be done with it; the agent on the mail server does it within seconds.",
+    )
+    note = fields.Char("Why It Stays")
+    held_since = fields.Datetime(required=True)
+    expires_at = fields.Datetime("Expires", help="From then on it is not released by itself.")
+    is_expired = fields.Boolean(
+        "Expired", compute="_compute_is_expired", search="_search_is_expired"
+    )
+    charged_at = fields.Datetime("Counted", help="When it was counted against the limits.")
+    done_at = fields.Datetime("Over Since")
+    told_at = fields.Datetime()
+
+    _message_unique = models.UniqueIndex("(host, queue_id, arrived)")
+    _open_index = models.Index(
+        "(host, arrived) WHERE state IN ('holding', 'held', 'releasing', 'discarding')"
+    )
+
+    @api.depends("expires_at", "state")
+    def _compute_is_expired(self):
+        now = fields.Datetime.now()
+        for message in self:
+            message.is_expired = bool(
+                message.state == "held" and message.expires_at and message.expires_at <= now
+            )
+
+    def _search_is_expired(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        expired = [("state", "=", "held"), ("expires_at", "<=", fields.Datetime.now())]
+        return expired if True in value else ["!", "&", *expired]
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        self, vals_list = self._guard_create(vals_list)
+        return super().create(vals_list)
+
+    def write(self, vals):
+        return super().write(self._guard_write(vals))
+
+    def action_release(self):
+        """Deliver them, also over the limits, against which they are counted."""
+        return self._wish("release")
+
+    def action_discard(self):
+        """Delete them from the queue, for good: neither sender nor recipient hears of it."""
+        return self._wish("discard")
+
+    def action_keep_waiting(self):
+        """Take a wish back that the agent has not fulfilled yet."""
+        return self._wish(False)
+
+    def _wish(self, what):
+        done = self.filtered(lambda m: m.state not in ("holding", "held"))
+        if done:
+            raise UserError(
+                self.env._(
+                    "These are not on hold any more: %s",
+                    ", ".join(done[:10].mapped("queue_id")),
+                )
+            )
+        return self.write({"wish": what})
+
+    # -- expiry ----------------------------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _cron_expire(self):
+        """Tell owner and operator once of what has expired, or discard it if the setting says so.
+
+        Postfix cannot return a message that it holds, so without a decision it stays.
+        """
+        now = fields.Datetime.now()
+        expired = self.search(
+            [("state", "=", "held"), ("expires_at", "<=", now), ("told_at", "=", False)]
+        )
+        # as superuser: system parameters are readable by administrators alone
+        setting = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.held_expired")
+        discard = setting == "discard"
+        for domain, messages in expired.grouped("domain_id").items():
+            if domain:
+                messages._tell_expired(domain, discard)
+        # as superuser: what follows from the time is nobody's to write
+        expired.sudo().told_at = now
+        if discard:
+            expired.filtered(lambda m: not m.wish).wish = "discard"
+
+    def _tell_expired(self, domain, discard):
+        title = (
+            self.env._("Mail of %s was on hold for too long and is discarded", domain.display_name)
+            if discard
+            else self.env._("Mail of %s is on hold and needs a decision", domain.display_name)
+        )
+        lines = Markup().join(
+            Markup("<li>%s → %s (%s)</li>")
+            % (m.sender or m.login, (m.recipients or "").replace("\n", ", "), m.queue_id)
+            for m in self[:20]
+        )
+        domain.message_post(
+            body=Markup("<p>%s</p><ul>%s</ul>") % (title, lines),
+            partner_ids=(domain.user_id.partner_id | domain.partner_id).ids,
+            subtype_xmlid="mail.mt_note",
+        )
+        if domain.user_id and not discard:
+            domain.activity_schedule(
+                "mail.mail_activity_data_warning", summary=title, user_id=domain.user_id.id
+            )
+
+    @api.autovacuum
+    def _gc(self):
+        old = fields.Datetime.now() - timedelta(days=KEPT_DAYS)
+        over = self.search([("state", "not in", OPEN), ("done_at", "<", old)], limit=10_000)
+        # without a line for each in the audit trail: nobody did it
+        self.env.cr.execute("DELETE FROM emboux_held_message WHERE id = ANY(%s)", [over.ids])
+        over.invalidate_recordset(flush=False)

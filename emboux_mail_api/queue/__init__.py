@@ -1,0 +1,6 @@
+"""Postfix' queue obeys Odoo: suspension, hold and release of mail that was taken already.
+
+Plain Python that imports neither Odoo nor a model.  ``postqueue.py`` runs Postfix' commands,
+``rules.py`` decides and is pure, ``store.py`` has the SQL, and ``agent.py`` does one round after
+the other on the mail server, as root, which Odoo is not.
+"""

@@ -1,0 +1,260 @@
+"""What the agent reads and writes in Odoo's database; ``sql/queue.sql`` has the other side.
+
+Each call is one transaction that ends before it returns: nothing is locked while a command of
+Postfix' runs.
+"""
+
+import contextlib
+import select
+from dataclasses import replace
+
+import psycopg2
+
+from ..policy import ledger
+from ..policy.cursor import drive
+from ..policy.decision import END, Decision, Request, amount
+from ..policy.ledger import Ask
+from . import rules
+from .rules import Login, Row
+
+CHANNELS = ("emboux_queue", "emboux_policy")  # wishes; suspensions and limits
+_OPTIONS = {
+    "connect_timeout": 5,
+    "options": "-c statement_timeout=30000 -c lock_timeout=5000",
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "application_name": "emboux_queue",
+}
+
+_ROWS = """
+SELECT id, queue_id, arrived, login, sender, reason, state, coalesce(wish, ''),
+       expires_at
+  FROM emboux_mail.held_messages
+"""
+_UTC = "(clock_timestamp() AT TIME ZONE 'UTC')::timestamp(0)"
+# A message that was released and is on hold again was put there by somebody: what has been
+# charged is not held for a limit a second time.
+_REGISTER = f"""
+INSERT INTO emboux_mail.held_messages AS h
+       (host, queue_id, arrived, arrived_at, login, sender, domain_id, recipients, recipient_count,
+        size, reason, state, held_since, expires_at)
+SELECT %(host)s, %(queue_id)s, %(arrived)s, to_timestamp(%(arrived)s) AT TIME ZONE 'UTC',
+       %(login)s, %(sender)s, %(domain)s, %(recipients)s, %(count)s, %(size)s, %(reason)s,
+       %(state)s, {_UTC},
+       CASE WHEN %(reason)s = 'over_limit' AND days > 0 THEN {_UTC} + days * interval '1 day' END
+  FROM (SELECT emboux_mail.parameter('emboux_mail_api.held_days', 5) AS days) AS setting
+    ON CONFLICT (host, queue_id, arrived) DO UPDATE
+   SET reason = CASE WHEN h.charged_at IS NOT NULL AND excluded.reason = 'over_limit'
+                     THEN 'by_hand' ELSE excluded.reason END,
+       state = excluded.state, held_since = excluded.held_since, expires_at = excluded.expires_at,
+       wish = NULL, note = NULL, done_at = NULL
+ WHERE h.state NOT IN ('holding', 'held', 'releasing', 'discarding')
+RETURNING {_ROWS.partition('SELECT')[2].partition('FROM')[0]}
+"""
+
+
+class Store:
+    """``database``: psycopg2's keywords; ``host``: the name of this mail server."""
+
+    def __init__(self, database, host):
+        self._database, self.host = database, host
+        self._connection = None
+
+    def open(self):
+        """Connect, listen, and be the only agent of this mail server.
+
+        :raises psycopg2.Error: PostgreSQL is away.
+        """
+        if self._connection is not None and not self._connection.closed:
+            return
+        connection = psycopg2.connect(**self._database, **_OPTIONS)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_try_advisory_lock(hashtext('emboux_queue'), hashtext(%s))",
+                    [self.host])
+                if not cursor.fetchone()[0]:
+                    raise psycopg2.OperationalError(
+                        f"another agent already serves the mail server {self.host}")
+                for channel in CHANNELS:
+                    cursor.execute(f"LISTEN {channel}")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def wait(self, seconds, *others):
+        """Until something has changed in Odoo, ``seconds`` are over, or one of ``others``, which
+        are files, can be read."""
+        watched = [*others]
+        if self._connection is not None and not self._connection.closed:
+            watched.append(self._connection)
+        select.select(watched, [], [], seconds)
+        if self._connection is not None and not self._connection.closed:
+            self._connection.poll()
+            self._connection.notifies.clear()
+
+    # -- what is there ---------------------------------------------------------------------
+
+    def rows(self):
+        """The rows of this mail server whose message matters."""
+        found = self._all(_ROWS + " WHERE host = %s AND state = ANY(%s) ORDER BY arrived, id",
+                          [self.host, list(rules.OPEN)])
+        return [Row(*row) for row in found]
+
+    def now(self):
+        """Naive UTC, by the database's clock."""
+        return self._all(f"SELECT {_UTC}")[0][0]
+
+    def logins(self, names):
+        """Login to ``rules.Login``, for those that are known."""
+        found = self._all(
+            """SELECT login, id, mailbox_suspended OR suspended IS NOT NULL OR blocked IS NOT NULL,
+                      over_limit = 'hold'
+                 FROM emboux_mail.sending WHERE login = ANY(%s)""", [sorted(names)])
+        return {login: Login(*values) for login, *values in found}
+
+    def stopped_domains(self, names):
+        """Those of these domains that are suspended or blocked, or whose parent is."""
+        found = self._all(
+            """SELECT name FROM emboux_mail.sending_domains
+                WHERE name = ANY(%s) AND (suspended IS NOT NULL OR blocked IS NOT NULL)""",
+            [sorted(names)])
+        return {name for (name,) in found}
+
+    # -- what is written -------------------------------------------------------------------
+
+    def register(self, registrations):
+        """Write a row for each ``rules.Registration``; returns the rows."""
+        made = []
+        with self._transaction() as cursor:
+            for new in registrations:
+                message = new.message
+                cursor.execute(_REGISTER, {
+                    "host": self.host, "queue_id": message.queue_id, "arrived": message.arrived,
+                    "login": new.envelope.login, "sender": message.sender, "domain": new.domain_id,
+                    "recipients": "\n".join(new.envelope.recipients),
+                    "count": new.envelope.count, "size": message.size, "reason": new.reason,
+                    "state": new.state})
+                made += [Row(*row) for row in cursor.fetchall()]
+        return made
+
+    def set_states(self, states, unless_wished=False):
+        """``states``: row id to state.  A wish is fulfilled, or moot, by any of them but held.
+
+        ``unless_wished``: not for those about which somebody has decided meanwhile.
+        """
+        by_state = {}
+        for row_id, state in states.items():
+            by_state.setdefault(state, []).append(row_id)
+        with self._transaction() as cursor:
+            for state, row_ids in sorted(by_state.items()):
+                cursor.execute(
+                    f"""UPDATE emboux_mail.held_messages
+                           SET state = %(state)s,
+                               wish = CASE WHEN %(state)s = 'held' THEN wish END,
+                               note = CASE WHEN %(state)s = 'held' THEN note END,
+                               done_at = CASE WHEN %(closed)s THEN {_UTC} END
+                         WHERE id = ANY(%(ids)s) AND NOT (%(unless)s AND wish IS NOT NULL)""",
+                    {"state": state, "ids": row_ids, "closed": state not in rules.OPEN,
+                     "unless": unless_wished})
+
+    def refuse(self, row, sentence):
+        """Say why a wish is not fulfilled, which answers it."""
+        with self._transaction() as cursor:
+            cursor.execute("UPDATE emboux_mail.held_messages SET note = %s, wish = NULL"
+                           " WHERE id = %s", [sentence, row.id])
+
+    def note(self, row, sentence):
+        """Say why it waits, where that has changed."""
+        with self._transaction() as cursor:
+            cursor.execute("UPDATE emboux_mail.held_messages SET note = %s"
+                           " WHERE id = %s AND note IS DISTINCT FROM %s",
+                           [sentence, row.id, sentence])
+
+    def may_leave(self, row, envelope):
+        """What the policy says to a message over a limit now; charges nothing.
+
+        Returns the ``Decision``, and what the message counts.
+        """
+        with self._transaction() as cursor:
+            ask = _ask(cursor, row, envelope, forced=False)
+            if ask is None:
+                return _UNKNOWN, 0
+            return drive(ledger.look([ask]), cursor)[0][0], amount(ask.settings, ask.request)
+
+    def charge(self, row, envelope, forced=False):
+        """Charge a message and mark its row as being released, in one transaction.
+
+        Whatever ends the agent afterwards, the row says that it is paid for, and the next round
+        goes on with the release.  ``forced``: somebody has decided, so the limits do not count,
+        but suppression and suspension do.  Returns the ``Decision``.
+        """
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT charged_at IS NOT NULL FROM emboux_mail.held_messages"
+                " WHERE id = %s AND state = 'held' AND (%s OR wish IS NULL) FOR UPDATE",
+                [row.id, forced])
+            found = cursor.fetchone()
+            if not found:
+                return Decision("defer", reason="Somebody has decided about it meanwhile.")
+            if not found[0]:
+                ask = _ask(cursor, row, envelope, forced)
+                verdict = drive(ledger.charge([ask]), cursor)[0][0] if ask else _UNKNOWN
+                if not verdict.accepted:
+                    return verdict
+            cursor.execute(
+                f"""UPDATE emboux_mail.held_messages
+                       SET charged_at = coalesce(charged_at, {_UTC}), state = 'releasing',
+                           wish = NULL, note = NULL
+                     WHERE id = %s""", [row.id])
+            return Decision("accept", "accept")
+
+    def beat(self, waiting, held, problem=None):
+        """Tell Odoo that the agent lives, and how long the queue is."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                f"""INSERT INTO emboux_mail.queue_agents AS a
+                           (name, seen_at, waiting, held, problem)
+                    VALUES (%s, {_UTC}, %s, %s, %s)
+                        ON CONFLICT (name) DO UPDATE
+                       SET seen_at = excluded.seen_at,
+                           waiting = coalesce(excluded.waiting, a.waiting),
+                           held = coalesce(excluded.held, a.held), problem = excluded.problem""",
+                [self.host, waiting, held, problem])
+
+    def _all(self, statement, parameters=None):
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self):
+        with self._connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                yield cursor
+            except BaseException:
+                if not self._connection.closed:
+                    cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+
+_UNKNOWN = Decision("reject", reason="Its login is no mailbox here any more.")
+
+
+def _ask(cursor, row, envelope, forced):
+    """The question that the policy daemon would ask at END-OF-MESSAGE; None without a mailbox."""
+    settings = drive(ledger.load_settings([row.login]), cursor).get(row.login)
+    if settings is None:
+        return None
+    if forced:
+        settings = replace(settings, enforcement="off")
+    check = tuple((to, ledger.pair_hash(row.login, to)) for to in envelope.recipients)
+    return Ask(settings, Request(END, len(check)), check, tuple(pair for _to, pair in check))

@@ -1,0 +1,47 @@
+"""The agent by which Postfix' queue obeys Odoo: it holds, releases and discards, as root."""
+
+from . import odoo_server, postgres, system
+from .supervisor import Service
+
+PACKAGES = ()
+NAME = "mail.emboux.example"  # of the mail server, as Odoo shows it
+FRESH = 3  # seconds; it tells Odoo that it lives every two
+
+
+def prepare(state):
+    """Its password, for root alone: sudo passes no environment on."""
+    path = state.path("postfix", "queue-password")
+    system.run(system.as_root(["install", "-m", "600", "/dev/null", str(path)]))
+    system.run(system.as_root(["tee", str(path)]), input=f"{state.secret('emboux_queue')}\n")
+
+
+def command(state, database, *options):
+    """The command line of an agent, also for tests that start one of their own."""
+    config = odoo_server.config(state, database)
+    return (
+        # how Odoo finds add-ons' commands
+        "/usr/bin/env", f"ODOO_RC={config}", str(odoo_server.command(state)), "emboux_queue",
+        "-c", str(config), "-d", database, "--postfix", str(state.path("postfix", "etc")),
+        "--name", NAME, "--password-file", str(state.path("postfix", "queue-password")), *options,
+    )
+
+
+def services(state, database):
+    return [
+        Service(
+            "queue",
+            command(state, database),
+            ready=lambda: _seen(state, database),
+            root=True,
+            cwd="/",
+        )
+    ]
+
+
+def _seen(state, database):
+    return postgres.sql(
+        state,
+        f"SELECT 1 FROM emboux_queue_agent WHERE name = '{NAME}'"
+        f" AND seen_at > (now() AT TIME ZONE 'UTC') - interval '{FRESH} seconds'",
+        database,
+    ) == "1"
