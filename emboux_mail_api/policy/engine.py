@@ -1,10 +1,12 @@
 """From a question to its answer: the caches, the batches, and the ledger behind them.
 
-Three loops, each with at most one batch under way; while it is, the next one gathers:
+Three loops, each with a batch under way; while it is, the next one gathers:
 
 - ``loading``: settings of logins that are not in the cache,
 - ``looking``: RCPT and DATA, which look things up and charge nothing,
-- ``charging``: END-OF-MESSAGE.  An answer leaves once its batch is committed.
+- ``charging``: END-OF-MESSAGE.  An answer leaves once its batch is committed.  There are some
+  writers, so that one batch is decided while another waits for the disk, and a lock that
+  somebody holds for long stops one of them.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ from .statements import FLAG, READ, SWEEP, Step
 _logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256
+WRITERS = 3
 OLDEST_SETTINGS = 60.0  # seconds; 1 while changes are not heard of
 SWEEP_SECONDS = 20.0
 
@@ -52,19 +55,26 @@ class Engine:
         self._charging = _Batches(self._charge, self._unavailable)
         # the reader listens; a charge that waits for a lock must not keep questions waiting
         self.reader = Link("reader", options.database, self.settings.drop, self._reader_changed)
-        self.writer = Link("writer", options.database, None, metrics.database_changed)
+        self.writers = [
+            Link(f"writer {number}", options.database, None,
+                 None if number else metrics.database_changed)
+            for number in range(WRITERS)
+        ]
         self._under_way = {}  # key of an END-OF-MESSAGE -> its Turn
         self._flagged, self._flagging, self._tasks = set(), set(), []
 
     def start(self):
         self.reader.start()
-        self.writer.start()
-        for work in (self._loading.run, self._looking.run, self._charging.run, self._keep_house):
-            self._tasks.append(asyncio.create_task(work()))
+        for writer in self.writers:
+            writer.start()
+            self._tasks.append(asyncio.create_task(self._charging.run(writer)))
+        for work in (self._loading.run(self.reader), self._looking.run(self.reader),
+                     self._keep_house()):
+            self._tasks.append(asyncio.create_task(work))
 
     @property
     def ready(self):
-        return self.reader.up and self.writer.up
+        return self.reader.up and all(writer.up for writer in self.writers)
 
     @property
     def busy(self):
@@ -76,7 +86,8 @@ class Engine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.reader.stop()
-        await self.writer.stop()
+        for writer in self.writers:
+            await writer.stop()
 
     # -- a question comes in ---------------------------------------------------------------
 
@@ -146,10 +157,10 @@ class Engine:
     def _deadline(self, turns):
         return turns[0].began + self.options.wait
 
-    async def _load(self, turns):
+    async def _load(self, turns, link):
         generation, logins = self.settings.generation, {turn.query.login for turn in turns}
         try:
-            found = await self.reader.drive(
+            found = await link.drive(
                 lambda: ledger.load_settings(logins), self._deadline(turns))
         except Unavailable as error:
             for turn in turns:
@@ -161,10 +172,10 @@ class Engine:
         for turn in turns:
             self._with_settings(turn, found.get(turn.query.login))
 
-    async def _look(self, turns):
+    async def _look(self, turns, link):
         asks = [turn.ask for turn in turns]
         try:
-            decided, _facts = await self.reader.drive(
+            decided, _facts = await link.drive(
                 lambda: ledger.look(asks), self._deadline(turns))
         except Unavailable as error:
             for turn in turns:
@@ -175,10 +186,10 @@ class Engine:
                 self.messages.add(turn.query.instance, turn.ask.check[0][1])
             self._answer(turn, verdict)
 
-    async def _charge(self, turns):
+    async def _charge(self, turns, link):
         asks = [turn.ask for turn in turns]
         try:
-            decided, _facts = await self.writer.drive(
+            decided, _facts = await link.drive(
                 lambda: ledger.charge(asks), self._deadline(turns))
         except Unavailable as error:
             for turn in turns:
@@ -245,7 +256,7 @@ class Engine:
 
     async def _between(self, step):
         """One step between two batches of charges; returns its rows."""
-        return await self.writer.drive(lambda: _one(step), time.monotonic() + 5)
+        return await self.writers[0].drive(lambda: _one(step), time.monotonic() + 5)
 
     async def _keep_house(self):
         today, swept = datetime.now(UTC).date(), time.monotonic()
@@ -275,33 +286,35 @@ def _one(step):
 
 
 class _Batches:
-    """Gathers turns while one batch is worked on."""
+    """Gathers turns while batches are worked on, one by each link that ``run`` is given."""
 
     def __init__(self, work, failed):
-        self._work, self._failed, self._turns, self._working = work, failed, [], False
+        self._work, self._failed, self._turns, self._working = work, failed, [], 0
         self._wake = asyncio.Event()
 
     @property
     def busy(self):
-        return bool(self._turns) or self._working
+        return bool(self._turns or self._working)
 
     def add(self, turn):
         self._turns.append(turn)
         self._wake.set()
 
-    async def run(self):
+    async def run(self, link):
         while True:
             await self._wake.wait()
             turns, self._turns = self._turns[:LARGEST_BATCH], self._turns[LARGEST_BATCH:]
             if not self._turns:
                 self._wake.clear()
-            self._working = True
+            if not turns:
+                continue  # another link was quicker
+            self._working += 1
             try:
-                await self._work(turns)
+                await self._work(turns, link)
             except Exception as error:
                 # a fault of ours: these are deferred, the next batch shall not suffer
                 _logger.exception("a batch of %d failed", len(turns))
                 for turn in turns:
                     self._failed(turn, error, turn.settings)
             finally:
-                self._working = False
+                self._working -= 1
