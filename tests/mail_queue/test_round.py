@@ -256,6 +256,20 @@ def test_a_charge_and_its_mark_are_one_transaction(scene, sender, sent, monkeypa
     assert (sent(domain), scene.fake.delivered) == (1, [queue_id])
 
 
+def test_a_message_is_charged_once_however_often_it_is_asked(scene, sender, sent):
+    domain, ann = sender(**HOLDS, outbound_monthly_limit=1)
+    first, second = (scene.fake.add(ann, OUT, queue="hold", tried=False) for _ in range(2))
+    scene.settle()
+    assert scene.fake.delivered == [first]
+    store = scene.agent.store
+    [row] = store.rows()
+    envelope = scene.agent.postfix.envelopes([second])[second]
+    assert not store.charge(row, envelope).accepted, "the limit"
+    assert store.charge(row, envelope, forced=True).accepted
+    assert not store.charge(row, envelope, forced=True).accepted
+    assert sent(domain) == 2
+
+
 def test_an_id_that_postfix_uses_again_is_another_message(scene, sender, sent):
     domain, ann = sender(**HOLDS, outbound_monthly_limit=5)
     fake = scene.fake
