@@ -26,7 +26,7 @@ _NUMBERS = itertools.count(1)
 def pytest_collection_modifyitems(items):
     """The main job comes first, in lists that are as short as a new user's; and what looks at
     the traces of all other tests comes after them."""
-    places = {"test_main_job.py": -1, "test_secrets.py": 1}
+    places = {"test_main_job.py": -1, "test_publish.py": -1, "test_secrets.py": 1}
     items.sort(key=lambda item: places.get(item.path.name, 0))
 
 

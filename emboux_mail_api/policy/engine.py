@@ -56,8 +56,8 @@ class Engine:
         # the reader listens; a charge that waits for a lock must not keep questions waiting
         self.reader = Link("reader", options.database, self.settings.drop, self._reader_changed)
         self.writers = [
-            Link(f"writer {number}", options.database, None,
-                 None if number else metrics.database_changed)
+            Link("writer", options.database, None,
+                 None if number else metrics.database_changed, quiet=bool(number))
             for number in range(WRITERS)
         ]
         self._under_way = {}  # key of an END-OF-MESSAGE -> its Turn

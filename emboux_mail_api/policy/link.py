@@ -22,10 +22,12 @@ class Link:
     """``start`` it; ``drive`` runs the ledger's steps, again if the connection is lost meanwhile.
 
     ``parameters``: psycopg2's keywords.  ``on_change(up)`` is called when it comes and goes.
+    ``quiet``: another one tells in the log when PostgreSQL is away.
     """
 
-    def __init__(self, name, parameters, on_notify=None, on_change=None):
+    def __init__(self, name, parameters, on_notify=None, on_change=None, quiet=False):
         self.name, self._parameters = name, parameters
+        self._log = _logger.debug if quiet else None
         self._on_notify, self._on_change = on_notify, on_change
         self._connection, self._task = None, None
         self._up = asyncio.Event()
@@ -95,12 +97,13 @@ class Link:
             except (psycopg2.Error, TimeoutError, OSError) as error:
                 if not told:
                     told = True
-                    _logger.error("database away (%s): %s", self.name, one_line(error))
+                    (self._log or _logger.error)(
+                        "database away (%s): %s", self.name, one_line(error))
                     self._tell(False)
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
                 continue
-            _logger.info("database there (%s)", self.name)
+            (self._log or _logger.info)("database there (%s)", self.name)
             pause, told = FIRST_PAUSE, False
             self._lost.clear()
             self._up.set()

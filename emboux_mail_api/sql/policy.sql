@@ -42,8 +42,8 @@ SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
             WHEN p.outbound_status = 'blocked' THEN p.name END AS blocked,
        CASE WHEN d.outbound_status = 'blocked' THEN d.outbound_reason
             WHEN p.outbound_status = 'blocked' THEN p.outbound_reason END AS reason,
-       CASE WHEN d.state <> 'verified' THEN d.name
-            WHEN p.state <> 'verified' THEN p.name END AS unverified,
+       CASE WHEN p.state <> 'verified' THEN p.name
+            WHEN d.state <> 'verified' THEN d.name END AS unverified,
        s.outbound_enforcement AS enforcement,
        s.outbound_unit AS unit,
        s.outbound_over_limit AS over_limit,

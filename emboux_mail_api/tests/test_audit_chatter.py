@@ -17,7 +17,7 @@ FIXED = {
 }
 #: What has no chatter of its own: a key's life is told on its domain's, and a list of a million
 #: recipients stands in the trail alone.
-WITHOUT_CHATTER = {"emboux.dkim.key", "emboux.suppression"}
+WITHOUT_CHATTER = {"emboux.dkim.key", "emboux.held.message", "emboux.suppression"}
 #: Where another value of the field's type is not enough.
 VALUES = {
     "destinations": "other@elsewhere.example",

@@ -102,6 +102,8 @@ def before_call(context, case, kwargs):
     known = _known["path"] | _victim(operation, number)
     for parameter in path:
         path[parameter] = known[parameter]
+    if operation == "get_usage" and case.query:
+        case.query.pop("since", None)  # a generated cursor is none
     if isinstance(case.body, dict):
         case.body = _named(operation, number, case.body)
 

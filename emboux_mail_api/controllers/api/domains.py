@@ -16,11 +16,11 @@ from .types import Page
 TAG = "Domains"
 FIELDS = (
     "name", "unicode_name", "state", "owned_since", "parent_id", "is_wildcard", "partner_id",
-    "usage_bytes", "create_date", "backend_id", "company_id",
+    "usage_bytes", "create_date", "backend_id", "company_id", "provider_id",
 )
 PROVIDER = {
-    409: "The provider refused, or a limit is reached; the sentence says which.",
-    503: "The provider did not answer; what is saved is repeated by itself, or repeat it.",
+    409: "A limit is reached, or the provider refused or did not answer (then with `Retry-After`: "
+    "what is saved is repeated by itself, or repeat the request); the sentence says which.",
 }
 STEPS = 20  # the latest, of a domain's verification
 IN_USE = {409: "It is in use, or a limit is reached; the sentence says which."}
@@ -127,12 +127,12 @@ def _provider_of_kind(kind):
 def _tell_provider(row):
     """Tell the provider now what the domain needs; the work of the request is saved before.
 
-    :raises ApiError: 503 it could not be reached, 409 it refused; what is saved is repeated.
+    :raises ApiError: 409, it could not be reached or it refused; what is saved is repeated.
     """
     if row and row.state != "done":
         row._run_now()
         if row.state == "pending":
-            raise ApiError(503, row.error or "The provider has not answered yet, repeat it.",
+            raise ApiError(409, row.error or "The provider has not answered yet, repeat it.",
                            {"Retry-After": "30"})
         if row.state == "refused":
             raise ApiError(409, row.error)

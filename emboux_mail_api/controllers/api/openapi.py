@@ -28,7 +28,6 @@ _REASONS = {
     415: "The body is not JSON.",
     422: "Something in the request does not fit; each field is named.",
     429: "Too much at once; wait as long as `Retry-After` says.",
-    503: "What the platform itself needs did not answer; repeat it after `Retry-After`.",
 }
 DESCRIPTION = """Mail hosting: domains, mailboxes, aliases and what belongs to them.
 
