@@ -117,22 +117,33 @@ def test_days_and_months_that_are_over_go_to_the_history(ledger, settings, hosti
         day, ("day", date(2026, 11, 25), 9, False), ("month", date(2026, 11, 1), 12, False)]
 
 
-def test_windows_of_those_who_stopped_are_closed_once(ledger, settings, hosting, connect, stored):
-    # in years that the world's own jobs do not look at
+@pytest.fixture
+def history_kept(odoo):
+    """The world's own job, which forgets days that are over a week old, rests."""
+    [job] = odoo("ir.model.data").search_read(
+        [("module", "=", "emboux_mail_api"), ("name", "=", "ir_cron_close_outbound_windows")], ["res_id"])
+    odoo("ir.cron").write([job["res_id"]], {"active": False})
+    yield
+    odoo("ir.cron").write([job["res_id"]], {"active": True})
+
+
+def test_windows_of_those_who_stopped_are_closed_once(
+    ledger, settings, hosting, connect, stored, history_kept
+):
     domain, name = hosting.domain("stop", verified=False)
     mine = settings(domain_id=domain, domain=name, mailbox_daily=100)
-    rules(ledger, [message(mine, 3)], datetime(2096, 10, 31, 12, tzinfo=UTC))
-    close, later = connect("odoo").cursor(), datetime(2096, 11, 3, tzinfo=UTC)
+    rules(ledger, [message(mine, 3)], datetime(2026, 10, 31, 12, tzinfo=UTC))
+    close, later = connect("odoo").cursor(), datetime(2026, 11, 3, tzinfo=UTC)
     for _ in range(2):
         close.execute("SELECT emboux_mail.close_windows(%s)", [later])
         assert history(connect, domain) == [
-            ("day", date(2096, 10, 31), 3, False), ("month", date(2096, 10, 1), 3, False)]
+            ("day", date(2026, 10, 31), 3, False), ("month", date(2026, 10, 1), 3, False)]
         assert stored(domain) == (0, 0, 0)
-    rules(ledger, [message(mine, 2)], datetime(2096, 11, 4, tzinfo=UTC))
-    close.execute("SELECT emboux_mail.close_windows(%s)", [datetime(2096, 11, 5, tzinfo=UTC)])
+    rules(ledger, [message(mine, 2)], datetime(2026, 11, 4, tzinfo=UTC))
+    close.execute("SELECT emboux_mail.close_windows(%s)", [datetime(2026, 11, 5, tzinfo=UTC)])
     assert history(connect, domain) == [
-        ("day", date(2096, 10, 31), 3, False), ("day", date(2096, 11, 4), 2, False),
-        ("month", date(2096, 10, 1), 3, False)]
+        ("day", date(2026, 10, 31), 3, False), ("day", date(2026, 11, 4), 2, False),
+        ("month", date(2026, 10, 1), 3, False)]
     assert stored(domain) == (0, 0, 2)
 
 
