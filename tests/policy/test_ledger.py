@@ -121,7 +121,8 @@ def test_days_and_months_that_are_over_go_to_the_history(ledger, settings, hosti
 def history_kept(odoo):
     """The world's own job, which forgets days that are over a week old, rests."""
     [job] = odoo("ir.model.data").search_read(
-        [("module", "=", "emboux_mail_api"), ("name", "=", "ir_cron_close_outbound_windows")], ["res_id"])
+        [("module", "=", "emboux_mail_api"), ("name", "=", "ir_cron_close_outbound_windows")],
+        ["res_id"])
     odoo("ir.cron").write([job["res_id"]], {"active": False})
     yield
     odoo("ir.cron").write([job["res_id"]], {"active": True})
