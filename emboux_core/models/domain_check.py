@@ -221,7 +221,9 @@ class DomainCheck(models.Model):
     def _store_if_free(self, answer):
         """Somebody who writes the domain just now comes first; it stays due."""
         try:
-            if self.exists() and self.try_lock_for_update():
+            # others may go on to refer to the domain, as the history of its sending does, which
+            # passes over a domain that is being deleted
+            if self.exists() and self.try_lock_for_update(allow_referencing=True):
                 self._store_or_postpone(answer)
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             self.env.cr.rollback()
