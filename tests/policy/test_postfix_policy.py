@@ -14,7 +14,8 @@ from support.private_postgres import PrivatePostgres
 
 OUTSIDE = "ann@outside.tests.example"
 CAP = 300
-#: Five thousand take some minutes: EMBOUX_HACKED=5000 ./setup/test tests/policy/test_postfix_policy.py
+#: Five thousand take some minutes:
+#: EMBOUX_HACKED=5000 ./setup/test tests/policy/test_postfix_policy.py
 FIRED = int(os.environ.get("EMBOUX_HACKED", "1000"))
 SENDERS = 8
 
