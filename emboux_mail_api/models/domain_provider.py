@@ -79,12 +79,13 @@ class DomainProvider(models.Model):
         domains = super().create(vals_list)
         # as superuser: by whom mail leaves is the operator's to say
         local = domains.sudo().filtered(lambda d: d.backend_id.kind == "local")
+        given = local.filtered("provider_id")
         for domain in local:
             if domain.parent_id:
                 domain.provider_id = domain.parent_id.provider_id
             elif not domain.provider_id:
                 domain.provider_id = domain._default_provider()
-        local._register_at_provider()
+        given._register_at_provider()  # the others by the writing of their provider
         return domains
 
     def write(self, vals):
