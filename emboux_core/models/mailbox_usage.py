@@ -18,10 +18,12 @@ class MailboxUsage(models.Model):
     usage_bytes = BigInteger("Use (bytes)", readonly=True, copy=False)
     message_total = fields.Integer("Messages", readonly=True, copy=False)
     usage_mb = fields.Float(
-        "Use (MB)", compute="_compute_usage", store=True, digits=(16, 2), aggregator="sum"
+        "Use (MB)", compute="_compute_usage", store=True, precompute=True,
+        digits=(16, 2), aggregator="sum",
     )
     usage_percent = fields.Float(
-        "Quota Used (%)", compute="_compute_usage", store=True, aggregator="avg"
+        "Quota Used (%)", compute="_compute_usage", store=True, precompute=True,
+        aggregator="avg",
     )
 
     @api.depends("usage_bytes", "quota_mb")
