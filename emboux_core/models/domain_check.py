@@ -213,7 +213,8 @@ class DomainCheck(models.Model):
                 left = len(domains) - number + remaining
                 if not self.env["ir.cron"]._commit_progress(1 if number else 0, remaining=left):
                     return
-                domain._store_if_free(answers[domain.id])
+                # each alone: a commit empties the cache, which would be read anew for them all
+                domain.with_prefetch()._store_if_free(answers[domain.id])
             _logger.info("checked the DNS of %d domains, %d remain", len(domains), remaining)
             if not self.env["ir.cron"]._commit_progress(1, remaining=remaining):
                 return
