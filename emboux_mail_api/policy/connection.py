@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_WRITE
 
 from . import statements
-from .statements import ADD, LOCK, STORE
+from .statements import ADD, LOCK, ONCE, STORE
 
 #: Short look-ups by an index and nothing else: the planner need not think each time.
 OPTIONS = ("-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
@@ -26,7 +26,7 @@ _AROUND = {
 _TEXTS = {
     (statement.name, kind): _AROUND.get(kind, "{}").format(statement.call())
     for statement in statements.ALL
-    for kind in (statements.READ, LOCK, ADD, STORE)
+    for kind in (statements.READ, LOCK, ADD, STORE, ONCE)
 }
 
 

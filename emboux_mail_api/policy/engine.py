@@ -15,8 +15,9 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from . import decision, ledger, protocol
+from . import decision, known, ledger, protocol
 from .decision import DATA, END, RCPT
+from .known import Known
 from .ledger import Ask, pair_hash
 from .link import Link, Unavailable
 from .memory import Answers, Messages, SettingsCache
@@ -50,9 +51,10 @@ class Engine:
     def __init__(self, options, metrics, log):
         self.options, self.metrics, self.log = options, metrics, log
         self.settings, self.messages, self.answers = SettingsCache(), Messages(), Answers()
+        self.known = Known()
         self._loading = _Batches(self._load, self._unavailable)
         self._looking = _Batches(self._look, self._unavailable)
-        self._charging = _Batches(self._charge, self._unavailable)
+        self._charging = _Batches(self._charge, self._unavailable, _domain_of)
         # the reader listens; a charge that waits for a lock must not keep questions waiting
         self.reader = Link("reader", options.database, self.settings.drop, self._reader_changed)
         self.writers = [
@@ -189,8 +191,8 @@ class Engine:
     async def _charge(self, turns, link):
         asks = [turn.ask for turn in turns]
         try:
-            decided, _facts = await link.drive(
-                lambda: ledger.charge(asks), self._deadline(turns))
+            decided = await link.drive(
+                lambda: known.charge(asks, self.known), self._deadline(turns))
         except Unavailable as error:
             for turn in turns:
                 self._unavailable(turn, error, turn.settings)
@@ -285,11 +287,19 @@ def _one(step):
     return (yield step)
 
 
-class _Batches:
-    """Gathers turns while batches are worked on, one by each link that ``run`` is given."""
+def _domain_of(turn):
+    return turn.settings.domain_id
 
-    def __init__(self, work, failed):
-        self._work, self._failed, self._turns, self._working = work, failed, [], 0
+
+class _Batches:
+    """Gathers turns while batches are worked on, one by each link that ``run`` is given.
+
+    ``apart(turn)``: of turns with the same, no two are in different batches at a time.
+    """
+
+    def __init__(self, work, failed, apart=None):
+        self._work, self._failed, self._apart = work, failed, apart
+        self._turns, self._working, self._taken = [], 0, set()
         self._wake = asyncio.Event()
 
     @property
@@ -303,11 +313,10 @@ class _Batches:
     async def run(self, link):
         while True:
             await self._wake.wait()
-            turns, self._turns = self._turns[:LARGEST_BATCH], self._turns[LARGEST_BATCH:]
-            if not self._turns:
-                self._wake.clear()
+            turns, taken = self._take()
             if not turns:
-                continue  # another link was quicker
+                self._wake.clear()  # others are at work with all that there is
+                continue
             self._working += 1
             try:
                 await self._work(turns, link)
@@ -318,3 +327,22 @@ class _Batches:
                     self._failed(turn, error, turn.settings)
             finally:
                 self._working -= 1
+                self._taken -= taken
+                self._wake.set()
+
+    def _take(self):
+        """(turns, what they are kept apart by), in the order in which they came."""
+        waiting = self._turns
+        if self._apart is None:
+            turns, self._turns = waiting[:LARGEST_BATCH], waiting[LARGEST_BATCH:]
+            return turns, set()
+        turns, self._turns, taken = [], [], set()
+        for turn in waiting:
+            key = self._apart(turn)
+            if key in self._taken or len(turns) == LARGEST_BATCH:
+                self._turns.append(turn)
+            else:
+                turns.append(turn)
+                taken.add(key)
+        self._taken |= taken
+        return turns, taken

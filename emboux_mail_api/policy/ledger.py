@@ -138,7 +138,7 @@ class Facts:
         hour = int(clock) // 3600 * 3600
         date = utc(clock).date()
         month = timegm((date.year, date.month, 1, 0, 0, 0))
-        self.sums, self.pairs, self.suppressed, self._charged = {}, {}, {}, {}
+        self.sums, self.pairs, self.suppressed, self.charged = {}, {}, {}, {}
         for kind, key, at, in_hour, in_day, in_month, _clock, why in rows:
             if kind == 1:
                 sums = self.sums[key] = _Sums(
@@ -182,7 +182,7 @@ class Facts:
             sums.changed = True
         if settings.loop_limit:
             for pair in ask.pairs:
-                self._charged[pair] = self._charged.get(pair, 0) + 1
+                self.charged[pair] = self.charged.get(pair, 0) + 1
                 self.pairs[pair] = self.pairs.get(pair, 0) + 1
 
     def store(self, moment):
@@ -201,7 +201,7 @@ class Facts:
         parameters = (
             moment.timestamp(), array(changed), array([s.hour for s in sums]),
             array([s.day for s in sums]), array([s.month for s in sums]))
-        if pairs := self._charged:
+        if pairs := self.charged:
             ordered = sorted(pairs)  # see LOCK_FACTS
             yield Step(STORE, statements.CHARGE_PAIRS, (
                 int(self.clock) // 3600, array(ordered), array([pairs[p] for p in ordered]),

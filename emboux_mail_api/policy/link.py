@@ -7,7 +7,7 @@ import time
 import psycopg2
 
 from .connection import Connection
-from .statements import STORE
+from .statements import ONCE, STORE
 
 _logger = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ class Link:
         """Run ``make_steps()`` to its end and return what it returns.
 
         ``deadline`` is a ``time.monotonic()``.  A loss of the connection before anything was
-        stored is tried again until then.  After a STORE nobody knows whether it was committed,
-        so it is not repeated: at worst something is counted that was not accepted.
+        stored is tried again until then.  After a STORE or ONCE nobody knows whether it was
+        committed, so it is not repeated: at worst something is counted that was not accepted.
         :raises Unavailable: it is not there by then.
         """
         async with self._turn:
@@ -74,7 +74,7 @@ class Link:
                     return await connection.drive(steps)
             except (psycopg2.Error, TimeoutError) as error:
                 self._drop(connection, error)
-                if steps.kind == STORE:
+                if steps.kind in (STORE, ONCE):
                     raise Unavailable("the outcome is not known") from error
             except BaseException:
                 connection.close()  # in the middle of a transaction: nobody shall use it

@@ -9,8 +9,8 @@ alone; texts as parameters of the driver.
 from dataclasses import dataclass
 
 #: What a step does to the transaction.  The daemon's driver puts BEGIN and COMMIT around them;
-#: Odoo's leaves the transaction alone.
-READ, LOCK, ADD, STORE, RELEASE = "read", "lock", "add", "store", "release"
+#: Odoo's leaves the transaction alone.  ONCE is a transaction in itself, for the daemon alone.
+READ, LOCK, ADD, STORE, RELEASE, ONCE = "read", "lock", "add", "store", "release", "once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,15 @@ WITH pairs AS (
         ON CONFLICT (hour, hash) DO UPDATE SET n = p.n + excluded.n
 ) {_CHARGE}""", ("integer", "bigint[]", "integer[]", *_CHARGE_TYPES))
 
+#: All in one, if what the daemon remembers is still so.
+CHARGE_KNOWN = Statement("emboux_charge_known", """
+SELECT emboux_mail.charge_known(
+    %s::float8, %s::bigint[], %s::float8[], %s::bigint[], %s::bigint[], %s::bigint[],
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::integer, %s::bigint[], %s::integer[],
+    %s::integer, %s::integer[], string_to_array(%s::text, E'\\n'))
+""", ("float8", "bigint[]", "float8[]", *["bigint[]"] * 6, "integer", "bigint[]", "integer[]",
+      "integer", "integer[]", "text"))
+
 #: Windows that are over.
 RECORD = Statement("emboux_record", """
 SELECT emboux_mail.record(%s::integer[], %s::text[], %s::date[], %s::bigint[])
@@ -129,8 +138,8 @@ CLOCK = Statement(
 FLAG = Statement("emboux_flag", "SELECT emboux_mail.flag(%s::integer)", ("integer",))
 
 #: All that a daemon prepares.
-ALL = (LOOK, LOCK_FACTS, ADD_SUBJECTS, CHARGE, CHARGE_PAIRS, RECORD, SETTINGS, DOMAIN_SETTINGS,
-       SWEEP, CLOCK, FLAG)
+ALL = (LOOK, LOCK_FACTS, ADD_SUBJECTS, CHARGE, CHARGE_PAIRS, CHARGE_KNOWN, RECORD, SETTINGS,
+       DOMAIN_SETTINGS, SWEEP, CLOCK, FLAG)
 
 
 def array(numbers):

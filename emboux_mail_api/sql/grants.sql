@@ -56,7 +56,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE ON emboux_mail.pair TO emboux_policy;
         GRANT EXECUTE ON FUNCTION
             emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record,
-            emboux_mail.flag
+            emboux_mail.flag, emboux_mail.charge_known
             TO emboux_policy;
     END IF;
 END $$;

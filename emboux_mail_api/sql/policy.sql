@@ -120,6 +120,49 @@ BEGIN
     END IF;
 END $$;
 
+-- Charge messages of which the daemon has decided by what it remembers: all or nothing.  The
+-- clock (seconds since 1970) says that they are charged.  Null that somebody else has charged
+-- one of the subjects meanwhile, or that a recipient is suppressed or was written to too often.
+CREATE OR REPLACE FUNCTION emboux_mail.charge_known(
+    moment float8, subjects bigint[], were_at float8[],
+    were_hour bigint[], were_day bigint[], were_month bigint[],
+    hours bigint[], days bigint[], months bigint[],
+    this_hour integer, hashes bigint[], times integer[], most integer,
+    partners integer[], recipients text[]
+) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+    found_rows integer;
+    too_often integer;
+BEGIN
+    IF EXISTS (SELECT FROM emboux_mail.suppressed(partners, recipients)) THEN
+        RETURN NULL;
+    END IF;
+    -- in the order of the subjects, as policy/statements.py locks them
+    UPDATE emboux_mail.sent AS s
+       SET at = to_timestamp(moment), in_hour = v.h, in_day = v.d, in_month = v.m
+      FROM unnest(subjects, were_at, were_hour, were_day, were_month, hours, days, months)
+           AS v(subject, was_at, was_h, was_d, was_m, h, d, m)
+     WHERE s.subject = v.subject AND s.at = to_timestamp(v.was_at)
+       AND s.in_hour = v.was_h AND s.in_day = v.was_d AND s.in_month = v.was_m;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    IF found_rows < cardinality(subjects) THEN
+        RAISE serialization_failure;
+    END IF;
+    WITH counted AS (
+        INSERT INTO emboux_mail.pair AS p (hour, hash, n)
+        SELECT this_hour, hash, n FROM unnest(hashes, times) AS v(hash, n)
+            ON CONFLICT (hour, hash) DO UPDATE SET n = p.n + excluded.n
+        RETURNING n
+    )
+    SELECT count(*) INTO too_often FROM counted WHERE n > most;
+    IF too_often > 0 THEN
+        RAISE serialization_failure;
+    END IF;
+    RETURN extract(epoch FROM clock_timestamp());
+EXCEPTION WHEN serialization_failure THEN
+    RETURN NULL;
+END $$;
+
 -- Write windows that are over to the history.  A domain that has just been deleted, or is being,
 -- has none; without SKIP LOCKED its deletion and a charge could wait for each other.
 CREATE OR REPLACE FUNCTION emboux_mail.record(
