@@ -33,6 +33,7 @@ from . import (
     webhook_judge,
     guillotine,
     outbound_page,
+    outbound_warning,
     outbound_health,
     change,
     held_message,

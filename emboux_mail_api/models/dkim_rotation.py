@@ -5,6 +5,7 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..providers.dkim import OVERLAP, ROTATE_AFTER, plan
 
@@ -145,6 +146,8 @@ class DomainDkim(models.Model):
             if any(self._dkim_changes(todo)) or todo.remove or self._dkim_due(todo):
                 with self.env.cr.savepoint():
                     self._dkim_turn(today)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise  # the whole transaction is spoilt
         except Exception:
             self.env.invalidate_all(flush=False)  # what was rolled back
             _logger.exception("the DKIM keys of %s could not be looked after", self.name)
@@ -157,15 +160,28 @@ class DomainDkim(models.Model):
         due = [
             *self._dkim_rotating(), "|", ("dkim_next", "=", False), ("dkim_next", "<=", begin),
         ]
-        while domains := self.search(due, limit=BATCH, order="id"):
-            for domain in domains:
+        seen = self.browse()
+        while domains := self.search([*due, ("id", "not in", seen.ids)], limit=BATCH, order="id"):
+            seen |= domains
+            # what somebody writes at this moment is left for the next batch of the job
+            done = len(domains._dkim_turn_batch(today, begin + timedelta(days=1)))
+            if not self.env["ir.cron"]._commit_progress(done, remaining=self.search_count(due)):
+                break
+
+    def _dkim_turn_batch(self, today, following):
+        """Look after these domains; returns those that were free, which are due again then."""
+        try:
+            free = self.try_lock_for_update(allow_referencing=True)
+            for domain in free:
                 domain.with_context(
                     lang=domain.user_id.lang or self.env.lang
                 )._dkim_turn_or_postpone(today)
-            domains.write({"dkim_next": begin + timedelta(days=1)})
-            remaining = self.search_count(due)
-            if not self.env["ir.cron"]._commit_progress(len(domains), remaining=remaining):
-                break
+            free.write({"dkim_next": following})
+            free.flush_recordset()
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            self.env.cr.rollback()
+            return self.browse()
+        return free
 
     def _follow_proof(self):
         """The DNS was looked at: a key that was waited for may sign from now on."""

@@ -34,6 +34,11 @@ BEGIN
     END IF;
     -- What a function of this schema does as its owner is for those who are named here.
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA emboux_mail FROM PUBLIC;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_mail') THEN
+        GRANT EXECUTE ON FUNCTION
+            emboux_mail.aliases_of, emboux_mail.inbound_of, emboux_mail.outbound_of,
+            emboux_mail.senders_of TO emboux_mail;
+    END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_queue') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_queue;
         GRANT SELECT, INSERT ON emboux_mail.held_messages TO emboux_queue;

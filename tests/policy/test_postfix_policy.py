@@ -182,8 +182,9 @@ def test_each_later_recipient_of_a_session_takes_some_milliseconds(sender, mail,
     later = sorted(taken[1:])
     print(f"later recipients: median {statistics.median(later):.2f} ms, "  # noqa: T201 - a figure
           f"90 % within {later[89]:.2f} ms")
-    # 2 to 4 ms on an idle machine (see the print); ten times that on one that tests other things.
-    # A daemon that hangs up after each answer makes Postfix wait for a whole second each time.
+    # 8 ms were measured while the machine ran other tests (see the print); the bound is far above
+    # that, because what it is to find is a daemon that hangs up after each answer: Postfix then
+    # waits for a whole second each time.
     assert statistics.median(later) < 250, later
 
 
