@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
+from odoo.fields import Command
 from odoo.tests import tagged
 
 from odoo.addons.base.models.ir_cron import IrCron
@@ -18,9 +19,15 @@ class TestOutboundWarning(PlatformCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.owner = cls.env["res.partner"].create({"name": "Owner", "email": "o@owner.example"})
-        cls.domain.write(
-            {"partner_id": cls.owner.id, "user_id": cls.env.user.id, "outbound_daily_limit": 10}
+        cls.responsible = cls.env["res.users"].create(
+            {
+                "name": "Responsible", "login": "responsible", "email": "r@unit.example",
+                "group_ids": [Command.link(cls.env.ref("emboux_core.group_manager").id)],
+            }
         )
+        cls.domain.write({
+            "partner_id": cls.owner.id, "user_id": cls.responsible.id, "outbound_daily_limit": 10,
+        })
         cls.domain.flush_recordset()
 
     def setUp(self):
@@ -44,7 +51,7 @@ class TestOutboundWarning(PlatformCase):
                 for message in (domain.message_ids - before).sorted("id")]
 
     def test_each_level_is_told_once_to_owner_and_responsible(self):
-        both = self.owner | self.env.user.partner_id
+        both = self.owner | self.responsible.partner_id
         self.sent(7)
         self.assertFalse(self.told())
         self.sent(8)
