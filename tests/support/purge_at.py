@@ -1,0 +1,23 @@
+"""The purge of one domain as if it were another time: ``purge_at.py '{...}'``.
+
+Started as the user who owns the mail.  The time is what mail's age is judged by; all else is as
+``odoo emboux_retention`` has it.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+
+from support.plain_mail_api.retention.doveadm import Dovecot
+from support.plain_mail_api.retention.purge import Purge
+from support.plain_mail_api.retention.store import Store
+
+wish = json.loads(sys.argv[1])
+store = Store(wish["database"])
+store.open()
+moment = datetime.fromtimestamp(wish["now"], UTC)
+purge = Purge(Dovecot(wish["config"]), store, clock=lambda: moment)
+with store.alone():
+    [tally] = purge.round(store.now(), wish["dry_run"], wish["domain"]).values()
+store.close()
+print(json.dumps([tally.found, tally.removed, tally.problems]))
