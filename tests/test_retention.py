@@ -52,7 +52,7 @@ class Maildirs:
 
     def fill(self, counts, tag):
         for path in self.paths:
-            system.run(system.as_user(dovecot.OWNER, [
+            system.run(system.as_root([
                 self.python, str(odoo_code.PROJECT / "tests" / "support" / "fill_maildir.py"),
                 str(path), json.dumps(counts), tag]), cwd="/")
 
@@ -81,9 +81,10 @@ class Maildirs:
                          "dbname": "e2e", "user": "emboux_retention",
                          "password": self.state.secret("emboux_retention")},
             "config": self.config, "domain": self.name, "now": now, "dry_run": dry_run,
+            "user": dovecot.OWNER,
         }
         return subprocess.Popen(
-            system.as_user(dovecot.OWNER, [
+            system.as_root([
                 "/usr/bin/env", f"PYTHONPATH={odoo_code.PROJECT / 'tests'}",
                 "PYTHONDONTWRITEBYTECODE=1", self.python, "-m", "support.purge_at",
                 json.dumps(wish)]),

@@ -114,7 +114,7 @@ def mail_server(mail):
 
 
 def test_the_days_of_a_reply(box, mail, hosting, odoo, replies):
-    today = datetime.date.today()
+    today = datetime.datetime.now(datetime.UTC).date()
     number, address = box(vacation_on=True, vacation_text="Away",
                           vacation_from=str(today + datetime.timedelta(days=2)))
     mail.from_outside(OUTSIDE, address, "too early")
