@@ -1,7 +1,7 @@
 """The purge of one domain as if it were another time: ``purge_at.py '{...}'``.
 
-Started as root, it becomes the user who owns the mail.  The time is what mail's age is judged by; all else is as
-``odoo emboux_retention`` has it.
+Started as root, it becomes the user who owns the mail.  The time is what mail's age is judged by;
+all else is as ``odoo emboux_retention`` has it.
 """
 
 import json
