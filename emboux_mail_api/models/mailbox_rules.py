@@ -67,9 +67,12 @@ class MailboxRules(models.Model):
         return super().write(self._normalise_rules(dict(vals)))
 
     def _normalise_rules(self, vals):
-        if vals.get("forward_to"):
+        if "forward_to" in vals:
+            typed = (vals["forward_to"] or "").strip()
             with plain_errors():
-                vals["forward_to"] = "\n".join(addresses.parse_destinations(vals["forward_to"]))
+                vals["forward_to"] = (
+                    "\n".join(addresses.parse_destinations(typed)) if typed else False
+                )
         if vals.get("vacation_text"):
             vals["vacation_text"] = "\n".join(vals["vacation_text"].splitlines()).strip()
         return vals
