@@ -7,7 +7,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.errors import plain_errors
 
-from .mail_route import LoopError, MailRoutes, MissingError
+from .mail_route import LoopError, MailRoutes, MissingError, forget_forwards
 
 MOST_FORWARDS = 10  # sieve_max_redirects in Dovecot's configuration
 LONGEST_SUBJECT = 200
@@ -73,6 +73,7 @@ class MailboxRules(models.Model):
                 vals["forward_to"] = (
                     "\n".join(addresses.parse_destinations(typed)) if typed else False
                 )
+            forget_forwards(self.env)
         if vals.get("vacation_text"):
             vals["vacation_text"] = "\n".join(vals["vacation_text"].splitlines()).strip()
         return vals
