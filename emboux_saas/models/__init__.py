@@ -1,1 +1,10 @@
-from . import plan, customer, res_partner
+from . import (
+    plan_terms,
+    plan,
+    customer,
+    customer_state,
+    customer_notice,
+    domain_plan,
+    res_partner,
+    res_users,
+)
