@@ -11,6 +11,16 @@
         "security/ir.model.access.csv",
         "security/emboux_rules.xml",
         "data/mail_templates_notice.xml",
+        "data/customer_cron.xml",
+        "wizard/plan_change_views.xml",
+        "wizard/customer_views.xml",
+        "views/plan_views.xml",
+        "views/customer_views.xml",
+        "views/customer_report_views.xml",
+        "views/domain_views.xml",
         "views/res_partner_views.xml",
     ],
+    "assets": {
+        "web.assets_tests": ["emboux_saas/static/tests/tours/**/*"],
+    },
 }
