@@ -1,1 +1,12 @@
-from . import plan, customer, res_partner
+from . import (
+    plan,
+    customer,
+    usage,
+    usage_count,
+    plan_period,
+    customer_bill,
+    account_move,
+    usage_month,
+    payment_failed,
+    res_partner,
+)
