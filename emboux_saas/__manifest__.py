@@ -10,6 +10,7 @@
     "data": [
         "security/ir.model.access.csv",
         "security/emboux_rules.xml",
+        "data/mail_templates_notice.xml",
         "data/billing_cron.xml",
         "views/usage_views.xml",
         "views/billing_views.xml",

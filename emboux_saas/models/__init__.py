@@ -1,6 +1,10 @@
 from . import (
+    plan_terms,
     plan,
     customer,
+    customer_state,
+    customer_notice,
+    domain_plan,
     usage,
     usage_count,
     plan_period,
@@ -9,4 +13,5 @@ from . import (
     usage_month,
     payment_failed,
     res_partner,
+    res_users,
 )

@@ -13,7 +13,7 @@ from odoo.tools import float_repr, format_date, formatLang
 
 from ..billing import Period, Row, Terms, month_lines
 from ..billing.engine import Rounding
-from .plan import PRICE_TERMS
+from .plan_terms import PRICE_TERMS
 
 _logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from .plan import PRICE_TERMS
+from .plan_terms import PRICE_TERMS
 
 #: States in which a customer pays: one who is suspended has his mail kept, and comes back.
 PAYING = ("active", "past_due", "suspended")
