@@ -29,11 +29,15 @@
         "views/suppression_views.xml",
         "views/webhook_event_views.xml",
         "views/domain_views.xml",
+        "views/mailbox_views.xml",
         "views/backend_views.xml",
         "views/outbound_views.xml",
         "views/held_message_views.xml",
         "views/reputation_settings_views.xml",
+        "views/retention_views.xml",
+        "views/transfer_views.xml",
         "data/queue_cron.xml",
+        "data/transfer_cron.xml",
     ],
     "assets": {
         "web.assets_backend": [

@@ -90,11 +90,20 @@ class DomainTransfer(models.Model):
     """How much a domain may move in a month."""
 
     _inherit = "emboux.domain"
-    _audited_fields = ("transfer_limit",)
+    _audited_fields = ("transfer_limit", "transfer_over_limit")
     _followed_fields = frozenset({"transfer_used"})
 
     transfer_limit = BigInteger("Monthly Transfer (bytes)", help="0 is without limit.")
-    transfer_used = BigInteger("Transfer This Month (bytes)", readonly=True, copy=False)
+    transfer_over_limit = fields.Selection(
+        [("warn", "Warn"), ("defer", "Defer Mail")], "Over the Transfer", default="warn",
+        required=True,
+        help="Whether mail waits, in and out, until the next month.",
+    )
+    transfer_used = BigInteger(
+        "Transfer This Month (bytes)", compute="_compute_transfer_used",
+        help="Messages that came into its mailboxes and that its mailboxes sent, and what mail "
+        "programs uploaded and read. Months are those of UTC.",
+    )
 
     _transfer_not_negative = models.Constraint(
         "CHECK (transfer_limit >= 0)", "A transfer limit is 0 (without limit) or more."
