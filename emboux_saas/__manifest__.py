@@ -17,4 +17,5 @@
         "views/account_move_views.xml",
         "views/res_partner_views.xml",
     ],
+    "assets": {"web.assets_tests": ["emboux_saas/static/tests/tours/**/*"]},
 }

@@ -39,7 +39,7 @@ class TestInvoice(BillingCase):
         self.note(date(2026, 9, 21), self.mine)
         self.sent(self.mine, date(2026, 9, 25), 3500)
         self.day_over()
-        self.env["emboux.usage"]._count_sent(date(2026, 9, 25))
+        self.env["emboux.usage"]._count_days(date(2026, 9, 25))
 
     def lines(self, move):
         return [
@@ -315,7 +315,7 @@ class Month:
         usage = self.case.env["emboux.usage"]
         usage._note_levels([domain.name for domain in self.domains])
         if self.chance.random() < 0.5:
-            usage._count_sent(day - timedelta(2))  # some nights it does not run
+            usage._count_days(day - timedelta(2))  # some nights it does not run
         self.case.day_over()
         for customer in self.customers:
             plan = customer.plan_id
@@ -337,7 +337,7 @@ class TestRandomMonths(BillingCase):
         for seed in range(5):
             month = Month(self, seed)
             month.live()
-            self.env["emboux.usage"]._count_sent(MONTH)
+            self.env["emboux.usage"]._count_days(MONTH)
             for customer in month.customers:
                 with self.subTest(seed=seed, customer=customer.display_name):
                     move = self.bill(customer)

@@ -30,14 +30,18 @@ class TestPlanPeriod(BillingCase):
     def test_what_changes_nothing_is_not_noted(self):
         with self.at(DAY):
             self.customer.sudo().write({"state": "past_due"})
-            self.customer.sudo().write({"state": "suspended", "plan_id": self.plan.id})
+            self.customer.sudo().write({"plan_id": self.plan.id})
         self.assertEqual(len(self.periods()), 1)
 
-    def test_trial_and_end_are_free(self):
+    def test_trial_suspension_and_end_are_free(self):
         with self.at(DAY):
             trial = self.make_customer("Trial", state="trial", trial_end=DAY + timedelta(14))
         with self.at(DAY + timedelta(14)):
             trial._advance_customer("active", "The trial is over.")
+        with self.at(DAY + timedelta(20)):
+            trial._advance_customer("suspended", "He did not pay.")
+        with self.at(DAY + timedelta(25)):
+            trial._advance_customer("active", "He paid.")
         with self.at(DAY + timedelta(30)):
             trial._advance_customer("ended", "He wanted it.")
         self.assertEqual(
@@ -45,6 +49,8 @@ class TestPlanPeriod(BillingCase):
             [
                 (DAY, "Basic", False, 10),
                 (DAY + timedelta(14), "Basic", True, 10),
+                (DAY + timedelta(20), "Basic", False, 10),
+                (DAY + timedelta(25), "Basic", True, 10),
                 (DAY + timedelta(30), "Basic", False, 10),
             ],
         )

@@ -66,7 +66,7 @@ class TestUsage(BillingCase):
         self.sent(self.mine, DAY + timedelta(1), 4)
         self.note(DAY + timedelta(2), self.mine)
         for _ in range(2):
-            usage._count_sent(DAY - timedelta(1))
+            usage._count_days(DAY - timedelta(1))
         self.assertEqual(
             self.levels(self.customer),
             [
@@ -76,13 +76,13 @@ class TestUsage(BillingCase):
             ],
         )
         self.sent(self.mine, DAY + timedelta(1), 6)
-        usage._count_sent(DAY)
+        usage._count_days(DAY)
         self.assertEqual(self.levels(self.customer)[1], (DAY + timedelta(1), True, 0, 0, 10))
 
     def test_days_before_the_first_note_are_his_too(self):
         self.sent(self.mine, DAY, 5)
         self.day_over()
-        self.env["emboux.usage"]._count_sent(DAY)
+        self.env["emboux.usage"]._count_days(DAY)
         self.assertEqual(self.levels(self.customer), [(DAY, True, 0, 0, 5)])
 
     def test_transfer_writes_both_sides_at_once(self):
@@ -98,7 +98,7 @@ class TestUsage(BillingCase):
         self.assertEqual(self.levels(self.other), [(DAY, True, 1, 0, 0)])
         self.sent(self.mine, DAY, 12)
         self.day_over()
-        self.env["emboux.usage"]._count_sent(DAY)
+        self.env["emboux.usage"]._count_days(DAY)
         self.assertEqual(self.levels(self.customer)[1:], [(DAY, False, 0, 0, 30)])
         self.assertEqual(self.levels(self.other), [(DAY, True, 1, 0, 12)])
 
@@ -110,7 +110,7 @@ class TestUsage(BillingCase):
                 self.mine.sudo().partner_id = owner.partner_id
         self.sent(self.mine, DAY, 100)
         self.day_over()
-        self.env["emboux.usage"]._count_sent(DAY)
+        self.env["emboux.usage"]._count_days(DAY)
         self.assertEqual(self.levels(self.customer)[1:], [(DAY, False, 0, 0, 3 + 5)])
         self.assertEqual(self.levels(self.other), [(DAY, True, 0, 0, 4 + 100)])
 
@@ -132,11 +132,31 @@ class TestUsage(BillingCase):
             with self.at(DAY):
                 again = self.owned_domain("mine.example", owner)
                 self.sent(again, DAY, sent)
-                self.env["emboux.usage"]._count_sent(DAY)
-                self.env["emboux.usage"]._count_sent(DAY)
+                self.env["emboux.usage"]._count_days(DAY)
+                self.env["emboux.usage"]._count_days(DAY)
                 again.unlink()
         self.assertEqual(self.usage(self.customer, "messages"), [(35,)])
         self.assertEqual(self.usage(self.other, "messages"), [(9,)])
+
+    def test_transfer_in_bytes_is_shared_as_messages_are(self):
+        def moved(*numbers):
+            self.env.cr.execute(
+                """INSERT INTO emboux_mail.transfer VALUES (%s, %s, %s, %s)
+                       ON CONFLICT (domain_id, day) DO UPDATE
+                      SET bytes_in = excluded.bytes_in, bytes_out = excluded.bytes_out""",
+                [self.mine.id, DAY, *numbers],
+            )
+
+        self.note(DAY - timedelta(5), self.mine)
+        moved(100, 10)
+        with self.at(DAY):
+            self.mine.sudo().partner_id = self.other.partner_id
+        moved(130, 11)
+        self.env["emboux.usage"]._count_days(DAY)
+        self.assertEqual(
+            self.usage(self.customer, "transfer_in", "transfer_out")[1:], [(100, 10)]
+        )
+        self.assertEqual(self.usage(self.other, "transfer_in", "transfer_out"), [(30, 1)])
 
     def test_days_are_counted_before_they_are_forgotten(self):
         backend = self.backend.sudo()
@@ -191,7 +211,7 @@ class TestUsage(BillingCase):
         self.note(date(2026, 9, 21), self.mine)
         self.sent(self.mine, date(2026, 9, 22), 5)
         self.day_over()
-        self.env["emboux.usage"]._count_sent(date(2026, 9, 22))
+        self.env["emboux.usage"]._count_days(date(2026, 9, 22))
         boxes[1:].sudo().active = False
         self.note(date(2026, 11, 11), self.mine)
         with self.at(date(2026, 11, 20)):
