@@ -1,10 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from .customer_usage import PAYING
 from .plan_terms import PRICE_TERMS
-
-#: States in which a customer pays: one who is suspended has nothing of it, and pays nothing.
-PAYING = ("active", "past_due")
 
 
 class PlanPeriod(models.Model):

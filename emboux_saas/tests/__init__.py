@@ -1,6 +1,16 @@
-from . import test_partner
-from . import test_price_engine
-from . import test_usage
-from . import test_plan_period
-from . import test_invoice
-from . import test_billing_tour
+from . import (
+    test_billing_tour,
+    test_customer_dunning,
+    test_customer_erase,
+    test_customer_notice,
+    test_customer_people,
+    test_customer_plan,
+    test_customer_state,
+    test_domain_offer,
+    test_invoice,
+    test_operator_tours,
+    test_partner,
+    test_plan_period,
+    test_price_engine,
+    test_usage,
+)
