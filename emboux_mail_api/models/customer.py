@@ -46,7 +46,7 @@ class Customer(models.Model):
         "emboux.api.key", compute="_compute_key_ids", string="API Keys",
         groups="emboux_core.group_admin",
     )
-    # as superuser: keys are the administrator's, whether there are any is a manager's too
+    # as superuser: a manager, who sees no keys, may see how many there are
     active_key_count = fields.Integer(
         "Active Keys", compute="_compute_active_key_count", compute_sudo=True
     )
