@@ -10,6 +10,7 @@
     "data": [
         "security/ir.model.access.csv",
         "security/emboux_rules.xml",
+        "data/mail_templates_notice.xml",
         "views/res_partner_views.xml",
     ],
 }
