@@ -29,6 +29,7 @@
         "views/suppression_views.xml",
         "views/webhook_event_views.xml",
         "views/domain_views.xml",
+        "views/mailbox_views.xml",
         "views/backend_views.xml",
         "views/outbound_views.xml",
         "views/held_message_views.xml",

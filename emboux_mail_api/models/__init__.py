@@ -15,6 +15,7 @@ from . import (
     api_failure,
     idempotency,
     quota,
+    mailbox_rules,
     domain_provider,
     domain_claim,
     domain_ownership,

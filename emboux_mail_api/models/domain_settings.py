@@ -90,10 +90,15 @@ class DomainTransfer(models.Model):
     """How much a domain may move in a month."""
 
     _inherit = "emboux.domain"
-    _audited_fields = ("transfer_limit",)
+    _audited_fields = ("transfer_limit", "transfer_over_limit")
     _followed_fields = frozenset({"transfer_used"})
 
     transfer_limit = BigInteger("Monthly Transfer (bytes)", help="0 is without limit.")
+    transfer_over_limit = fields.Selection(
+        [("warn", "Warn"), ("defer", "Defer Mail")], "Over the Transfer", default="warn",
+        required=True,
+        help="Whether mail waits, in and out, until the next month.",
+    )
     transfer_used = BigInteger("Transfer This Month (bytes)", readonly=True, copy=False)
 
     _transfer_not_negative = models.Constraint(

@@ -16,7 +16,7 @@ BEGIN
             emboux_mail.domains, emboux_mail.mailboxes, emboux_mail.aliases, emboux_mail.inbound,
             emboux_mail.senders, emboux_mail.domain_senders,
             emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
-            emboux_mail.users TO emboux_mail;
+            emboux_mail.users, emboux_mail.sieve TO emboux_mail;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_relay') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_relay;

@@ -186,3 +186,45 @@ CREATE VIEW emboux_mail.dkim_keys AS
 SELECT k.id::text AS key_name, d.name AS domain, k.selector, k.private_key
   FROM emboux_dkim_key k JOIN emboux_mail.hosted d ON d.id = k.domain_id
  WHERE k.signs;
+
+-- A quoted string of Sieve (RFC 5228 2.4.2): nothing but these two letters means anything in it,
+-- because the script requires neither "variables" nor "encoded-character".
+CREATE OR REPLACE FUNCTION emboux_mail.sieve_string(value text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT '"' || replace(replace(value, '\', '\\'), '"', '\"') || '"'
+$$;
+
+-- Dovecot's sieve_before, for each mailbox that forwards or replies: the script, under an id that
+-- changes with it.  Days are those of the mail server's time zone.
+-- The reply goes to whoever wrote to the mailbox or to an alias of it, not to mailing lists;
+-- without a copy the mail ends here, else the user's own script and the delivery follow.
+CREATE VIEW emboux_mail.sieve AS
+SELECT username, 'rules'::text AS name, md5(script) AS id, script
+  FROM (
+    SELECT m.email AS username,
+           'require ["copy", "vacation", "date", "relational"];' || E'\n'
+        || CASE WHEN m.vacation_on THEN
+               'if allof (true'
+            || coalesce(', currentdate :value "ge" "date" "' || to_char(m.vacation_from, 'YYYY-MM-DD') || '"', '')
+            || coalesce(', currentdate :value "le" "date" "' || to_char(m.vacation_until, 'YYYY-MM-DD') || '"', '')
+            || ') {' || E'\n'
+            || '  vacation :days ' || m.vacation_days
+            || coalesce(' :subject ' || emboux_mail.sieve_string(nullif(m.vacation_subject, '')), '')
+            || ' :from ' || emboux_mail.sieve_string(m.email)
+            || ' :addresses [' || emboux_mail.sieve_string(m.email)
+            || coalesce((SELECT string_agg(', ' || emboux_mail.sieve_string(a.email), '' ORDER BY a.email)
+                           FROM (SELECT email FROM emboux_alias
+                                  WHERE active AND kind = 'forward' AND domain_id = m.domain_id
+                                    AND m.email = ANY (string_to_array(destinations, E'\n'))
+                                  ORDER BY email LIMIT 100) a), '')
+            || '] ' || emboux_mail.sieve_string(m.vacation_text) || ';' || E'\n}\n'
+           ELSE '' END
+        || coalesce((SELECT string_agg(
+                         'redirect ' || CASE WHEN m.forward_keep THEN ':copy ' ELSE '' END
+                         || emboux_mail.sieve_string(target) || ';' || E'\n', '')
+                       FROM regexp_split_to_table(nullif(m.forward_to, ''), E'\n') AS target), '')
+           AS script
+      FROM emboux_mailbox m
+      JOIN emboux_mail.hosted d ON d.id = m.domain_id AND d.owned
+     WHERE m.active AND (m.vacation_on OR m.forward_to <> '')
+  ) AS scripts;

@@ -79,6 +79,7 @@ def _typed(validator, description, example, **schema):
 
 
 Line = Annotated[str, AfterValidator(_plain), Field(max_length=200)]
+Text = Annotated[str, AfterValidator(_plain), Field(max_length=10_000)]
 DomainName = _typed(_domain, "A domain name; Unicode is turned into its A-label.", "example.com")
 Address = _typed(_address, "An address of a mailbox.", "ann@example.com")
 Destination = _typed(_destination, "Any mail address.", "ann@example.com")

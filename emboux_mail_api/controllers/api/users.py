@@ -5,6 +5,7 @@ from odoo.http import request
 from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE
 
+from ...models.mailbox_rules import FORWARD, VACATION
 from .domains import find_domain, search_domain
 from .errors import NOT_FOUND, invalid, not_found
 from .operation import operation
@@ -17,8 +18,10 @@ TAG = "Mailboxes"
 #: What is shown of a mailbox, fetched along with the search for it.
 FIELDS = (
     "email", "name", "quota_mb", "usage_bytes", "message_total", "state", "send_as",
-    "has_password", "create_date", "domain_id",
+    "has_password", "create_date", "domain_id", *FORWARD, *VACATION,
 )
+#: A date that is null is none; any other field that is null is left as it is.
+MAY_BE_NULL = frozenset({"vacation_from", "vacation_until"})
 LIMITED = {409: "The address is taken, or a limit is reached; the sentence says which."}
 
 
@@ -45,6 +48,14 @@ def show_users(mailboxes):
             send_as_domain=mailbox.send_as == "domain",
             catch_all=mailbox.catch_all,
             has_password=mailbox.has_password,
+            forward_to=list(mailbox._forward_list()),
+            forward_keep=mailbox.forward_keep,
+            vacation_on=mailbox.vacation_on,
+            vacation_subject=mailbox.vacation_subject or "",
+            vacation_text=mailbox.vacation_text or "",
+            vacation_from=mailbox.vacation_from or None,
+            vacation_until=mailbox.vacation_until or None,
+            vacation_days=mailbox.vacation_days,
             created_at=mailbox.create_date,
         )
         for mailbox in mailboxes
@@ -56,7 +67,7 @@ def _values(body):
     given = body.model_dump(exclude_unset=True, exclude={"email"})
     values = {}
     for name, value in given.items():
-        if value is None:
+        if value is None and name not in MAY_BE_NULL:
             continue
         if name == "display_name":
             values["name"] = value
@@ -66,8 +77,10 @@ def _values(body):
             values["state"] = "suspended" if value else "active"
         elif name == "send_as_domain":
             values["send_as"] = "domain" if value else "self"
-        elif name == "catch_all":
-            values["catch_all"] = value
+        elif name == "forward_to":
+            values["forward_to"] = "\n".join(value)
+        elif name == "catch_all" or name in FORWARD or name in VACATION:
+            values[name] = value
     if getattr(body, "_hashed", None) is not None:
         values["password"] = body._hashed
     return values

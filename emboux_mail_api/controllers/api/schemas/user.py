@@ -1,8 +1,20 @@
+from datetime import date
 from typing import Annotated, ClassVar
 
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
-from ..types import Address, Bytes, Count, DomainName, Line, ListQuery, Schema, Utc
+from ..types import (
+    Address,
+    Bytes,
+    Count,
+    Destination,
+    DomainName,
+    Line,
+    ListQuery,
+    Schema,
+    Text,
+    Utc,
+)
 
 LARGEST_QUOTA = 100 * 1024**4  # bytes
 Password = Annotated[
@@ -36,7 +48,34 @@ class Passwords(Schema):
         return self
 
 
-class UserCreate(Passwords):
+class Rules(Schema):
+    """Forwarding, and the reply while somebody is away."""
+
+    forward_to: Annotated[
+        list[Destination] | None,
+        Field(max_length=10, description="Where mail goes on to; an empty list ends that."),
+    ] = None
+    forward_keep: Annotated[
+        bool | None, Field(description="Forwarded mail also stays in the mailbox.")
+    ] = None
+    vacation_on: Annotated[
+        bool | None, Field(description="Who writes gets the reply; lists and robots do not.")
+    ] = None
+    vacation_subject: Annotated[Line | None, Field(description="Empty: theirs, marked.")] = None
+    vacation_text: Annotated[Text | None, Field(examples=["Back on Monday."])] = None
+    vacation_from: Annotated[
+        date | None, Field(description="The first day; null: at once.")
+    ] = None
+    vacation_until: Annotated[
+        date | None, Field(description="The last day; null: until it is switched off.")
+    ] = None
+    vacation_days: Annotated[
+        int | None,
+        Field(ge=1, le=60, description="One reply in so many days to the same person."),
+    ] = None
+
+
+class UserCreate(Passwords, Rules):
     email: Address
     display_name: Line = ""
     quota: Annotated[Quota | None, Field(description="Bytes; null is the default.")] = None
@@ -49,7 +88,7 @@ class UserCreate(Passwords):
     ] = False
 
 
-class UserUpdate(Passwords):
+class UserUpdate(Passwords, Rules):
     """Fields that are left out stay as they are."""
 
     display_name: Line | None = None
@@ -70,6 +109,14 @@ class User(Schema):
     send_as_domain: bool
     catch_all: bool
     has_password: bool
+    forward_to: list[str]
+    forward_keep: bool
+    vacation_on: bool
+    vacation_subject: str
+    vacation_text: str
+    vacation_from: date | None
+    vacation_until: date | None
+    vacation_days: Count
     created_at: Utc
 
     volatile: ClassVar[frozenset[str]] = frozenset({"size", "messages"})

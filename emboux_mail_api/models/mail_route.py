@@ -1,0 +1,106 @@
+"""Where mail goes from an address: by aliases, catch-alls, and what mailboxes forward.
+
+No model: a question that mailboxes and aliases both ask before they are saved.
+"""
+
+from odoo.fields import Domain
+
+DEEPEST = 10  # steps; whoever is further away than that is stopped by Dovecot's own loop brake
+
+
+class LoopError(Exception):
+    """Mail would come back; ``by``: the first destination on the way."""
+
+    def __init__(self, by):
+        super().__init__(by)
+        self.by = by
+
+
+class MissingError(Exception):
+    """An address of a hosted domain is nobody's."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.address = address
+
+
+class MailRoutes:
+    """Follows addresses within what the owner of a domain has, two queries for each step.
+
+    Of others' addresses nobody learns whether they are there, or where they lead.
+    """
+
+    def __init__(self, env, domain):
+        # as superuser: a way may pass through a company that the user does not see
+        self._addresses = env["emboux.address"].sudo()
+        self._aliases = env["emboux.alias"].sudo()
+        self._domains = env["emboux.domain"].sudo()
+        self._domain = domain.sudo()
+
+    def assert_no_way_back(self, origin, targets, must_exist=True):
+        """Follow each of the targets; ``origin`` is an address, or ``@domain``.
+
+        :raises LoopError: the mail would come back to ``origin``.
+        :raises MissingError: with ``must_exist``, a target is an address of an own domain that
+            nobody has.
+        """
+        origin = without_tag(origin)
+        for target in targets:
+            seen, level = set(), {without_tag(target)}
+            for depth in range(DEEPEST):
+                if origin in level:
+                    raise LoopError(target)
+                level -= seen
+                if not level:
+                    break
+                seen |= level
+                level, missing = self._step(level)
+                if missing and must_exist and depth == 0:
+                    raise MissingError(target)
+
+    def _step(self, level):
+        """(where the mail of these addresses goes next, those that nobody has)"""
+        owner = self._domain.partner_id.id
+        held = self._addresses.search_fetch(
+            Domain("email", "in", sorted(level))
+            & Domain("backend_id", "=", self._domain.backend_id.id)
+            & (Domain("mailbox_id.domain_id.partner_id", "=", owner)
+               | Domain("alias_id.domain_id.partner_id", "=", owner))
+            # an archived one takes no mail
+            & (Domain("mailbox_id.active", "=", True) | Domain("alias_id.active", "=", True)),
+            ["email", "mailbox_id", "alias_id"],
+        )
+        onward = {goal for alias in held.alias_id for goal in alias._destination_list()}
+        onward |= {goal for box in held.mailbox_id for goal in box._forward_list()}
+        caught, missing = self._catch_alls(level - set(held.mapped("email")))
+        return {without_tag(goal) for goal in onward} | caught, missing
+
+    def _catch_alls(self, unknown):
+        """(the catch-alls that take the mail of these, those that none takes)"""
+        unknown = {address for address in unknown if not address.startswith("@")}
+        if not unknown:
+            return set(), set()
+        names = sorted({address.rpartition("@")[2] for address in unknown})
+        hosted = self._domains.search_fetch(
+            Domain("name", "in", names)
+            & Domain("partner_id", "=", self._domain.partner_id.id)
+            & Domain("backend_id", "=", self._domain.backend_id.id)
+            # what somebody merely claims is still outside
+            & (Domain("owned_since", "!=", False) | Domain("id", "=", self._domain.id)),
+            ["name"],
+        )
+        names = set(hosted.mapped("name"))
+        catching = set(
+            self._aliases.search_fetch(
+                [("kind", "=", "catch_all"), ("domain_id", "in", hosted.ids)], ["email"]
+            ).mapped("email")
+        )
+        ours = {address for address in unknown if address.rpartition("@")[2] in names}
+        caught = {f"@{address.rpartition('@')[2]}" for address in ours} & catching
+        return caught, {a for a in ours if f"@{a.rpartition('@')[2]}" not in catching}
+
+
+def without_tag(address):
+    """A tag after + reaches the same mailbox."""
+    local, _at, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"

@@ -1,0 +1,178 @@
+from datetime import date
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from odoo.addons.emboux_core import addresses
+from odoo.addons.emboux_core.models.errors import plain_errors
+
+from .mail_route import LoopError, MailRoutes, MissingError
+
+MOST_FORWARDS = 10  # sieve_max_redirects in Dovecot's configuration
+LONGEST_SUBJECT = 200
+LONGEST_TEXT = 10_000
+MOST_DAYS = 60
+FORWARD = ("forward_to", "forward_keep")
+VACATION = (
+    "vacation_on", "vacation_subject", "vacation_text", "vacation_from", "vacation_until",
+    "vacation_days",
+)
+
+
+class MailboxRules(models.Model):
+    """Forwarding and the reply while somebody is away.
+
+    The view ``emboux_mail.sieve`` renders them into the script that Dovecot runs at delivery, so
+    that they hold from the commit on.  A script that the mailbox' user has put there himself, by
+    ManageSieve, runs after them.
+    """
+
+    _inherit = "emboux.mailbox"
+    _customer_fields = frozenset({*FORWARD, *VACATION})
+    _audited_fields = (*FORWARD, "vacation_on", "vacation_from", "vacation_until")
+
+    backend_kind = fields.Selection(related="domain_id.backend_id.kind", string="Kind of Server")
+    forward_to = fields.Text(
+        "Forward To", tracking=True, copy=False,
+        help="Where a copy of each message goes: one address on each line.",
+    )
+    forward_keep = fields.Boolean(
+        "Keep a Copy", default=True, tracking=True,
+        help="Forwarded mail also stays in this mailbox.",
+    )
+    vacation_on = fields.Boolean(
+        "Out of Office", tracking=True, copy=False,
+        help="Whoever writes to this mailbox gets a reply; mailing lists and automatic mail do "
+        "not.",
+    )
+    vacation_subject = fields.Char("Subject of the Reply", help="Empty: “Auto: …” with theirs.")
+    vacation_text = fields.Text("Reply")
+    vacation_from = fields.Date("From", help="The first day; empty: at once.")
+    vacation_until = fields.Date("Until", help="The last day; empty: until it is switched off.")
+    vacation_days = fields.Integer(
+        "Reply Again After (days)", default=7,
+        help="A person who writes several times gets one reply in so many days.",
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        vals_list = [self._normalise_rules(dict(vals)) for vals in vals_list]
+        return super().create(vals_list)
+
+    def write(self, vals):
+        return super().write(self._normalise_rules(dict(vals)))
+
+    def _normalise_rules(self, vals):
+        if vals.get("forward_to"):
+            with plain_errors():
+                vals["forward_to"] = "\n".join(addresses.parse_destinations(vals["forward_to"]))
+        if vals.get("vacation_text"):
+            vals["vacation_text"] = "\n".join(vals["vacation_text"].splitlines()).strip()
+        return vals
+
+    def _forward_list(self):
+        self.ensure_one()
+        return tuple(self.forward_to.split("\n")) if self.forward_to else ()
+
+    @api.constrains("forward_to", "vacation_on", "domain_id")
+    def _check_rules_are_local(self):
+        for mailbox in self:
+            used = mailbox.forward_to or mailbox.vacation_on
+            # as superuser: what kind of backend it is may be asked for anybody's mailbox
+            if used and mailbox.sudo().backend_id.kind != "local":
+                raise UserError(
+                    self.env._(
+                        "%s is on a server that this Odoo does not run: set forwarding and "
+                        "out-of-office replies there.",
+                        mailbox.display_name,
+                    )
+                )
+
+    @api.constrains("forward_to", "active")
+    def _check_forwards(self):
+        for mailbox in self.filtered("forward_to"):
+            targets = mailbox._forward_list()
+            if len(targets) > MOST_FORWARDS:
+                raise ValidationError(
+                    self.env._(
+                        "%(mailbox)s forwards to %(count)s addresses; %(limit)s are possible. "
+                        "Make an alias for more.",
+                        mailbox=mailbox.display_name,
+                        count=len(targets),
+                        limit=MOST_FORWARDS,
+                    )
+                )
+            mailbox._assert_forwards_arrive(targets)
+
+    def _assert_forwards_arrive(self, targets):
+        try:
+            MailRoutes(self.env, self.domain_id).assert_no_way_back(self.email, targets)
+        except LoopError as error:
+            raise ValidationError(
+                self.env._(
+                    "%(mailbox)s cannot forward to %(address)s: that mail would come back to it.",
+                    mailbox=self.display_name,
+                    address=addresses.display_address(error.by),
+                )
+            ) from error
+        except MissingError as error:
+            raise ValidationError(
+                self.env._(
+                    "%(mailbox)s cannot forward to %(address)s, which does not exist. Make that "
+                    "mailbox first, or correct the address.",
+                    mailbox=self.display_name,
+                    address=addresses.display_address(error.address),
+                )
+            ) from error
+
+    @api.constrains(*VACATION)
+    def _check_vacation(self):
+        for mailbox in self:
+            if fault := mailbox._vacation_fault():
+                raise ValidationError(f"{mailbox.display_name}: {fault}")
+
+    def _vacation_fault(self):
+        """What is wrong with the reply, as a sentence; empty when nothing is."""
+        subject, text = self.vacation_subject or "", self.vacation_text or ""
+        if self.vacation_on and not text:
+            return self.env._("Write the reply, or switch “Out of Office” off.")
+        if len(text) > LONGEST_TEXT or len(subject) > LONGEST_SUBJECT:
+            return self.env._(
+                "The reply can have %(text)s letters, its subject %(subject)s.",
+                text=LONGEST_TEXT,
+                subject=LONGEST_SUBJECT,
+            )
+        if not subject.isprintable():
+            return self.env._("The subject of the reply has to be one line of text.")
+        if self.vacation_from and self.vacation_until and self.vacation_until < self.vacation_from:
+            return self.env._("The last day of the reply is before the first one.")
+        for day in filter(None, (self.vacation_from, self.vacation_until)):
+            if not date(2000, 1, 1) <= day <= date(2999, 12, 31):
+                return self.env._("The days of the reply have to be between 2000 and 2999.")
+        if not 1 <= self.vacation_days <= MOST_DAYS:
+            return self.env._("A reply can be repeated after 1 to %s days.", MOST_DAYS)
+        return ""
+
+
+class AliasRules(models.Model):
+    """An alias may lead to a mailbox that forwards to it."""
+
+    _inherit = "emboux.alias"
+
+    @api.constrains("destinations", "active", "email")
+    def _check_forward_loops(self):
+        for alias in self.filtered("active"):
+            targets = alias._destination_list()
+            try:
+                MailRoutes(self.env, alias.domain_id).assert_no_way_back(
+                    alias.email, targets, must_exist=False
+                )
+            except LoopError as error:
+                raise ValidationError(
+                    self.env._(
+                        "%(alias)s cannot deliver to %(address)s: that mailbox forwards its mail, "
+                        "which would come back to %(alias)s.",
+                        alias=alias.display_name,
+                        address=addresses.display_address(error.by),
+                    )
+                ) from error
