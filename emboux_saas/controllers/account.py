@@ -1,5 +1,8 @@
-from odoo import http
+from dateutil.relativedelta import relativedelta
+
+from odoo import fields, http
 from odoo.http import request
+from odoo.tools import format_date, formatLang
 
 from .form import Form
 from .page import HOME, done, own_customer, page
@@ -43,5 +46,24 @@ class AccountPortal(http.Controller):
         customer = own_customer()
         return page(
             "portal_usage", request.env._("Usage and Invoices"), bars=customer._quota_bars(),
-            months=customer._usage_by_month(),
+            months=self._months(),
         )
+
+    def _months(self):
+        """The last year's usage, all domains together; record rules leave the customer's own."""
+        since = fields.Date.today().replace(day=1) - relativedelta(months=11)
+        rows = request.env["emboux.usage.month"]._read_group(
+            [("month", ">=", since)], ["month:month"],
+            ["mailboxes:sum", "gigabytes:sum", "messages:sum", "transfer_gb:sum"],
+            order="month:month desc",
+        )
+        return [
+            {
+                "name": format_date(request.env, month, date_format="LLLL y"),
+                "mailboxes": formatLang(request.env, mailboxes, digits=1),
+                "gigabytes": formatLang(request.env, gigabytes, digits=2),
+                "messages": formatLang(request.env, messages, digits=0),
+                "transfer": formatLang(request.env, transfer, digits=2),
+            }
+            for month, mailboxes, gigabytes, messages, transfer in rows
+        ]

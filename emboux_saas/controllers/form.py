@@ -1,6 +1,7 @@
 """Forms of the portal: what was typed, and what is wrong with it."""
 
 from contextlib import contextmanager
+from datetime import date
 
 import psycopg2
 
@@ -44,6 +45,14 @@ class Form:
             return int(text)
         self.refuse(name, request.env._("Please enter a whole number."))
         return 0
+
+    def day(self, name):
+        """A date, or False where none was given."""
+        try:
+            return date.fromisoformat(self[name]) if self[name] else False
+        except ValueError:
+            self.refuse(name, request.env._("Please enter a date such as 2030-12-31."))
+            return False
 
     def password(self, name, address):
         """The password, which is not stripped, and never shown again."""

@@ -4,8 +4,16 @@ from odoo.http import request
 from .form import WHOLE, Form
 from .page import HOME, done, own_customer, page
 
-AREAS = ("all", "domains", "mailboxes")
-LIFETIMES = ("30", "90", "365", "0")
+
+def _areas():
+    _ = request.env._
+    return [("all", _("Everything")), ("domains", _("Domains")),
+            ("mailboxes", _("Mailboxes and aliases"))]
+
+
+def _lifetimes():
+    _ = request.env._
+    return [("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year")), ("0", _("No expiry"))]
 
 
 class KeyPortal(http.Controller):
@@ -30,8 +38,8 @@ class KeyPortal(http.Controller):
         )
         if form.sent:
             form.required("name")
-            for field, allowed in (("area", AREAS), ("lifetime", LIFETIMES)):
-                if form[field] not in allowed:
+            for field, options in (("area", _areas()), ("lifetime", _lifetimes())):
+                if form[field] not in dict(options):
                     form.refuse(field, request.env._("Please choose one of these."))
         if form.is_good:
             with form.at("networks"):
@@ -43,7 +51,8 @@ class KeyPortal(http.Controller):
         if form.is_good:
             return page("portal_key_secret", request.env._("Copy the Secret Now"), above, key=key,
                         secret=secret)
-        return page("portal_key_new", request.env._("New API Key"), above, form=form)
+        return page("portal_key_new", request.env._("New API Key"), above, form=form,
+                    areas=_areas(), lifetimes=_lifetimes())
 
     @http.route(
         f"{HOME}/keys/<int:number>/revoke", type="http", auth="user", website=True,

@@ -6,6 +6,7 @@ from odoo.addons.emboux_mail_api.models.customer import AbovePlan, QuotaReached
 
 from .form import WHOLE, Form
 from .page import HOME, done, find, many, of_domain, of_mailbox, page
+from .words import size_words
 
 #: Which limits of the plan are said at which field.
 LIMITS = {AbovePlan: "quota_mb", QuotaReached: WHOLE}
@@ -40,7 +41,7 @@ class MailboxPortal(http.Controller):
             wanted += ["|", ("email", "ilike", q), ("name", "ilike", q)]
         return page(
             "portal_mailboxes", request.env._("Mailboxes"), of_domain(domain), domain=domain,
-            tab="mailboxes", q=q,
+            tab="mailboxes", q=q, sizes=size_words,
             **many("emboux.mailbox", wanted, f"{HOME}/domains/{domain.id}/mailboxes", at,
                    **({"q": q} if q else {})),
         )
@@ -100,7 +101,7 @@ class MailboxPortal(http.Controller):
             return done(f"{HOME}/mailboxes/{mailbox.id}", request.env._("Saved."))
         return page(
             "portal_mailbox", mailbox.display_name, of_mailbox(mailbox)[:-1], mailbox=mailbox,
-            form=form,
+            form=form, sizes=size_words,
         )
 
     @http.route(

@@ -2,6 +2,8 @@
 
 from odoo.http import request
 
+from ..models.portal_customer import say_mb
+
 
 def domain_words(domain):
     """(colour, label, sentence) of a domain's state."""
@@ -108,3 +110,14 @@ def sending_words(domain):
             "A larger plan allows more."
         )
     return "success", _("All is well."), ""
+
+
+def size_words(mailbox):
+    """How full a mailbox is."""
+    used = say_mb(request.env, mailbox.usage_mb)
+    if not mailbox.quota_mb:
+        return used
+    return request.env._(
+        "%(used)s of %(limit)s (%(percent)s %%)", used=used,
+        limit=say_mb(request.env, mailbox.quota_mb), percent=round(mailbox.usage_percent),
+    )

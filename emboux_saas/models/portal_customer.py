@@ -1,8 +1,10 @@
 from datetime import timedelta
+from functools import partial
 
 from markupsafe import Markup, escape
 
 from odoo import api, fields, models
+from odoo.tools import formatLang
 
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE
 
@@ -35,18 +37,13 @@ class Customer(models.Model):
             [("domain_id.partner_id", "=", self.partner_id.id)], [],
             ["__count", "quota_mb:sum", "usage_bytes:sum"],
         )
-        storage = self._storage_limit()
+        storage, size = self.storage_limit_mb, partial(say_mb, self.env)
         return [
             self._bar(self.env._("Domains"), self.domains_used, self.domain_limit, str),
             self._bar(self.env._("Mailboxes"), boxes, 0, str),
-            self._bar(self.env._("Storage given to mailboxes"), allotted or 0, storage, say_mb),
-            self._bar(
-                self.env._("Storage used"), (used or 0) / MEGABYTE, storage, say_mb
-            ),
+            self._bar(self.env._("Storage given to mailboxes"), allotted or 0, storage, size),
+            self._bar(self.env._("Storage used"), (used or 0) / MEGABYTE, storage, size),
         ]
-
-    def _storage_limit(self):
-        return self.plan_id.storage_limit_mb
 
     def _bar(self, label, used, limit, say):
         percent = min(100, round(100 * used / limit)) if limit else None
@@ -101,8 +98,8 @@ class Customer(models.Model):
         return seller or admins[:_MOST_TOLD]
 
 
-def say_mb(megabytes):
-    """A size that people read: 512 MB, 1.5 GB."""
+def say_mb(env, megabytes):
+    """A size that people read, in their language: 512 MB, 1.5 GB."""
     if megabytes < 1024:
         return f"{megabytes:.0f} MB"
-    return f"{megabytes / 1024:.1f} GB"
+    return f"{formatLang(env, megabytes / 1024, digits=1)} GB"

@@ -34,10 +34,7 @@ class SignUp(models.Model):
             {"name": values["person"], "email": values["login"], "lang": self.env.lang or False}
         )
         self.create(
-            {
-                "partner_id": partner.id, "plan_id": plan.id, "signed_up_from": address,
-                **self._begin_with(plan),
-            }
+            {"partner_id": partner.id, "plan_id": plan.id, "signed_up_from": address}
         )
         try:
             user = self.env["res.users"]._create_user_from_template(
@@ -61,13 +58,6 @@ class SignUp(models.Model):
             }
         )
         return domain, mailbox
-
-    def _begin_with(self, plan):
-        """A trial where the plan has one; without it he pays from the first day."""
-        if not plan.trial_days:
-            return {"state": "active"}
-        end = fields.Date.context_today(self) + timedelta(days=plan.trial_days)
-        return {"state": "trial", "trial_end": end}
 
     @api.model
     @api.private
