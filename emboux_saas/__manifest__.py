@@ -6,11 +6,15 @@
     "author": "Emboux",
     "website": "https://emboux.example",
     "license": "LGPL-3",
-    "depends": ["emboux_mail_api", "account", "portal", "auth_signup"],
+    "depends": ["emboux_mail_api", "account_payment", "portal", "auth_signup"],
     "data": [
         "security/ir.model.access.csv",
         "security/emboux_rules.xml",
         "data/mail_templates_notice.xml",
+        "data/billing_cron.xml",
+        "views/usage_views.xml",
+        "views/billing_views.xml",
+        "views/account_move_views.xml",
         "views/res_partner_views.xml",
     ],
 }

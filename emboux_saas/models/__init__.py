@@ -5,6 +5,13 @@ from . import (
     customer_state,
     customer_notice,
     domain_plan,
+    usage,
+    usage_count,
+    plan_period,
+    customer_bill,
+    account_move,
+    usage_month,
+    payment_failed,
     res_partner,
     res_users,
 )
