@@ -1,1 +1,7 @@
-from . import test_partner
+from . import (
+    test_partner,
+    test_portal_forms,
+    test_portal_isolation,
+    test_portal_pages,
+    test_portal_signup,
+)
