@@ -34,7 +34,10 @@
         "views/outbound_views.xml",
         "views/held_message_views.xml",
         "views/reputation_settings_views.xml",
+        "views/retention_views.xml",
+        "views/transfer_views.xml",
         "data/queue_cron.xml",
+        "data/transfer_cron.xml",
     ],
     "assets": {
         "web.assets_backend": [

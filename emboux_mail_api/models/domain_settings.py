@@ -99,7 +99,11 @@ class DomainTransfer(models.Model):
         required=True,
         help="Whether mail waits, in and out, until the next month.",
     )
-    transfer_used = BigInteger("Transfer This Month (bytes)", readonly=True, copy=False)
+    transfer_used = BigInteger(
+        "Transfer This Month (bytes)", compute="_compute_transfer_used",
+        help="Messages that came into its mailboxes and that its mailboxes sent, and what mail "
+        "programs uploaded and read. Months are those of UTC.",
+    )
 
     _transfer_not_negative = models.Constraint(
         "CHECK (transfer_limit >= 0)", "A transfer limit is 0 (without limit) or more."

@@ -9,6 +9,8 @@ class Published(models.AbstractModel):
     _description = "Published to Postfix, Dovecot and the Signer"
 
     def init(self):
-        for script in ("usage", "views", "policy", "queue", "grants"):
+        for script in (
+            "usage", "transfer", "views", "retention", "policy", "queue", "grants",
+        ):
             with file_open(f"emboux_mail_api/sql/{script}.sql") as source:
                 self.env.cr.execute(source.read())

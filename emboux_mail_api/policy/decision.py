@@ -5,6 +5,7 @@ The rules in their order; the first that applies decides:
 1. a recipient is suppressed                                    550 5.1.6
 2. the mailbox or domain is suspended, or sending blocked       550 5.7.1
 3. the domain is not verified                                   550 5.7.1
+   it has used up its transfer of the month, if the plan waits  450 4.7.1
    (the rules below may only be watched, or be off: ``Settings.enforcement``)
    a message to too many recipients                             452 4.5.3
    the same sender and recipient too often in an hour           450 4.7.1
@@ -35,8 +36,9 @@ class Settings:
     """What a login goes by, as the view ``emboux_mail.sending`` says.
 
     Limits of 0 are none.  ``suspended``, ``blocked`` and ``unverified`` name the domain that is
-    so (its own, or its parent), or are None.  ``usual`` is the mean of the last seven days on
-    which the domain sent, None without any; it is that of the day ``as_of`` (UTC).
+    so (its own, or its parent), or are None; ``over_transfer`` likewise, but its own alone.
+    ``usual`` is the mean of the last seven days on which the domain sent, None without any; it is
+    that of the day ``as_of`` (UTC).
     """
 
     login: str
@@ -67,6 +69,7 @@ class Settings:
     mailbox_monthly: int = 0
     usual: float | None = None
     as_of: date | None = None
+    over_transfer: str | None = None
 
     @property
     def counts_mailbox(self):
@@ -164,7 +167,8 @@ def decide(settings, counters, request, now):
 
 
 def standing_refusal(settings):
-    """Rules 2 and 3: nothing may leave, whatever was sent; a ``Decision``, or None."""
+    """Rules 2 and 3, and the transfer: nothing may leave, whatever was sent; a ``Decision``, or
+    None."""
     if settings.mailbox_suspended:
         return _refused("suspended", REJECT, sentences.mailbox_suspended(settings.login))
     if settings.suspended:
@@ -173,6 +177,9 @@ def standing_refusal(settings):
         return _refused("blocked", REJECT, sentences.blocked(settings.blocked, settings.reason))
     if settings.unverified:
         return _refused("unverified", REJECT, sentences.unverified(settings.unverified))
+    if settings.over_transfer:
+        return Decision("defer", "defer", DEFER, sentences.over_transfer(settings.over_transfer),
+                        "transfer")
     return None
 
 

@@ -45,7 +45,7 @@ def _lines(login, recipient, recipients):
         f"  domain {settings.domain}, enforcement {settings.enforcement}, counts {settings.unit},"
         f" over the limit: {settings.over_limit}",
         _line("suppressed", counters.suppressed and f"yes ({counters.suppressed[1]})"),
-        _line("suspended or blocked, not verified", standing and f"yes: {standing.reason}"),
+        _line("suspended, blocked, unverified, over", standing and f"yes: {standing.reason}"),
         _figures("recipients per message", settings.per_message, 0, recipients),
         _figures("this pair in this hour", settings.loop_limit,
                  counters.pair[1] if counters.pair else 0, 1),

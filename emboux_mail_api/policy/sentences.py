@@ -43,6 +43,11 @@ def unverified(domain):
                  "then send again")
 
 
+def over_transfer(domain):
+    return plain(f"The domain {domain} has used up its transfer of this month; its mail waits for "
+                 "the next month, or ask its administrator")
+
+
 def unknown(login):
     return plain(f"{login} is no mailbox that may send here")
 

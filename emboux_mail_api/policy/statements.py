@@ -99,7 +99,7 @@ _COLUMNS = """
        {suspended}, suspended, blocked, reason, unverified, enforcement, unit, over_limit,
        per_message, hourly_fraction, daily, monthly, warmup_profile, warmup_start, warmup_since,
        spike_multiplier, spike_floor, loop_limit, {daily}, {monthly},
-       emboux_mail.usual(id, today), today
+       emboux_mail.usual(id, today), today, over_transfer
 """
 _TODAY = "(SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date AS today) AS clock"
 

@@ -5,6 +5,8 @@
 --     CREATE ROLE emboux_relay LOGIN PASSWORD '...';   -- Postfix, for the relays of providers
 --     CREATE ROLE emboux_policy LOGIN PASSWORD '...';  -- the outgoing policy daemon
 --     CREATE ROLE emboux_queue LOGIN PASSWORD '...';   -- the agent of Postfix' queue
+--     CREATE ROLE emboux_retention LOGIN PASSWORD '...';  -- the daily purge of old mail
+--     CREATE ROLE emboux_transfer LOGIN PASSWORD '...';   -- the reader of the mail servers' logs
 -- Those that exist are granted their rights on each installation and update, and by the
 -- button Test on the backend.
 DO $$
@@ -17,6 +19,9 @@ BEGIN
             emboux_mail.senders, emboux_mail.domain_senders,
             emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
             emboux_mail.users, emboux_mail.sieve TO emboux_mail;
+        -- what a view calls, its reader calls
+        GRANT EXECUTE ON FUNCTION emboux_mail.over_transfer, emboux_mail.sieve_string
+            TO emboux_mail;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_relay') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_relay;
@@ -46,8 +51,20 @@ BEGIN
         GRANT SELECT ON emboux_mail.sending, emboux_mail.sending_domains TO emboux_queue;
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.sent, emboux_mail.pair TO emboux_queue;
         GRANT EXECUTE ON FUNCTION
-            emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record
+            emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record,
+            emboux_mail.over_transfer
             TO emboux_queue;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_retention') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_retention;
+        GRANT SELECT ON emboux_mail.retention_rules TO emboux_retention;
+        GRANT SELECT, INSERT, UPDATE ON emboux_mail.retention TO emboux_retention;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_transfer') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_transfer;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON
+            emboux_mail.log_position, emboux_mail.log_message TO emboux_transfer;
+        GRANT EXECUTE ON FUNCTION emboux_mail.add_transfer TO emboux_transfer;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_policy;
@@ -56,7 +73,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE ON emboux_mail.pair TO emboux_policy;
         GRANT EXECUTE ON FUNCTION
             emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record,
-            emboux_mail.flag
+            emboux_mail.flag, emboux_mail.over_transfer
             TO emboux_policy;
     END IF;
 END $$;

@@ -58,7 +58,9 @@ SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
        coalesce(s.outbound_mailbox_daily_limit, 0) AS mailbox_daily,
        coalesce(s.outbound_mailbox_monthly_limit, 0) AS mailbox_monthly,
        emboux_mail.parameter('emboux_mail_api.spike_floor', 50) AS spike_floor,
-       emboux_mail.parameter('emboux_mail_api.loop_limit', 60) AS loop_limit
+       emboux_mail.parameter('emboux_mail_api.loop_limit', 60) AS loop_limit,
+       CASE WHEN emboux_mail.over_transfer(d.id, d.transfer_limit, d.transfer_over_limit)
+            THEN d.name END AS over_transfer
   FROM emboux_domain d
   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
   LEFT JOIN emboux_domain p ON p.id = d.parent_id
@@ -206,7 +208,7 @@ CREATE OR REPLACE TRIGGER emboux_policy_changed
         outbound_recipients_per_message, outbound_hourly_fraction, outbound_daily_limit,
         outbound_monthly_limit, outbound_warmup_profile, outbound_warmup_start,
         outbound_warmup_since, outbound_spike_multiplier, outbound_mailbox_daily_limit,
-        outbound_mailbox_monthly_limit
+        outbound_mailbox_monthly_limit, transfer_limit, transfer_over_limit
     ON emboux_domain FOR EACH ROW EXECUTE FUNCTION emboux_mail.policy_changed();
 CREATE OR REPLACE TRIGGER emboux_policy_changed
     AFTER INSERT OR DELETE OR UPDATE OF

@@ -15,6 +15,7 @@ END $$;
 -- The domains of the local backend; the other views build on it, nobody else reads it.
 CREATE VIEW emboux_mail.hosted AS
 SELECT d.id, d.name, d.parent_id, d.is_wildcard, d.state, d.owned_since IS NOT NULL AS owned,
+       d.transfer_limit, d.transfer_over_limit,
        -- a subdomain sends by the verification of its parent
        d.state = 'verified' AND (p.id IS NULL OR p.state = 'verified') AS may_send
   FROM emboux_domain d
@@ -67,8 +68,13 @@ SELECT email, email FROM emboux_mail.held;
 -- Postfix check_recipient_access, by address and by domain: who takes no mail now.
 -- 450 and not 550: the sender's server keeps the mail and tries again, nothing is lost.
 CREATE VIEW emboux_mail.inbound AS
-SELECT name AS key, '450 4.2.1 This domain is suspended, try again later' AS action
-  FROM emboux_mail.hosted WHERE state = 'suspended' AND owned
+SELECT name AS key,
+       CASE WHEN state = 'suspended' THEN '450 4.2.1 This domain is suspended, try again later'
+            ELSE '450 4.2.2 This domain has used up its transfer of this month, try again later'
+       END AS action
+  FROM emboux_mail.hosted
+ WHERE owned AND (state = 'suspended'
+                  OR emboux_mail.over_transfer(id, transfer_limit, transfer_over_limit))
  UNION ALL
 SELECT email, '450 4.2.1 This mailbox is suspended, try again later'
   FROM emboux_mail.held WHERE state = 'suspended';

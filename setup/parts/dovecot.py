@@ -36,6 +36,7 @@ def prepare(state, db):
         ("sql.conf", "emboux_mail", "640", "root:dovecot"),
         ("sql-service.conf", "emboux_mail", "640", "root:dovecot"),
         ("dict-usage.conf", "emboux_usage", "640", "root:dovecot"),
+        ("dict-sieve.conf", "emboux_mail", "640", "root:dovecot"),
     ):
         own = {"DB_PASSWORD": state.secret(role)} if role else {}
         render(f"dovecot/{name}", folder / name, values | own, mode=mode, owner=owner)

@@ -19,6 +19,8 @@ ROLES = {
     "emboux_dkim": "LOGIN",  # the signer: read its keys
     "emboux_relay": "LOGIN",  # Postfix: read by which relay mail leaves, with what login
     "emboux_queue": "LOGIN",  # the agent of Postfix' queue: write what is held, charge it
+    "emboux_retention": "LOGIN",  # the daily purge: read what is kept how long, write what is done
+    "emboux_transfer": "LOGIN",  # the reader of the mail servers' logs: write what was moved
     "emboux_policy": "LOGIN",  # the outgoing policy: read limits, write what was sent
 }
 

@@ -9,10 +9,7 @@ FRESH = 3  # seconds; it tells Odoo that it lives every two
 
 
 def prepare(state):
-    """Its password, for root alone: sudo passes no environment on."""
-    path = state.path("postfix", "queue-password")
-    system.run(system.as_root(["install", "-m", "600", "/dev/null", str(path)]))
-    system.run(system.as_root(["tee", str(path)]), input=f"{state.secret('emboux_queue')}\n")
+    system.secret_file(state.path("postfix", "queue-password"), state.secret("emboux_queue"))
 
 
 def command(state, database, *options):

@@ -158,6 +158,12 @@ def own(folder, owner, mode="755"):
     run(as_root(["install", "-d", "-m", mode, "-o", user, "-g", group, str(folder)]))
 
 
+def secret_file(path, text):
+    """A file for root alone, for what cannot be told by the environment: sudo passes none on."""
+    run(as_root(["install", "-m", "600", "/dev/null", str(path)]))
+    run(as_root(["tee", str(path)]), input=f"{text}\n")
+
+
 def assert_no_blanks(path):
     """Postfix, OpenDKIM and Dovecot split their configuration at blanks."""
     if any(c.isspace() for c in str(path)):

@@ -11,15 +11,18 @@ from . import (
     policy,
     postgres,
     queue,
+    retention,
     signer,
     sink,
     system,
     tls,
+    transfer,
 )
 from .state import State
 from .supervisor import Supervisor
 
 MAIL_PARTS = (tls, dns, signer, mail, sink)
+AGENTS = (queue, retention, transfer)  # between the mail servers and Odoo's database
 
 
 class World:
@@ -62,7 +65,8 @@ class World:
         signer.prepare(self.state, where)
         policy.prepare(self.state)
         mail.prepare(self.state, where, self.state.port("policy"))
-        queue.prepare(self.state)
+        for part in AGENTS:
+            part.prepare(self.state)
         sink.prepare(self.state)
         for part in (dns, sink, signer):
             self._start(part)
@@ -70,8 +74,9 @@ class World:
         for service in policy.services(self.state, self.database):
             self.supervisor.start(service)
         self._start(mail)
-        for service in queue.services(self.state, self.database):
-            self.supervisor.start(service)
+        for part in AGENTS:
+            for service in part.services(self.state, self.database):
+                self.supervisor.start(service)
 
     def start_odoo(self):
         for service in odoo_server.services(self.state, self.database):

@@ -1,0 +1,60 @@
+"""``odoo emboux_retention``: removes mail that is older than its domain keeps it.
+
+    odoo emboux_retention -c odoo.conf -d DB --dry-run
+    odoo emboux_retention -c odoo.conf -d DB --every 1 --user vmail
+
+It runs on the mail server as the user who owns the mail, or as root who becomes that user
+(``--user``): ``doveadm`` looks and removes.  Without ``--every`` it ends when all is done.  Where
+odoo.conf is looked for, see ``emboux_policy``.  It loads no registry.
+"""
+
+import argparse
+import importlib
+import sys
+import types
+from pathlib import Path
+
+from odoo.cli import Command
+
+PASSWORD = "EMBOUX_RETENTION_PASSWORD"  # noqa: S105 - the variable's name
+
+
+class EmbouxRetention(Command):
+    """Remove mail that is older than its domain keeps it."""
+
+    name = "emboux_retention"
+
+    def run(self, cmdargs):
+        agents, doveadm, purge, store = _plain(
+            "agents", "retention.doveadm", "retention.purge", "retention.store")
+        parser = argparse.ArgumentParser(prog="odoo emboux_retention", description=self.__doc__)
+        agents.add_options(parser, "emboux_retention", PASSWORD)
+        parser.add_argument("--dovecot", default="/etc/dovecot/dovecot.conf", metavar="FILE",
+                            help="Dovecot's configuration (default %(default)s)")
+        parser.add_argument("--dry-run", action="store_true",
+                            help="only count what would be removed")
+        parser.add_argument("--domain", help="the mailboxes of this domain alone")
+        parser.add_argument("--all", action="store_true",
+                            help="also mailboxes that were done within the last 20 hours")
+        parser.add_argument("--every", type=float, default=0, metavar="HOURS",
+                            help="go on, and look so often who is due; a mailbox is due each day")
+        arguments = parser.parse_args(cmdargs)
+        if arguments.every and arguments.all:
+            parser.error("--all is for a single run")
+        database = agents.start(parser, arguments, PASSWORD)
+        sys.exit(purge.run(
+            purge.Purge(
+                doveadm.Dovecot(str(Path(arguments.dovecot).resolve())), store.Store(database)),
+            every=arguments.every * 3600,
+            everything=arguments.all,
+            dry_run=arguments.dry_run,
+            domain=arguments.domain,
+        ))
+
+
+def _plain(*parts):
+    """Modules of the add-on by themselves: its own __init__ would import all its models."""
+    package = types.ModuleType("emboux_mail_api_plain")
+    package.__path__ = [str(Path(__file__).resolve().parent.parent)]
+    sys.modules[package.__name__] = package
+    return [importlib.import_module(f"{package.__name__}.{part}") for part in parts]

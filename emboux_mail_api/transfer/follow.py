@@ -1,0 +1,91 @@
+"""One round after the other: read what is new in the logs, write what it adds up to.
+
+What is remembered between two rounds is only what PostgreSQL has too: after an error everything is
+read anew from there.
+"""
+
+import logging
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+
+import psycopg2
+
+from .book import Book
+from .lines import parse
+
+_logger = logging.getLogger(__name__)
+
+ROUND_SECONDS = 2.0
+SWEEP_SECONDS = 3600.0
+LONGEST_PAUSE = 60.0
+
+
+class Follower:
+    """``logs``: ``logs.Log``s; ``store``: a ``store.Store``."""
+
+    def __init__(self, logs, store):
+        self.logs, self.store = logs, store
+        self._positions, self._messages = {}, {}
+        self._swept = 0.0
+
+    def connect(self):
+        if self.store.open():
+            self._positions = {
+                log: self.store.position(str(log.path)) or self._begin(log) for log in self.logs}
+            self._messages = self.store.messages()
+
+    def _begin(self, log):
+        """Written down at once: what is logged before the next start is to be read then."""
+        position = log.start()
+        self.store.save(str(log.path), position, Book())
+        return position
+
+    def round(self):
+        """Returns whether there is more to read already."""
+        more = False
+        for log in self.logs:
+            piece = log.read(self._positions[log])
+            if piece is None:
+                continue
+            book, now = Book(self._messages), datetime.now(UTC)
+            for line in piece.lines:
+                if event := parse(line, now):
+                    book.enter(event)
+            self.store.save(str(log.path), piece.position, book)
+            self._positions[log], self._messages = piece.position, book.messages
+            more |= piece.more
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            if self.store.sweep():
+                self._messages = self.store.messages()
+        return more
+
+
+def run(follower, once=False):
+    """Rounds until SIGTERM or SIGINT; returns the exit code.  ``once``: until all is read."""
+    ended, pause, problem = threading.Event(), 1.0, None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    _logger.info("reading %s", ", ".join(str(log.path) for log in follower.logs))
+    while not ended.is_set():
+        try:
+            follower.connect()
+            more = follower.round()
+            if problem:
+                _logger.info("all is well again")
+            problem, pause = None, 1.0
+            wait = 0 if more else ROUND_SECONDS
+        except (psycopg2.Error, OSError) as error:
+            follower.store.close()
+            text = " ".join(str(error).split())
+            if text != problem:
+                _logger.error("%s", text)
+            problem, more = text, False
+            wait = pause = min(2 * pause, LONGEST_PAUSE)
+        if once and not more:
+            break
+        ended.wait(wait)
+    follower.store.close()
+    return int(bool(once and problem))
