@@ -8,9 +8,26 @@ import psycopg2
 from odoo.exceptions import AccessError, MissingError, UserError
 from odoo.http import request
 
-from odoo.addons.emboux_core import passwords
+from odoo.addons.emboux_core import addresses, passwords
 
 WHOLE = ""  # what is wrong with no field of its own
+
+
+def say(error):
+    """What was wrong, in the customer's language.
+
+    The parts that know nothing of Odoo speak English; in another language a sentence of ours
+    says the same less exactly.
+    """
+    _ = request.env._
+    if not (request.env.lang or "en").startswith("en"):
+        if isinstance(error, passwords.PasswordError):
+            return _("Please choose another password: 8 to 256 characters, of which some differ, "
+                     "and not the address itself.")
+        if isinstance(error, addresses.AddressError):
+            return _("This is not valid. A domain is like example.com, an address like "
+                     "info@example.com.")
+    return str(error)
 
 
 class Form:
@@ -64,7 +81,7 @@ class Form:
         try:
             passwords.check(password, address)
         except passwords.PasswordError as error:
-            self.refuse(name, str(error))
+            self.refuse(name, say(error))
         return password
 
     @contextmanager
@@ -80,7 +97,7 @@ class Form:
             raise
         except UserError as error:
             fields = [field for kind, field in (elsewhere or {}).items() if isinstance(error, kind)]
-            self.refuse((fields or [name])[0], str(error))
+            self.refuse((fields or [name])[0], say(error.__cause__ or error))
         except psycopg2.IntegrityError as error:
             self.refuse(name, request.env["emboux.bulk"]._why(error)[1])
 

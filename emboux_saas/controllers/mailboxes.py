@@ -24,7 +24,9 @@ def values_of(form):
 def what_changed(mailbox, values):
     """Without what is as it was: a limit that was lowered since refuses only a new value."""
     return {
-        name: value for name, value in values.items() if (value or False) != (mailbox[name] or False)
+        name: value
+        for name, value in values.items()
+        if (value or False) != (mailbox[name] or False)
     }
 
 

@@ -3,7 +3,7 @@ from odoo.http import request
 
 from odoo.addons.emboux_core import addresses
 
-from .form import Form
+from .form import Form, say
 from .page import HOME, find, of_domain, own_customer, page
 from .words import sending_words
 
@@ -63,7 +63,7 @@ class SendingPortal(http.Controller):
             try:
                 address = addresses.normalise_address(form["email"], plus=True)
             except addresses.AddressError as error:
-                form.refuse("email", str(error))
+                form.refuse("email", say(error))
             else:
                 found = request.env["emboux.suppression"]._find(address, customer.partner_id)
         return page("portal_recipients", request.env._("Recipients"), form=form, found=found)

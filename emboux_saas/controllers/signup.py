@@ -7,7 +7,7 @@ from odoo.addons.emboux_core import addresses
 from odoo.addons.web.controllers.utils import ensure_db
 
 from .domains import choice_of, name_of
-from .form import WHOLE, Form
+from .form import WHOLE, Form, say
 from .page import HOME, done, page
 
 _logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class SignupPortal(http.Controller):
             login = addresses.normalise_address(form["login"], plus=True)
         except addresses.AddressError as error:
             login = ""
-            form.refuse("login", str(error))
+            form.refuse("login", say(error))
         if login and request.env["emboux.customer"]._has_account(login):
             form.refuse("login", request.env._(
                 "There is an account with this address already. Log in instead."))

@@ -4,4 +4,5 @@ from . import (
     test_portal_isolation,
     test_portal_pages,
     test_portal_signup,
+    test_portal_terms,
 )
