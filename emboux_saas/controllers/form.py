@@ -21,10 +21,11 @@ def say(error):
     """
     _ = request.env._
     if not (request.env.lang or "en").startswith("en"):
-        if isinstance(error, passwords.PasswordError):
+        causes = (error, error.__cause__)  # models wrap them
+        if any(isinstance(cause, passwords.PasswordError) for cause in causes):
             return _("Please choose another password: 8 to 256 characters, of which some differ, "
                      "and not the address itself.")
-        if isinstance(error, addresses.AddressError):
+        if any(isinstance(cause, addresses.AddressError) for cause in causes):
             return _("This is not valid. A domain is like example.com, an address like "
                      "info@example.com.")
     return str(error)
@@ -97,7 +98,7 @@ class Form:
             raise
         except UserError as error:
             fields = [field for kind, field in (elsewhere or {}).items() if isinstance(error, kind)]
-            self.refuse((fields or [name])[0], say(error.__cause__ or error))
+            self.refuse((fields or [name])[0], say(error))
         except psycopg2.IntegrityError as error:
             self.refuse(name, request.env["emboux.bulk"]._why(error)[1])
 
