@@ -98,14 +98,14 @@ class CustomerNotice(models.Model):
     def _note_notice(self, kind, about, period, details):
         """The row of a notice that was not said yet, or none."""
         self.env.flush_all()
+        now = fields.Datetime.now()
         found = self.env.execute_query(
             SQL(
                 """INSERT INTO emboux_notice (customer_id, kind, about, period, details,
                                               create_uid, create_date, write_uid, write_date)
                    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
                    ON CONFLICT DO NOTHING RETURNING id""",
-                self.id, kind, about, period, Json(details), self.env.uid,
-                self.env.cr.now(), self.env.uid, self.env.cr.now(),
+                self.id, kind, about, period, Json(details), self.env.uid, now, self.env.uid, now,
             )
         )
         self.invalidate_recordset(["notice_ids"])

@@ -73,6 +73,24 @@ class CustomerState(models.Model):
         )
         return True
 
+    def action_change_plan(self):
+        """Open the dialog that says what does not fit into another plan."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Change the Plan of %s", self.display_name),
+            "res_model": "emboux.customer.plan",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_customer_id": self.id},
+        }
+
+    def action_portal_access(self):
+        """Let people of the customer into the portal."""
+        self.ensure_one()
+        wizard = self.env["portal.wizard"].with_context(default_partner_ids=self.partner_id.ids)
+        return wizard.action_open_wizard()
+
     def action_stop(self):
         """Open the dialog that suspends or ends, with a reason; which of them is in the context."""
         self.ensure_one()

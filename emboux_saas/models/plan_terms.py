@@ -1,4 +1,5 @@
 from odoo import fields, models
+from odoo.tools import formatLang
 
 from odoo.addons.emboux_mail_api.models.customer import LIMITS
 from odoo.addons.emboux_mail_api.models.domain_settings import FOLDERS
@@ -114,3 +115,13 @@ class PlanTerms(models.AbstractModel):
             **{name: self[name] for name in DOMAIN_TERMS},
             "transfer_limit": self.transfer_limit_gb * 10**9,
         }
+
+    def _show_term(self, name):
+        """A term as people read it."""
+        value, field = self[name], self._fields[name]
+        if field.type == "many2many":
+            return ", ".join(value.mapped("display_name")) or self.env._("all")
+        if field.type == "selection":
+            return dict(field._description_selection(self.env))[value]
+        return formatLang(self.env, value, currency_obj=self.currency_id) if (
+            field.type == "monetary") else str(value)
