@@ -1,3 +1,4 @@
+import re
 from datetime import date
 
 from odoo import api, fields, models
@@ -12,6 +13,7 @@ MOST_FORWARDS = 10  # sieve_max_redirects in Dovecot's configuration
 LONGEST_SUBJECT = 200
 LONGEST_TEXT = 10_000
 MOST_DAYS = 60
+_BROKEN = re.compile("[\x00-\x1f\x7f\u2028\u2029]")  # more than one line, or none at all
 FORWARD = ("forward_to", "forward_keep")
 VACATION = (
     "vacation_on", "vacation_subject", "vacation_text", "vacation_from", "vacation_until",
@@ -142,7 +144,7 @@ class MailboxRules(models.Model):
                 text=LONGEST_TEXT,
                 subject=LONGEST_SUBJECT,
             )
-        if not subject.isprintable():
+        if _BROKEN.search(subject):
             return self.env._("The subject of the reply has to be one line of text.")
         if self.vacation_from and self.vacation_until and self.vacation_until < self.vacation_from:
             return self.env._("The last day of the reply is before the first one.")

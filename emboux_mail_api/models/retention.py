@@ -79,7 +79,7 @@ class DomainRetentionRuns(models.Model):
 
     def _retention_warning(self, last, problems, problem):
         """What keeps old mail from being removed, as a sentence; empty when nothing does."""
-        if not any(self[rule] for rule in RULES) or not self.mailbox_ids:
+        if not any(self[rule] for rule in RULES) or not self.mailbox_count:
             return ""
         if problems:
             return self.env._(

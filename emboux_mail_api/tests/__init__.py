@@ -35,4 +35,8 @@ from . import (
     test_suppression,
     test_sending_page,
     test_guillotine,
+    test_mailbox_rules,
+    test_retention_unit,
+    test_transfer_unit,
+    test_storage_warning,
 )

@@ -7,7 +7,12 @@ from support.api_client import detail, done, faults, in_path, new_name, pages
 OUTSIDE = "ann@outside.tests.example"
 MEGABYTE = 1024 * 1024
 SHOWN = {"email", "domain", "display_name", "quota", "size", "messages", "suspended",
-         "send_as_domain", "catch_all", "has_password", "created_at"}
+         "send_as_domain", "catch_all", "has_password", "created_at", "forward_to", "forward_keep",
+         "vacation_on", "vacation_subject", "vacation_text", "vacation_from", "vacation_until",
+         "vacation_days"}
+#: Of a mailbox that keeps its mail and answers nobody.
+NO_RULES = {"forward_to": [], "forward_keep": True, "vacation_on": False, "vacation_subject": "",
+            "vacation_text": "", "vacation_from": None, "vacation_until": None, "vacation_days": 7}
 #: A password that was hashed by another server.
 ELSEWHERE = "correct horse battery"
 HASHES = {
@@ -48,7 +53,7 @@ def test_users_post_customer_can_log_in_at_once(customer, name, mail):
         "email": address, "domain": name, "display_name": "Änne Ö", "quota": 5 * MEGABYTE,
         "size": 0, "messages": 0, "suspended": False, "send_as_domain": True, "catch_all": False,
         "has_password": True, "created_at": "",
-    }
+    } | NO_RULES
     assert done(customer.get(f"/users/{address}"), 200) == made
     assert mail.can_login(address, password)
 
@@ -211,3 +216,43 @@ def test_users_get_customer_counts_mail(customer, box, mail, hosting, odoo):
     assert shown["messages"] == 1 and shown["size"] > 500
     use = done(customer.get(f"/users/{box}/quota"), 200)
     assert (use["used"], use["messages"]) == (shown["size"], 1)
+
+
+# -- forwarding and the reply while somebody is away -------------------------------------
+
+
+def test_users_put_customer_forwards_and_replies(customer, box):
+    wish = {"forward_to": ["friend@outside.tests.example"], "forward_keep": False,
+            "vacation_on": True, "vacation_subject": "Away", "vacation_text": "Back\non Monday.",
+            "vacation_from": "2026-01-01", "vacation_until": "2026-01-31", "vacation_days": 3}
+    changed = done(customer.put(f"/users/{box}", wish), 200)
+    assert {name: changed[name] for name in wish} == wish
+    # what is left out stays, what is null is no date
+    changed = done(customer.put(f"/users/{box}", {"vacation_until": None}), 200)
+    assert {name: changed[name] for name in wish} == wish | {"vacation_until": None}
+    changed = done(customer.put(f"/users/{box}", {"forward_to": [], "vacation_on": False}), 200)
+    assert (changed["forward_to"], changed["vacation_on"]) == ([], False)
+
+
+def test_users_post_customer_forwards_from_the_start(customer, name):
+    address = f"{new_name('u').removesuffix('.example')}@{name}"
+    made = done(customer.post("/users/", {
+        "email": address, "forward_to": ["friend@outside.tests.example"]}), 201)
+    assert (made["forward_to"], made["forward_keep"]) == (["friend@outside.tests.example"], True)
+
+
+@pytest.mark.parametrize(("wish", "words"), [
+    ({"forward_to": ["{box}"]}, "come back"),
+    ({"forward_to": ["nobody@{name}"]}, "does not exist"),
+    ({"vacation_on": True}, "Write the reply"),
+    ({"vacation_on": True, "vacation_text": "x", "vacation_from": "2026-02-01",
+      "vacation_until": "2026-01-01"}, "before the first"),
+    ({"vacation_subject": "two\nlines"}, "one line"),
+])
+def test_users_put_rule_that_cannot_be_is_refused(wish, words, customer, box, name):
+    if "forward_to" in wish:
+        wish = {"forward_to": [a.format(box=box, name=name) for a in wish["forward_to"]]}
+    answer = customer.put(f"/users/{box}", wish)
+    assert 400 <= answer.status_code < 500
+    assert words in answer.text
+    assert done(customer.get(f"/users/{box}"))["forward_to"] == []

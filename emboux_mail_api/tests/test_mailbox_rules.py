@@ -1,0 +1,182 @@
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import Form, new_test_user, tagged
+
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestMailboxRules(PlatformCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.domain.sudo().owned_since = "2026-01-01"
+        cls.ann = cls.make_mailbox("ann")
+        cls.bob = cls.make_mailbox("bob")
+
+    def script(self, mailbox):
+        found = self.rows(
+            "SELECT name, id, script FROM emboux_mail.sieve WHERE username = %s", mailbox.email)
+        if not found:
+            return None
+        [(name, number, script)] = found
+        self.assertEqual(name, "rules")
+        self.assertTrue(number)
+        return script
+
+    # -- forwarding ----------------------------------------------------------------------
+
+    def test_addresses_are_normalised(self):
+        self.ann.forward_to = " Friend@Outside.Example, info@bücher.example\n"
+        self.assertEqual(self.ann.forward_to, "friend@outside.example\ninfo@xn--bcher-kva.example")
+        with self.assertRaisesRegex((UserError, ValidationError), "nonsense"):
+            self.ann.forward_to = "nonsense"
+
+    def test_it_does_not_forward_to_itself(self):
+        for target in ("ann@unit.example", "ann+tag@unit.example", "ANN@Unit.example"):
+            with self.assertRaisesRegex(ValidationError, "come back"):
+                self.ann.forward_to = target
+
+    def test_it_does_not_come_back_by_an_alias_or_a_mailbox(self):
+        self.make_alias("team", "ann@unit.example")
+        with self.assertRaisesRegex(ValidationError, "team@unit.example.*come back"):
+            self.ann.forward_to = "team@unit.example"
+        self.bob.forward_to = "ann@unit.example"
+        with self.assertRaisesRegex(ValidationError, "bob@unit.example.*come back"):
+            self.ann.forward_to = "friend@outside.example\nbob@unit.example"
+        self.ann.forward_to = "friend@outside.example"
+
+    def test_a_catch_all_does_not_bring_it_back(self):
+        self.ann.catch_all = True
+        with self.assertRaisesRegex(ValidationError, "come back"):
+            self.ann.forward_to = "nobody@unit.example"
+
+    def test_an_alias_does_not_close_a_loop(self):
+        self.ann.forward_to = "friend@outside.example"
+        alias = self.make_alias("team", "bob@unit.example")
+        self.ann.forward_to = "team@unit.example"
+        with self.assertRaisesRegex(ValidationError, "come back to team@unit.example"):
+            alias.destinations = "ann@unit.example"
+
+    def test_an_address_that_nobody_has_is_refused(self):
+        with self.assertRaisesRegex(ValidationError, "nobody@unit.example, which does not exist"):
+            self.ann.forward_to = "nobody@unit.example"
+        self.bob.catch_all = True
+        self.ann.forward_to = "nobody@unit.example"
+
+    def test_of_others_domains_nothing_is_told(self):
+        owner = self.env["res.partner"].create({"name": "Other"})
+        theirs = self.make_domain("theirs.example", state="verified", partner_id=owner.id)
+        theirs.sudo().owned_since = "2026-01-01"
+        mine = self.make_domain(
+            "mine.example", state="verified",
+            partner_id=self.env["res.partner"].create({"name": "Mine"}).id,
+        )
+        box = self.make_mailbox("ann", mine)
+        box.forward_to = "nobody@theirs.example"
+        self.assertTrue(box.forward_to)
+
+    def test_ten_addresses_are_enough(self):
+        self.ann.forward_to = "\n".join(f"f{n}@outside.example" for n in range(10))
+        with self.assertRaisesRegex(ValidationError, "11 addresses; 10 are possible"):
+            self.ann.forward_to = "\n".join(f"f{n}@outside.example" for n in range(11))
+
+    # -- the script ----------------------------------------------------------------------
+
+    def test_without_rules_there_is_no_script(self):
+        self.assertIsNone(self.script(self.ann))
+        self.ann.write({"vacation_text": "Away", "vacation_on": False})
+        self.assertIsNone(self.script(self.ann))
+
+    def test_forwarding_with_and_without_a_copy(self):
+        self.ann.forward_to = "friend@outside.example"
+        self.assertIn('redirect :copy "friend@outside.example";', self.script(self.ann))
+        self.ann.forward_keep = False
+        self.assertIn('redirect "friend@outside.example";', self.script(self.ann))
+        self.ann.forward_to = False
+        self.assertIsNone(self.script(self.ann))
+
+    def test_the_reply_is_quoted(self):
+        text = 'She said "no" \\ ${hex:41}\n.\n/* # */ "; discard; #'
+        self.ann.write({"vacation_on": True, "vacation_text": text, "vacation_subject": 'A "b" \\'})
+        script = self.script(self.ann)
+        self.assertIn('"She said \\"no\\" \\\\ ${hex:41}\n.\n/* # */ \\"; discard; #";', script)
+        self.assertIn(':subject "A \\"b\\" \\\\"', script)
+        self.assertNotIn("variables", script)
+        self.assertNotIn("encoded-character", script)
+
+    def test_the_reply_knows_days_and_aliases(self):
+        self.make_alias("sales", "ann@unit.example")
+        self.make_alias("others", "bob@unit.example")
+        self.ann.write(
+            {"vacation_on": True, "vacation_text": "Away", "vacation_from": "2026-03-01",
+             "vacation_until": "2026-03-09", "vacation_days": 3}
+        )
+        script = self.script(self.ann)
+        self.assertIn('currentdate :value "ge" "date" "2026-03-01"', script)
+        self.assertIn('currentdate :value "le" "date" "2026-03-09"', script)
+        self.assertIn("vacation :days 3 ", script)
+        self.assertIn(':addresses ["ann@unit.example", "sales@unit.example"]', script)
+        self.assertNotIn(":subject", script)
+        self.assertNotIn("others@", script)
+        before = self.rows("SELECT id FROM emboux_mail.sieve WHERE username = %s", self.ann.email)
+        self.ann.vacation_text = "Away still"
+        after = self.rows("SELECT id FROM emboux_mail.sieve WHERE username = %s", self.ann.email)
+        self.assertNotEqual(before, after)
+
+    # -- what cannot be ------------------------------------------------------------------
+
+    def test_a_reply_that_cannot_be_is_refused(self):
+        for values, words in (
+            ({"vacation_on": True}, "Write the reply"),
+            ({"vacation_on": True, "vacation_text": "  \n "}, "Write the reply"),
+            ({"vacation_text": "x" * 10_001}, "10000 letters|10,000 letters"),
+            ({"vacation_subject": "two\nlines"}, "one line"),
+            ({"vacation_from": "2026-03-02", "vacation_until": "2026-03-01"}, "before the first"),
+            ({"vacation_from": "0001-01-01"}, "between 2000"),
+            ({"vacation_days": 0}, "1 to 60"),
+            ({"vacation_days": 61}, "1 to 60"),
+        ):
+            with self.assertRaisesRegex(ValidationError, words, msg=str(values)):
+                self.ann.write(values)
+
+    def test_only_where_this_odoo_delivers(self):
+        self.rows("UPDATE emboux_backend SET kind = 'mox' WHERE id = %s RETURNING 1",
+                  self.backend.id)
+        self.env.invalidate_all()
+        with self.assertRaisesRegex(UserError, "does not run"):
+            self.ann.forward_to = "friend@outside.example"
+        with self.assertRaisesRegex(UserError, "does not run"):
+            self.ann.write({"vacation_on": True, "vacation_text": "Away"})
+
+    # -- who may -------------------------------------------------------------------------
+
+    def test_a_customer_sets_his_own(self):
+        owner = self.env["res.partner"].create({"name": "Owner"})
+        domain = self.make_domain("owned.example", state="verified", partner_id=owner.id)
+        box = self.make_mailbox("ann", domain)
+        key, _secret = self.env["emboux.api.key"]._make({"name": "Shop", "partner_id": owner.id})
+        env = self.env(user=key.sudo().user_id, context={})
+        box.with_env(env).write(
+            {"forward_to": "friend@outside.example", "forward_keep": False, "vacation_on": True,
+             "vacation_text": "Away", "vacation_subject": "Away", "vacation_from": "2026-03-01",
+             "vacation_until": False, "vacation_days": 2}
+        )
+        self.assertEqual(box.forward_to, "friend@outside.example")
+        with self.assertRaises(AccessError):
+            self.ann.with_env(env).write({"forward_to": "spy@outside.example"})
+        with self.assertRaises(AccessError):
+            box.with_env(env).write({"storage_warned": 0})
+
+    def test_a_user_reads_alone(self):
+        user = new_test_user(self.env, "reader", "emboux_core.group_user")
+        self.ann.user_id = user
+        with self.assertRaises(AccessError):
+            self.ann.with_user(user).write({"vacation_on": True, "vacation_text": "x"})
+
+    def test_the_form(self):
+        with Form(self.ann) as form:
+            form.vacation_on = True
+            form.vacation_text = "Away"
+            form.forward_to = "friend@outside.example"
+        self.assertTrue(self.ann.vacation_on)
+        self.assertIn("vacation", self.script(self.ann))
