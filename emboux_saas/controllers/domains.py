@@ -1,8 +1,6 @@
 from odoo import http
 from odoo.http import request
 
-from odoo.addons.emboux_core.models.errors import plain_errors
-
 from .form import WHOLE, Form
 from .page import HOME, done, find, of_domain, own_customer, page
 
@@ -16,15 +14,15 @@ def name_of(form):
     form.required(field)
     if form.errors:
         return field, ""
-    domains = request.env["emboux.domain"]
     if field == "name":
         return field, form["name"]
-    parent = domains._offered_parents().filtered(lambda d: str(d.id) == form["parent_id"])
+    parents = request.env["emboux.domain"]._offered_parents()
+    parent = parents.filtered(lambda d: str(d.id) == form["parent_id"])
     if not parent:
         form.refuse("label", request.env._("Please choose what your name shall end in."))
         return field, ""
-    with form.at("label"), plain_errors():
-        return field, domains._name_under(parent, form["label"])
+    with form.at("label"):
+        return field, parent._free_name(form["label"])
     return field, ""
 
 
@@ -65,9 +63,9 @@ class DomainPortal(http.Controller):
     )
     def check_name(self, label="", parent_id="", **_arguments):
         """Whether a name under one of the operator's domains is free, for the form's script."""
-        domains = request.env["emboux.domain"]
-        parent = domains._offered_parents().filtered(lambda d: str(d.id) == parent_id)
-        free, sentence = domains._is_free(parent, label)
+        parents = request.env["emboux.domain"]._offered_parents()
+        parent = parents.filtered(lambda d: str(d.id) == parent_id)
+        free, sentence = parent._is_free(label)
         return request.make_json_response({"free": free, "sentence": sentence})
 
     @http.route(

@@ -3,8 +3,8 @@ from odoo.exceptions import UserError
 
 from .plan_terms import PRICE_TERMS
 
-#: States in which a customer pays: one who is suspended has his mail kept, and comes back.
-PAYING = ("active", "past_due", "suspended")
+#: States in which a customer pays: one who is suspended has nothing of it, and pays nothing.
+PAYING = ("active", "past_due")
 
 
 class PlanPeriod(models.Model):
@@ -24,7 +24,9 @@ class PlanPeriod(models.Model):
     )
     since = fields.Date(required=True, readonly=True, help="This whole day (UTC) is of this plan.")
     plan_id = fields.Many2one("emboux.plan", readonly=True, ondelete="restrict")
-    is_paid = fields.Boolean("To Be Paid", readonly=True, help="Not in a trial or after the end.")
+    is_paid = fields.Boolean(
+        "To Be Paid", readonly=True, help="Not in a trial, while suspended or after the end."
+    )
     company_id = fields.Many2one(related="customer_id.company_id")
     currency_id = fields.Many2one(related="plan_id.currency_id")
     price = fields.Monetary("Price a Month", readonly=True)

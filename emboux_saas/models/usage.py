@@ -39,11 +39,12 @@ class Usage(models.Model):
     messages = BigInteger(
         readonly=True, help="Recipients, or messages where the plan counts these."
     )
-    messages_kept = BigInteger(
-        readonly=True, help="Of a domain of this name that was deleted on this day."
-    )
     transfer_in = BigInteger("Received (bytes)", readonly=True)
     transfer_out = BigInteger("Sent and Fetched (bytes)", readonly=True)
+    # the part of a domain of this name that was deleted on this day: a new one counts on from it
+    messages_kept = BigInteger(readonly=True)
+    transfer_in_kept = BigInteger(readonly=True)
+    transfer_out_kept = BigInteger(readonly=True)
 
     # led by the name: whose it was on a day is asked by name
     _day_unique = models.UniqueIndex("(domain_name, customer_id, day)")

@@ -1,4 +1,5 @@
-"""How usage is counted: from the feed of what changed, and from what the policy has counted."""
+"""How usage is counted: from the feed of what changed, and from what the policy and
+the mail servers' logs have counted."""
 
 import logging
 from datetime import timedelta
@@ -10,6 +11,7 @@ from odoo.addons.emboux_mail_api.models.outbound_count import KEPT_DAYS
 _logger = logging.getLogger(__name__)
 
 PAGE = 5000  # changes between two commits
+LATE_DAYS = 3
 
 
 class UsageCount(models.Model):
@@ -36,7 +38,7 @@ class UsageCount(models.Model):
             backend.invalidate_recordset(["usage_feed_cursor"])
             changes, more = self._count_page(backend)
             if not more:
-                self._count_sent(self._uncounted(backend))
+                self._count_days(self._uncounted(backend))
                 backend.usage_counted_on = today
             left = self.env["ir.cron"]._commit_progress(changes, remaining=int(more))
             if more and not left:
@@ -53,9 +55,9 @@ class UsageCount(models.Model):
 
     @api.model
     def _uncounted(self, backend):
-        """The first day whose messages may not have been counted to its end."""
+        """The first day that may not have been counted to its end: logs are read a little late."""
         counted = backend.usage_counted_on or fields.Date.today() - timedelta(KEPT_DAYS)
-        return counted - timedelta(1)
+        return counted - timedelta(LATE_DAYS)
 
     @api.model
     @api.private
@@ -91,9 +93,10 @@ class UsageCount(models.Model):
             )
             INSERT INTO emboux_usage AS u
                    (customer_id, domain_name, domain_id, day, has_domain, mailboxes, bytes,
-                    messages, messages_kept, transfer_in, transfer_out)
+                    messages, transfer_in, transfer_out,
+                    messages_kept, transfer_in_kept, transfer_out_kept)
             SELECT customer_id, domain_name, domain_id, %(day)s, has_domain, mailboxes, bytes,
-                   0, 0, 0, 0
+                   0, 0, 0, 0, 0, 0
               FROM levels WHERE before IS DISTINCT FROM (has_domain, mailboxes, bytes)
                 ON CONFLICT (domain_name, customer_id, day) DO UPDATE
                SET has_domain = excluded.has_domain, mailboxes = excluded.mailboxes,
@@ -107,31 +110,37 @@ class UsageCount(models.Model):
 
     @api.model
     @api.private
-    def _count_sent(self, since, domains=None):
-        """The messages of each day from ``since`` on, of these domains or of all.
+    def _count_days(self, since, domains=None):
+        """Messages and bytes of each day from ``since`` on, of these domains or of all.
 
-        What a domain sent on the day on which it changed hands is shared: whoever had it first
+        What a domain did on the day on which it changed hands is shared: whoever had it first
         has what was counted for him then, the next one has the rest.
         """
         self.env.flush_all()
         self.env.cr.execute(
             """
             WITH counted AS (
-                SELECT domain_id, day, sum(n)::bigint AS n FROM (
-                    SELECT domain_id, since AS day, recipients AS n FROM emboux_outbound_count
+                SELECT domain_id, day, sum(messages)::bigint AS messages,
+                       sum(bytes_in)::bigint AS bytes_in, sum(bytes_out)::bigint AS bytes_out
+                  FROM (
+                    SELECT domain_id, since AS day, recipients AS messages, 0 AS bytes_in,
+                           0 AS bytes_out
+                      FROM emboux_outbound_count
                      WHERE "window" = 'day' AND since >= %(since)s
                        AND (%(all)s OR domain_id = ANY(%(domains)s))
                      UNION ALL
-                    SELECT subject::integer, (at AT TIME ZONE 'UTC')::date, in_day
+                    SELECT subject::integer, (at AT TIME ZONE 'UTC')::date, in_day, 0, 0
                       FROM emboux_mail.sent
                      WHERE subject > 0 AND in_day > 0
                        AND (at AT TIME ZONE 'UTC')::date >= %(since)s
                        AND (%(all)s OR subject = ANY(%(domains)s::bigint[]))
-                ) AS windows GROUP BY domain_id, day
+                     UNION ALL
+                    SELECT domain_id, day, 0, bytes_in, bytes_out FROM emboux_mail.transfer
+                     WHERE day >= %(since)s AND (%(all)s OR domain_id = ANY(%(domains)s))
+                ) AS sources GROUP BY domain_id, day
             ), whose AS (
                 -- the last to have it on that day; before it was first noted, whose it is
-                SELECT d.id AS domain_id, d.name AS domain_name, n.day, n.n,
-                       coalesce(holder.customer_id, c.id) AS customer_id
+                SELECT n.*, d.name AS domain_name, coalesce(holder.customer_id, c.id) AS customer_id
                   FROM counted n
                   JOIN emboux_domain d ON d.id = n.domain_id
                   LEFT JOIN emboux_customer c ON c.partner_id = d.partner_id
@@ -144,10 +153,14 @@ class UsageCount(models.Model):
             )
             INSERT INTO emboux_usage AS u
                    (customer_id, domain_name, domain_id, day, has_domain, mailboxes, bytes,
-                    messages, messages_kept, transfer_in, transfer_out)
+                    messages, transfer_in, transfer_out,
+                    messages_kept, transfer_in_kept, transfer_out_kept)
             SELECT w.customer_id, w.domain_name, w.domain_id, w.day,
                    coalesce(before.has_domain, true), coalesce(before.mailboxes, 0),
-                   coalesce(before.bytes, 0), greatest(w.n - coalesce(others.n, 0), 0), 0, 0, 0
+                   coalesce(before.bytes, 0),
+                   greatest(w.messages - coalesce(others.messages, 0), 0),
+                   greatest(w.bytes_in - coalesce(others.bytes_in, 0), 0),
+                   greatest(w.bytes_out - coalesce(others.bytes_out, 0), 0), 0, 0, 0
               FROM whose w
               LEFT JOIN LATERAL (
                    SELECT u.has_domain, u.mailboxes, u.bytes FROM emboux_usage u
@@ -156,14 +169,23 @@ class UsageCount(models.Model):
                     ORDER BY u.day DESC LIMIT 1
               ) AS before ON true
               LEFT JOIN LATERAL (
-                   SELECT sum(u.messages - u.messages_kept)::bigint AS n FROM emboux_usage u
+                   SELECT sum(u.messages - u.messages_kept)::bigint AS messages,
+                          sum(u.transfer_in - u.transfer_in_kept)::bigint AS bytes_in,
+                          sum(u.transfer_out - u.transfer_out_kept)::bigint AS bytes_out
+                     FROM emboux_usage u
                     WHERE u.domain_name = w.domain_name AND u.domain_id = w.domain_id
                       AND u.day = w.day AND u.customer_id <> w.customer_id
               ) AS others ON true
              WHERE w.customer_id IS NOT NULL
                 ON CONFLICT (domain_name, customer_id, day) DO UPDATE
-               SET messages = u.messages_kept + excluded.messages, domain_id = excluded.domain_id
-             WHERE u.messages <> u.messages_kept + excluded.messages
+               SET messages = u.messages_kept + excluded.messages,
+                   transfer_in = u.transfer_in_kept + excluded.transfer_in,
+                   transfer_out = u.transfer_out_kept + excluded.transfer_out,
+                   domain_id = excluded.domain_id
+             WHERE (u.messages, u.transfer_in, u.transfer_out)
+                <> (u.messages_kept + excluded.messages,
+                    u.transfer_in_kept + excluded.transfer_in,
+                    u.transfer_out_kept + excluded.transfer_out)
             """,
             {"since": since, "all": domains is None, "domains": domains.ids if domains else []},
         )
@@ -173,16 +195,19 @@ class UsageCount(models.Model):
     @api.model
     @api.private
     def _settle(self, domains):
-        """Count what these domains have sent until now for whose they are now."""
-        self._count_sent(fields.Date.today() - timedelta(KEPT_DAYS + 1), domains)
+        """Count what these domains have sent and moved until now for whose they are now."""
+        self._count_days(fields.Date.today() - timedelta(KEPT_DAYS + 1), domains)
 
     @api.model
     @api.private
-    def _keep_messages(self, domains):
+    def _keep_counts(self, domains):
         """The domains are deleted: a new one of the same name begins its count anew."""
         self.env.cr.execute(
-            "UPDATE emboux_usage SET messages_kept = messages"
-            " WHERE domain_id = ANY(%s) AND messages_kept <> messages",
+            """UPDATE emboux_usage SET messages_kept = messages, transfer_in_kept = transfer_in,
+                      transfer_out_kept = transfer_out
+                WHERE domain_id = ANY(%s)
+                  AND (messages, transfer_in, transfer_out)
+                   <> (messages_kept, transfer_in_kept, transfer_out_kept)""",
             [domains.ids],
         )
         self.invalidate_model()
@@ -218,7 +243,7 @@ class Domain(models.Model):
     def unlink(self):
         usage = self.env["emboux.usage"]
         usage._settle(self)
-        usage._keep_messages(self)
+        usage._keep_counts(self)
         return super().unlink()
 
 
@@ -239,7 +264,7 @@ class OutboundCount(models.Model):
         if not counted or counted < fields.Date.today() - timedelta(KEPT_DAYS - 1):
             self._close_windows()
             usage = self.env["emboux.usage"]
-            usage._count_sent(usage._uncounted(backend))
+            usage._count_days(usage._uncounted(backend))
         return super()._reset_daily()
 
 

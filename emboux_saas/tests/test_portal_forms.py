@@ -47,7 +47,7 @@ class TestPortalForms(PortalCase):
             ({"kind": "own", "name": "no domain"}, "name", "no domain"),
             ({"kind": "own", "name": "rival.example"}, "name", "already"),
             ({**under, "label": "taken"}, "label", "is taken"),
-            ({**under, "label": "mail"}, "label", "kept for the service"),
+            ({**under, "label": "mail"}, "label", "is reserved"),
             ({**under, "label": "a.b"}, "label", "without a dot"),
             ({**under, "label": "x", "parent_id": str(self.rival.domain.id)}, "label",
              "choose what your name shall end in"),

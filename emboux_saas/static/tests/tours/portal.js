@@ -13,7 +13,7 @@ tours.add("emboux_portal_signup", {
         { content: "a name of ours", trigger: "#kind_under", run: "click" },
         { content: "a domain of one's own is not asked for", trigger: ".o_emboux_own:not(:visible)" },
         { content: "a name that is kept", trigger: "#label", run: "edit www" },
-        { content: "is refused at once", trigger: ".o_emboux_free.text-danger:contains(kept)" },
+        { content: "is refused at once", trigger: ".o_emboux_free.text-danger:contains(reserved)" },
         { content: "a free one", trigger: "#label", run: `edit ${mark}` },
         { content: "is free", trigger: ".o_emboux_free.text-success:contains(is free)" },
         { content: "the first mailbox", trigger: "#local_part", run: "edit hello" },
