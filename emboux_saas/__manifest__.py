@@ -37,5 +37,4 @@
         "web.assets_frontend": ["emboux_saas/static/src/portal/**/*"],
         "web.assets_tests": ["emboux_saas/static/tests/tours/**/*"],
     },
-    "assets": {"web.assets_tests": ["emboux_saas/static/tests/tours/**/*"]},
 }
