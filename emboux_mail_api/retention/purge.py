@@ -124,7 +124,8 @@ def run(purge, every=0, everything=False, dry_run=False, domain=None):
     while True:
         try:
             store.open()
-            tallies = purge.round(store.now() - again, dry_run, domain)
+            with store.alone():
+                tallies = purge.round(store.now() - again, dry_run, domain)
             _report(tallies, dry_run)
             wait, pause = every, 5.0
             failed = any(tally.problems for tally in tallies.values())
