@@ -95,10 +95,11 @@ class CustomerState(models.Model):
         """Open the dialog that suspends or ends, with a reason; which of them is in the context."""
         self.ensure_one()
         ends = self.env.context.get("stop") == "ended"
-        title = self.env._("End %s") if ends else self.env._("Suspend %s")
+        name = self.display_name
+        title = self.env._("End %s", name) if ends else self.env._("Suspend %s", name)
         return {
             "type": "ir.actions.act_window",
-            "name": title % self.display_name,
+            "name": title,
             "res_model": "emboux.customer.stop",
             "view_mode": "form",
             "target": "new",

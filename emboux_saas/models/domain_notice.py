@@ -41,3 +41,22 @@ class DomainNotice(models.Model):
                 },
             )
         return done
+
+    def _warn_transfer(self, percent):
+        if not self._has_customer():
+            return super()._warn_transfer(percent)
+        return self._notify_owner(f"transfer_{percent}", {"domain": self})
+
+    def _has_customer(self):
+        return bool(self.env["emboux.customer"]._of(self.sudo().partner_id))
+
+
+class MailboxNotice(models.Model):
+    _inherit = "emboux.mailbox"
+
+    def _warn_storage(self, percent):
+        # as superuser: its owner is told, whoever's change it was
+        domain = self.sudo().domain_id
+        if not domain._has_customer():
+            return super()._warn_storage(percent)
+        return domain._notify_owner(f"storage_{percent}", {"mailbox": self})

@@ -20,9 +20,10 @@ class DomainOffer(models.Model):
     _audited_fields = ("reserved_names",)
 
     reserved_names = fields.Text(
-        default=RESERVED, copy=False,
+        copy=False,
         help="Names below this wildcard parent that customers do not get, separated by commas: "
-        "whoever has mail.example.com might pass for its operator.",
+        "whoever has mail.example.com might pass for its operator. Empty is the usual ones, such "
+        "as admin, mail and www.",
     )
 
     @api.model
@@ -60,7 +61,7 @@ class DomainOffer(models.Model):
 
     def _assert_not_reserved(self, name):
         """Names of the operator's own hosts, and those that he keeps."""
-        labels = {label.strip().lower() for label in (self.reserved_names or "").split(",")}
+        labels = {label.strip().lower() for label in (self.reserved_names or RESERVED).split(",")}
         backend = self.backend_id
         hosts = {backend.mail_host, backend.smtp_host, backend.imap_host,
                  urlsplit(backend.get_base_url()).hostname}

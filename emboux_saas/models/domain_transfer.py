@@ -1,5 +1,3 @@
-from markupsafe import Markup
-
 from odoo import api, models
 
 
@@ -19,19 +17,17 @@ class DomainTransfer(models.Model):
     def _tell_transfer(self, before):
         """On the chatter of both customers; the domain's own tracks its owner."""
         customers = self.env["emboux.customer"]
+        nobody = self.env._("the operator")
         for partner, sentence in (
-            (before, self.env._("%(domain)s has moved to %(other)s.")),
-            (self.partner_id, self.env._("%(domain)s has come from %(other)s.")),
+            (before, self.env._("%(domain)s has moved to %(other)s.", domain=self.display_name,
+                                other=self.partner_id.display_name or nobody)),
+            (self.partner_id, self.env._("%(domain)s has come from %(other)s.",
+                                         domain=self.display_name,
+                                         other=before.display_name or nobody)),
         ):
-            other = self.partner_id if partner == before else before
-            customer = customers._of(partner)
-            if customer:
+            if customer := customers._of(partner):
                 customer.message_post(
-                    body=Markup("%s") % sentence % {
-                        "domain": self.display_name,
-                        "other": other.display_name or self.env._("the operator"),
-                    },
-                    author_id=self.env.user.partner_id.id,
+                    body=sentence, author_id=self.env.user.partner_id.id,
                     subtype_xmlid="mail.mt_note",
                 )
 

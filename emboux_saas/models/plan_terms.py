@@ -10,7 +10,8 @@ CUSTOMER_TERMS = (*LIMITS, "storage_limit_mb")
 #: What each domain of a customer gets from his plan: the field is called the same on both.
 DOMAIN_TERMS = (
     "outbound_daily_limit", "outbound_monthly_limit", "outbound_warmup_profile",
-    "outbound_warmup_start", "outbound_unit", "outbound_over_limit", *RETENTION_TERMS,
+    "outbound_warmup_start", "outbound_unit", "outbound_over_limit", "transfer_over_limit",
+    *RETENTION_TERMS,
 )
 #: What he is asked to pay.
 PRICE_TERMS = (
@@ -19,7 +20,7 @@ PRICE_TERMS = (
 )
 #: All that the customers of a plan have agreed to.
 TERMS = (
-    *CUSTOMER_TERMS, "transfer_limit_gb", "transfer_over_limit", "provider_ids", *DOMAIN_TERMS,
+    *CUSTOMER_TERMS, "transfer_limit_gb", "provider_ids", *DOMAIN_TERMS,
     *PRICE_TERMS, "dunning_days", "grace_days",
 )
 #: Those that are numbers.
@@ -49,15 +50,15 @@ class PlanTerms(models.AbstractModel):
         "Storage (MB)", help="The quotas of all mailboxes of a customer together."
     )
     transfer_limit_gb = fields.Integer("Monthly Transfer of a Domain (GB)")
-    transfer_over_limit = fields.Selection(
-        [("warn", "Warn"), ("defer", "Defer Mail")], "Over the Transfer", default="warn",
-        required=True,
-    )
     provider_ids = fields.Many2many(
         "emboux.provider", string="Allowed Providers", help="None is all of them."
     )
 
     # DOMAIN_TERMS
+    transfer_over_limit = fields.Selection(
+        [("warn", "Warn"), ("defer", "Defer Mail")], "Over the Transfer", default="warn",
+        required=True,
+    )
     outbound_daily_limit = fields.Integer("Recipients a Day")
     outbound_monthly_limit = fields.Integer("Recipients a Month")
     outbound_warmup_profile = fields.Selection(

@@ -137,7 +137,10 @@ class TestChangeOfTerms(SaasCase):
                          "Has a mailbox of 400 MB", "mailboxes of 1200 MB together",
                          "Mail in Trash that is older than 30 days", "Acme"):
             self.assertIn(sentence, said)
-        self.mine.sudo().transfer_used = 3 * 10**9
+        self.env.cr.execute(
+            "INSERT INTO emboux_mail.transfer (domain_id, day, bytes_in, bytes_out)"
+            " VALUES (%s, current_date, %s, 0)", [self.mine.id, 3 * 10**9])
+        self.env.invalidate_all()
         self.assertIn("has moved 3.0 of 1 GB", self.dialog(transfer_limit_gb=1).consequences)
 
     def test_what_fits_breaks_nothing(self):
