@@ -36,8 +36,7 @@ class CustomerBill(models.Model):
         """Draft invoices for the months that are over, as soon as their usage is counted."""
         today = fields.Date.today()
         month = today.replace(day=1) - relativedelta(months=1)
-        # as superuser: how far the counting has come is the administrator's
-        counted = self.env.ref("emboux_mail_api.backend_local").sudo().usage_counted_on
+        counted = self.env["emboux.usage"]._progress().counted_on
         if not counted or counted < today.replace(day=1):
             _logger.info("usage of %s is not counted yet, so nothing is billed", month)
             return
@@ -75,6 +74,7 @@ class CustomerBill(models.Model):
             ).replace(day=1)
             for customer in self
         }
+        waiting = {customer: month for customer, month in waiting.items() if month <= last_month}
         while waiting:
             month = min(waiting.values())
             now = self.browse(c.id for c, due in waiting.items() if due == month)
@@ -110,7 +110,7 @@ class CustomerBill(models.Model):
         ).emboux_customer_id
         due = self - billed
         lines = due._lines_of(month, _last_day(month))
-        for company, customers in due.grouped("company_id").items():
+        for company, customers in due.grouped(lambda customer: customer._seller()).items():
             moves.with_company(company).create(
                 [c._invoice_vals(month, lines[c]) for c in customers if lines[c]]
             )
@@ -124,11 +124,15 @@ class CustomerBill(models.Model):
         periods, rows = asking._periods_until(until), asking._rows_of(first, until)
         found = {}
         for customer in self:
-            currency = customer.sudo().company_id.currency_id
+            currency = customer.sudo()._seller().currency_id
             found[customer] = month_lines(
                 first, periods[customer.id], rows[customer.id], self._rounding(currency), until
             )
         return found
+
+    def _seller(self):
+        """The company whose plans he has or had: all of them are of one."""
+        return self.period_ids.plan_id.company_id[:1]
 
     def _rounding(self, currency):
         places = self.env["decimal.precision"].precision_get("Product Unit")
@@ -162,7 +166,7 @@ class CustomerBill(models.Model):
         return {
             "move_type": "out_invoice",
             "partner_id": partner.address_get(["invoice"])["invoice"],
-            "currency_id": self.company_id.currency_id.id,
+            "currency_id": self._seller().currency_id.id,
             "invoice_user_id": partner.user_id.id,
             "invoice_origin": spoken.env._(
                 "Email hosting, %s", format_date(spoken.env, month, date_format="LLLL y")

@@ -1,10 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from .customer_usage import PAYING
 from .plan_terms import PRICE_TERMS
-
-#: States in which a customer pays: one who is suspended has nothing of it, and pays nothing.
-PAYING = ("active", "past_due")
 
 
 class PlanPeriod(models.Model):
@@ -72,7 +70,7 @@ class Customer(models.Model):
         for customer in self.sudo():
             plan = customer.plan_id
             period = latest.get(customer.id, periods)
-            self._assert_same_company(plan, period)
+            customer._assert_same_company()
             values = {"plan_id": plan.id, "is_paid": bool(plan) and customer.state in PAYING}
             values |= {name: plan[name] for name in PRICE_TERMS}
             if period and period.since == today:
@@ -84,16 +82,17 @@ class Customer(models.Model):
                 new.append({"customer_id": customer.id, "since": today, **values})
         periods.create(new)
 
-    def _assert_same_company(self, plan, period):
-        before = period.plan_id.company_id
-        if plan and before and plan.company_id != before:
+    def _assert_same_company(self):
+        plan = self.plan_id
+        others = self.period_ids.plan_id.company_id - plan.company_id
+        if plan and others:
             raise UserError(
                 self.env._(
                     "%(plan)s is sold by %(company)s, the customer is one of %(before)s. A "
                     "customer stays with a company, because one invoice has one seller.",
                     plan=plan.display_name,
                     company=plan.company_id.display_name,
-                    before=before.display_name,
+                    before=others[:1].display_name,
                 )
             )
 

@@ -20,7 +20,7 @@ class Usage(models.Model):
     _rec_name = "domain_name"
 
     customer_id = fields.Many2one(
-        "emboux.customer", required=True, readonly=True, ondelete="restrict"
+        "emboux.customer", required=True, readonly=True, ondelete="cascade"
     )
     partner_id = fields.Many2one(related="customer_id.partner_id")
     company_id = fields.Many2one(related="customer_id.company_id")

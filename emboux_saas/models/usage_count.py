@@ -27,37 +27,34 @@ class UsageCount(models.Model):
     @api.private
     def _cron_count(self):
         """Each night: what changed since the last time, in proportion to how much that is."""
-        # as superuser: how far it has come is nobody's to write
-        backend = self.env.ref("emboux_mail_api.backend_local").sudo()
-        today = fields.Date.today()
+        progress = self._progress()
         more = True
         while more:
-            if not backend.try_lock_for_update(allow_referencing=True):
+            if not progress.try_lock_for_update(allow_referencing=True):
                 _logger.info("usage is being counted by somebody else")
                 return
-            backend.invalidate_recordset(["usage_feed_cursor"])
-            changes, more = self._count_page(backend)
+            progress.invalidate_recordset(["feed_cursor"])
+            changes, more = self._count_page(progress)
             if not more:
-                self._count_days(self._uncounted(backend))
-                backend.usage_counted_on = today
+                self._count_days(progress._uncounted())
+                progress.counted_on = fields.Date.today()
             left = self.env["ir.cron"]._commit_progress(changes, remaining=int(more))
             if more and not left:
                 return
 
     @api.model
-    @api.private
-    def _count_page(self, backend):
-        """The next changes of the feed; returns how many, and whether there are more."""
-        rows, cursor, more = self.env["emboux.change"]._since(backend.usage_feed_cursor, PAGE)
-        self._note_levels({domain for _kind, _name, domain, _gone in rows})
-        backend.usage_feed_cursor = cursor
-        return len(rows), more
+    def _progress(self):
+        # as superuser: how far it has come is nobody's to read or write
+        return self.env.ref("emboux_saas.usage_progress").sudo()
 
     @api.model
-    def _uncounted(self, backend):
-        """The first day that may not have been counted to its end: logs are read a little late."""
-        counted = backend.usage_counted_on or fields.Date.today() - timedelta(KEPT_DAYS)
-        return counted - timedelta(LATE_DAYS)
+    @api.private
+    def _count_page(self, progress):
+        """The next changes of the feed; returns how many, and whether there are more."""
+        rows, cursor, more = self.env["emboux.change"]._since(progress.feed_cursor, PAGE)
+        self._note_levels({domain for _kind, _name, domain, _gone in rows})
+        progress.feed_cursor = cursor
+        return len(rows), more
 
     @api.model
     @api.private
@@ -213,16 +210,21 @@ class UsageCount(models.Model):
         self.invalidate_model()
 
 
-class Backend(models.Model):
-    """How far the counting has come."""
+class UsageProgress(models.Model):
+    """How far the counting has come: one row, which two who count meet on."""
 
-    _inherit = "emboux.backend"
-    _followed_fields = frozenset({"usage_feed_cursor", "usage_counted_on"})
+    _name = "emboux.usage.progress"
+    _description = "How Far Usage Is Counted"
+    _log_access = False
+    _rec_name = "counted_on"
 
-    usage_feed_cursor = fields.Char(readonly=True, copy=False, groups="base.group_system")
-    usage_counted_on = fields.Date(
-        "Usage Counted On", readonly=True, copy=False, groups="base.group_system"
-    )
+    feed_cursor = fields.Char(readonly=True)
+    counted_on = fields.Date(readonly=True, help="All days before this one are counted.")
+
+    def _uncounted(self):
+        """The first day that may not have been counted to its end: logs are read a little late."""
+        counted = self.counted_on or fields.Date.today() - timedelta(KEPT_DAYS)
+        return counted - timedelta(LATE_DAYS)
 
 
 class Domain(models.Model):
@@ -258,13 +260,12 @@ class OutboundCount(models.Model):
     @api.model
     @api.private
     def _reset_daily(self):
-        # as superuser: see UsageCount._cron_count
-        backend = self.env.ref("emboux_mail_api.backend_local").sudo()
-        counted = backend.usage_counted_on
+        usage = self.env["emboux.usage"]
+        progress = usage._progress()
+        counted = progress.counted_on
         if not counted or counted < fields.Date.today() - timedelta(KEPT_DAYS - 1):
             self._close_windows()
-            usage = self.env["emboux.usage"]
-            usage._count_days(usage._uncounted(backend))
+            usage._count_days(progress._uncounted())
         return super()._reset_daily()
 
 

@@ -33,7 +33,7 @@ class UsageMonth(models.Model):
                 SELECT u.*, least(
                            lead(day) OVER (PARTITION BY customer_id, domain_name ORDER BY day) - 1,
                            %(today)s) AS last
-                  FROM emboux_usage u
+                  FROM emboux_usage u WHERE day <= %(today)s
             ), parts AS (
                 -- each span, cut at the ends of months; a row's counts are those of its own month
                 SELECT s.*, m.first::date AS month,
@@ -113,4 +113,5 @@ class Customer(models.Model):
         today = fields.Date.today()
         lines = self._origin._lines_of(today, today)
         for customer in self:
-            customer.cost_so_far = float(sum(line.amount for line in lines[customer._origin]))
+            amounts = [line.amount for line in lines.get(customer._origin, ())]
+            customer.cost_so_far = float(sum(amounts))

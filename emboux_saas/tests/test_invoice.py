@@ -152,10 +152,10 @@ class TestInvoice(BillingCase):
         return self.env["account.move"].search([("emboux_customer_id", "=", self.customer.id)])
 
     def test_the_job_waits_until_the_month_is_counted(self):
-        backend = self.backend.sudo()
-        backend.usage_counted_on = LAST
+        progress = self.env["emboux.usage"]._progress()
+        progress.counted_on = LAST
         self.assertFalse(self.run_job(date(2026, 10, 1)))
-        backend.usage_counted_on = date(2026, 10, 1)
+        progress.counted_on = date(2026, 10, 1)
         move = self.run_job(date(2026, 10, 1))
         self.assertEqual(move.emboux_month, MONTH)
         for day in (date(2026, 10, 1), date(2026, 10, 2)):

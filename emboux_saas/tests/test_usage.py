@@ -159,8 +159,7 @@ class TestUsage(BillingCase):
         self.assertEqual(self.usage(self.other, "transfer_in", "transfer_out"), [(30, 1)])
 
     def test_days_are_counted_before_they_are_forgotten(self):
-        backend = self.backend.sudo()
-        backend.usage_counted_on = DAY
+        self.env["emboux.usage"]._progress().counted_on = DAY
         self.sent(self.mine, DAY, 30)
         self.day_over()
         with self.at(DAY + timedelta(9)):
@@ -177,7 +176,8 @@ class TestUsage(BillingCase):
         self.make_mailbox("ann", self.mine)
         self.sent(self.mine, DAY - timedelta(1), 8)
         self.day_over()
-        self.backend.sudo().usage_counted_on = DAY - timedelta(1)
+        progress = self.env["emboux.usage"]._progress()
+        progress.counted_on = DAY - timedelta(1)
         asked = []
         pages = [([("mailbox", "x", "mine.example", False)] * 3, "one", True),
                  ([("domain", "gone.example", "gone.example", True)], "two", False)]
@@ -195,8 +195,7 @@ class TestUsage(BillingCase):
             self.env.ref("emboux_saas.ir_cron_count_usage").sudo().method_direct_trigger()
         self.env.invalidate_all()
         self.assertEqual(asked[1], "one")
-        self.assertEqual(self.backend.sudo().usage_feed_cursor, "two")
-        self.assertEqual(self.backend.sudo().usage_counted_on, DAY)
+        self.assertEqual((progress.feed_cursor, progress.counted_on), ("two", DAY))
         self.assertEqual(
             self.usage(self.customer, "day", "mailboxes", "messages"),
             [(DAY - timedelta(1), 0, 8), (DAY, 1, 0)],
