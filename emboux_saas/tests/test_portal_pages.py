@@ -1,10 +1,13 @@
+from datetime import timedelta
+
 from lxml import html
 
-from odoo.tests import tagged
+from odoo import fields
+from odoo.tests import new_test_user, tagged
 
 from odoo.addons.emboux_core.dns import lookup
 
-from .portal_case import PortalCase
+from .portal_case import PASSWORD, PortalCase
 
 
 @tagged("post_install", "-at_install")
@@ -21,9 +24,8 @@ class TestPortalPages(PortalCase):
         self.assertEqual(answer, {"emboux_domain_count": 1})
 
     def test_who_is_no_customer_has_no_pages(self):
-        self.authenticate("portal", "portal") if self.env.ref(
-            "base.demo_user0", raise_if_not_found=False
-        ) else self.authenticate("admin", "admin")
+        new_test_user(self.env, "stranger", groups="base.group_portal", password=PASSWORD)
+        self.authenticate("stranger", PASSWORD)
         self.assertEqual(self.url_open("/my/email").status_code, 404)
         answer = self.make_jsonrpc_request("/my/counters", {"counters": ["emboux_domain_count"]})
         self.assertEqual(answer, {"emboux_domain_count": 0})
@@ -106,7 +108,7 @@ class TestPortalPages(PortalCase):
         def look(jobs, *_arguments, **_options):
             return {
                 name: lookup.DomainCheck(
-                    tuple(lookup.Verdict(r.key, "ok", r.value, "") for r in expected), "", "here"
+                    name, tuple(lookup.Verdict(r.key, "ok", r.value) for r in expected), "here"
                 )
                 for name, expected in jobs
             }
@@ -123,7 +125,7 @@ class TestPortalPages(PortalCase):
         self.env["emboux.outbound.count"].create(
             {
                 "domain_id": self.acme.domain.id, "window": "day", "recipients": 41,
-                "since": self.env.cr.now().date().replace(day=self.env.cr.now().day),
+                "since": fields.Date.today() - timedelta(1),
             }
         )
         tree = self.get(url)
@@ -153,7 +155,7 @@ class TestPortalPages(PortalCase):
             self.env["emboux.usage"].sudo().create(
                 {
                     "customer_id": who.customer.id, "domain_name": who.domain.name,
-                    "day": self.env.cr.now().date().replace(day=1), "has_domain": True,
+                    "day": fields.Date.today().replace(day=1), "has_domain": True,
                     "mailboxes": mailboxes, "bytes": 10**9, "messages": 5,
                 }
             )
