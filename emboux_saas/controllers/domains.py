@@ -10,13 +10,13 @@ def name_of(form):
 
     What is wrong with it is said at the field by which it was typed.
     """
-    field = "name" if form["kind"] == "own" else "label"
+    parents = request.env["emboux.domain"]._offered_parents()
+    field = "label" if parents and form["kind"] == "under" else "name"
     form.required(field)
     if form.errors:
         return field, ""
     if field == "name":
         return field, form["name"]
-    parents = request.env["emboux.domain"]._offered_parents()
     parent = parents.filtered(lambda d: str(d.id) == form["parent_id"])
     if not parent:
         form.refuse("label", request.env._("Please choose what your name shall end in."))

@@ -35,12 +35,12 @@ class SignupPortal(http.Controller):
             local_part="", **choice_of(parents, typed),
         )
         if sent:
-            values = self._read(form, plans)
+            field, values = self._read(form, plans)
             if form.is_good:
                 with form.at(WHOLE):
                     customers._assert_may_sign_up(request.httprequest.remote_addr)
             if form.is_good:
-                with form.at("name" if form["kind"] == "own" else "label"):
+                with form.at(field):
                     domain, mailbox = customers._sign_up(
                         values, request.httprequest.remote_addr
                     )
@@ -55,7 +55,8 @@ class SignupPortal(http.Controller):
         return response
 
     def _read(self, form, plans):
-        """The values of a new customer, with what is wrong said at its field."""
+        """The field of the domain, and the values of a new customer; what is wrong with one of
+        them is said at its field."""
         form.required("person", "login", "local_part")
         plan = plans.filtered(lambda p: str(p.id) == form["plan_id"])
         if not plan:
@@ -74,9 +75,9 @@ class SignupPortal(http.Controller):
         password = form.password("password", login)
         # a copy: the fields of the domain are refused on their own, whatever stands above
         chosen = Form(form.values, **form.values)
-        _field, name = name_of(chosen)
+        field, name = name_of(chosen)
         form.errors |= chosen.errors
-        return {
+        return field, {
             "plan": plan, "person": form["person"], "login": login, "password": password,
             "domain": name, "local_part": local_part,
         }
