@@ -98,6 +98,7 @@ class TestPortalIsolation(PortalCase):
 
     def test_a_stranger_sees_the_sign_up_alone(self):
         parent = self.make_parent()
+        self.authenticate(None, None)
         open_to_all = {"/email/signup", "/my/email/names"}
         for rule, method in self._rules():
             answer = self._ask(rule, method, self.acme)
@@ -202,6 +203,7 @@ class TestPortalIsolation(PortalCase):
         return sorted(
             name for name in {*basic, *actions}
             if hasattr(record, name) and not getattr(getattr(record, name), "_api_private", False)
+            and ("archive" not in name or "active" in record._fields)
         )
 
     def _arguments(self, name):
@@ -220,6 +222,8 @@ class TestPortalIsolation(PortalCase):
                 self.env.flush_all()
         except (AccessError, MissingError):
             return
+        if name == "message_subscribe" and found is False:
+            return  # Odoo's way to say that it has done nothing
         # what merely opens a view names the record by its number, and knows nothing of it
         self.assertIsInstance(found, dict, f"{record._name}.{name}")
         self.assertEqual(found.get("type"), "ir.actions.act_window", f"{record._name}.{name}")
@@ -231,7 +235,7 @@ class TestPortalIsolation(PortalCase):
         return {
             record._name: record.sudo().read(
                 [name for name, field in record._fields.items()
-                 if field.store and field.type != "binary" and name != "write_date"]
+                 if field.store and field.column_type and name != "write_date"]
             )
             for record in (who.domain, who.mailbox, who.alias, who.key, who.customer)
         }
