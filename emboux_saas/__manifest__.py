@@ -23,8 +23,18 @@
         "views/billing_views.xml",
         "views/account_move_views.xml",
         "views/res_partner_views.xml",
+        "data/activity_type.xml",
+        "views/portal_layout.xml",
+        "views/portal_domain.xml",
+        "views/portal_mailbox.xml",
+        "views/portal_alias.xml",
+        "views/portal_sending.xml",
+        "views/portal_key.xml",
+        "views/portal_account.xml",
+        "views/portal_signup.xml",
     ],
     "assets": {
+        "web.assets_frontend": ["emboux_saas/static/src/portal/**/*"],
         "web.assets_tests": ["emboux_saas/static/tests/tours/**/*"],
     },
 }

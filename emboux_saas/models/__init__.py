@@ -26,3 +26,4 @@ from . import (
     res_partner,
     res_users,
 )
+from . import free_name, portal_customer, portal_key, sign_up

@@ -11,6 +11,11 @@ from . import (
     test_operator_tours,
     test_partner,
     test_plan_period,
+    test_portal_forms,
+    test_portal_isolation,
+    test_portal_pages,
+    test_portal_signup,
+    test_portal_terms,
     test_price_engine,
     test_usage,
 )
