@@ -35,6 +35,7 @@ class MailRoutes:
         self._addresses = env["emboux.address"].sudo()
         self._aliases = env["emboux.alias"].sudo()
         self._domains = env["emboux.domain"].sudo()
+        self._mailboxes = env["emboux.mailbox"].sudo()
         self._domain = domain.sudo()
 
     def assert_no_way_back(self, origin, targets, must_exist=True):
@@ -44,19 +45,34 @@ class MailRoutes:
         :raises MissingError: with ``must_exist``, a target is an address of an own domain that
             nobody has.
         """
-        origin = without_tag(origin)
-        for target in targets:
-            seen, level = set(), {without_tag(target)}
-            for depth in range(DEEPEST):
-                if origin in level:
-                    raise LoopError(target)
-                level -= seen
-                if not level:
-                    break
-                seen |= level
-                level, missing = self._step(level)
-                if missing and must_exist and depth == 0:
-                    raise MissingError(target)
+        if missing := self._missing(targets) if must_exist else ():
+            raise MissingError(missing[0])
+        if self._leads_to(origin, targets):
+            # which of them is asked one by one only where there is something to say
+            raise LoopError(next(t for t in targets if self._leads_to(origin, [t])))
+
+    def forwards(self):
+        """Whether any mailbox that mail could pass through forwards it."""
+        return bool(self._mailboxes.search_count(
+            [("forward_to", "!=", False),
+             ("domain_id.partner_id", "=", self._domain.partner_id.id),
+             ("domain_id.backend_id", "=", self._domain.backend_id.id)], limit=1))
+
+    def _missing(self, targets):
+        _onward, missing = self._step({without_tag(target) for target in targets})
+        return [target for target in targets if without_tag(target) in missing]
+
+    def _leads_to(self, origin, targets):
+        seen, level = set(), {without_tag(target) for target in targets}
+        for _depth in range(DEEPEST):
+            if without_tag(origin) in level:
+                return True
+            level -= seen
+            if not level:
+                return False
+            seen |= level
+            level, _missing = self._step(level)
+        return without_tag(origin) in level
 
     def _step(self, level):
         """(where the mail of these addresses goes next, those that nobody has)"""

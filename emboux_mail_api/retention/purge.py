@@ -126,7 +126,8 @@ def run(purge, every=0, everything=False, dry_run=False, domain=None, mail_root=
     while True:
         try:
             store.open()
-            tallies = purge.round(store.now() - again, dry_run, domain)
+            with store.alone():
+                tallies = purge.round(store.now() - again, dry_run, domain)
             _report(tallies, dry_run)
             failed = any(tally.problems for tally in tallies.values())
             if mail_root and not domain:

@@ -3,6 +3,7 @@
 Each call is one transaction that ends before it returns: nothing is locked while Dovecot works.
 """
 
+import contextlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ _OPTIONS = {
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     "application_name": "emboux_retention",
 }
+_LOCK = "hashtext('emboux_retention'), 0"
 AT_ONCE = 500  # mailboxes
 
 
@@ -45,23 +47,25 @@ class Store:
         self._connection = None
 
     def open(self):
-        """Connect, and be the only purge of this database.
+        """
+        :raises psycopg2.Error: PostgreSQL is away.
+        """
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg2.connect(**self._database, **_OPTIONS)
+            self._connection.autocommit = True
+
+    @contextlib.contextmanager
+    def alone(self):
+        """No other purge of this database meanwhile.
 
         :raises psycopg2.Error: PostgreSQL is away, or another purge runs.
         """
-        if self._connection is not None and not self._connection.closed:
-            return
-        connection = psycopg2.connect(**self._database, **_OPTIONS)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_try_advisory_lock(hashtext('emboux_retention'), 0)")
-                if not cursor.fetchone()[0]:
-                    raise psycopg2.OperationalError("another purge runs on this database")
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
+        [[taken]] = self._all(f"SELECT pg_try_advisory_lock({_LOCK})")
+        if not taken:
+            raise psycopg2.OperationalError("another purge runs on this database just now")
+        yield
+        # after an error the connection is closed, which ends the lock too
+        self._all(f"SELECT pg_advisory_unlock({_LOCK})")
 
     def close(self):
         if self._connection is not None:

@@ -16,6 +16,14 @@ from . import (
     domain_transfer,
     domain_notice,
     mailbox_storage,
+    usage,
+    usage_count,
+    plan_period,
+    customer_bill,
+    account_move,
+    usage_month,
+    payment_failed,
     res_partner,
     res_users,
 )
+from . import free_name, portal_customer, portal_key, sign_up
