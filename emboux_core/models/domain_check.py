@@ -107,8 +107,10 @@ class DomainCheck(models.Model):
     def _store_check(self, answer):
         """Store one domain's answer; tell the responsible only what changed."""
         self.ensure_one()
-        # as superuser: verdicts and the state that follows are not the user's to write
-        self = self.sudo().with_context(lang=self.user_id.lang or self.env.lang)
+        # as superuser: verdicts and the state that follows are not the user's to write, and who is
+        # responsible need not be his to see
+        self = self.sudo()
+        self = self.with_context(lang=self.user_id.lang or self.env.lang)
         verdicts = {verdict.key: verdict for verdict in answer.verdicts}
         changes = []
         for record in self.dns_record_ids:

@@ -31,6 +31,9 @@ class EmbouxRetention(Command):
         agents.add_options(parser, "emboux_retention", PASSWORD)
         parser.add_argument("--dovecot", default="/etc/dovecot/dovecot.conf", metavar="FILE",
                             help="Dovecot's configuration (default %(default)s)")
+        parser.add_argument("--mail-root", metavar="DIR",
+                            help="where the folders of mailboxes lie, as Dovecot's userdb says; "
+                            "those of deleted mailboxes are deleted there, an hour later")
         parser.add_argument("--dry-run", action="store_true",
                             help="only count what would be removed")
         parser.add_argument("--domain", help="the mailboxes of this domain alone")
@@ -49,6 +52,7 @@ class EmbouxRetention(Command):
             everything=arguments.all,
             dry_run=arguments.dry_run,
             domain=arguments.domain,
+            mail_root=arguments.mail_root,
         ))
 
 

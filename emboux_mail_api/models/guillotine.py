@@ -124,7 +124,7 @@ class DomainGuillotine(models.Model):
     def _tell_blocked(self, reason):
         """The owner by mail, the responsible and the operator by an activity."""
         self.ensure_one()
-        owner = self.partner_id.filtered("email")
+        owner = self._owner_to_tell()
         # in the owner's language, and out of the queue: a provider does not wait for our mail
         domain = self.with_context(
             lang=owner.lang or self.env.lang, mail_notify_force_send=False
@@ -146,6 +146,9 @@ class DomainGuillotine(models.Model):
             self.activity_schedule(
                 ACTIVITY, summary=title, note=Markup("<p>%s</p>") % reason, user_id=user.id
             )
+
+    def _owner_to_tell(self):
+        return self.partner_id.filtered("email")
 
     def _who_looks_after(self):
         # as superuser: who administers is not everybody's to know

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import psycopg2
 
+from . import leftover
 from .doveadm import DoveadmError
 
 _logger = logging.getLogger(__name__)
@@ -112,10 +113,11 @@ class Purge:
         return found
 
 
-def run(purge, every=0, everything=False, dry_run=False, domain=None):
+def run(purge, every=0, everything=False, dry_run=False, domain=None, mail_root=None):
     """One round, or with ``every`` (seconds) one after the other; returns the exit code.
 
-    ``everything``: also those mailboxes that were done within the last day.
+    ``everything``: also those mailboxes that were done within the last day. ``mail_root``: where
+    the folders of mailboxes lie, to delete those of deleted ones.
     """
     store, pause = purge.store, 5.0
     again = timedelta(0) if everything or dry_run else A_DAY
@@ -127,8 +129,10 @@ def run(purge, every=0, everything=False, dry_run=False, domain=None):
             with store.alone():
                 tallies = purge.round(store.now() - again, dry_run, domain)
             _report(tallies, dry_run)
-            wait, pause = every, 5.0
             failed = any(tally.problems for tally in tallies.values())
+            if mail_root and not domain:
+                failed |= _leftovers(purge, mail_root, dry_run)
+            wait, pause = every, 5.0
         except (psycopg2.Error, DoveadmError) as error:
             _logger.error("%s", " ".join(str(error).split()))
             store.close()
@@ -137,6 +141,15 @@ def run(purge, every=0, everything=False, dry_run=False, domain=None):
         if not every or purge.ended.wait(wait):
             store.close()
             return int(failed and not every)
+
+
+def _leftovers(purge, mail_root, dry_run):
+    """Whether some could not be deleted."""
+    done, failed = leftover.remove(mail_root, purge.store, purge.ended.is_set, dry_run)
+    if done:
+        text = "would be deleted" if dry_run else "deleted"
+        _logger.info("the mail of %d deleted mailboxes %s", done, text)
+    return bool(failed)
 
 
 def _report(tallies, dry_run):

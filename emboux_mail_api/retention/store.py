@@ -139,6 +139,16 @@ class Store:
                            ON CONFLICT (mailbox_id) DO UPDATE SET problem = excluded.problem""",
                     [problem, mailbox.id])
 
+    def leftovers(self, after):
+        """The next folders, in order, behind that one, of mailboxes that are deleted."""
+        return [folder for folder, in self._all(
+            "SELECT mail_folder FROM emboux_mail.leftovers WHERE mail_folder > %s"
+            " ORDER BY mail_folder LIMIT %s", [after, AT_ONCE])]
+
+    def forget(self, folder):
+        """Its mail is deleted."""
+        self._write("DELETE FROM emboux_mail.leftover WHERE mail_folder = %s", [folder])
+
     def _all(self, statement, parameters=None):
         with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters)

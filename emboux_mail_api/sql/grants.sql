@@ -64,6 +64,8 @@ BEGIN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_retention;
         GRANT SELECT ON emboux_mail.retention_rules TO emboux_retention;
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.retention TO emboux_retention;
+        GRANT SELECT ON emboux_mail.leftovers TO emboux_retention;
+        GRANT SELECT, DELETE ON emboux_mail.leftover TO emboux_retention;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_transfer') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_transfer;

@@ -8,6 +8,8 @@ CREATE TABLE IF NOT EXISTS emboux_mail.transfer (
     bytes_out bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (domain_id, day)
 );
+-- the nightly count of usage reads the last days of all domains
+CREATE INDEX IF NOT EXISTS transfer_day ON emboux_mail.transfer (day);
 
 -- How far each log was read: written in one transaction with what was read, so that each line
 -- counts once, whatever ends the reader.

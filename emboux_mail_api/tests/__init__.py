@@ -9,6 +9,7 @@ from . import (
     test_domain,
     test_held_message,
     test_leaving,
+    test_leftover,
     test_mailbox,
     test_outbound_policy,
     test_outgoing,

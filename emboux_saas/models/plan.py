@@ -1,19 +1,7 @@
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.exceptions import UserError
 
-from odoo.addons.emboux_mail_api.models.customer import LIMITS
-from odoo.addons.emboux_mail_api.models.domain_settings import FOLDERS
-
-#: What each domain of a customer gets from his plan: the field is called the same on both.
-DOMAIN_TERMS = (
-    "outbound_daily_limit", "outbound_monthly_limit", "outbound_warmup_profile",
-    "outbound_warmup_start", "outbound_unit", "outbound_over_limit",
-    *(f"retention_{folder}" for folder in FOLDERS),
-)
-#: What he is asked to pay.
-PRICE_TERMS = (
-    "price", "included_mailboxes", "included_gb", "included_thousands",
-    "price_mailbox", "price_gb", "price_thousand",
-)
+from .plan_terms import DOMAIN_TERMS, PRICE_TERMS, TERMS  # noqa: F401 - others take them from here
 
 
 class Plan(models.Model):
@@ -25,91 +13,129 @@ class Plan(models.Model):
 
     _name = "emboux.plan"
     _description = "Email Plan"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "emboux.audited", "emboux.plan.terms"]
     _order = "sequence, id"
+    _check_company_auto = True
+    _audited_fields = ("name", "active", "is_public", "product_id", *TERMS)
 
     name = fields.Char(required=True, translate=True)
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True)
-    company_id = fields.Many2one(
-        "res.company", required=True, default=lambda self: self.env.company
-    )
-    currency_id = fields.Many2one(related="company_id.currency_id")
     description = fields.Text(translate=True, help="What customers read when they choose.")
     is_public = fields.Boolean("Offered at Sign-Up", default=True)
     product_id = fields.Many2one(
         "product.product", required=True, ondelete="restrict", check_company=True,
         domain=[("type", "=", "service")], help="What stands on the invoice, with its taxes."
     )
+    provider_ids = fields.Many2many(check_company=True)
     customer_ids = fields.One2many("emboux.customer", "plan_id")
+    customer_count = fields.Integer(compute="_compute_customer_count")
+    replaced_by_id = fields.Many2one("emboux.plan", readonly=True, copy=False)
+    replaced_on = fields.Date(readonly=True, copy=False)
 
-    # LIMITS of the customer; 0 is without limit
-    domain_limit = fields.Integer("Most Domains")
-    mailbox_limit = fields.Integer("Mailboxes per Domain")
-    alias_limit = fields.Integer("Aliases per Mailbox")
-    mailbox_quota_limit_mb = fields.Integer("Largest Mailbox (MB)")
-    storage_limit_mb = fields.Integer(
-        "Storage (MB)", help="The quotas of all mailboxes of a customer together."
-    )
-    transfer_limit_gb = fields.Integer("Monthly Transfer of a Domain (GB)")
-    transfer_over_limit = fields.Selection(
-        [("warn", "Warn"), ("defer", "Defer Mail")], "Over the Transfer", default="warn",
-        required=True,
-    )
-    provider_ids = fields.Many2many(
-        "emboux.provider", string="Allowed Providers", help="None is all of them."
-    )
-
-    # DOMAIN_TERMS
-    outbound_daily_limit = fields.Integer("Recipients a Day")
-    outbound_monthly_limit = fields.Integer("Recipients a Month")
-    outbound_warmup_profile = fields.Selection(
-        [
-            ("none", "None"), ("fast", "Fast"), ("standard", "Standard"),
-            ("conservative", "Conservative"),
-        ],
-        "Warm-Up", default="standard", required=True,
-    )
-    outbound_warmup_start = fields.Integer("First Day's Recipients", help="0 is no warm-up.")
-    outbound_unit = fields.Selection(
-        [("recipients", "Recipients"), ("messages", "Messages")], "Limits Count",
-        default="recipients", required=True,
-    )
-    outbound_over_limit = fields.Selection(
-        [("defer", "Defer"), ("hold", "Hold"), ("reject", "Reject")], "Over a Limit",
-        default="defer", required=True,
-    )
-    retention_inbox = fields.Integer("Inbox (days)", help="0 is for ever.")
-    retention_sent = fields.Integer("Sent (days)", help="0 is for ever.")
-    retention_drafts = fields.Integer("Drafts (days)", help="0 is for ever.")
-    retention_archive = fields.Integer("Archive (days)", help="0 is for ever.")
-    retention_trash = fields.Integer("Trash (days)", help="0 is for ever.")
-    retention_junk = fields.Integer("Junk (days)", help="0 is for ever.")
-    retention_other = fields.Integer("Other Folders (days)", help="0 is for ever.")
-
-    # PRICE_TERMS; taxes are the product's
-    price = fields.Monetary("Price a Month")
-    included_mailboxes = fields.Integer()
-    included_gb = fields.Integer("Included GB")
-    included_thousands = fields.Integer("Included Thousand Messages")
-    price_mailbox = fields.Monetary("Each Further Mailbox")
-    price_gb = fields.Monetary("Each Further GB")
-    price_thousand = fields.Monetary("Each Further Thousand Messages")
-
-    # the life of a customer
     trial_days = fields.Integer(default=14, help="0 begins with the first payment.")
-    dunning_days = fields.Integer(
-        "Days Past Due", default=14, help="An invoice so late suspends the customer."
-    )
-    grace_days = fields.Integer(
-        "Days Kept After the End", default=30, help="Then all mail is erased."
+    trial_then = fields.Selection(
+        [("active", "Goes On, and Is Invoiced"), ("suspended", "Is Suspended")],
+        "After the Trial", default="active", required=True,
     )
 
-    _not_negative = models.Constraint(
-        "CHECK (least(%s) >= 0)" % ", ".join(
-            (*LIMITS, "storage_limit_mb", "transfer_limit_gb", "outbound_daily_limit",
-             "outbound_monthly_limit", "outbound_warmup_start",
-             *(f"retention_{folder}" for folder in FOLDERS), *PRICE_TERMS,
-             "trial_days", "dunning_days", "grace_days")),
-        "A limit or a price is 0 or more.",
+    _trial_not_negative = models.Constraint(
+        "CHECK (trial_days >= 0)", "A trial lasts 0 (there is none) or more days."
     )
+
+    @api.depends("customer_ids")
+    def _compute_customer_count(self):
+        counts = dict(
+            self.env["emboux.customer"]._read_group(
+                [("plan_id", "in", self.ids)], ["plan_id"], ["__count"]
+            )
+        )
+        for plan in self:
+            plan.customer_count = counts.get(plan, 0)
+
+    @api.depends("name", "replaced_on")
+    def _compute_display_name(self):
+        super()._compute_display_name()
+        for plan in self.filtered("replaced_on"):
+            plan.display_name = self.env._(
+                "%(name)s (until %(date)s)", name=plan.name, date=plan.replaced_on
+            )
+
+    def write(self, vals):
+        if not self.env.su and (changed := self._changed_terms(vals)):
+            self._refuse_under_customers(changed)
+        return super().write(vals)
+
+    def _changed_terms(self, vals):
+        """Which terms these values would change, of any of the plans."""
+        changed = set()
+        for name in set(TERMS) & set(vals):
+            field = self._fields[name]
+            for plan in self:
+                new = plan.new({name: vals[name]}, origin=plan)[name]
+                now = plan[name]
+                if field.type == "many2many":
+                    new, now = set(new._origin.ids), set(now.ids)
+                if new != now:
+                    changed.add(name)
+        return changed
+
+    def _refuse_under_customers(self, changed):
+        # as superuser: customers of another company have the plan as well
+        taken = self.sudo().filtered("customer_ids")
+        if taken:
+            raise UserError(
+                self.env._(
+                    "%(plan)s has customers, who have agreed to its terms. Use Change Terms, which "
+                    "says what it would do to them (%(fields)s).",
+                    plan=taken[0].display_name,
+                    fields=", ".join(sorted(self._fields[n]._description_string(self.env)
+                                            for n in changed)),
+                )
+            )
+
+    # -- changed by the dialog --------------------------------------------------------------
+
+    @api.private
+    def _change_terms(self, values, keep):
+        """Give the plan new terms; returns the plan that has them.
+
+        ``keep``: present customers keep theirs, so the plan is archived and a copy has the new
+        ones. Otherwise it is changed in place, and with it what all its customers have.
+        """
+        self.ensure_one()
+        self.check_access("write")
+        if keep:
+            new = self.copy(values)
+            self.write({"active": False, "replaced_by_id": new.id,
+                        "replaced_on": fields.Date.context_today(self)})
+            self.message_post(
+                body=self.env._("New customers get %s; those who are here keep this plan.",
+                                new._get_html_link()),
+                subtype_xmlid="mail.mt_note",
+            )
+            return new
+        # as superuser: the dialog has said what it does to customers
+        self.sudo().write(values)
+        self.with_context(active_test=False).customer_ids._apply_plan()
+        return self
+
+    def action_change_terms(self):
+        """Open the dialog that says what new terms would break."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Change Terms of %s", self.display_name),
+            "res_model": "emboux.plan.change",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_plan_id": self.id},
+        }
+
+    def action_open_customers(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_customer")
+        return action | {
+            "domain": [("plan_id", "=", self.id)],
+            "context": {"default_plan_id": self.id},
+        }

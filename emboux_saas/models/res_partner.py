@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 
 
 class Partner(models.Model):
@@ -21,6 +22,29 @@ class Partner(models.Model):
         counts = {partner.id: count for partner, count in groups}
         for partner in self:
             partner.emboux_domain_count = counts.get(partner.id, 0)
+
+    @api.constrains("parent_id", "is_company")
+    def _check_customer_stands_alone(self):
+        # as superuser: whoever edits contacts need not see who is a customer
+        customers = self.env["emboux.customer"].sudo().search([("partner_id", "in", self.ids)])
+        for partner in customers.partner_id:
+            if partner.commercial_partner_id != partner:
+                raise ValidationError(
+                    self.env._(
+                        "%(contact)s is an email hosting customer of his own, so he cannot be a "
+                        "contact of %(company)s. Move his domains there first.",
+                        contact=partner.display_name,
+                        company=partner.commercial_partner_id.display_name,
+                    )
+                )
+
+    def write(self, vals):
+        done = super().write(vals)
+        if {"parent_id", "is_company"} & set(vals):
+            # as superuser: users are not everybody's to read
+            users = self.env["res.users"].sudo().with_context(active_test=False)
+            users.search([("partner_id", "child_of", self.ids)])._bind_email_customer()
+        return done
 
     def action_open_emboux_domains(self):
         self.ensure_one()

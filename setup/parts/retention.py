@@ -20,7 +20,8 @@ def command(state, database, *options):
         "/usr/bin/env", f"ODOO_RC={config}", str(odoo_server.command(state)), "emboux_retention",
         "-c", str(config), "-d", database, "--user", dovecot.OWNER,
         "--dovecot", str(state.path("dovecot", "dovecot.conf")),
-        "--password-file", str(state.path("dovecot", "retention-password")), *options,
+        "--password-file", str(state.path("dovecot", "retention-password")),
+        "--mail-root", str(state.path("mail", "vmail")), *options,
     )
 
 

@@ -1,0 +1,1 @@
+from .engine import Line, Period, Row, Terms, month_lines

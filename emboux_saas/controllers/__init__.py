@@ -1,0 +1,3 @@
+from . import (
+    account, aliases, domains, home, keys, mailboxes, records, rules, sending, signup,
+)

@@ -1,0 +1,93 @@
+from odoo import http
+from odoo.http import request
+
+from .form import WHOLE, Form
+from .page import HOME, done, find, of_domain, own_customer, page
+
+
+def name_of(form):
+    """The domain that was typed: one's own, or a free name under a parent of the operator's.
+
+    What is wrong with it is said at the field by which it was typed.
+    """
+    parents = request.env["emboux.domain"]._offered_parents()
+    field = "label" if parents and form["kind"] == "under" else "name"
+    form.required(field)
+    if form.errors:
+        return field, ""
+    if field == "name":
+        return field, form["name"]
+    parent = parents.filtered(lambda d: str(d.id) == form["parent_id"])
+    if not parent:
+        form.refuse("label", request.env._("Please choose what your name shall end in."))
+        return field, ""
+    with form.at("label"):
+        return field, parent._free_name(form["label"])
+    return field, ""
+
+
+def choice_of(parents, typed=None):
+    """The form in which a domain is chosen."""
+    return {
+        "kind": "under" if parents and not (typed or {}).get("name") else "own",
+        "name": "", "label": "", "parent_id": str(parents[:1].id or ""),
+    }
+
+
+class DomainPortal(http.Controller):
+    @http.route(
+        f"{HOME}/domains/new", type="http", auth="user", website=True, methods=["GET", "POST"]
+    )
+    def add_domain(self, **typed):
+        own_customer()
+        parents = request.env["emboux.domain"]._offered_parents()
+        sent = request.httprequest.method == "POST"
+        form = Form(typed if sent else None, **choice_of(parents))
+        if sent:
+            field, name = name_of(form)
+            if not form.errors:
+                with form.at(field):
+                    domain = request.env["emboux.domain"].create({"name": name})
+            if form.is_good:
+                ready = domain.state == "verified"
+                return done(
+                    f"{HOME}/domains/{domain.id}",
+                    request.env._("%s is ready: make its first mailbox.", domain.display_name)
+                    if ready else
+                    request.env._("%s was added. Now set its DNS records.", domain.display_name),
+                )
+        return page("portal_domain_new", request.env._("Add a Domain"), parents=parents, form=form)
+
+    @http.route(
+        f"{HOME}/names", type="http", auth="public", website=True, methods=["GET"]
+    )
+    def check_name(self, label="", parent_id="", **_arguments):
+        """Whether a name under one of the operator's domains is free, for the form's script."""
+        parents = request.env["emboux.domain"]._offered_parents()
+        parent = parents.filtered(lambda d: str(d.id) == parent_id)
+        free, sentence = parent._is_free(label)
+        return request.make_json_response({"free": free, "sentence": sentence})
+
+    @http.route(
+        f"{HOME}/domains/<int:number>/delete", type="http", auth="user", website=True,
+        methods=["GET", "POST"],
+    )
+    def delete_domain(self, number, **typed):
+        """Asked about by its name, for everything in it goes too."""
+        domain = find("emboux.domain", number)
+        form = Form(typed if request.httprequest.method == "POST" else None, name="")
+        if form.sent and form["name"].lower() not in (domain.name, domain.unicode_name):
+            form.refuse(
+                "name", request.env._("Type %s here, if you mean it.", domain.display_name)
+            )
+        if form.is_good:
+            name = domain.display_name
+            with form.at(WHOLE):
+                domain._delete_contents()
+                domain.unlink()
+            if form.is_good:
+                return done(HOME, request.env._("%s was deleted.", name))
+        return page(
+            "portal_domain_delete", request.env._("Delete"), of_domain(domain), domain=domain,
+            form=form,
+        )

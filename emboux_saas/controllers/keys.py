@@ -1,0 +1,75 @@
+from odoo import http
+from odoo.http import request
+
+from .form import WHOLE, Form
+from .page import HOME, done, own_customer, page
+
+
+def _areas():
+    _ = request.env._
+    return [("all", _("Everything")), ("domains", _("Domains")),
+            ("mailboxes", _("Mailboxes and aliases"))]
+
+
+def _lifetimes():
+    _ = request.env._
+    return [("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year")), ("0", _("No expiry"))]
+
+
+class KeyPortal(http.Controller):
+    """API keys of a customer: made, shown once, revoked."""
+
+    @http.route(f"{HOME}/keys", type="http", auth="user", website=True, methods=["GET"])
+    def list_keys(self, **_arguments):
+        own_customer()
+        return page(
+            "portal_keys", request.env._("API Keys"), keys=request.env["emboux.api.key"]._own()
+        )
+
+    @http.route(
+        f"{HOME}/keys/new", type="http", auth="user", website=True, methods=["GET", "POST"]
+    )
+    def make_key(self, **typed):
+        """The answer to the POST shows the secret: it is stored nowhere, not even in a session."""
+        own_customer()
+        form = Form(
+            typed if request.httprequest.method == "POST" else None,
+            name="", area="all", read_only=False, networks="", lifetime="365",
+        )
+        if form.sent:
+            form.required("name")
+            for field, options in (("area", _areas()), ("lifetime", _lifetimes())):
+                if form[field] not in dict(options):
+                    form.refuse(field, request.env._("Please choose one of these."))
+        if form.is_good:
+            with form.at("networks"):
+                key, secret = request.env["emboux.api.key"]._make_own(
+                    form["name"], form["area"], form.ticked("read_only"), form["networks"],
+                    int(form["lifetime"]),
+                )
+        above = [(request.env._("API Keys"), f"{HOME}/keys")]
+        if form.is_good:
+            return page("portal_key_secret", request.env._("Copy the Secret Now"), above, key=key,
+                        secret=secret)
+        return page("portal_key_new", request.env._("New API Key"), above, form=form,
+                    areas=_areas(), lifetimes=_lifetimes())
+
+    @http.route(
+        f"{HOME}/keys/<int:number>/revoke", type="http", auth="user", website=True,
+        methods=["GET", "POST"],
+    )
+    def revoke_key(self, number, **typed):
+        own_customer()
+        key = request.env["emboux.api.key"]._own(number)
+        if not key:
+            raise request.not_found()
+        form = Form(typed if request.httprequest.method == "POST" else None)
+        if form.is_good:
+            with form.at(WHOLE):
+                key.action_revoke()
+        if form.is_good:
+            return done(f"{HOME}/keys", request.env._("%s opens nothing any more.", key.name))
+        return page(
+            "portal_key_revoke", request.env._("Revoke"),
+            [(request.env._("API Keys"), f"{HOME}/keys")], key=key, form=form,
+        )

@@ -1,0 +1,50 @@
+from odoo import http
+from odoo.http import request
+
+from .page import HOME, NOTICE, find, page
+from .words import domain_words, record_words
+
+
+class RecordPortal(http.Controller):
+    """A domain's page: how it stands, and what its DNS has to say."""
+
+    @http.route(
+        f"{HOME}/domains/<int:number>", type="http", auth="user", website=True, methods=["GET"]
+    )
+    def show_domain(self, number, **_arguments):
+        return self._page(find("emboux.domain", number))
+
+    @http.route(
+        f"{HOME}/domains/<int:number>/check", type="http", auth="user", website=True,
+        methods=["POST"],
+    )
+    def check_domain(self, number, **_typed):
+        """Ask the DNS while the customer waits, for ten seconds at most."""
+        domain = find("emboux.domain", number)
+        domain.action_check_now()
+        left = domain.dns_record_ids.filtered(lambda r: r.level == "required" and r.state != "ok")
+        request.session[NOTICE] = (
+            request.env._("Checked just now: all required records are set.")
+            if not left else
+            request.env._(
+                "Checked just now: %s required records are not right yet. A change can take a "
+                "while to be seen; we go on checking by ourselves.",
+                len(left),
+            )
+        )
+        return request.redirect(f"{HOME}/domains/{domain.id}")
+
+    def _page(self, domain):
+        words = [record_words(record) for record in domain.dns_record_ids]
+        groups = [
+            (title, [row for row in words if row["level"] == level])
+            for level, title in (
+                ("required", request.env._("Required")),
+                ("recommended", request.env._("Recommended")),
+                ("optional", request.env._("Optional")),
+            )
+        ]
+        return page(
+            "portal_domain", domain.display_name, domain=domain, words=domain_words(domain),
+            groups=[(title, rows) for title, rows in groups if rows], tab="records",
+        )

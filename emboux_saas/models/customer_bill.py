@@ -1,0 +1,240 @@
+"""The month's invoice of a customer: usage and plans into lines, by the engine in ``billing/``."""
+
+import logging
+from collections import defaultdict
+from datetime import timedelta
+from decimal import Decimal
+
+from dateutil.relativedelta import relativedelta
+
+from odoo import Command, api, fields, models
+from odoo.exceptions import RedirectWarning, UserError
+from odoo.tools import float_repr, format_date, formatLang
+
+from ..billing import Period, Row, Terms, month_lines
+from ..billing.engine import Rounding
+from .plan_terms import PRICE_TERMS
+
+_logger = logging.getLogger(__name__)
+
+BATCH = 50  # customers between two commits
+
+
+class CustomerBill(models.Model):
+    _inherit = "emboux.customer"
+    _followed_fields = frozenset({"billed_until", "billing_problem"})
+
+    billed_until = fields.Date(
+        "Billed Until", readonly=True, copy=False, index="btree_not_null",
+        help="The last day of the last month for which an invoice was made, or none was due.",
+    )
+    billing_problem = fields.Char("Why Not Billed", readonly=True, copy=False)
+
+    @api.model
+    @api.private
+    def _cron_bill(self):
+        """Draft invoices for the months that are over, as soon as their usage is counted."""
+        today = fields.Date.today()
+        month = today.replace(day=1) - relativedelta(months=1)
+        counted = self.env["emboux.usage"]._progress().counted_on
+        if not counted or counted < today.replace(day=1):
+            _logger.info("usage of %s is not counted yet, so nothing is billed", month)
+            return
+        due = self._search_due(month)
+        remaining = len(due)
+        for start in range(0, len(due), BATCH):
+            batch = due[start : start + BATCH].try_lock_for_update(allow_referencing=True)
+            batch._bill_until(month)
+            remaining -= min(BATCH, remaining)
+            if not self.env["ir.cron"]._commit_progress(len(batch), remaining=remaining):
+                return
+
+    @api.model
+    def _search_due(self, month):
+        """Those whose invoice for the month, or for one before, is neither made nor needless."""
+        return self.search(
+            [
+                ("period_ids.since", "<=", _last_day(month)),
+                "|", ("billed_until", "=", False), ("billed_until", "<", _last_day(month)),
+            ],
+            order="id",
+        )
+
+    def _bill_until(self, last_month):
+        """Bill each of them for all months that are due, the oldest first."""
+        begin = dict(
+            self.env["emboux.plan.period"]._read_group(
+                [("customer_id", "in", self.ids)], ["customer_id"], ["since:min"]
+            )
+        )
+        waiting = {
+            customer: max(
+                begin[customer],
+                (customer.billed_until or begin[customer] - timedelta(1)) + timedelta(1),
+            ).replace(day=1)
+            for customer in self
+        }
+        waiting = {customer: month for customer, month in waiting.items() if month <= last_month}
+        while waiting:
+            month = min(waiting.values())
+            now = self.browse(c.id for c, due in waiting.items() if due == month)
+            failed = now._bill_month(month)
+            following = month + relativedelta(months=1)
+            for customer in now:
+                if customer in failed or following > last_month:
+                    del waiting[customer]
+                else:
+                    waiting[customer] = following
+
+    def _bill_month(self, month):
+        """The invoices of one month; returns those customers of whom it could not be made."""
+        try:
+            with self.env.cr.savepoint():
+                self._make_invoices(month)
+        except (UserError, RedirectWarning) as error:
+            if len(self) > 1:
+                # one of them spoils it for the others: find out who
+                failed = self.browse()
+                for customer in self:
+                    failed |= customer._bill_month(month)
+                return failed
+            _logger.warning("%s could not be billed: %s", self.display_name, error)
+            self.billing_problem = str(error.args[0])
+            return self
+        return self.browse()
+
+    def _make_invoices(self, month):
+        moves = self.env["account.move"]
+        billed = moves.search(
+            [("emboux_customer_id", "in", self.ids), ("emboux_month", "=", month)]
+        ).emboux_customer_id
+        due = self - billed
+        lines = due._lines_of(month, _last_day(month))
+        for company, customers in due.grouped(lambda customer: customer._seller()).items():
+            moves.with_company(company).create(
+                [c._invoice_vals(month, lines[c]) for c in customers if lines[c]]
+            )
+        self.write({"billed_until": _last_day(month), "billing_problem": False})
+
+    def _lines_of(self, month, until):
+        """Customer to the lines of the month up to a day, as the engine has them."""
+        first = month.replace(day=1)
+        # as superuser: what is asked of whom is decided by who may see the customer
+        asking = self.sudo()
+        periods, rows = asking._periods_until(until), asking._rows_of(first, until)
+        found = {}
+        for customer in self:
+            currency = customer.sudo()._seller().currency_id
+            found[customer] = month_lines(
+                first, periods[customer.id], rows[customer.id], self._rounding(currency), until
+            )
+        return found
+
+    def _seller(self):
+        """The company whose plans he has or had: all of them are of one."""
+        return self.period_ids.plan_id.company_id[:1]
+
+    def _rounding(self, currency):
+        places = self.env["decimal.precision"].precision_get("Product Unit")
+        coin = _decimal(currency.rounding or 0.01, 6)
+        return Rounding(currency=coin, quantity=Decimal(1).scaleb(-places))
+
+    def _periods_until(self, last):
+        periods = defaultdict(list)
+        for period in self.env["emboux.plan.period"].search(
+            [("customer_id", "in", self.ids), ("since", "<=", last)]
+        ):
+            periods[period.customer_id.id].append(
+                Period(period.since, period._terms() if period.is_paid else None, period.plan_id)
+            )
+        return periods
+
+    def _rows_of(self, first, last):
+        rows = defaultdict(list)
+        for row in self.env["emboux.usage"]._behind(self, first, last):
+            rows[row.customer_id.id].append(
+                Row(row.day, row.domain_name, row.mailboxes, row.bytes, row.messages)
+            )
+        return rows
+
+    # -- the invoice -------------------------------------------------------------------------
+
+    def _invoice_vals(self, month, lines):
+        self.ensure_one()
+        partner = self.partner_id
+        spoken = self.with_context(lang=partner.lang or self.env.lang)
+        return {
+            "move_type": "out_invoice",
+            "partner_id": partner.address_get(["invoice"])["invoice"],
+            "currency_id": self._seller().currency_id.id,
+            "invoice_user_id": partner.user_id.id,
+            "invoice_origin": spoken.env._(
+                "Email hosting, %s", format_date(spoken.env, month, date_format="LLLL y")
+            ),
+            "emboux_customer_id": self.id,
+            "emboux_month": month,
+            "invoice_line_ids": [Command.create(spoken._line_vals(line)) for line in lines],
+        }
+
+    def _line_vals(self, line):
+        return {
+            "product_id": line.plan.product_id.id,
+            "name": self._line_name(line),
+            "quantity": float(line.quantity),
+            "price_unit": float(line.unit_price),
+            "emboux_measure": line.measure,
+            "emboux_from": line.first,
+            "emboux_to": line.last,
+        }
+
+    def _line_name(self, line):
+        dates = {
+            "plan": line.plan.with_context(lang=self.env.lang).name,
+            "first": format_date(self.env, line.first),
+            "last": format_date(self.env, line.last),
+            "included": formatLang(
+                self.env, float(line.included), digits=0 if line.included.denominator == 1 else 2
+            ),
+        }
+        if line.measure == "base":
+            if line.days == line.month_days:
+                return self.env._("%(plan)s, %(first)s – %(last)s", **dates)
+            return self.env._(
+                "%(plan)s, %(first)s – %(last)s (%(days)s of %(month_days)s days)",
+                days=line.days, month_days=line.month_days, **dates,
+            )
+        return {
+            "mailboxes": self.env._(
+                "Mailboxes above %(included)s, as whole months, %(first)s – %(last)s", **dates
+            ),
+            "storage": self.env._(
+                "Storage above %(included)s GB, as GB for whole months, %(first)s – %(last)s",
+                **dates,
+            ),
+            "messages": self.env._(
+                "Thousand messages above %(included)s thousand, %(first)s – %(last)s", **dates
+            ),
+        }[line.measure]
+
+
+class PlanPeriod(models.Model):
+    _inherit = "emboux.plan.period"
+
+    def _terms(self):
+        """For the engine; prices as they are written, not as binary fractions."""
+        self.ensure_one()
+        places = self.currency_id.decimal_places
+        return Terms(
+            **{
+                name: _decimal(self[name], places) if name.startswith("price") else self[name]
+                for name in PRICE_TERMS
+            }
+        )
+
+
+def _decimal(number, places):
+    return Decimal(float_repr(number, places))
+
+
+def _last_day(month):
+    return month + relativedelta(day=31)

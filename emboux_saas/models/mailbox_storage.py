@@ -1,0 +1,69 @@
+from odoo import api, models
+
+from odoo.addons.emboux_mail_api.models.customer import QuotaReached
+
+
+class MailboxStorage(models.Model):
+    """The quotas of a customer's mailboxes together stay within his storage.
+
+    A customer keeps to his plan; the operator may give more.
+    """
+
+    _inherit = "emboux.mailbox"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        mailboxes = super().create(vals_list)
+        mailboxes._assert_storage_suffices()
+        return mailboxes
+
+    def write(self, vals):
+        if "quota_mb" not in vals:
+            return super().write(vals)
+        before = {mailbox: mailbox.quota_mb for mailbox in self}
+        done = super().write(vals)
+        # who is above his storage, since his plan has less, may give back in steps
+        self.filtered(
+            lambda m: not m.quota_mb or m.quota_mb > before[m] > 0
+        )._assert_storage_suffices()
+        return done
+
+    def _assert_storage_suffices(self):
+        partner = self.env.user.emboux_partner_id
+        if not self or self.env.su or not partner:
+            return
+        customer = self.env["emboux.customer"]._of(partner)
+        limit = customer.storage_limit_mb
+        if not limit:
+            return
+        customer._meet()
+        found = customer._count_mailboxes().get(partner.id, {})
+        if any(not mailbox.quota_mb for mailbox in self):
+            raise QuotaReached(
+                self.env._(
+                    "A mailbox without limit does not fit into your storage of %(limit)s MB. Give "
+                    "it a quota.",
+                    limit=limit,
+                )
+            )
+        over = found.get("granted", 0) - limit
+        if over > 0:
+            raise QuotaReached(
+                self.env._(
+                    "The storage of %(limit)s MB is used up: the quotas of all mailboxes would be "
+                    "%(over)s MB more. Choose smaller ones, delete a mailbox, or ask for more.",
+                    limit=limit,
+                    over=over,
+                )
+            )
+
+
+class CustomerStorage(models.Model):
+    _inherit = "emboux.customer"
+
+    def _meet(self):
+        """Two transactions that add to one customer: the second starts over and counts anew."""
+        self.env.cr.execute(
+            "UPDATE emboux_customer SET domains_used = domains_used WHERE id = ANY(%s)",
+            [self.ids],
+        )

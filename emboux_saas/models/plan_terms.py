@@ -1,0 +1,128 @@
+from odoo import fields, models
+from odoo.tools import formatLang
+
+from odoo.addons.emboux_mail_api.models.customer import LIMITS
+from odoo.addons.emboux_mail_api.models.domain_settings import FOLDERS
+
+RETENTION_TERMS = tuple(f"retention_{folder}" for folder in FOLDERS)
+#: What a customer gets from his plan: the field is called the same on both.
+CUSTOMER_TERMS = (*LIMITS, "storage_limit_mb")
+#: What each domain of a customer gets from his plan: the field is called the same on both.
+DOMAIN_TERMS = (
+    "outbound_daily_limit", "outbound_monthly_limit", "outbound_warmup_profile",
+    "outbound_warmup_start", "outbound_unit", "outbound_over_limit", "transfer_over_limit",
+    *RETENTION_TERMS,
+)
+#: What he is asked to pay.
+PRICE_TERMS = (
+    "price", "included_mailboxes", "included_gb", "included_thousands",
+    "price_mailbox", "price_gb", "price_thousand",
+)
+#: All that the customers of a plan have agreed to.
+TERMS = (
+    *CUSTOMER_TERMS, "transfer_limit_gb", "provider_ids", *DOMAIN_TERMS,
+    *PRICE_TERMS, "dunning_days", "grace_days",
+)
+#: Those that are numbers.
+NUMBERS = (
+    *CUSTOMER_TERMS, "transfer_limit_gb", "outbound_daily_limit", "outbound_monthly_limit",
+    "outbound_warmup_start", *RETENTION_TERMS, *PRICE_TERMS, "dunning_days", "grace_days",
+)
+
+
+class PlanTerms(models.AbstractModel):
+    """What a plan promises and asks: the fields of the plan and of the dialog that changes it."""
+
+    _name = "emboux.plan.terms"
+    _description = "Terms of an Email Plan"
+
+    company_id = fields.Many2one(
+        "res.company", required=True, default=lambda self: self.env.company
+    )
+    currency_id = fields.Many2one(related="company_id.currency_id")
+
+    # CUSTOMER_TERMS; 0 is without limit
+    domain_limit = fields.Integer("Most Domains")
+    mailbox_limit = fields.Integer("Mailboxes per Domain")
+    alias_limit = fields.Integer("Aliases per Mailbox")
+    mailbox_quota_limit_mb = fields.Integer("Largest Mailbox (MB)")
+    storage_limit_mb = fields.Integer(
+        "Storage (MB)", help="The quotas of all mailboxes of a customer together."
+    )
+    transfer_limit_gb = fields.Integer("Monthly Transfer of a Domain (GB)")
+    provider_ids = fields.Many2many(
+        "emboux.provider", string="Allowed Providers", help="None is all of them."
+    )
+
+    # DOMAIN_TERMS
+    transfer_over_limit = fields.Selection(
+        [("warn", "Warn"), ("defer", "Defer Mail")], "Over the Transfer", default="warn",
+        required=True,
+    )
+    outbound_daily_limit = fields.Integer("Recipients a Day")
+    outbound_monthly_limit = fields.Integer("Recipients a Month")
+    outbound_warmup_profile = fields.Selection(
+        [
+            ("none", "None"), ("fast", "Fast"), ("standard", "Standard"),
+            ("conservative", "Conservative"),
+        ],
+        "Warm-Up", default="standard", required=True,
+    )
+    outbound_warmup_start = fields.Integer(
+        "First Day's Recipients",
+        help="Of a domain that is new. Those that send already are left alone. 0 is no warm-up.",
+    )
+    outbound_unit = fields.Selection(
+        [("recipients", "Recipients"), ("messages", "Messages")], "Limits Count",
+        default="recipients", required=True,
+    )
+    outbound_over_limit = fields.Selection(
+        [("defer", "Defer"), ("hold", "Hold"), ("reject", "Reject")], "Over a Limit",
+        default="defer", required=True,
+    )
+    retention_inbox = fields.Integer("Inbox (days)", help="0 is for ever.")
+    retention_sent = fields.Integer("Sent (days)", help="0 is for ever.")
+    retention_drafts = fields.Integer("Drafts (days)", help="0 is for ever.")
+    retention_archive = fields.Integer("Archive (days)", help="0 is for ever.")
+    retention_trash = fields.Integer("Trash (days)", help="0 is for ever.")
+    retention_junk = fields.Integer("Junk (days)", help="0 is for ever.")
+    retention_other = fields.Integer("Other Folders (days)", help="0 is for ever.")
+
+    # PRICE_TERMS; taxes are the product's
+    price = fields.Monetary("Price a Month")
+    included_mailboxes = fields.Integer()
+    included_gb = fields.Integer("Included GB")
+    included_thousands = fields.Integer("Included Thousand Messages")
+    price_mailbox = fields.Monetary("Each Further Mailbox")
+    price_gb = fields.Monetary("Each Further GB")
+    price_thousand = fields.Monetary("Each Further Thousand Messages")
+
+    # the life of a customer
+    dunning_days = fields.Integer(
+        "Days Past Due", default=14, help="An invoice so late suspends the customer."
+    )
+    grace_days = fields.Integer(
+        "Days Kept After the End", default=30, help="Then all mail is erased."
+    )
+
+    _terms_not_negative = models.Constraint(
+        f"CHECK (least({', '.join(NUMBERS)}) >= 0)", "A limit or a price is 0 or more."
+    )
+
+    def _domain_terms(self):
+        """What a domain of a customer with these terms gets."""
+        self.ensure_one()
+        return {
+            **{name: self[name] for name in DOMAIN_TERMS},
+            "transfer_limit": self.transfer_limit_gb * 10**9,
+        }
+
+    def _show_term(self, name):
+        """A term as people read it."""
+        value, field = self[name], self._fields[name]
+        if field.type == "many2many":
+            return ", ".join(value.mapped("display_name")) or self.env._("all")
+        if field.type == "selection":
+            return dict(field._description_selection(self.env))[value]
+        return formatLang(self.env, value, currency_obj=self.currency_id) if (
+            field.type == "monetary") else str(value)

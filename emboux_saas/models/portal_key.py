@@ -1,0 +1,49 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+MOST = 20  # active keys that a customer makes for himself
+_SHOWN = 100
+
+
+class ApiKey(models.Model):
+    """A customer's own keys, which he makes and revokes in the portal."""
+
+    _inherit = "emboux.api.key"
+
+    @api.model
+    @api.private
+    def _own(self, number=None):
+        """The keys of the customer whom the user looks after, or one of them."""
+        partner = self.env.user.emboux_partner_id
+        if not partner:
+            return self.browse()
+        wanted = [("partner_id", "=", partner.id), ("role", "=", "customer")]
+        if number is not None:
+            wanted.append(("id", "=", number))
+        # as superuser: keys are nobody's records but the operator's, these are told to be his
+        return self.sudo().search(wanted, limit=_SHOWN)
+
+    @api.model
+    @api.private
+    def _make_own(self, name, area, read_only, networks, days):
+        """Make a key of the user's customer; returns it and its secret.
+
+        :param days: how long it is valid; 0 is without an end.
+        """
+        partner = self.env.user.emboux_partner_id
+        partner.ensure_one()
+        active = self._own().filtered(lambda key: key.state == "active")
+        if len(active) >= MOST:
+            raise UserError(
+                self.env._("You have %s active keys. Revoke one that is not used any more.", MOST)
+            )
+        # as superuser: technical users are the platform's to make; the partner is the user's own
+        return self.sudo()._make(
+            {
+                "name": name, "partner_id": partner.id, "area": area, "read_only": read_only,
+                "networks": networks or False,
+                "expires_at": fields.Datetime.now() + timedelta(days=days) if days else False,
+            }
+        )

@@ -1,0 +1,92 @@
+import { registry } from "@web/core/registry";
+
+const tours = registry.category("web_tour.tours");
+
+const openRow = (name) => ({ content: `open ${name}`, trigger: `.o_data_cell:contains(${name})`, run: "click" });
+const closed = { content: "the dialog is closed", trigger: "body:not(:has(.modal))" };
+
+/** New terms: see what changes and what breaks, and let present customers keep theirs. */
+tours.add("emboux_change_terms", {
+    url: "/odoo/email-plans",
+    steps: () => [
+        openRow("Tour Plan"),
+        { content: "its price is not typed over", trigger: "div[name=price].o_readonly_modifier" },
+        { content: "change the terms", trigger: "button[name=action_change_terms]", run: "click" },
+        { content: "nothing yet", trigger: ".modal div[name=changes]:contains(Nothing yet)" },
+        { content: "fewer domains", trigger: ".modal div[name=domain_limit] input", run: "edit 1" },
+        { content: "a price", trigger: ".modal div[name=price] input", run: "edit 25" },
+        { content: "what changes", trigger: ".modal div[name=changes]:contains(Most Domains)" },
+        { content: "they would keep theirs", trigger: ".modal .alert-info:contains(keep their terms and their price)" },
+        { content: "or move", trigger: ".modal .o_radio_item:contains(Get these terms now) input", run: "click" },
+        { content: "what it breaks", trigger: ".modal .alert-warning:contains(Tour Customer):contains(Has 2 domains of 1)" },
+        { content: "rather keep", trigger: ".modal .o_radio_item:contains(Keep their terms) input", run: "click" },
+        { content: "do it", trigger: ".modal button[name=action_apply]:contains(Change Terms):visible", run: "click" },
+        closed,
+        { content: "the new plan, with nobody on it", trigger: "div[name=price] input:value(25.00)" },
+    ],
+});
+
+/** Another plan for a customer. */
+tours.add("emboux_change_plan", {
+    url: "/odoo/email-customers",
+    steps: () => [
+        openRow("Tour Customer"),
+        { content: "change the plan", trigger: "button[name=action_change_plan]", run: "click" },
+        { content: "which one", trigger: ".modal div[name=plan_id] input", run: "edit Tour Small" },
+        { content: "that one", trigger: ".o-autocomplete--dropdown-item:contains(Tour Small)", run: "click" },
+        { content: "what does not fit", trigger: ".modal .alert-warning:contains(Has 2 domains of 1)" },
+        { content: "do it", trigger: ".modal button[name=action_apply]", run: "click" },
+        closed,
+        { content: "he has it", trigger: "div[name=plan_id]:contains(Tour Small)" },
+    ],
+});
+
+/** Suspend with a reason, and activate. */
+tours.add("emboux_suspend_customer", {
+    url: "/odoo/email-customers",
+    steps: () => [
+        openRow("Tour Customer"),
+        { content: "active", trigger: ".o_arrow_button_current:contains(Active)" },
+        { content: "suspend", trigger: "button[name=action_stop]:contains(Suspend)", run: "click" },
+        { content: "says what it does", trigger: ".modal .alert-warning:contains(neither receive nor send)" },
+        { content: "why", trigger: ".modal div[name=reason] input", run: "edit He asked for a pause." },
+        { content: "do it", trigger: ".modal button[name=action_apply]:visible", run: "click" },
+        closed,
+        { content: "suspended", trigger: ".o_arrow_button_current:contains(Suspended)" },
+        { content: "and why", trigger: ".alert-danger:contains(He asked for a pause.)" },
+    ],
+});
+
+tours.add("emboux_activate_customer", {
+    url: "/odoo/email-customers",
+    steps: () => [
+        openRow("Tour Customer"),
+        { content: "activate", trigger: "button[name=action_activate]", run: "click" },
+        { content: "asked once", trigger: ".modal .modal-footer .btn-primary", run: "click" },
+        closed,
+        { content: "active", trigger: ".o_arrow_button_current:contains(Active)" },
+    ],
+});
+
+/** A key for the other customer, without which nothing moves; then the transfer. */
+tours.add("emboux_transfer_domain", {
+    url: "/odoo/email-customers",
+    steps: () => [
+        openRow("Tour Heir"),
+        { content: "a key", trigger: "button:contains(New Key)", run: "click" },
+        { content: "for what", trigger: ".modal div[name=name] input", run: "edit Portal" },
+        { content: "make it", trigger: ".modal button[name=action_make]", run: "click" },
+        { content: "its secret, once", trigger: ".modal .alert-warning:contains(only time)" },
+        { content: "done", trigger: ".modal button[name=action_close]", run: "click" },
+        { content: "the key", trigger: ".o_form_view .o_arrow_button_current:contains(Active)" },
+        { content: "to the domains", trigger: ".o_nav_entry:contains(Domains), .o_menu_sections a:contains(Domains)", run: "click" },
+        openRow("tour-one.example"),
+        { content: "transfer", trigger: "button[name=action_transfer]", run: "click" },
+        { content: "says who loses sight", trigger: ".modal .alert-warning:contains(do not see it any more)" },
+        { content: "to whom", trigger: ".modal div[name=customer_id] input", run: "edit Tour Heir" },
+        { content: "to him", trigger: ".o-autocomplete--dropdown-item:contains(Tour Heir)", run: "click" },
+        { content: "do it", trigger: ".modal button[name=action_apply]", run: "click" },
+        closed,
+        { content: "it is his", trigger: "div[name=partner_id]:contains(Tour Heir)" },
+    ],
+});

@@ -1,0 +1,102 @@
+from unittest.mock import patch
+
+from odoo.exceptions import ValidationError
+from odoo.tests import tagged
+
+from odoo.addons.emboux_mail_api.tests.memory_provider import MemoryProvider
+
+from .saas_case import SaasCase
+
+
+@tagged("post_install", "-at_install")
+class TestNamesUnderAParent(SaasCase):
+    """The world's own domain ``unit.example`` is the operator's parent here."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.domain.is_wildcard = True
+        cls.user = cls.make_portal_user(cls.acme.partner_id, "acme.portal")
+        cls.as_customer = cls.env(user=cls.user)
+
+    def test_what_is_offered(self):
+        self.mine.is_wildcard = True  # a customer's own is not offered to others
+        self.make_domain("late.example", is_wildcard=True)  # not verified
+        offered = self.as_customer["emboux.domain"]._offered_parents()
+        self.assertIn(self.domain, offered)
+        self.assertFalse({"mine.example", "late.example"} & set(offered.mapped("name")))
+
+    def test_free_names(self):
+        self.assertEqual(self.domain._free_name(" Shop "), "shop.unit.example")
+        self.assertEqual(self.domain._free_name("bücher"), "xn--bcher-kva.unit.example")
+        self.make_domain("taken.unit.example")
+        self.domain.reserved_names = "admin, Vip"
+        for label, words in (("taken", "is taken"), ("TAKEN", "is taken"), ("vip", "is reserved"),
+                             ("mail", "is reserved"), ("a.b", "without a dot"), ("", ""),
+                             ("-", ""), ("a b", "")):
+            with self.refused(ValidationError, words):
+                self.domain._free_name(label)
+        self.assertEqual(self.domain._free_name("www"), "www.unit.example")
+
+    def test_reserved_names_are_not_to_be_had_past_the_check(self):
+        for name in ("admin.unit.example", "x.admin.unit.example", "mail.unit.example"):
+            with self.refused(ValidationError, "is reserved"):
+                self.as_customer["emboux.domain"].create({"name": name})
+        self.make_domain("admin.unit.example")  # the operator's own
+
+    def test_a_free_name_sends_and_receives_at_once(self):
+        domain = self.as_customer["emboux.domain"].create({"name": "shop.unit.example"})
+        box = self.as_customer["emboux.mailbox"].create(
+            {"local_part": "info", "domain_id": domain.id, "password": "a long password 1"}
+        )
+        self.assertEqual((domain.state, domain.sudo().parent_id), ("verified", self.domain))
+        [[action]] = self.rows(
+            "SELECT coalesce(max(action), '') FROM emboux_mail.outbound WHERE login = %s",
+            box.email,
+        )
+        self.assertFalse(action)
+        self.assertTrue(self.rows(
+            "SELECT FROM emboux_domain WHERE name = %s AND owned_since IS NOT NULL", domain.name))
+
+    def test_registered_at_creation_whatever_the_state_of_siblings(self):
+        provider = self.env["emboux.provider"].create({"name": "Memory", "kind": "mailgun"})
+        far = MemoryProvider()
+        model = self.env.registry["emboux.provider"]
+        original = model._client
+        self.startPatcher(patch.object(
+            model, "_client",
+            lambda record: far if record.id == provider.id else original(record)))
+        self.registry_enter_test_mode()
+        self.domain.provider_id = provider
+        states = {}
+        for number, spoil in enumerate(("suspended", "archived", "refused", "pending", None)):
+            name = f"s{number}.unit.example"
+            domain = self.as_customer["emboux.domain"].with_user(self.env.user).create(
+                {"name": name, "backend_id": self.backend.id})
+            row = self.env["emboux.registration"].sudo().search([("name", "=", name)])
+            self.assertEqual((row.wish, row.provider_id), ("present", provider), states)
+            self.env.flush_all()
+            self.env.cr.postcommit.run()
+            self.env.invalidate_all()
+            self.assertIn(name, far.domains, states)
+            self.assertIn(name, far.credentials, "it can send at once")
+            states[name] = spoil
+            if spoil == "suspended":
+                domain.action_suspend()
+            elif spoil == "archived":
+                domain.active = False
+            elif spoil:
+                row.state = spoil
+
+    def test_allowed_providers(self):
+        own = self.env["emboux.provider"]._own()
+        other = self.env["emboux.provider"].create(
+            {"name": "Other", "kind": "ses", "region": "eu-west-1", "sequence": 99})
+        self.plan.sudo().provider_ids = other
+        new = self.as_customer["emboux.domain"].create({"name": "new.example"})
+        self.assertEqual(new.sudo().provider_id, other, "the first that is allowed")
+        with self.refused(ValidationError, "not in the plan of Acme"):
+            new.sudo().provider_id = own
+        self.assertEqual(self.domain.provider_id, own)
+        with self.refused(ValidationError, "not in the plan of Acme"):
+            self.as_customer["emboux.domain"].create({"name": "a.unit.example"})

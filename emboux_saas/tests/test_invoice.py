@@ -1,0 +1,363 @@
+import random
+from collections import defaultdict
+from datetime import date, timedelta
+from decimal import Decimal
+from unittest.mock import patch
+
+from psycopg2 import IntegrityError
+
+from odoo.exceptions import AccessError
+from odoo.tests import Form, new_test_user, tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.emboux_saas.billing import Period, Row
+from odoo.addons.emboux_saas.billing.engine import Rounding
+
+from .billing_case import GIGABYTE, MONTH, BillingCase
+from .price_rules import half_up, slow_lines
+
+LOGGER = "odoo.addons.emboux_saas.models.customer_bill"
+LAST = date(2026, 9, 30)
+
+
+@tagged("post_install", "-at_install")
+class TestInvoice(BillingCase):
+    """A draft invoice for each customer and month."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # the months before are not of interest
+        cls.customer.sudo().billed_until = date(2026, 8, 31)
+        cls.mine = cls.owned_domain("mine.example", cls.customer)
+
+    def use_something(self):
+        """Four mailboxes for twenty days, three gigabytes for ten, 3,500 messages."""
+        boxes = [self.make_mailbox(name, self.mine) for name in ("ann", "bob", "eve", "joe")]
+        self.note(date(2026, 9, 11), self.mine)
+        self.stored(boxes[0], 3 * GIGABYTE)
+        self.note(date(2026, 9, 21), self.mine)
+        self.sent(self.mine, date(2026, 9, 25), 3500)
+        self.day_over()
+        self.env["emboux.usage"]._count_days(date(2026, 9, 25))
+
+    def lines(self, move):
+        return [
+            (line.emboux_measure, line.emboux_from, line.emboux_to, line.quantity,
+             line.price_unit, line.price_subtotal)
+            for line in move.invoice_line_ids
+        ]
+
+    def test_a_month(self):
+        self.use_something()
+        move = self.bill(self.customer)
+        self.assertEqual(
+            self.lines(move),
+            [
+                ("base", MONTH, LAST, 1, 10, 10),
+                ("mailboxes", MONTH, LAST, 2, 3, 6),  # three above the plan, for 20 of 30 days
+                ("storage", MONTH, LAST, 0.67, 0.5, 0.34),
+                ("messages", MONTH, LAST, 2.5, 0.2, 0.5),
+            ],
+        )
+        self.assertEqual(
+            (move.state, move.move_type, move.partner_id, move.amount_untaxed, move.company_id),
+            ("draft", "out_invoice", self.customer.partner_id, 16.84, self.plan.company_id),
+        )
+        self.assertEqual(self.customer.billed_until, LAST)
+        self.assertIn("Basic, 09/01/2026 – 09/30/2026", move.invoice_line_ids[0].name)
+
+    def test_twice_is_once(self):
+        self.use_something()
+        move = self.bill(self.customer)
+        self.assertEqual(self.bill(self.customer), move)
+        self.customer.sudo().billed_until = date(2026, 8, 31)
+        self.assertEqual(self.bill(self.customer), move)
+        with mute_logger("odoo.sql_db"), self.assertRaises(IntegrityError), self.cr.savepoint():
+            move.copy({"emboux_customer_id": self.customer.id, "emboux_month": MONTH})
+            self.env.flush_all()
+        self.assertFalse(move.copy().emboux_customer_id, "a copy is no month's invoice")
+
+    def test_a_draft_that_is_deleted_is_made_anew(self):
+        move = self.bill(self.customer)
+        move.unlink()
+        self.assertEqual(self.customer.billed_until, date(2026, 8, 31))
+        self.assertEqual(len(self.bill(self.customer)), 1)
+
+    def test_months_that_were_missed_are_made_up_for(self):
+        self.customer.sudo().billed_until = False
+        self.bill(self.customer)
+        moves = self.env["account.move"].search(
+            [("emboux_customer_id", "=", self.customer.id)], order="emboux_month"
+        )
+        self.assertEqual(
+            moves.mapped("emboux_month"), [date(2026, 7, 1), date(2026, 8, 1), MONTH]
+        )
+
+    def test_another_plan_in_the_middle_of_the_month(self):
+        large = self.make_plan("Large", price=30, included_mailboxes=10, included_gb=10)
+        self.use_something()
+        with self.at(date(2026, 9, 16)):
+            self.customer.plan_id = large
+        half, rest = date(2026, 9, 15), date(2026, 9, 16)
+        self.assertEqual(
+            self.lines(self.bill(self.customer)),
+            [
+                ("base", MONTH, half, 1, 5, 5),
+                ("mailboxes", MONTH, half, 0.5, 3, 1.5),
+                ("base", rest, LAST, 1, 15, 15),
+            ],
+        )
+
+    def test_nothing_to_pay_is_no_invoice(self):
+        free = self.make_plan("Free")
+        with self.at(date(2026, 8, 1)):
+            self.customer.plan_id = free
+        self.assertFalse(self.bill(self.customer))
+        self.assertEqual(self.customer.billed_until, LAST)
+
+    def test_taxes_and_language_are_the_customers(self):
+        tax = self.env["account.tax"].sudo().create({"name": "10 %", "amount": 10})
+        self.product.taxes_id = tax
+        self.env["res.lang"]._activate_lang("de_DE")
+        self.customer.partner_id.lang = "de_DE"
+        move = self.bill(self.customer)
+        self.assertEqual((move.amount_untaxed, move.amount_total), (10, 11))
+        self.assertIn("01.09.2026", move.invoice_line_ids.name)
+
+    def test_one_who_cannot_be_billed_does_not_keep_the_others_from_it(self):
+        abroad = self.env["res.company"].sudo().create({"name": "Abroad"})
+        self.env.user.sudo().company_ids += abroad
+        plan = self.make_plan("Abroad", price=1, company_id=abroad.id)
+        with self.at(date(2026, 7, 1)):
+            stuck = self.make_customer("Stuck", plan_id=plan.id)
+        stuck.sudo().billed_until = date(2026, 8, 31)
+        with self.assertLogs(LOGGER, "WARNING") as logs:
+            moves = self.bill(self.customer | stuck)
+        self.assertEqual(moves.emboux_customer_id, self.customer)
+        self.assertIn("Stuck could not be billed", logs.output[0])
+        self.assertIn("journal", stuck.billing_problem)
+        self.assertEqual(stuck.billed_until, date(2026, 8, 31))
+        self.env["account.chart.template"].sudo().try_loading("generic_coa", abroad)
+        self.assertEqual(self.bill(self.customer | stuck).emboux_customer_id, self.customer | stuck)
+        self.assertFalse(stuck.billing_problem)
+
+    def run_job(self, day):
+        self.env.flush_all()
+        with self.enter_registry_test_mode(), self.at(day):
+            self.env.ref("emboux_saas.ir_cron_bill_customers").sudo().method_direct_trigger()
+        self.env.invalidate_all()
+        return self.env["account.move"].search([("emboux_customer_id", "=", self.customer.id)])
+
+    def test_the_job_waits_until_the_month_is_counted(self):
+        progress = self.env["emboux.usage"]._progress()
+        progress.counted_on = LAST
+        self.assertFalse(self.run_job(date(2026, 10, 1)))
+        progress.counted_on = date(2026, 10, 1)
+        move = self.run_job(date(2026, 10, 1))
+        self.assertEqual(move.emboux_month, MONTH)
+        for day in (date(2026, 10, 1), date(2026, 10, 2)):
+            self.assertEqual(self.run_job(day), move)
+
+    def test_what_it_costs_so_far(self):
+        self.use_something()
+        with self.at(date(2026, 9, 15)):
+            self.env.invalidate_all()
+            # half a month, and three mailboxes too many for five days
+            self.assertEqual(self.customer.cost_so_far, 5 + 1.5)
+
+    # -- what is behind a line -----------------------------------------------------------------
+
+    def test_each_line_leads_to_its_rows(self):
+        self.use_something()
+        self.note(date(2026, 8, 1), self.owned_domain("old.example", self.customer))
+        move = self.bill(self.customer)
+        rows = {
+            line.emboux_measure: self.env["emboux.usage"].search(
+                line.action_open_emboux_usage()["domain"], order="day"
+            )
+            for line in move.invoice_line_ids
+        }
+        days = [date(2026, 8, 1), date(2026, 9, 11), date(2026, 9, 21), date(2026, 9, 25)]
+        for measure in ("base", "mailboxes", "storage"):
+            self.assertEqual(rows[measure].mapped("day"), days)
+        self.assertEqual(rows["messages"].mapped("day"), days[3:])
+        whole = move.action_open_emboux_usage()
+        self.assertEqual(self.env["emboux.usage"].search_count(whole["domain"]), 4)
+
+    def test_who_keeps_the_books_needs_no_email_rights(self):
+        books = new_test_user(self.env, "books", groups="account.group_account_invoice")
+        self.use_something()
+        move = self.bill(self.customer).with_user(books)
+        line = move.invoice_line_ids[1]
+        found = self.env["emboux.usage"].with_user(books).search(
+            line.action_open_emboux_usage()["domain"]
+        )
+        self.assertEqual(len(found), 3)
+        with Form(move) as form:
+            form.narration = "Thank you"
+        move.unlink()
+        self.assertEqual(self.customer.billed_until, date(2026, 8, 31))
+
+    def test_a_manager_sees_invoices_only_with_the_books(self):
+        manager = new_test_user(self.env, "m", groups="emboux_core.group_manager")
+        both = new_test_user(
+            self.env, "b", groups="emboux_core.group_manager,account.group_account_invoice"
+        )
+        self.bill(self.customer)
+        with self.assertRaises(AccessError):
+            self.customer.with_user(manager).read(["invoice_ids"])
+        self.assertEqual(self.customer.with_user(both).invoice_count, 1)
+        for user in (manager, both):
+            view = self.customer.with_user(user).get_view(view_type="form")
+            self.assertEqual("action_open_invoices" in view["arch"], user == both)
+            Form(self.customer.with_user(user))
+
+    # -- payments --------------------------------------------------------------------------------
+
+    def posted(self):
+        move = self.bill(self.customer)
+        move.action_post()
+        return move
+
+    def test_a_payment_that_the_bank_rejects(self):
+        move = self.posted()
+        payment = self.env["account.payment.register"].sudo().with_context(
+            active_model="account.move", active_ids=move.ids
+        ).create({})._create_payments()
+        customers = type(self.customer)
+        with patch.object(customers, "_notify") as told:
+            payment.action_reject()
+            payment.action_reject()
+        told.assert_called_once()
+        kind, values = told.call_args.args
+        self.assertEqual((kind, values["invoice"]), ("payment_failed", move.name))
+        self.assertIn("rejected", values["reason"])
+
+    def test_a_payment_that_fails_online(self):
+        move = self.posted()
+        provider = self.env["payment.provider"].sudo().create({"name": "P", "code": "none"})
+        transaction = self.env["payment.transaction"].sudo().create(
+            {
+                "provider_id": provider.id,
+                "payment_method_id": self.env.ref("payment.payment_method_unknown").id,
+                "reference": "T1", "amount": 10, "currency_id": move.currency_id.id,
+                "partner_id": move.partner_id.id, "invoice_ids": [(6, 0, move.ids)],
+            }
+        )
+        before = self.customer.message_ids
+        transaction._set_error("The card has expired.")
+        transaction._set_error("The card has expired.")
+        told = self.customer.message_ids - before
+        self.assertEqual(len(told), 1)
+        self.assertIn("The card has expired.", told.body)
+        self.assertIn(move.name, told.body)
+
+
+class Month:
+    """A month in which two customers do things at random, and what they had each evening."""
+
+    def __init__(self, case, seed):
+        self.case, self.chance, self.name = case, random.Random(seed), f"s{seed}"
+        self.plans = [case.plan, case.make_plan("Large", price=25.5, included_mailboxes=3,
+                                                price_mailbox=1.1, price_thousand=0.35)]
+        with case.at(date(2026, 8, 20)):
+            self.customers = [case.make_customer(f"{self.name} {n}") for n in "ab"]
+            self.domains = [
+                case.owned_domain(f"{self.name}{n}.example", self.chance.choice(self.customers))
+                for n in range(3)
+            ]
+            case.note(date(2026, 8, 20), *self.domains)
+        for customer in self.customers:
+            customer.sudo().billed_until = date(2026, 8, 31)
+        self.boxes = defaultdict(list)
+        self.sizes = defaultdict(int)
+        self.rows, self.periods = defaultdict(list), defaultdict(list)
+        self.messages = defaultdict(int)
+
+    def owner(self, domain):
+        return next(c for c in self.customers if c.partner_id == domain.partner_id)
+
+    def live(self):
+        for number in range(30):
+            day = MONTH + timedelta(number)
+            with self.case.at(day):
+                for _ in range(self.chance.randint(0, 3)):
+                    self.act(day)
+                self.evening(day)
+
+    def act(self, day):
+        domain = self.chance.choice(self.domains)
+        what = self.chance.choice(["send", "send", "box", "box", "mail", "less", "move", "plan"])
+        if what == "send":
+            count = self.chance.randint(1, 3000)
+            self.case.sent(domain, day, count)
+            self.messages[self.owner(domain), domain, day] += count
+        elif what == "box":
+            name = f"box{len(self.boxes[domain])}x{day.day}x{self.chance.random()}"
+            self.boxes[domain].append(self.case.make_mailbox(name, domain))
+        elif what == "less" and self.boxes[domain]:
+            box = self.boxes[domain].pop()
+            self.sizes.pop(box, None)
+            box.unlink()
+        elif what == "mail" and self.boxes[domain]:
+            box = self.chance.choice(self.boxes[domain])
+            self.sizes[box] = self.chance.randint(0, 4 * GIGABYTE)
+            self.case.stored(box, self.sizes[box])
+        elif what == "move":
+            domain.sudo().partner_id = self.chance.choice(self.customers).partner_id
+        elif what == "plan":
+            self.chance.choice(self.customers).plan_id = self.chance.choice(self.plans)
+
+    def evening(self, day):
+        usage = self.case.env["emboux.usage"]
+        usage._note_levels([domain.name for domain in self.domains])
+        if self.chance.random() < 0.5:
+            usage._count_days(day - timedelta(2))  # some nights it does not run
+        self.case.day_over()
+        for customer in self.customers:
+            plan = customer.plan_id
+            period = Period(day, customer.period_ids.sorted("since")[-1]._terms(), plan)
+            self.periods[customer].append(period)
+            for domain in self.domains:
+                mine = self.owner(domain) == customer
+                self.rows[customer].append(Row(
+                    day, domain, len(self.boxes[domain]) if mine else 0,
+                    sum(self.sizes[box] for box in self.boxes[domain]) if mine else 0,
+                    self.messages[customer, domain, day],
+                ))  # fmt: skip
+
+
+@tagged("post_install", "-at_install")
+class TestRandomMonths(BillingCase):
+    def test_invoices_are_what_was_used_by_the_rules(self):
+        """Plans and domains that change hands, against what each had on each evening."""
+        for seed in range(6):
+            rounding = ("round_globally", "round_per_line")[seed % 2]
+            self.env.company.sudo().tax_calculation_rounding_method = rounding
+            month = Month(self, seed)
+            month.live()
+            self.env["emboux.usage"]._count_days(MONTH)
+            for customer in month.customers:
+                with self.subTest(seed=seed, customer=customer.display_name):
+                    move = self.bill(customer)
+                    found = {
+                        (line.emboux_measure, line.emboux_from):
+                            (line.quantity, line.price_unit, line.price_subtotal)
+                        for line in move.invoice_line_ids
+                    }
+                    rules = slow_lines(
+                        MONTH, month.periods[customer], month.rows[customer], Rounding()
+                    )
+                    wanted = {
+                        (measure, first): tuple(map(float, numbers))
+                        for (measure, _plan, first), numbers in rules.items()
+                    }
+                    self.assertEqual(found, wanted)
+                    each = [numbers[2] for numbers in rules.values()]
+                    if rounding == "round_globally":
+                        # Odoo adds up first: quantity times price of each line, rounded once
+                        each = [quantity * price for quantity, price, _ in rules.values()]
+                    self.assertEqual(
+                        Decimal(str(move.amount_untaxed)), half_up(sum(each), Decimal("0.01"))
+                    )

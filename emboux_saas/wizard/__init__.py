@@ -1,0 +1,1 @@
+from . import plan_change, customer_plan, customer_stop, domain_transfer
