@@ -17,6 +17,7 @@ class UsageMonth(models.Model):
     _rec_name = "domain_name"
 
     customer_id = fields.Many2one("emboux.customer", readonly=True)
+    partner_id = fields.Many2one("res.partner", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True)
     domain_name = fields.Char("Domain", readonly=True)
     month = fields.Date(readonly=True)
@@ -30,10 +31,12 @@ class UsageMonth(models.Model):
         return SQL(
             """
             WITH spans AS (
-                SELECT u.*, least(
-                           lead(day) OVER (PARTITION BY customer_id, domain_name ORDER BY day) - 1,
-                           %(today)s) AS last
-                  FROM emboux_usage u WHERE day <= %(today)s
+                -- whoever asks for one customer reads his rows alone: by both of his numbers
+                SELECT u.*, c.partner_id, c.company_id, least(%(today)s, lead(u.day) OVER (
+                           PARTITION BY c.partner_id, u.customer_id, u.domain_name
+                           ORDER BY u.day) - 1) AS last
+                  FROM emboux_usage u JOIN emboux_customer c ON c.id = u.customer_id
+                 WHERE u.day <= %(today)s
             ), parts AS (
                 -- each span, cut at the ends of months; a row's counts are those of its own month
                 SELECT s.*, m.first::date AS month,
@@ -49,17 +52,17 @@ class UsageMonth(models.Model):
                        interval '1 month') AS m(first)
                  WHERE s.has_domain OR date_trunc('month', s.day::timestamp) = m.first
             )
-            SELECT min(p.id)::bigint * 1200
+            SELECT min(id)::bigint * 1200
                        + (extract(year FROM month)::integer * 12
                           + extract(month FROM month)::integer) %% 1200 AS id,
-                   p.customer_id, c.company_id, domain_name, month,
+                   customer_id, partner_id, company_id, domain_name, month,
                    sum(mailboxes::bigint * days)::float8 / max(of_days) AS mailboxes,
                    sum(bytes::numeric * days)::float8 / max(of_days) / %(gigabyte)s AS gigabytes,
                    sum(CASE WHEN own THEN messages ELSE 0 END)::bigint AS messages,
                    sum(CASE WHEN own THEN transfer_in + transfer_out ELSE 0 END)::float8
                        / %(gigabyte)s AS transfer_gb
-              FROM parts p JOIN emboux_customer c ON c.id = p.customer_id
-             GROUP BY p.customer_id, c.company_id, domain_name, month
+              FROM parts
+             GROUP BY customer_id, partner_id, company_id, domain_name, month
             """,
             today=fields.Date.today(),
             gigabyte=float(GIGABYTE),

@@ -127,7 +127,8 @@ class Portal:
     def _count(self, ask):
         started = time.perf_counter()
         answer = ask()
-        assert answer.status_code == 200 and "error" not in (answer.json if answer.is_json else {}), answer.text
+        said = answer.json if answer.is_json else {}
+        assert answer.status_code == 200 and "error" not in said, answer.text
         return threading.current_thread().query_count, 1000 * (time.perf_counter() - started)
 
 
@@ -167,6 +168,10 @@ def pages(customers, users):
     form = shown("emboux.customer", "form")
     seen["operator: a customer's form"] = [
         statements_of(of_model("emboux.customer", [("id", "=", one.id)], form, 1))
+        for one in customers[:2]]
+    seen["operator: a customer's months"] = [
+        statements_of(of_model("emboux.usage.month", [("customer_id", "=", one.id)],
+                               shown("emboux.usage.month", "list"), 80))
         for one in customers[:2]]
     lists = [("customers", "emboux.customer"), ("usage by month", "emboux.usage.month")]
     if "emboux.customer.report" in env:
