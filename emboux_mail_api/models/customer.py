@@ -109,6 +109,7 @@ class Customer(models.Model):
         if not self:
             return
         self.ensure_one()
+        self.flush_recordset(["domain_limit"])  # a plan may just have given it
         self.env.cr.execute(
             """UPDATE emboux_customer SET domains_used = greatest(domains_used + %s, 0)
                 WHERE id = %s RETURNING domains_used, domain_limit""",

@@ -176,6 +176,18 @@ class TestChangeOfTerms(SaasCase):
         self.assertEqual((self.acme.domain_limit, self.mine.outbound_daily_limit), (2, 55))
         self.assertEqual(self.acme.mrr, 12)
 
+    def test_the_audit_trail_has_the_terms_before_and_after(self):
+        self.env.cr.flush()
+        wizard = self.dialog(price=12).save()
+        wizard.choice = "move"
+        wizard.action_apply()
+        self.env.cr.flush()
+        entry = self.env["emboux.audit"].search(
+            [("model", "=", "emboux.plan"), ("res_id", "=", self.plan.id)], limit=1)
+        self.assertIn("Price a Month: 10.0 → 12.0", entry.changes)
+        self.assertEqual(entry.user_id, self.env.user)
+        self.assertIn("Price a Month: 10.0 → 12.0", self.plan.message_ids[:1].body)
+
     def test_nothing_changed_is_said(self):
         with self.refused(UserError, "as they were"):
             self.dialog().save().action_apply()
