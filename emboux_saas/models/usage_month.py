@@ -1,5 +1,5 @@
-from odoo import fields, models
-from odoo.tools import SQL
+from odoo import api, fields, models
+from odoo.tools import SQL, format_date
 
 from odoo.addons.emboux_core.models.fields import BigInteger
 
@@ -21,10 +21,16 @@ class UsageMonth(models.Model):
     company_id = fields.Many2one("res.company", readonly=True)
     domain_name = fields.Char("Domain", readonly=True)
     month = fields.Date(readonly=True)
+    month_name = fields.Char("Of", compute="_compute_month_name")
     mailboxes = fields.Float(readonly=True, digits=(16, 2))
     gigabytes = fields.Float("Storage (GB)", readonly=True, digits=(16, 3))
     messages = BigInteger(readonly=True)
     transfer_gb = fields.Float("Transfer (GB)", readonly=True, digits=(16, 3))
+
+    @api.depends("month")
+    def _compute_month_name(self):
+        for row in self:
+            row.month_name = format_date(self.env, row.month, date_format="LLLL y")
 
     @property
     def _table_query(self):
@@ -40,17 +46,18 @@ class UsageMonth(models.Model):
             ), parts AS (
                 -- each span, cut at the ends of months; a row's counts are those of its own month
                 SELECT s.*, m.first::date AS month,
-                       least(coalesce(s.last, %(today)s), (m.first + interval '1 month')::date - 1)
+                       least(s.last, (m.first + interval '1 month')::date - 1)
                            - greatest(s.day, m.first::date) + 1 AS days,
                        least((m.first + interval '1 month')::date - 1, %(today)s)
                            - m.first::date + 1 AS of_days,
                        date_trunc('month', s.day::timestamp) = m.first AS own
                   FROM spans s
-                 CROSS JOIN LATERAL generate_series(
+                 -- as an array, of which PostgreSQL expects a few months, and not a thousand;
+                 -- after the last day of a domain there is nothing more to be told
+                 CROSS JOIN LATERAL unnest(ARRAY(SELECT generate_series(
                        date_trunc('month', s.day::timestamp),
-                       greatest(coalesce(s.last, %(today)s), s.day)::timestamp,
-                       interval '1 month') AS m(first)
-                 WHERE s.has_domain OR date_trunc('month', s.day::timestamp) = m.first
+                       CASE WHEN s.has_domain THEN s.last ELSE s.day END::timestamp,
+                       interval '1 month'))) AS m(first)
             )
             SELECT min(id)::bigint * 1200
                        + (extract(year FROM month)::integer * 12
@@ -80,7 +87,7 @@ class Customer(models.Model):
     used_messages = fields.Integer("Messages This Month", compute="_compute_used")
     company_currency_id = fields.Many2one(related="company_id.currency_id")
     cost_so_far = fields.Monetary(
-        "This Month So Far", compute="_compute_cost_so_far", currency_field="company_currency_id",
+        "Costs So Far", compute="_compute_cost_so_far", currency_field="company_currency_id",
         help="Without taxes, up to and with today, as it would be billed.",
     )
 
