@@ -1,5 +1,6 @@
 """The queue of the real Postfix obeys Odoo, by the agent that the world has started."""
 
+import imaplib
 import json
 import time
 
@@ -128,6 +129,26 @@ def held(odoo):
 
 
 WAITING = ("active", "deferred")
+
+
+def test_a_suspension_ends_the_sessions_that_are_open(sender, mail, hosting, odoo):
+    domain, ann = sender()
+    _other, bob = sender()
+    session, stays = (mail.imap(login, hosting.PASSWORD) for login in (ann, bob))
+    session.select("INBOX")
+    odoo("emboux.domain").action_suspend([domain])
+
+    def is_over():
+        try:
+            session.noop()
+        except (imaplib.IMAP4.abort, OSError):
+            return True
+        return False
+
+    eventually("the end of the session", is_over)
+    assert not mail.can_login(ann, hosting.PASSWORD)
+    assert stays.noop()[0] == "OK"
+    stays.logout()
 
 
 def test_a_suspension_reaches_the_queue_and_its_end_too(sender, mail, hosting, odoo, postfix, held):

@@ -1,6 +1,6 @@
 """``odoo emboux_queue``: the agent by which Postfix' queue obeys Odoo.
 
-    odoo emboux_queue -c odoo.conf -d DB --postfix /etc/postfix
+    odoo emboux_queue -c odoo.conf -d DB --postfix /etc/postfix --dovecot /etc/dovecot/dovecot.conf
     odoo emboux_queue -c odoo.conf -d DB --postfix /etc/postfix --once
 
 It runs on the mail server, as root: ``postsuper`` is root's alone.  Odoo itself is not root, and
@@ -34,6 +34,9 @@ class EmbouxQueue(Command):
         parser.add_argument("-d", "--database", help="default: the configuration's db_name")
         parser.add_argument("--postfix", default="/etc/postfix", metavar="DIR",
                             help="Postfix' configuration folder (default %(default)s)")
+        parser.add_argument("--dovecot", metavar="FILE",
+                            help="Dovecot's configuration, where it runs beside this Postfix: "
+                            "sessions of suspended mailboxes are ended")
         parser.add_argument("--name", default=socket.gethostname(),
                             help="of this mail server, one agent each (default %(default)s)")
         parser.add_argument("--once", action="store_true",
@@ -57,11 +60,13 @@ class EmbouxQueue(Command):
         logging.basicConfig(
             stream=sys.stdout, level=logging.INFO,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        agent, postqueue, store = _plain("agent", "postqueue", "store")
+        agent, postqueue, sessions, store = _plain("agent", "postqueue", "sessions", "store")
+        dovecot = arguments.dovecot and sessions.Dovecot(str(Path(arguments.dovecot).resolve()))
         sys.exit(agent.run(
             agent.Agent(
                 postqueue.Postfix(str(Path(arguments.postfix).resolve())),
                 store.Store(_database(databases[0], arguments), arguments.name),
+                dovecot,
             ),
             once=arguments.once,
         ))

@@ -27,10 +27,11 @@ MOST_TRIED = 300  # messages over a limit, in one round
 
 
 class Agent:
-    """``postfix``: a ``postqueue.Postfix``; ``store``: a ``store.Store`` that is open."""
+    """``postfix``: a ``postqueue.Postfix``; ``store``: a ``store.Store`` that is open;
+    ``dovecot``: a ``sessions.Dovecot``, None where there is none beside this Postfix."""
 
-    def __init__(self, postfix, store):
-        self.postfix, self.store = postfix, store
+    def __init__(self, postfix, store, dovecot=None):
+        self.postfix, self.store, self.dovecot = postfix, store, dovecot
         self._envelopes = {}  # key -> Envelope
         self._seen_waiting = set()  # keys
 
@@ -57,7 +58,17 @@ class Agent:
         store.beat(len(messages) - held, held)
         self._seen_waiting = {
             key for key, m in messages.items() if not m.is_held or key in self._seen_waiting}
+        if self.dovecot:  # last: the queue is served whatever becomes of it
+            self._end_sessions()
         return acted
+
+    def _end_sessions(self):
+        """Who is suspended reads no mail in a session that was open already."""
+        users = self.dovecot.users()
+        suspended = self.store.suspended(users) if users else ()
+        if suspended:
+            self.dovecot.end(suspended)
+            _logger.info("sessions ended for a suspension: %d", len(suspended))
 
     def _look(self, rows, messages):
         self._envelopes = {key: e for key, e in self._envelopes.items() if key in messages}

@@ -127,6 +127,12 @@ class Store:
             [sorted(names)])
         return {name for (name,) in found}
 
+    def suspended(self, names):
+        """Those of these logins that are suspended, or whose domain is."""
+        found = self._all("SELECT email FROM emboux_mail.users"
+                          " WHERE suspended AND email = ANY(%s)", [sorted(names)])
+        return {name for (name,) in found}
+
     # -- what is written -------------------------------------------------------------------
 
     def register(self, registrations):

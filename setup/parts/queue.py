@@ -19,6 +19,7 @@ def command(state, database, *options):
         # how Odoo finds add-ons' commands
         "/usr/bin/env", f"ODOO_RC={config}", str(odoo_server.command(state)), "emboux_queue",
         "-c", str(config), "-d", database, "--postfix", str(state.path("postfix", "etc")),
+        "--dovecot", str(state.path("dovecot", "dovecot.conf")),
         "--name", NAME, "--password-file", str(state.path("postfix", "queue-password")), *options,
     )
 
