@@ -17,6 +17,7 @@ import psycopg2
 from . import rules
 from .postqueue import QueueError
 from .rules import DISCARDING, GONE, HELD, OVER_LIMIT, RELEASING
+from .sessions import SessionError
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Agent:
         self.postfix, self.store, self.dovecot = postfix, store, dovecot
         self._envelopes = {}  # key -> Envelope
         self._seen_waiting = set()  # keys
+        self._session_problem = None
 
     def round(self):
         """Returns whether something was done, so that the next round should see its effect."""
@@ -58,17 +60,24 @@ class Agent:
         store.beat(len(messages) - held, held)
         self._seen_waiting = {
             key for key, m in messages.items() if not m.is_held or key in self._seen_waiting}
-        if self.dovecot:  # last: the queue is served whatever becomes of it
+        if self.dovecot:
             self._end_sessions()
         return acted
 
     def _end_sessions(self):
-        """Who is suspended reads no mail in a session that was open already."""
-        users = self.dovecot.users()
-        suspended = self.store.suspended(users) if users else ()
-        if suspended:
-            self.dovecot.end(suspended)
-            _logger.info("sessions ended for a suspension: %d", len(suspended))
+        """Who is suspended reads no mail in a session that was open already.
+
+        The queue is served whatever becomes of it.
+        """
+        try:
+            users = self.dovecot.users()
+            suspended = self.store.suspended(users) if users else ()
+            if suspended:
+                self.dovecot.end(suspended)
+                _logger.info("sessions ended for a suspension: %d", len(suspended))
+            self._session_problem = None
+        except SessionError as error:
+            self._session_problem = _told(self._session_problem, error)
 
     def _look(self, rows, messages):
         self._envelopes = {key: e for key, e in self._envelopes.items() if key in messages}
