@@ -45,7 +45,7 @@ class Maildirs:
     def make(self, *folders):
         for address in self.addresses:
             for folder in (*folders, "INBOX"):
-                # INBOX is there already
+                # some are there already
                 subprocess.run(system.as_root(
                     ["/usr/bin/doveadm", "-c", self.config, "mailbox", "create", "-u", address,
                      folder]), check=False, capture_output=True)
@@ -114,7 +114,7 @@ def maildirs(state, hosting, connect, odoo):
 def mixed(maildirs, odoo):
     """10,000 messages in two ages, with the time at which the older ones are 30 days old."""
     mail = maildirs(BOXES)
-    mail.make("Trash.Old", "Own")
+    mail.make(*filter(None, FOLDERS))
     mail.fill(FOLDERS, "old")
     time.sleep(1.5)  # Dovecot knows when mail was saved to the second
     between = int(time.time())
@@ -159,7 +159,8 @@ def test_ten_thousand_messages_killed_halfway(mixed, mail, hosting, odoo):
     # what the killed run removed is counted too
     assert mailboxes.counted()[1] == len(before - kept)
     [row] = odoo("emboux.domain").read([mailboxes.domain], ["retention_removed", "retention_note"])
-    assert (row["retention_removed"], row["retention_note"]) == (len(before - kept), False)
+    assert row["retention_removed"] == len(before - kept)
+    assert not row["retention_note"]
 
     # mail programs see the same, and nothing more is removed
     for number, address in enumerate(mailboxes.addresses):

@@ -42,8 +42,14 @@ class Customer(models.Model):
         "Largest Mailbox (MB)", tracking=True, help="0 is without limit."
     )
     domains_used = fields.Integer(readonly=True)
-    key_ids = fields.One2many("emboux.api.key", compute="_compute_key_ids", string="API Keys")
-    active_key_count = fields.Integer("Active Keys", compute="_compute_key_ids")
+    key_ids = fields.One2many(
+        "emboux.api.key", compute="_compute_key_ids", string="API Keys",
+        groups="emboux_core.group_admin",
+    )
+    # as superuser: a manager, who sees no keys, may see how many there are
+    active_key_count = fields.Integer(
+        "Active Keys", compute="_compute_active_key_count", compute_sudo=True
+    )
 
     _partner_unique = models.UniqueIndex("(partner_id)", "This customer is there already.")
     _limits_not_negative = models.Constraint(
@@ -57,9 +63,16 @@ class Customer(models.Model):
         by_partner = keys.grouped("partner_id")
         for customer in self:
             customer.key_ids = by_partner.get(customer.partner_id, keys.browse())
-            customer.active_key_count = len(
-                customer.key_ids.filtered(lambda k: k.state == "active")
+
+    def _compute_active_key_count(self):
+        counts = dict(
+            self.env["emboux.api.key"]._read_group(
+                [("partner_id", "in", self.partner_id.ids), ("state", "=", "active")],
+                ["partner_id"], ["__count"],
             )
+        )
+        for customer in self:
+            customer.active_key_count = counts.get(customer.partner_id, 0)
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -96,6 +109,7 @@ class Customer(models.Model):
         if not self:
             return
         self.ensure_one()
+        self.flush_recordset(["domain_limit"])  # a plan may just have given it
         self.env.cr.execute(
             """UPDATE emboux_customer SET domains_used = greatest(domains_used + %s, 0)
                 WHERE id = %s RETURNING domains_used, domain_limit""",

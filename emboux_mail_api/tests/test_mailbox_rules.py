@@ -126,10 +126,12 @@ class TestMailboxRules(PlatformCase):
     # -- what cannot be ------------------------------------------------------------------
 
     def test_a_reply_that_cannot_be_is_refused(self):
+        good = {"vacation_on": False, "vacation_text": False, "vacation_subject": False,
+                "vacation_from": False, "vacation_until": False, "vacation_days": 7}
         for values, words in (
             ({"vacation_on": True}, "Write the reply"),
             ({"vacation_on": True, "vacation_text": "  \n "}, "Write the reply"),
-            ({"vacation_text": "x" * 10_001}, "10000 letters|10,000 letters"),
+            ({"vacation_text": "x" * 10_001}, "10000 letters"),
             ({"vacation_subject": "two\nlines"}, "one line"),
             ({"vacation_from": "2026-03-02", "vacation_until": "2026-03-01"}, "before the first"),
             ({"vacation_from": "0001-01-01"}, "between 2000"),
@@ -137,7 +139,7 @@ class TestMailboxRules(PlatformCase):
             ({"vacation_days": 61}, "1 to 60"),
         ):
             with self.assertRaisesRegex(ValidationError, words, msg=str(values)):
-                self.ann.write(values)
+                self.ann.write(good | values)
 
     def test_only_where_this_odoo_delivers(self):
         self.rows("UPDATE emboux_backend SET kind = 'mox' WHERE id = %s RETURNING 1",

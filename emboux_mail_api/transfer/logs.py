@@ -84,9 +84,12 @@ class Log:
         following = Position(position.inode, head, offset + end)
         if following == position:
             return None
-        lines = tuple(line.decode("utf-8", "replace") for line in data[:end].splitlines()
+        data = data[:end]
+        if not _begins_a_line(file, offset):
+            data = data.partition(b"\n")[2]  # the rest of what was passed over
+        lines = tuple(line.decode("utf-8", "replace") for line in data.splitlines()
                       if len(line) < LARGEST_LINE)
-        return Piece(lines, following, len(data) == at_once)
+        return Piece(lines, following, end > 0)
 
     def _rotated(self, position, at_once):
         """The rest of the file that the path led to before; None when that is read, or gone."""
@@ -106,6 +109,13 @@ class Log:
                 _logger.warning("%s cannot be read: %s", path, error)
         _logger.warning("what %s was before is gone; lines of it may be missing", self.path)
         return None
+
+
+def _begins_a_line(file, offset):
+    if not offset:
+        return True
+    file.seek(offset - 1)
+    return file.read(1) == b"\n"
 
 
 def _is_packed(path):

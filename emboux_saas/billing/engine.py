@@ -150,6 +150,8 @@ def _stretches(first, last, periods):
         if joined and (joined[-1].terms, joined[-1].plan) == (period.terms, period.plan):
             continue
         joined.append(period)
+    if not joined:
+        return
     ends = [period.since - timedelta(days=1) for period in joined[1:]] + [last]
     for period, end in zip(joined, ends, strict=True):
         begin, end = max(period.since, first), min(end, last)

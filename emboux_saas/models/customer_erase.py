@@ -7,7 +7,7 @@ from odoo.exceptions import UserError
 from .customer_trial import FIRST, LAST
 
 _logger = logging.getLogger(__name__)
-AT_ONCE = 100  # mailboxes in a transaction
+AT_ONCE = 100  # mailboxes or aliases in a transaction
 
 
 class CustomerErase(models.Model):
@@ -71,12 +71,14 @@ class CustomerErase(models.Model):
         if not (self.exists() and self.try_lock_for_update() and self.state == "ended"
                 and self.erase_on and self.erase_on <= fields.Date.context_today(self)):
             return False
-        mailboxes = self.env["emboux.mailbox"].with_context(active_test=False).search(
-            [("domain_id.partner_id", "=", self.partner_id.id)], limit=AT_ONCE
-        )
-        if mailboxes:
-            mailboxes._delete_with_mail()
-            return True
+        # aliases first: a mailbox that one leads to stays
+        for model in ("emboux.alias", "emboux.mailbox"):
+            some = self.env[model].with_context(active_test=False).search(
+                [("domain_id.partner_id", "=", self.partner_id.id)], limit=AT_ONCE
+            )
+            if some:
+                some.unlink() if model == "emboux.alias" else some._delete_with_mail()
+                return True
         domain = self._domains().sorted(lambda d: not d.parent_id)[:1]
         if domain:
             if domain.child_ids:

@@ -1,4 +1,4 @@
-from odoo import api, models
+from odoo import api, fields, models
 from odoo.fields import Command
 
 GROUP = "emboux_mail_api.group_customer"
@@ -13,11 +13,15 @@ class Users(models.Model):
 
     _inherit = "res.users"
 
+    # the technical users of keys are bound otherwise, and left alone here
+    emboux_by_contact = fields.Boolean(
+        "Email Customer by Contact", groups="base.group_system", copy=False, readonly=True
+    )
+
     @api.model_create_multi
     def create(self, vals_list):
         users = super().create(vals_list)
-        # who is bound already is the technical user of a key that is just being made
-        users.filtered(lambda u: not u.sudo().emboux_partner_id)._bind_email_customer()
+        users._bind_email_customer()
         return users
 
     def write(self, vals):
@@ -31,40 +35,40 @@ class Users(models.Model):
     def _loosen(self):
         """The group makes a portal user of everybody: it goes before another kind comes."""
         # as superuser, here and below: what follows from the contact is nobody's to write
-        bound = self.sudo()._people().filtered("emboux_partner_id")
-        bound._write_binding({"group_ids": [Command.unlink(self.env.ref(GROUP).id)],
-                              "emboux_partner_id": False})
+        self.sudo().filtered("emboux_by_contact")._write_binding(
+            {"group_ids": [Command.unlink(self.env.ref(GROUP).id)], "emboux_partner_id": False,
+             "emboux_by_contact": False}
+        )
 
     def _bind_email_customer(self):
         """Bind portal users to the customer whose contact they are, and nobody else."""
-        people = self.sudo()._people()
+        people = self.sudo().filtered(lambda u: u.emboux_by_contact or not u.emboux_partner_id)
         partners = people.partner_id.commercial_partner_id
         customers = self.env["emboux.customer"].sudo().search_fetch(
             [("partner_id", "in", partners.ids)], ["partner_id", "company_id"]
         ).grouped("partner_id")
-        group, portal = self.env.ref(GROUP), self.env.ref("base.group_portal")
         for user in people:
-            owner = user.partner_id.commercial_partner_id
-            customer = customers.get(owner) if user._is_portal() else None
-            if customer:
-                values = {"group_ids": [Command.link(group.id)], "emboux_partner_id": owner.id}
-                company = customer.company_id
-                if company and company not in user.company_ids:
-                    # his domains are the company's whose plan he has
-                    values |= {"company_ids": [Command.link(company.id)], "company_id": company.id}
-            else:
-                values = {"emboux_partner_id": False}
-                if group in user.group_ids:
-                    values["group_ids"] = [Command.link(portal.id), Command.unlink(group.id)]
-            if (user.emboux_partner_id != (owner if customer else owner.browse())
-                    or (group in user.group_ids) != bool(customer) or "company_id" in values):
-                user._write_binding(values)
+            customer = customers.get(user.partner_id.commercial_partner_id)
+            if customer and user._is_portal():
+                user._bind_to(customer)
+            elif user.emboux_by_contact:
+                portal, group = self.env.ref("base.group_portal"), self.env.ref(GROUP)
+                user._write_binding(
+                    {"group_ids": [Command.link(portal.id), Command.unlink(group.id)],
+                     "emboux_partner_id": False, "emboux_by_contact": False}
+                )
 
-    def _people(self):
-        """Without the technical users of API keys, who are bound by their key."""
-        return self - self.env["emboux.api.key"].sudo().search(
-            [("user_id", "in", self.ids)]
-        ).user_id
+    def _bind_to(self, customer):
+        company, partner = customer.company_id, customer.partner_id
+        values = {}
+        if self.emboux_partner_id != partner:
+            values = {"group_ids": [Command.link(self.env.ref(GROUP).id)],
+                      "emboux_partner_id": partner.id, "emboux_by_contact": True}
+        if company and company not in self.company_ids:
+            # his domains are the company's whose plan he has
+            values |= {"company_ids": [Command.link(company.id)], "company_id": company.id}
+        if values:
+            self._write_binding(values)
 
     def _write_binding(self, vals):
         return super().write(vals) if self else True

@@ -1,3 +1,4 @@
+from contextlib import contextmanager
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -64,6 +65,12 @@ class SaasCase(PlatformCase):
         with self.enter_registry_test_mode():
             self.env.ref(f"emboux_saas.{name}").sudo().method_direct_trigger()
         self.env.invalidate_all()
+
+    @contextmanager
+    def refused(self, kind, words):
+        """As a request that fails: nothing of it stays."""
+        with self.assertRaisesRegex(kind, words), self.env.cr.savepoint():
+            yield
 
     def told(self, customer, kind):
         return self.env["emboux.notice"].search(

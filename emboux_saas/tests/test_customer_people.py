@@ -71,7 +71,7 @@ class TestPeople(SaasCase):
     def test_given_by_name(self):
         self.acme._give_portal(self.user)
         other = self.make_customer("Other")
-        with self.assertRaisesRegex(ValidationError, "not a portal user of Other"):
+        with self.refused(ValidationError, "not a portal user of Other"):
             other._give_portal(self.user)
 
     def test_reaches_his_own_and_nothing_else(self):
@@ -121,7 +121,7 @@ class TestStorage(SaasCase):
     def test_quotas_together_stay_within_the_storage(self):
         first = self.box("a", 600)
         self.box("b", 400)
-        with self.assertRaisesRegex(QuotaReached, "100 MB more"):
+        with self.refused(QuotaReached, "100 MB more"):
             self.box("c", 100)
         with self.assertRaises(QuotaReached):
             first.quota_mb = 700
@@ -130,7 +130,7 @@ class TestStorage(SaasCase):
 
     def test_without_limit_does_not_fit(self):
         box = self.box("a", 600)
-        with self.assertRaisesRegex(QuotaReached, "Give it a quota"):
+        with self.refused(QuotaReached, "Give it a quota"):
             box.quota_mb = 0
 
     def test_the_operator_may_give_more_and_the_customer_give_back_in_steps(self):
@@ -173,10 +173,10 @@ class TestTransfer(SaasCase):
 
     def test_refused_without_an_active_key(self):
         self.assertIn("no active API key", self.dialog().consequences)
-        with self.assertRaisesRegex(UserError, "has no active API key"):
+        with self.refused(UserError, "has no active API key"):
             self.dialog().action_apply()
         self.make_key(self.other).action_revoke()
-        with self.assertRaisesRegex(UserError, "has no active API key"):
+        with self.refused(UserError, "has no active API key"):
             self.dialog().action_apply()
         self.assertEqual(self.mine.partner_id, self.acme.partner_id)
 
@@ -202,7 +202,7 @@ class TestTransfer(SaasCase):
     def test_not_to_who_is_stopped(self):
         self.make_key(self.other)
         self.other._advance_customer("suspended", "Not paid.")
-        with self.assertRaisesRegex(UserError, "is stopped"):
+        with self.refused(UserError, "is stopped"):
             self.dialog().action_apply()
 
     def test_what_was_frozen_with_its_owner_works_with_the_new_one(self):

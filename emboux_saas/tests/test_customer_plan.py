@@ -55,10 +55,10 @@ class TestPlanOfCustomer(SaasCase):
         contact = self.env["res.partner"].create(
             {"name": "Ann", "parent_id": self.acme.partner_id.id}
         )
-        with self.assertRaisesRegex(ValidationError, "choose that one"):
+        with self.refused(ValidationError, "choose that one"):
             self.env["emboux.customer"].create({"partner_id": contact.id})
         other = self.env["res.partner"].create({"name": "Group", "is_company": True})
-        with self.assertRaisesRegex(ValidationError, "customer of his own"):
+        with self.refused(ValidationError, "customer of his own"):
             self.acme.partner_id.parent_id = other
 
     def test_managers_see_and_administrators_change(self):
@@ -111,7 +111,7 @@ class TestChangeOfTerms(SaasCase):
     def test_terms_with_customers_are_not_changed_past_the_dialog(self):
         for values in ({"price": 12}, {"domain_limit": 9}, {"retention_junk": 3},
                        {"provider_ids": [(4, self.env["emboux.provider"]._own().id)]}):
-            with self.assertRaisesRegex(UserError, "Use Change Terms"):
+            with self.refused(UserError, "Use Change Terms"):
                 self.plan.write(values)
         self.plan.write({"name": "Renamed", "price": 10, "trial_days": 3})  # the price is as it was
         empty = self.make_plan("Empty")
@@ -176,8 +176,20 @@ class TestChangeOfTerms(SaasCase):
         self.assertEqual((self.acme.domain_limit, self.mine.outbound_daily_limit), (2, 55))
         self.assertEqual(self.acme.mrr, 12)
 
+    def test_the_audit_trail_has_the_terms_before_and_after(self):
+        self.env.cr.flush()
+        wizard = self.dialog(price=12).save()
+        wizard.choice = "move"
+        wizard.action_apply()
+        self.env.cr.flush()
+        entry = self.env["emboux.audit"].search(
+            [("model", "=", "emboux.plan"), ("res_id", "=", self.plan.id)], limit=1)
+        self.assertIn("Price a Month: 10.0 → 12.0", entry.changes)
+        self.assertEqual(entry.user_id, self.env.user)
+        self.assertIn("Price a Month: 10.0 → 12.0", self.plan.message_ids[:1].body)
+
     def test_nothing_changed_is_said(self):
-        with self.assertRaisesRegex(UserError, "as they were"):
+        with self.refused(UserError, "as they were"):
             self.dialog().save().action_apply()
 
     def test_another_plan_for_a_customer(self):

@@ -35,7 +35,8 @@ class TestPlanPeriod(BillingCase):
 
     def test_trial_suspension_and_end_are_free(self):
         with self.at(DAY):
-            trial = self.make_customer("Trial", state="trial", trial_end=DAY + timedelta(14))
+            tried = self.make_plan("Tried", price=10, trial_days=14)
+            trial = self.make_customer("Trial", plan_id=tried.id)
         with self.at(DAY + timedelta(14)):
             trial._advance_customer("active", "The trial is over.")
         with self.at(DAY + timedelta(20)):
@@ -47,11 +48,11 @@ class TestPlanPeriod(BillingCase):
         self.assertEqual(
             self.periods(trial),
             [
-                (DAY, "Basic", False, 10),
-                (DAY + timedelta(14), "Basic", True, 10),
-                (DAY + timedelta(20), "Basic", False, 10),
-                (DAY + timedelta(25), "Basic", True, 10),
-                (DAY + timedelta(30), "Basic", False, 10),
+                (DAY, "Tried", False, 10),
+                (DAY + timedelta(14), "Tried", True, 10),
+                (DAY + timedelta(20), "Tried", False, 10),
+                (DAY + timedelta(25), "Tried", True, 10),
+                (DAY + timedelta(30), "Tried", False, 10),
             ],
         )
 

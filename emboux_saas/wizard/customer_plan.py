@@ -15,8 +15,8 @@ class CustomerPlan(models.TransientModel):
     @api.depends("customer_id", "plan_id")
     def _compute_consequences(self):
         for wizard in self:
-            wizard.consequences = wizard.plan_id and wizard.customer_id._consequences_of(
-                wizard.plan_id
+            wizard.consequences = (
+                wizard.customer_id._consequences_of(wizard.plan_id) if wizard.plan_id else False
             )
 
     def action_apply(self):
