@@ -40,7 +40,8 @@ def replies(status):
 
     def found(sender):
         box = mailboxes.Maildir(status["sink"]["maildir"], create=False)
-        every = (message_from_bytes(box.get_bytes(key), policy=policy.default) for key in box.keys())
+        every = [message_from_bytes(box.get_bytes(key), policy=policy.default)
+                 for key in box.iterkeys()]
         return [m for m in every if sender in str(m["From"])]
 
     return found

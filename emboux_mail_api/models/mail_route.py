@@ -7,6 +7,8 @@ from odoo.fields import Domain
 
 DEEPEST = 10  # steps; whoever is further away than that is stopped by Dovecot's own loop brake
 
+_FORWARDS = "emboux.forwards"
+
 
 class LoopError(Exception):
     """Mail would come back; ``by``: the first destination on the way."""
@@ -52,11 +54,17 @@ class MailRoutes:
             raise LoopError(next(t for t in targets if self._leads_to(origin, [t])))
 
     def forwards(self):
-        """Whether any mailbox that mail could pass through forwards it."""
-        return bool(self._mailboxes.search_count(
-            [("forward_to", "!=", False),
-             ("domain_id.partner_id", "=", self._domain.partner_id.id),
-             ("domain_id.backend_id", "=", self._domain.backend_id.id)], limit=1))
+        """Whether any mailbox that mail could pass through forwards it.
+
+        Asked once in a transaction, because hosts send thousands of aliases in one.
+        """
+        known = self._mailboxes.env.cr.precommit.data.setdefault(_FORWARDS, {})
+        owner, backend = self._domain.partner_id.id, self._domain.backend_id.id
+        if (owner, backend) not in known:
+            known[owner, backend] = bool(self._mailboxes.search_count(
+                [("forward_to", "!=", False), ("domain_id.partner_id", "=", owner),
+                 ("domain_id.backend_id", "=", backend)], limit=1))
+        return known[owner, backend]
 
     def _missing(self, targets):
         _onward, missing = self._step({without_tag(target) for target in targets})
@@ -114,6 +122,11 @@ class MailRoutes:
         ours = {address for address in unknown if address.rpartition("@")[2] in names}
         caught = {f"@{address.rpartition('@')[2]}" for address in ours} & catching
         return caught, {a for a in ours if f"@{a.rpartition('@')[2]}" not in catching}
+
+
+def forget_forwards(env):
+    """A mailbox begins to forward: what ``forwards`` has found before does not hold any more."""
+    env.cr.precommit.data.pop(_FORWARDS, None)
 
 
 def without_tag(address):

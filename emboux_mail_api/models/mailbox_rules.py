@@ -7,7 +7,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.errors import plain_errors
 
-from .mail_route import LoopError, MailRoutes, MissingError
+from .mail_route import LoopError, MailRoutes, MissingError, forget_forwards
 
 MOST_FORWARDS = 10  # sieve_max_redirects in Dovecot's configuration
 LONGEST_SUBJECT = 200
@@ -73,6 +73,7 @@ class MailboxRules(models.Model):
                 vals["forward_to"] = (
                     "\n".join(addresses.parse_destinations(typed)) if typed else False
                 )
+            forget_forwards(self.env)
         if vals.get("vacation_text"):
             vals["vacation_text"] = "\n".join(vals["vacation_text"].splitlines()).strip()
         return vals
@@ -166,22 +167,39 @@ class AliasRules(models.Model):
 
     _inherit = "emboux.alias"
 
-    @api.constrains("destinations", "active", "email")
+    @api.model_create_multi
+    def create(self, vals_list):
+        aliases = super().create(vals_list)
+        aliases._check_forward_loops()
+        return aliases
+
+    def write(self, vals):
+        if not {"destinations", "active"} & set(vals):
+            return super().write(vals)
+        # hosts send all their aliases again and again: what stays the same needs no look
+        before = {alias.id: (alias.destinations, alias.active) for alias in self}
+        done = super().write(vals)
+        self.filtered(
+            lambda a: before[a.id] != (a.destinations, a.active)
+        )._check_forward_loops()
+        return done
+
     def _check_forward_loops(self):
-        for alias in self.filtered("active"):
-            routes = MailRoutes(self.env, alias.domain_id)
-            if not routes.forwards():
-                continue  # then core's own look at aliases was enough
-            try:
-                routes.assert_no_way_back(
-                    alias.email, alias._destination_list(), must_exist=False
+        for domain, aliases in self.filtered("active").grouped("domain_id").items():
+            routes = MailRoutes(self.env, domain)
+            if routes.forwards():  # else core's own look at aliases was enough
+                for alias in aliases:
+                    alias._assert_no_way_back(routes)
+
+    def _assert_no_way_back(self, routes):
+        try:
+            routes.assert_no_way_back(self.email, self._destination_list(), must_exist=False)
+        except LoopError as error:
+            raise ValidationError(
+                self.env._(
+                    "%(alias)s cannot deliver to %(address)s: that mailbox forwards its mail, "
+                    "which would come back to %(alias)s.",
+                    alias=self.display_name,
+                    address=addresses.display_address(error.by),
                 )
-            except LoopError as error:
-                raise ValidationError(
-                    self.env._(
-                        "%(alias)s cannot deliver to %(address)s: that mailbox forwards its mail, "
-                        "which would come back to %(alias)s.",
-                        alias=alias.display_name,
-                        address=addresses.display_address(error.by),
-                    )
-                ) from error
+            ) from error

@@ -28,7 +28,8 @@ class PrivatePostgres:
         self._supervisor.start(service)
 
     def copy(self):
-        """The database as it is now: tables without foreign keys, and ``sql/policy.sql``."""
+        """The database as it is now: tables without foreign keys, and what the
+        policy reads."""
         postgres.make_roles(self.state)
         postgres.drop(self.state, self.database)
         postgres.create(self.state, self.database)
@@ -44,7 +45,8 @@ class PrivatePostgres:
                  + "".join(f"ALTER TABLE {table} ADD PRIMARY KEY (id);" for table in TABLES)
                  + "CREATE INDEX ON emboux_mailbox (email);"
                    "CREATE INDEX ON emboux_suppression (email);")
-        self.sql(f"SET ROLE odoo; {(_SQL / 'policy.sql').read_text()}")
+        for script in ("transfer", "policy"):
+            self.sql(f"SET ROLE odoo; {(_SQL / f'{script}.sql').read_text()}")
         grants = (_SQL / "grants.sql").read_text()
         start = grants.index("    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy')")
         self.sql(f"SET ROLE odoo; DO $$ BEGIN {grants[start:]}")
