@@ -23,6 +23,7 @@ env = globals()["env"]
 today = fields.Date.today()
 PASSWORD = "portal of the benchmark"  # noqa: S105
 BOXES = 2  # in each domain
+PREFIX = f"bench{int(time.time())}x"  # of all names, so that it may run again
 
 
 def copies(table, template, sources, parameters, **expressions):
@@ -44,7 +45,7 @@ def boxes(template, ids, count, prefix):
            "emboux_domain d, generate_series(1, %s) AS n WHERE d.id = ANY(%s)", [count, ids],
            domain_id="d.id", local_part=f"'{prefix}' || n",
            email=f"'{prefix}' || n || '@' || d.name",
-           mail_folder=f"'bench' || d.id || '{prefix}' || n")
+           mail_folder=f"'{PREFIX}' || d.id || '{prefix}' || n")
 
 
 def make():
@@ -57,7 +58,7 @@ def make():
          "included_mailboxes": 10, "price_mailbox": 1, "included_thousands": 1,
          "price_thousand": 0.5})
     partners = env["res.partner"].create(
-        [{"name": f"Bench {n}", "email": f"bench{n}@outside.example"}
+        [{"name": f"{PREFIX} {n}", "email": f"bench{n}@outside.example"}
          for n in range(wish["customers"])])
     customers = env["emboux.customer"].create(
         [{"partner_id": partner.id, "plan_id": plan.id} for partner in partners])
@@ -65,17 +66,18 @@ def make():
     customers.period_ids.since = month
     backend = env.ref("emboux_mail_api.backend_local")
     domain = env["emboux.domain"].create(
-        {"name": "benchtemplate.example", "backend_id": backend.id, "state": "verified",
+        {"name": f"{PREFIX}template.example", "backend_id": backend.id, "state": "verified",
          "partner_id": partners[0].id})
     box = env["emboux.mailbox"].create({"domain_id": domain.id, "local_part": "template"})
     env.flush_all()
     total = wish["customers"] * wish["domains"]
     # the first customer has one domain, all others have their ten
     copies("emboux_domain", domain.id, "generate_series(1, %s) AS n WHERE true",
-           [total - wish["domains"]], name="'bench' || n || '.example'",
-           unicode_name="'bench' || n || '.example'",
-           partner_id=f"{partners[0].id} + 1 + (n - 1) / {wish['domains']}", token="'bench' || n")
-    env.cr.execute("SELECT id FROM emboux_domain WHERE name LIKE 'bench%%.example' ORDER BY id")
+           [total - wish["domains"]], name=f"'{PREFIX}' || n || '.example'",
+           unicode_name=f"'{PREFIX}' || n || '.example'",
+           partner_id=f"{partners[0].id} + 1 + (n - 1) / {wish['domains']}",
+           token=f"'{PREFIX}' || n")
+    env.cr.execute("SELECT id FROM emboux_domain WHERE name LIKE %s ORDER BY id", [f"{PREFIX}%"])
     ids = [number for [number] in env.cr.fetchall()]
     env.cr.execute("SELECT array_agg(id ORDER BY id) FROM res_partner WHERE id = ANY(%s)",
                    [partners.ids])
@@ -83,7 +85,7 @@ def make():
     boxes(box.id, ids, BOXES, "box")
     env["emboux.customer"].browse()._reconcile()
     users = env["res.users"].with_context(no_reset_password=True).create(
-        [{"name": f"Portal {n}", "login": f"bench-portal-{n}", "password": PASSWORD,
+        [{"name": f"Portal {n}", "login": f"{PREFIX}-{n}", "password": PASSWORD,
           "partner_id": partners[n].id,
           "group_ids": [(6, 0, [env.ref("base.group_portal").id])]} for n in (0, 1)])
     env.cr.commit()
@@ -106,19 +108,31 @@ class Portal:
 
     def __init__(self, user):
         self.client = Client(odoo.http.root)
-        answer = self.client.post("/web/session/authenticate", json={
+        self.place = {"REMOTE_ADDR": "127.0.0.1"}
+        answer = self.client.post("/web/session/authenticate", environ_overrides=self.place, json={
             "jsonrpc": "2.0", "method": "call",
             "params": {"db": env.cr.dbname, "login": user.login, "password": PASSWORD}})
         assert answer.json["result"]["uid"] == user.id, answer.json
 
     def get(self, path):
+        return self._count(lambda: self.client.get(path, environ_overrides=self.place))
+
+    def card(self):
+        """What the card on the home asks for once the page is there."""
+        return self._count(lambda: self.client.post(
+            "/my/counters", environ_overrides=self.place, json={
+                "jsonrpc": "2.0", "method": "call",
+                "params": {"counters": ["emboux_domain_count"]}}))
+
+    def _count(self, ask):
         started = time.perf_counter()
-        answer = self.client.get(path)
-        assert answer.status_code == 200, (path, answer.status)
+        answer = ask()
+        said = answer.json if answer.is_json else {}
+        assert answer.status_code == 200 and "error" not in said, answer.text
         return threading.current_thread().query_count, 1000 * (time.perf_counter() - started)
 
 
-def of_model(name, model, domain, fields_wanted, limit):
+def of_model(model, domain, fields_wanted, limit):
     def call():
         env.invalidate_all()
         before, started = env.cr.sql_log_count, time.perf_counter()
@@ -150,13 +164,22 @@ def pages(customers, users):
     for path in ("/my/home", "/my/email", "/my/email/usage"):
         seen[f"portal {path}"] = [statements_of(lambda p=portal, path=path: p.get(path))
                                   for portal in (few, many)]
+    seen["portal, the home's card"] = [statements_of(portal.card) for portal in (few, many)]
+    form = shown("emboux.customer", "form")
+    seen["operator: a customer's form"] = [
+        statements_of(of_model("emboux.customer", [("id", "=", one.id)], form, 1))
+        for one in customers[:2]]
+    seen["operator: a customer's months"] = [
+        statements_of(of_model("emboux.usage.month", [("customer_id", "=", one.id)],
+                               shown("emboux.usage.month", "list"), 80))
+        for one in customers[:2]]
     lists = [("customers", "emboux.customer"), ("usage by month", "emboux.usage.month")]
     if "emboux.customer.report" in env:
         lists.append(("dashboard, list", "emboux.customer.report"))
     for name, model in lists:
         wanted = shown(model, "list")
         seen[f"operator: {name}"] = [
-            statements_of(of_model(name, model, [], wanted, limit)) for limit in (10, 80)]
+            statements_of(of_model(model, [], wanted, limit)) for limit in (10, 80)]
     if "emboux.customer.report" in env:
         some = [("customer_id", "in", customers[:10].ids)]
         seen["operator: dashboard, pivot"] = [
@@ -185,10 +208,10 @@ def change(count, number):
     """A mailbox more in so many domains, and messages that they sent."""
     env.cr.execute(
         """SELECT array_agg(id) FROM (SELECT id FROM emboux_domain
-            WHERE name LIKE 'bench%%.example' ORDER BY id LIMIT %s) AS some""", [count])
+            WHERE name LIKE %s ORDER BY id LIMIT %s) AS chosen""", [f"{PREFIX}%", count])
     [ids] = env.cr.fetchone()
-    template = env["emboux.mailbox"].search([("email", "=", "template@benchtemplate.example")]).id
-    boxes(template, ids, 1, f"more{number}x")
+    template = env["emboux.mailbox"].search([("email", "=like", f"template@{PREFIX}%")])
+    boxes(template.id, ids, 1, f"more{number}x")
     env.cr.execute(
         """INSERT INTO emboux_mail.sent AS s (subject, at, in_day)
            SELECT id, %s, 40 FROM unnest(%s) AS id
@@ -200,7 +223,8 @@ def change(count, number):
 def nights():
     night(0)  # all of it is new
     seen = []
-    steps = (0, 100, 1000, wish["customers"] * wish["domains"] - wish["domains"])
+    most = (wish["customers"] - 1) * wish["domains"]
+    steps = sorted({min(count, most) for count in (0, 100, 1000, most)})
     for number, count in enumerate(steps, 1):
         if count:
             change(count, number)
@@ -211,8 +235,8 @@ def nights():
 def bills(customers):
     month = today.replace(day=1) - relativedelta(months=1)
     # somebody used something in that month
-    env.cr.execute("UPDATE emboux_usage SET day = %s WHERE day = %s AND domain_name LIKE 'bench%%'",
-                   [month, today])
+    env.cr.execute("UPDATE emboux_usage SET day = %s WHERE day = %s AND domain_name LIKE %s",
+                   [month, today, f"{PREFIX}%"])
     env.cr.commit()
     seen = {}
     moves = env["account.move"]

@@ -1,9 +1,12 @@
+import { cookie } from "@web/core/browser/cookie";
 import { registry } from "@web/core/registry";
 
 const tours = registry.category("web_tour.tours");
 const next = { run: "click", expectUnloadPage: true };
-// each run makes things of its own: tours are run at several widths on one database
-const mark = `p${Date.now() % 10 ** 9}`;
+// each run makes things of its own: tours are run at several widths on one database; the pages of
+// one run find it in a cookie
+const mark = cookie.get("emboux_tour") || `p${Date.now() % 10 ** 9}`;
+cookie.set("emboux_tour", mark);
 
 /** From the sign-up page to a mailbox under a name of the operator's. */
 tours.add("emboux_portal_signup", {
