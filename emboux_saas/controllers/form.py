@@ -19,15 +19,18 @@ def say(error):
     The parts that know nothing of Odoo speak English; in another language a sentence of ours
     says the same less exactly.
     """
-    _ = request.env._
-    if not (request.env.lang or "en").startswith("en"):
+    env = request.env
+    if not (env.lang or "en").startswith("en"):
         causes = (error, error.__cause__)  # models wrap them
         if any(isinstance(cause, passwords.PasswordError) for cause in causes):
-            return _("Please choose another password: 8 to 256 characters, of which some differ, "
-                     "and not the address itself.")
+            return env._(
+                "Please choose another password: 8 to 256 characters, of which some differ, and "
+                "not the address itself."
+            )
         if any(isinstance(cause, addresses.AddressError) for cause in causes):
-            return _("This is not valid. A domain is like example.com, an address like "
-                     "info@example.com.")
+            return env._(
+                "This is not valid. A domain is like example.com, an address like info@example.com."
+            )
     return str(error)
 
 

@@ -6,14 +6,15 @@ from .page import HOME, done, own_customer, page
 
 
 def _areas():
-    _ = request.env._
-    return [("all", _("Everything")), ("domains", _("Domains")),
-            ("mailboxes", _("Mailboxes and aliases"))]
+    env = request.env
+    return [("all", env._("Everything")), ("domains", env._("Domains")),
+            ("mailboxes", env._("Mailboxes and aliases"))]
 
 
 def _lifetimes():
-    _ = request.env._
-    return [("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year")), ("0", _("No expiry"))]
+    env = request.env
+    return [("30", env._("30 days")), ("90", env._("90 days")), ("365", env._("1 year")),
+            ("0", env._("No expiry"))]
 
 
 class KeyPortal(http.Controller):

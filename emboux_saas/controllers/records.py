@@ -2,7 +2,7 @@ from odoo import http
 from odoo.http import request
 
 from .page import HOME, NOTICE, find, page
-from .words import domain_words, record_words
+from .words import domain_words, is_ours, record_words
 
 
 class RecordPortal(http.Controller):
@@ -46,5 +46,6 @@ class RecordPortal(http.Controller):
         ]
         return page(
             "portal_domain", domain.display_name, domain=domain, words=domain_words(domain),
-            groups=[(title, rows) for title, rows in groups if rows], tab="records",
+            is_ours=is_ours(domain), tab="records",
+            groups=[(title, rows) for title, rows in groups if rows],
         )

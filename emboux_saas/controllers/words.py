@@ -5,38 +5,50 @@ from odoo.http import request
 from ..models.portal_customer import say_mb
 
 
+def is_ours(domain):
+    """Whether its name lies in a domain of the operator's, who sets its DNS records then."""
+    # as superuser: the parent is the operator's
+    parent = domain.sudo().parent_id
+    return bool(parent) and parent.partner_id != domain.partner_id
+
+
 def domain_words(domain):
     """(colour, label, sentence) of a domain's state."""
-    _ = request.env._
+    env = request.env
     # as superuser: the parent is the operator's, its name is no secret to its child
     parent = domain.sudo().parent_id
     if domain.state == "suspended":
-        return "danger", _("Suspended"), _(
+        return "danger", env._("Suspended"), env._(
             "No mail comes in or goes out; nothing is lost. Mail from outside waits with its "
             "senders for some days."
         )
-    if domain.state == "verified" and parent:
-        return "success", _("Ready"), _(
+    if domain.state == "verified" and is_ours(domain):
+        return "success", env._("Ready"), env._(
             "It sends and receives by %s. You need not set any DNS record.", parent.display_name
+        )
+    if domain.state == "verified" and parent:
+        return "success", env._("Ready"), env._(
+            "It sends by %s. So that mail comes here, its MX record has to be set.",
+            parent.display_name,
         )
     if domain.state == "verified":
         if domain.dns_state == "attention":
-            return "warning", _("Needs attention"), _(
+            return "warning", env._("Needs attention"), env._(
                 "It sends and receives, but a DNS record is missing or wrong. Put it right, "
                 "before mail is lost."
             )
-        return "success", _("Ready"), _("It sends and receives.")
+        return "success", env._("Ready"), env._("It sends and receives.")
     if domain.state == "failed":
-        return "danger", _("Failed"), _(
+        return "danger", env._("Failed"), env._(
             "It cannot send, because its DNS records are not right. Set them as below, then use "
             "Check Now."
         )
     if domain.owned_since:
-        return "warning", _("Receives, cannot send yet"), _(
+        return "warning", env._("Receives, cannot send yet"), env._(
             "It is proven to be yours, so mail is accepted. Set the remaining records, so that "
             "it can send."
         )
-    return "warning", _("Waiting for DNS"), _(
+    return "warning", env._("Waiting for DNS"), env._(
         "Set the records below where you have registered the domain, then use Check Now. We "
         "check by ourselves too."
     )
@@ -44,15 +56,15 @@ def domain_words(domain):
 
 def record_words(record):
     """One DNS record with its state, what it is for and what to do, for the page."""
-    _ = request.env._
+    env = request.env
     state = {
-        "ok": ("success", "fa-check-circle", _("Set"), ""),
-        "missing": ("danger", "fa-times-circle", _("Missing"), _("Create this record.")),
+        "ok": ("success", "fa-check-circle", env._("Set"), ""),
+        "missing": ("danger", "fa-times-circle", env._("Missing"), env._("Create this record.")),
         "wrong": (
-            "danger", "fa-exclamation-circle", _("Wrong"),
-            _("There is another value. Change it to the value shown."),
+            "danger", "fa-exclamation-circle", env._("Wrong"),
+            env._("There is another value. Change it to the value shown."),
         ),
-        "unknown": ("secondary", "fa-question-circle", _("Not checked"), ""),
+        "unknown": ("muted", "fa-question-circle", env._("Not checked"), ""),
     }[record.state]
     colour, icon, label, advice = state
     relative = record.name.removesuffix(record.domain_id.name).removesuffix(".") or "@"
@@ -68,48 +80,50 @@ def record_words(record):
 
 
 def _purpose(record):
-    _ = request.env._
+    env = request.env
     kind = record.key.partition(":")[0]
     return {
-        "verification": _("Proves that the domain is yours."),
-        "mx": _("Tells other servers where to deliver your mail."),
-        "spf": _("Lists who may send your mail; without it much of it lands in spam."),
-        "dkim": _("Lets receivers check the signature of your mail."),
-        "provider": _("Lets the service that carries your mail outside know you."),
-        "dmarc": _("Tells receivers what to do with forged mail."),
-        "srv": _("Lets mail programs find the server by themselves."),
-        "autoconfig": _("Lets mail programs set themselves up from the address."),
-        "mta_sts": _("Asks other servers to deliver with encryption."),
-        "tls_report": _("Asks other servers to report when they could not encrypt."),
+        "verification": env._("Proves that the domain is yours."),
+        "mx": env._("Tells other servers where to deliver your mail."),
+        "spf": env._("Lists who may send your mail; without it much of it lands in spam."),
+        "dkim": env._("Lets receivers check the signature of your mail."),
+        "provider": env._("Lets the service that carries your mail outside know you."),
+        "dmarc": env._("Tells receivers what to do with forged mail."),
+        "srv": env._("Lets mail programs find the server by themselves."),
+        "autoconfig": env._("Lets mail programs set themselves up from the address."),
+        "mta_sts": env._("Asks other servers to deliver with encryption."),
+        "tls_report": env._("Asks other servers to report when they could not encrypt."),
     }.get(kind) or record.purpose or ""
 
 
 def sending_words(domain):
     """(colour, sentence, remedy) of a domain's sending."""
-    _ = request.env._
+    env = request.env
     if domain.outbound_status == "blocked":
-        return "danger", _("Sending is stopped."), _(
+        return "danger", env._("Sending is stopped."), env._(
             "%s Write to us, once the cause is removed: we let it send again.",
             domain.outbound_reason or "",
         )
     if domain.state == "suspended":
-        return "danger", _("Sending is stopped, because the domain is suspended."), ""
+        return "danger", env._("Sending is stopped, because the domain is suspended."), ""
     if domain.state != "verified":
-        return "warning", _("It cannot send yet."), _("Its DNS records have to be set first.")
+        return "warning", env._("It cannot send yet."), env._(
+            "Its DNS records have to be set first."
+        )
     if domain.sending_note:
-        return "warning", _("It cannot send yet."), _(
+        return "warning", env._("It cannot send yet."), env._(
             "We are still setting it up with the service that carries your mail. This is ours to "
             "do; it takes some minutes."
         )
     if domain.outbound_cap and domain.outbound_today >= domain.outbound_cap:
-        return "warning", _("Today's limit is reached."), _(
+        return "warning", env._("Today's limit is reached."), env._(
             "Further mail waits or comes back. Tomorrow it goes on; a larger plan allows more."
         )
     if domain.outbound_use >= 0.8:
-        return "warning", _("Today's limit is nearly reached."), _(
+        return "warning", env._("Today's limit is nearly reached."), env._(
             "A larger plan allows more."
         )
-    return "success", _("All is well."), ""
+    return "success", env._("All is well."), ""
 
 
 def size_words(mailbox):

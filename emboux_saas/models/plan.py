@@ -55,11 +55,10 @@ class Plan(models.Model):
 
     @api.depends("name", "replaced_on")
     def _compute_display_name(self):
-        super()._compute_display_name()
-        for plan in self.filtered("replaced_on"):
+        for plan in self:
             plan.display_name = self.env._(
                 "%(name)s (until %(date)s)", name=plan.name, date=plan.replaced_on
-            )
+            ) if plan.replaced_on else plan.name
 
     def write(self, vals):
         if not self.env.su and (changed := self._changed_terms(vals)):

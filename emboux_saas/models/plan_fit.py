@@ -37,27 +37,38 @@ class CustomerFit(models.Model):
         return found
 
     def _too_much(self, terms, mailboxes, aliases):
-        _ = self.env._
         if terms.domain_limit and self.domains_used > terms.domain_limit:
-            yield _("Has %(used)s domains of %(limit)s: these stay, none can be added.",
-                    used=self.domains_used, limit=terms.domain_limit)
+            yield self.env._(
+                "Has %(used)s domains where %(limit)s are allowed: these stay, none can be added.",
+                used=self.domains_used, limit=terms.domain_limit,
+            )
         if terms.mailbox_limit and mailboxes.get("most", 0) > terms.mailbox_limit:
-            yield _("Has %(used)s mailboxes in a domain of %(limit)s: these stay, none can be "
-                    "added there.", used=mailboxes["most"], limit=terms.mailbox_limit)
+            yield self.env._(
+                "Has %(used)s mailboxes in a domain where %(limit)s are allowed: these stay, none "
+                "can be added there.",
+                used=mailboxes["most"], limit=terms.mailbox_limit,
+            )
         if terms.alias_limit and aliases > terms.alias_limit:
-            yield _("Has %(used)s aliases for a mailbox of %(limit)s: these stay, none can be "
-                    "added to it.", used=aliases, limit=terms.alias_limit)
-        largest = terms.mailbox_quota_limit_mb
-        if largest and (mailboxes.get("largest", 0) > largest or mailboxes.get("endless")):
-            yield _("Has a mailbox of %(used)s MB, and %(limit)s MB are the largest: it stays as "
-                    "large, and cannot be enlarged.", limit=largest,
-                    used="∞" if mailboxes["endless"] else mailboxes["largest"])
-        if terms.storage_limit_mb and (
-            mailboxes.get("granted", 0) > terms.storage_limit_mb or mailboxes.get("endless")
-        ):
-            yield _("Has mailboxes of %(used)s MB together, and %(limit)s MB are the storage: they "
-                    "stay, none can be added or enlarged.", limit=terms.storage_limit_mb,
-                    used="∞" if mailboxes["endless"] else mailboxes["granted"])
+            yield self.env._(
+                "Has %(used)s aliases for a mailbox where %(limit)s are allowed: these stay, none "
+                "can be added to it.",
+                used=aliases, limit=terms.alias_limit,
+            )
+        endless, largest = mailboxes.get("endless"), mailboxes.get("largest", 0)
+        limit = terms.mailbox_quota_limit_mb
+        if limit and (endless or largest > limit):
+            yield self.env._(
+                "Has a mailbox of %(used)s MB where %(limit)s MB are allowed: it stays as large, "
+                "and cannot be enlarged.",
+                used="∞" if endless else largest, limit=limit,
+            )
+        granted, limit = mailboxes.get("granted", 0), terms.storage_limit_mb
+        if limit and (endless or granted > limit):
+            yield self.env._(
+                "Has mailboxes of %(used)s MB together where %(limit)s MB are allowed: they stay, "
+                "none can be added or enlarged.",
+                used="∞" if endless else granted, limit=limit,
+            )
 
     def _most_aliases(self):
         """Partner id to how many aliases deliver to the mailbox of his that has most of them."""
@@ -106,34 +117,46 @@ class DomainFit(models.Model):
 
     def _too_much(self, terms, sent):
         """What breaks in the domains of one customer."""
-        _ = self.env._
-        limit = terms.transfer_limit_gb * 10**9
-        for domain in self.filtered(lambda d: limit and d.transfer_used > limit):
-            late = _("mail is deferred until the month is over") if (
-                terms.transfer_over_limit == "defer") else _("its owner is told")
-            yield _("%(domain)s has moved %(used)s of %(limit)s GB in this month: %(late)s.",
-                    domain=domain.display_name, used=round(domain.transfer_used / 10**9, 1),
-                    limit=terms.transfer_limit_gb, late=late)
+        yield from self._too_much_moved(terms)
         daily = terms.outbound_daily_limit
         for domain in self.filtered(lambda d: daily and sent.get(d.id, 0) > daily):
-            yield _("%(domain)s sent to %(used)s recipients on a day of the last week, and may "
-                    "send to %(limit)s.", domain=domain.display_name, used=sent[domain.id],
-                    limit=daily)
+            yield self.env._(
+                "%(domain)s sent to %(used)s recipients on a day of the last week, and may send to "
+                "%(limit)s.",
+                domain=domain.display_name, used=sent[domain.id], limit=daily,
+            )
         for name in RETENTION_TERMS:
             days = terms[name]
             shortened = self.filtered(lambda d, n=name, k=days: k and not 0 < d[n] <= k)
             if shortened:
-                yield _("Mail in %(folder)s that is older than %(days)s days is deleted by the "
-                        "next purge: %(domains)s", days=days,
-                        folder=self._fields[name]._description_string(self.env).split(" (")[0],
-                        domains=", ".join(shortened.mapped("display_name")))
+                yield self.env._(
+                    "Mail in %(folder)s that is older than %(days)s days is deleted by the next "
+                    "purge: %(domains)s",
+                    days=days, domains=", ".join(shortened.mapped("display_name")),
+                    folder=self._fields[name]._description_string(self.env).split(" (")[0],
+                )
         allowed = terms.provider_ids._origin
         outside = self.filtered(
             lambda d: allowed and d.provider_id and d.provider_id not in allowed
         )
         if outside:
-            yield _("Sends by a provider that is not allowed: %s. They go on, but cannot be moved.",
-                    ", ".join(outside.mapped("display_name")))
+            yield self.env._(
+                "Sends by a provider that is not allowed: %s. They go on, but cannot be moved.",
+                ", ".join(outside.mapped("display_name")),
+            )
+
+    def _too_much_moved(self, terms):
+        limit = terms.transfer_limit_gb * 10**9
+        if terms.transfer_over_limit == "defer":
+            late = self.env._("mail is deferred until the month is over")
+        else:
+            late = self.env._("its owner is told")
+        for domain in self.filtered(lambda d: limit and d.transfer_used > limit):
+            yield self.env._(
+                "%(domain)s has moved %(used)s of %(limit)s GB in this month: %(late)s.",
+                domain=domain.display_name, used=round(domain.transfer_used / 10**9, 1),
+                limit=terms.transfer_limit_gb, late=late,
+            )
 
     def _most_sent(self):
         """Domain id to the recipients of its busiest recorded day; those it is limited by alone."""

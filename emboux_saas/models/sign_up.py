@@ -15,7 +15,7 @@ class SignUp(models.Model):
     _followed_fields = frozenset({"signed_up_from"})
 
     signed_up_from = fields.Char(
-        "Signed Up From", readonly=True, copy=False, groups="emboux_core.group_admin",
+        readonly=True, copy=False, groups="emboux_core.group_admin",
         help="The address of the browser in which the customer signed up by himself.",
     )
 
@@ -99,16 +99,17 @@ class Plan(models.Model):
     def _promises(self):
         """What a customer gets, a short phrase each; without what is without limit."""
         self.ensure_one()
-        _ = self.env._
+        env = self.env
         return [
             text
             for value, text in (
-                (self.domain_limit, _("%s domains", self.domain_limit)),
-                (self.mailbox_limit, _("%s mailboxes in each domain", self.mailbox_limit)),
-                (self.storage_limit_mb, _("%s GB of storage", f"{self.storage_limit_mb / 1024:g}")),
+                (self.domain_limit, env._("%s domains", self.domain_limit)),
+                (self.mailbox_limit, env._("%s mailboxes in each domain", self.mailbox_limit)),
+                (self.storage_limit_mb,
+                 env._("%s GB of storage", f"{self.storage_limit_mb / 1024:g}")),
                 (self.outbound_daily_limit,
-                 _("%s recipients a day", self.outbound_daily_limit)),
-                (self.trial_days, _("%s days free of charge", self.trial_days)),
+                 env._("%s recipients a day", self.outbound_daily_limit)),
+                (self.trial_days, env._("%s days free of charge", self.trial_days)),
             )
             if value
         ]

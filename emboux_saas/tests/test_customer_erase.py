@@ -96,7 +96,7 @@ class TestErase(SaasCase):
 
         def refuses(mailboxes):
             if self.box in mailboxes:
-                raise UserError("Odoo sends through it.")
+                raise UserError(mailboxes.env._("Odoo sends through it."))
             return original(mailboxes)
 
         with (patch.object(boxes, "_delete_with_mail", refuses),

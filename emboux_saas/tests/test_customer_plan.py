@@ -125,7 +125,7 @@ class TestChangeOfTerms(SaasCase):
         form.domain_limit = 2
         form.price = 12
         self.assertIn("Most Domains: 3 → <b>2</b>", form.changes)
-        self.assertIn("Has 3 domains of 2", form.consequences)
+        self.assertIn("Has 3 domains where 2 are allowed", form.consequences)
         form.mailbox_limit = 2
         form.alias_limit = 1
         form.mailbox_quota_limit_mb = 300
@@ -133,7 +133,7 @@ class TestChangeOfTerms(SaasCase):
         form.retention_trash = 30
         form.transfer_limit_gb = 1
         said = form.consequences
-        for sentence in ("Has 3 mailboxes in a domain of 2", "Has 2 aliases for a mailbox of 1",
+        for sentence in ("Has 3 mailboxes in a domain where 2", "Has 2 aliases for a mailbox where",
                          "Has a mailbox of 400 MB", "mailboxes of 1200 MB together",
                          "Mail in Trash that is older than 30 days", "Acme"):
             self.assertIn(sentence, said)
@@ -197,7 +197,7 @@ class TestChangeOfTerms(SaasCase):
         form = Form(self.env["emboux.customer.plan"].with_context(
             default_customer_id=self.acme.id))
         form.plan_id = small
-        self.assertIn("Has 3 domains of 1", form.consequences)
+        self.assertIn("Has 3 domains where 1 are allowed", form.consequences)
         form.save().action_apply()
         self.assertEqual((self.acme.plan_id, self.acme.domain_limit), (small, 1))
 

@@ -35,8 +35,16 @@ class TestPortalForms(PortalCase):
         text = self.sent("/my/email/domains/new", kind="under", label="Shop",
                          parent_id=str(parent.id))
         self.assertIn("shop.parent.example is ready", text)
+        self.assertIn("You need not set any DNS record", text)
+        self.assertIn("we set these records", text)
         domain = self.env["emboux.domain"].search([("name", "=", "shop.parent.example")])
         self.assertEqual((domain.parent_id, domain.state), (parent, "verified"))
+
+    def test_below_a_parent_of_ones_own_the_records_are_ones_own_too(self):
+        self.acme.domain.is_wildcard = True
+        text = self.sent("/my/email/domains/new", kind="own", name="sub.acme.example")
+        self.assertIn("its MX record has to be set", text)
+        self.assertNotIn("we set these records", text)
 
     def test_what_is_wrong_with_a_domain_is_said_where_it_was_typed(self):
         parent = self.make_parent()

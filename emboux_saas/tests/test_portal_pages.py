@@ -190,5 +190,8 @@ class TestPortalPages(PortalCase):
             for button in main.xpath(".//button|.//a[contains(@class, 'btn')]"):
                 said = button.get("aria-label") or button.text_content().strip()
                 self.assertTrue(said, f"{path}: {html.tostring(button)}")
+            for label in main.xpath(".//label[@for]"):
+                self.assertTrue(tree.xpath(f"//*[@id='{label.get('for')}']"),
+                                f"{path}: {label.get('for')} has no field")
             ids = [node.get("id") for node in tree.xpath("//*[@id]")]
             self.assertEqual(len(ids), len(set(ids)), f"{path}: {sorted(ids)}")

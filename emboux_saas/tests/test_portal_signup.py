@@ -6,6 +6,7 @@ from odoo.tests import tagged
 from .portal_case import PortalCase
 
 PATH = "/email/signup"
+REFUSAL = "not today"
 
 
 @tagged("post_install", "-at_install")
@@ -81,14 +82,11 @@ class TestPortalSignup(PortalCase):
         """What breaks at the last step leaves no user behind, and the words of the fault."""
         counts = self._counts()
         mailboxes = type(self.env["emboux.mailbox"])
-        with patch.object(mailboxes, "_assert_within_limits", self._refuse):
+        refuse = {"side_effect": UserError(REFUSAL)}
+        with patch.object(mailboxes, "_assert_within_limits", **refuse):
             faults = self.faults(PATH, **self.good)
-        self.assertIn("not today", faults["name"])
+        self.assertIn(REFUSAL, faults["name"])
         self.assertEqual(self._counts(), counts)
-
-    @staticmethod
-    def _refuse(*_arguments):
-        raise UserError("not today")
 
     def test_not_many_times_in_an_hour(self):
         self.env["ir.config_parameter"].set_param("emboux_saas.signups_per_hour", "1")

@@ -26,13 +26,13 @@ class CustomerStop(models.TransientModel):
                     "Mail from outside waits with its senders for some days.",
                     domains=customer.domains_used, mailboxes=customer.mailbox_count,
                 ),
-                self.env._("He is told by mail, with this reason."),
+                self.env._("The customer is told by mail, with this reason."),
             ]
             if wizard.state == "ended":
                 lines.append(
                     self.env._(
-                        "Everything is kept until %s, and can be restored until then. He is told "
-                        "7 days and 1 day before all of it is erased for good.",
+                        "Everything is kept until %s, and can be restored until then. The customer "
+                        "is told 7 days and 1 day before all of it is erased for good.",
                         fields.Date.to_string(customer._erase_day()),
                     )
                 )

@@ -2,14 +2,20 @@ import { registry } from "@web/core/registry";
 
 const tours = registry.category("web_tour.tours");
 
-const openRow = (name) => ({ content: `open ${name}`, trigger: `.o_data_cell:contains(${name})`, run: "click" });
+/** Search it first: where many are, it is not on the first page. */
+const openRow = (name) => [
+    { content: `look for ${name}`, trigger: ".o_searchview_input", run: `edit ${name}` },
+    { content: "by its name", trigger: ".o_searchview_autocomplete .o-dropdown-item", run: "click" },
+    { content: "it is found", trigger: ".o_searchview_facet" },
+    { content: `open ${name}`, trigger: `.o_data_cell:contains(${name})`, run: "click" },
+];
 const closed = { content: "the dialog is closed", trigger: "body:not(:has(.modal))" };
 
 /** New terms: see what changes and what breaks, and let present customers keep theirs. */
 tours.add("emboux_change_terms", {
     url: "/odoo/email-plans",
     steps: () => [
-        openRow("Tour Plan"),
+        ...openRow("Tour Plan"),
         { content: "its price is not typed over", trigger: "div[name=price].o_readonly_modifier" },
         { content: "change the terms", trigger: "button[name=action_change_terms]", run: "click" },
         { content: "nothing yet", trigger: ".modal div[name=changes]:contains(Nothing yet)" },
@@ -18,7 +24,7 @@ tours.add("emboux_change_terms", {
         { content: "what changes", trigger: ".modal div[name=changes]:contains(Most Domains)" },
         { content: "they would keep theirs", trigger: ".modal .alert-info:contains(keep their terms and their price)" },
         { content: "or move", trigger: ".modal .o_radio_item:contains(Get these terms now) input", run: "click" },
-        { content: "what it breaks", trigger: ".modal .alert-warning:contains(Tour Customer):contains(Has 2 domains of 1)" },
+        { content: "what it breaks", trigger: ".modal .alert-warning:contains(Tour Customer):contains(Has 2 domains where 1)" },
         { content: "rather keep", trigger: ".modal .o_radio_item:contains(Keep their terms) input", run: "click" },
         { content: "do it", trigger: ".modal button[name=action_apply]:contains(Change Terms):visible", run: "click" },
         closed,
@@ -30,11 +36,11 @@ tours.add("emboux_change_terms", {
 tours.add("emboux_change_plan", {
     url: "/odoo/email-customers",
     steps: () => [
-        openRow("Tour Customer"),
+        ...openRow("Tour Customer"),
         { content: "change the plan", trigger: "button[name=action_change_plan]", run: "click" },
         { content: "which one", trigger: ".modal div[name=plan_id] input", run: "edit Tour Small" },
         { content: "that one", trigger: ".o-autocomplete--dropdown-item:contains(Tour Small)", run: "click" },
-        { content: "what does not fit", trigger: ".modal .alert-warning:contains(Has 2 domains of 1)" },
+        { content: "what does not fit", trigger: ".modal .alert-warning:contains(Has 2 domains where 1)" },
         { content: "do it", trigger: ".modal button[name=action_apply]", run: "click" },
         closed,
         { content: "he has it", trigger: "div[name=plan_id]:contains(Tour Small)" },
@@ -45,7 +51,7 @@ tours.add("emboux_change_plan", {
 tours.add("emboux_suspend_customer", {
     url: "/odoo/email-customers",
     steps: () => [
-        openRow("Tour Customer"),
+        ...openRow("Tour Customer"),
         { content: "active", trigger: ".o_arrow_button_current:contains(Active)" },
         { content: "suspend", trigger: "button[name=action_stop]:contains(Suspend)", run: "click" },
         { content: "says what it does", trigger: ".modal .alert-warning:contains(neither receive nor send)" },
@@ -60,7 +66,7 @@ tours.add("emboux_suspend_customer", {
 tours.add("emboux_activate_customer", {
     url: "/odoo/email-customers",
     steps: () => [
-        openRow("Tour Customer"),
+        ...openRow("Tour Customer"),
         { content: "activate", trigger: "button[name=action_activate]", run: "click" },
         { content: "asked once", trigger: ".modal .modal-footer .btn-primary", run: "click" },
         closed,
@@ -72,7 +78,7 @@ tours.add("emboux_activate_customer", {
 tours.add("emboux_transfer_domain", {
     url: "/odoo/email-customers",
     steps: () => [
-        openRow("Tour Heir"),
+        ...openRow("Tour Heir"),
         { content: "a key", trigger: "button:contains(New Key)", run: "click" },
         { content: "for what", trigger: ".modal div[name=name] input", run: "edit Portal" },
         { content: "make it", trigger: ".modal button[name=action_make]", run: "click" },
@@ -80,7 +86,8 @@ tours.add("emboux_transfer_domain", {
         { content: "done", trigger: ".modal button[name=action_close]", run: "click" },
         { content: "the key", trigger: ".o_form_view .o_arrow_button_current:contains(Active)" },
         { content: "to the domains", trigger: ".o_nav_entry:contains(Domains), .o_menu_sections a:contains(Domains)", run: "click" },
-        openRow("tour-one.example"),
+        { content: "the domains", trigger: ".o_breadcrumb:contains(Domains)" },
+        ...openRow("tour-one.example"),
         { content: "transfer", trigger: "button[name=action_transfer]", run: "click" },
         { content: "says who loses sight", trigger: ".modal .alert-warning:contains(do not see it any more)" },
         { content: "to whom", trigger: ".modal div[name=customer_id] input", run: "edit Tour Heir" },
