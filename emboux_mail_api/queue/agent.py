@@ -22,6 +22,7 @@ from .sessions import SessionError
 _logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 2.0  # from one round to the next, unless Odoo says that something changed
+SESSION_SECONDS = 5.0  # from one look at who is logged in to the next
 SLOW_FACTOR = 4  # a round that takes t is followed by a pause of at least 4 t
 LONGEST_PAUSE = 30.0
 MOST_TRIED = 300  # messages over a limit, in one round
@@ -35,7 +36,7 @@ class Agent:
         self.postfix, self.store, self.dovecot = postfix, store, dovecot
         self._envelopes = {}  # key -> Envelope
         self._seen_waiting = set()  # keys
-        self._session_problem = None
+        self._sessions_again, self._session_problem = 0.0, None
 
     def round(self):
         """Returns whether something was done, so that the next round should see its effect."""
@@ -60,7 +61,8 @@ class Agent:
         store.beat(len(messages) - held, held)
         self._seen_waiting = {
             key for key, m in messages.items() if not m.is_held or key in self._seen_waiting}
-        if self.dovecot:
+        if self.dovecot and time.monotonic() >= self._sessions_again:
+            self._sessions_again = time.monotonic() + SESSION_SECONDS
             self._end_sessions()
         return acted
 
