@@ -35,7 +35,7 @@ class MailboxRules(models.Model):
 
     backend_kind = fields.Selection(related="domain_id.backend_id.kind", string="Kind of Server")
     forward_to = fields.Text(
-        "Forward To", tracking=True, copy=False,
+        tracking=True, copy=False,
         help="Where a copy of each message goes: one address on each line.",
     )
     forward_keep = fields.Boolean(
@@ -137,7 +137,11 @@ class MailboxRules(models.Model):
     def _check_vacation(self):
         for mailbox in self:
             if fault := mailbox._vacation_fault():
-                raise ValidationError(f"{mailbox.display_name}: {fault}")
+                raise ValidationError(
+                    self.env._(
+                        "%(mailbox)s: %(fault)s", mailbox=mailbox.display_name, fault=fault
+                    )
+                )
 
     def _vacation_fault(self):
         """What is wrong with the reply, as a sentence; empty when nothing is."""

@@ -1,3 +1,5 @@
+from markupsafe import Markup
+
 from odoo import api, fields, models
 
 LEVELS = (100, 95, 80)  # percent of the quota at which people are told, the highest first
@@ -53,7 +55,7 @@ class StorageWarning(models.Model):
         # as superuser: its owner and its user are told, whoever's change it was
         mailbox = self.sudo()
         mailbox.message_post(
-            body=f"{text} {remedy}",
+            body=Markup("<p>%s %s</p>") % (text, remedy),
             partner_ids=(mailbox.user_id.partner_id | mailbox.domain_id.partner_id).ids,
             subtype_xmlid="mail.mt_note",
         )

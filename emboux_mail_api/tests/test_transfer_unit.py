@@ -148,7 +148,7 @@ class TestLogs(PlainTest):
     def rest(self, position, at_once=logs.AT_ONCE):
         """(all lines there are, the position behind them)"""
         found = []
-        while piece := self.log.read(position, at_once):
+        while piece := self.log.next_piece(position, at_once):
             found += piece.lines
             position = piece.position
         return found, position
@@ -165,7 +165,7 @@ class TestLogs(PlainTest):
     def test_a_log_that_is_not_there_yet_is_all_new(self):
         position = self.log.start()
         self.assertEqual(position, NOTHING_YET)
-        self.assertIsNone(self.log.read(position))
+        self.assertIsNone(self.log.next_piece(position))
         self.append("first\n")
         self.assertEqual(self.rest(position)[0], ["first"])
 
@@ -174,7 +174,7 @@ class TestLogs(PlainTest):
         self.append("one\ntw")
         found, position = self.rest(position)
         self.assertEqual(found, ["one"])
-        self.assertIsNone(self.log.read(position))
+        self.assertIsNone(self.log.next_piece(position))
         self.append("o\n")
         self.assertEqual(self.rest(position)[0], ["two"])
 
@@ -193,7 +193,7 @@ class TestLogs(PlainTest):
         self.assertEqual(self.rest(position)[0], ["one", "two"])
         _found, position = self.rest(position)
         self.append("three\n")
-        self.assertIsNone(self.log.read(position), "the old one may still grow")
+        self.assertIsNone(self.log.next_piece(position), "the old one may still grow")
         self.append("last\n", old)
         found, position = self.rest(position)
         self.assertEqual(found, ["last"])

@@ -46,7 +46,7 @@ class Follower:
         """Returns whether there is more to read already."""
         more = False
         for log in self.logs:
-            piece = log.read(self._positions[log])
+            piece = log.next_piece(self._positions[log])
             if piece is None:
                 continue
             book, now = Book(self._messages), datetime.now(UTC)

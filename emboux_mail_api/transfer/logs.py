@@ -54,7 +54,7 @@ class Log:
         except FileNotFoundError:
             return NOTHING_YET
 
-    def read(self, position, at_once=AT_ONCE):
+    def next_piece(self, position, at_once=AT_ONCE):
         """The next ``Piece`` behind the position, None while there is nothing.
 
         Only whole lines are read.
