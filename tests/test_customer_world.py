@@ -1,8 +1,7 @@
-"""What the operator does with a customer in the browser, and what the real mail servers make of it."""
+"""What the operator does with a customer in the browser, and what the mail servers make of it."""
 
 import pytest
 from support.browser import Browser
-from support.mail_client import eventually
 
 OUTSIDE = "ann@outside.tests.example"
 BOX = "info@tour-one.example"
@@ -51,12 +50,6 @@ def test_suspended_and_activated(customers, browser, mail, hosting, odoo):
     told = odoo("emboux.notice").search_read(
         [("customer_id", "=", found["Tour Customer"][1])], ["kind"])
     assert {row["kind"] for row in told} == {"suspended", "activated"}
-
-
-def test_the_customer_reads_why_in_his_own_mail(customers, mail):
-    """The notices leave Odoo by its own queue."""
-    eventually("the notice", lambda: "Your email hosting is active again" in " ".join(
-        mail.outside_subjects()), seconds=150)
 
 
 def test_transferred_and_its_mail_stays(customers, browser, mail, hosting, odoo):

@@ -37,6 +37,7 @@ def is_there(folder):
 def once(state, status):
     """(deleted, failed) of a round with the rights of the purge."""
     wish = {
+        "user": dovecot.OWNER,
         "root": str(state.path("mail", "vmail")),
         "database": {
             "host": "127.0.0.1", "port": status["postgres"]["port"],
@@ -44,7 +45,7 @@ def once(state, status):
             "password": state.secret("emboux_retention"),
         },
     }
-    return json.loads(system.run(system.as_user(dovecot.OWNER, [
-        "env", f"PYTHONPATH={PROJECT / 'tests'}", "PYTHONDONTWRITEBYTECODE=1",
+    return json.loads(system.run(system.as_root([
+        "/usr/bin/env", f"PYTHONPATH={PROJECT / 'tests'}", "PYTHONDONTWRITEBYTECODE=1",
         str(state.code / "venv" / "bin" / "python"), "-m", "support.leftover_now",
         json.dumps(wish)]), cwd="/"))

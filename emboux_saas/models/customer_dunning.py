@@ -48,7 +48,7 @@ class CustomerDunning(models.Model):
         if not invoices:
             if self.state in ("past_due", "suspended"):
                 self._advance_customer(
-                    "active", self.env._("Everything that was due is paid."), "payment"
+                    "active", self._spoken()._("Everything that was due is paid."), "payment"
                 )
             return
         oldest, today = invoices[0], fields.Date.context_today(self)
@@ -56,8 +56,8 @@ class CustomerDunning(models.Model):
         if self.state == "active":
             self._advance_customer(
                 "past_due",
-                self.env._("%(invoice)s was due on %(date)s.", invoice=oldest.name,
-                           date=fields.Date.to_string(oldest.invoice_date_due)),
+                self._spoken()._("%(invoice)s was due on %(date)s.", invoice=oldest.name,
+                                 date=self._say_date(oldest.invoice_date_due)),
                 "payment",
             )
         # never on the day on which he hears of it
@@ -65,8 +65,9 @@ class CustomerDunning(models.Model):
                 and self.state_since.date() < today):
             self._advance_customer(
                 "suspended",
-                self.env._("%(invoice)s was due on %(date)s and is not paid.", invoice=oldest.name,
-                           date=fields.Date.to_string(oldest.invoice_date_due)),
+                self._spoken()._("%(invoice)s was due on %(date)s and is not paid.",
+                                 invoice=oldest.name,
+                                 date=self._say_date(oldest.invoice_date_due)),
                 "payment",
             )
         if self.state == "past_due":
@@ -78,12 +79,11 @@ class CustomerDunning(models.Model):
     def _remind_of_payment(self, invoice, until):
         today = fields.Date.context_today(self)
         week = (today - self.state_since.date()).days // REMINDED_EVERY
-        there = self.with_context(lang=self.partner_id.lang or self.env.lang)
         self._notify(
             "payment_failed",
             {
                 "invoice": invoice.name,
-                "amount": formatLang(there.env, invoice.amount_residual,
+                "amount": formatLang(self._spoken(), invoice.amount_residual,
                                      currency_obj=invoice.currency_id),
                 "due": invoice.invoice_date_due,
                 "until": until,

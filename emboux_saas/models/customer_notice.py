@@ -78,18 +78,24 @@ class CustomerNotice(models.Model):
         self.ensure_one()
         # as superuser: whoever finds something out need not see who is told
         customer = self.sudo()
-        language = customer.partner_id.lang or self.env.lang
         values = dict(values or {})
         period = values.pop("period", None) or customer._notice_period(kind)
-        texts = {name: _as_text(customer.with_context(lang=language).env, value)
-                 for name, value in values.items()}
+        spoken = customer._spoken()
+        texts = {name: _as_text(spoken, value) for name, value in values.items()}
         about = texts.pop("about", "") or next(
             (texts[name] for name in SUBJECTS if texts.get(name)), ""
         )
         notice = customer._note_notice(kind, about, str(period), texts)
         if notice:
-            customer._send_notice(notice, language)
+            customer._send_notice(notice)
         return bool(notice)
+
+    def _spoken(self):
+        """An environment in the customer's language, for what he reads."""
+        return self.with_context(lang=self.partner_id.lang or self.env.lang).env
+
+    def _say_date(self, value):
+        return format_date(self._spoken(), value)
 
     def _notice_period(self, kind):
         today = fields.Date.context_today(self)
@@ -111,13 +117,13 @@ class CustomerNotice(models.Model):
         self.invalidate_recordset(["notice_ids"])
         return self.env["emboux.notice"].browse([row[0] for row in found])
 
-    def _send_notice(self, notice, language):
+    def _send_notice(self, notice):
         """By mail to those who look after his domains, and on his chatter for the operator.
 
         Out of the queue: whoever found it out does not wait for our mail.
         """
-        template = self.env.ref(f"emboux_saas.mail_template_{notice.kind}")
-        rendered = template.with_context(lang=language)._generate_template(
+        template = self._spoken().ref(f"emboux_saas.mail_template_{notice.kind}")
+        rendered = template._generate_template(
             notice.ids, ("subject", "body_html")
         )[notice.id]
         recipients = self._notice_recipients()

@@ -25,18 +25,18 @@ class CustomerTrial(models.Model):
         if days <= 0:
             self._advance_customer(
                 "active" if goes_on else "suspended",
-                self.env._("The trial ended on %s.", fields.Date.to_string(self.trial_end)),
+                self._spoken()._("The trial ended on %s.", self._say_date(self.trial_end)),
                 "trial",
             )
             return
-        there = self.with_context(lang=self.partner_id.lang or self.env.lang)
+        spoken = self._spoken()
         self._notify(
             "trial_ending",
             {
-                "about": there.plan_id.name or "",
+                "about": self.with_env(spoken).plan_id.name or "",
                 "until": self.trial_end,
-                "then": there.env._("Then it goes on and is invoiced monthly.") if goes_on
-                else there.env._("Then your mail is suspended until you decide for the plan."),
+                "then": spoken._("Then it goes on and is invoiced monthly.") if goes_on
+                else spoken._("Then your mail is suspended until you decide for the plan."),
                 "period": _period(self.trial_end, days),
             },
         )

@@ -1,18 +1,22 @@
 """Deletes the mail of deleted mailboxes now: ``leftover_now.py '{...}'``.
 
-Beside the world's own purge, which sleeps until its hour: with the same role, as the same user.
+Beside the world's own purge, which sleeps until its hour: with the same role, as the same user,
+whom it becomes as root.
 """
 
 import json
+import os
+import pwd
 import sys
-
-import psycopg2
 
 from support.plain_mail_api.retention.leftover import remove
 from support.plain_mail_api.retention.store import Store
 
 wish = json.loads(sys.argv[1])
+owner = pwd.getpwnam(wish["user"])
+os.initgroups(owner.pw_name, owner.pw_gid)
+os.setgid(owner.pw_gid)
+os.setuid(owner.pw_uid)
 store = Store(wish["database"])
-store._connection = psycopg2.connect(**wish["database"])
-store._connection.autocommit = True
+store.open()
 print(json.dumps(remove(wish["root"], store)))
