@@ -53,10 +53,11 @@ class TestApiKey(PlatformCase):
             " FROM emboux_api_key, generate_series(1, 5000) n WHERE id = %s RETURNING 1",
             key.id,
         )
+        partners = self.env["res.partner"].with_context(tracking_disable=True).create(
+            [{"name": f"P{n}"} for n in range(2000)]
+        )
         self.rows(
-            "WITH made AS (INSERT INTO res_partner (name, active)"
-            " SELECT 'P' || n, true FROM generate_series(1, 3000) n RETURNING id)"
-            " INSERT INTO emboux_customer (partner_id) SELECT id FROM made RETURNING 1"
+            "INSERT INTO emboux_customer (partner_id) SELECT unnest(%s) RETURNING 1", partners.ids
         )
         self.env.cr.execute("ANALYZE emboux_api_key, emboux_customer")
         [[plan]] = self.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {LOOK_UP}", keys.digest(secret))
