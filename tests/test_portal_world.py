@@ -47,13 +47,21 @@ def customer(request, browser, offer, odoo):
             "partner": row["partner_id"][0]}
 
 
-def test_signed_up_and_mail_flows_both_ways(customer, mail):
+def test_signed_up_and_mail_flows_both_ways(customer, mail, browser):
     address = f"hello@{customer['name']}"
     subject = f"welcome {time.time_ns()}"
     mail.from_outside("ann@outside.tests.example", address, subject)
     mail.arrives(address, PASSWORD, subject)
     mail.submit(address, PASSWORD, "ann@outside.tests.example", f"answer to {subject}")
     assert mail.outside(f"answer to {subject}")
+    browser.open(f"/my/email/domains/{customer['domain']}/sending", "figure svg rect")
+    heights = browser.page.eval_on_selector_all(
+        "figure svg rect", "bars => bars.map(bar => Number(bar.getAttribute('height')))"
+    )
+    assert len(heights) == 8
+    assert heights[-1] > 0
+    assert heights[-1] == max(heights)
+    browser.picture(f"portal_{customer['kind']}_sent")
 
 
 def test_an_ordinary_day(customer, browser, odoo, mail):

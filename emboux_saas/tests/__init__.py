@@ -17,5 +17,6 @@ from . import (
     test_portal_signup,
     test_portal_terms,
     test_price_engine,
+    test_random_months,
     test_usage,
 )
