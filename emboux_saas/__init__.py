@@ -1,1 +1,12 @@
 from . import controllers, models, wizard
+
+
+def post_init_hook(env):
+    """Portal users of those who were customers before this add-on came are bound as others are."""
+    env["emboux.customer"].search([])._bind_people()  # pylint: disable=no-search-all
+
+
+def uninstall_hook(env):
+    """Nobody finds the portal any more, so nobody keeps its rights."""
+    users = env["res.users"].with_context(active_test=False)
+    users.search([("emboux_by_contact", "=", True)])._loosen()

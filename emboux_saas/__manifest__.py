@@ -37,4 +37,6 @@
         "web.assets_frontend": ["emboux_saas/static/src/portal/**/*"],
         "web.assets_tests": ["emboux_saas/static/tests/tours/**/*"],
     },
+    "post_init_hook": "post_init_hook",
+    "uninstall_hook": "uninstall_hook",
 }

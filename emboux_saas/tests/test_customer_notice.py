@@ -55,6 +55,15 @@ class TestNotices(SaasCase):
         mails = self.env["mail.mail"].sudo().search([("mail_message_id", "=", self.last().id)])
         self.assertEqual(mails.recipient_ids, self.acme.partner_id | contact)
 
+    def test_a_german_customer_reads_german(self):
+        self.env["res.lang"]._activate_lang("de_DE")
+        self.env["ir.module.module"]._load_module_terms(["emboux_saas"], ["de_DE"])
+        self.acme.partner_id.lang = "de_DE"
+        self.acme._notify("key_expiring", {"key": "Shop", "until": fields.Date.today()})
+        self.assertEqual(self.last().subject, "Der API-Schlüssel Shop läuft bald ab")
+        self.assertIn("Was zu tun ist:", self.last().body)
+        self.assertIn("gilt bis", self.last().body)
+
     def test_without_address_the_operator_reads_it(self):
         self.acme.partner_id.email = False
         with self.assertLogs("odoo.addons.emboux_saas", "WARNING"):

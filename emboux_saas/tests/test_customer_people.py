@@ -3,6 +3,7 @@ from odoo.fields import Command
 from odoo.tests import tagged
 
 from odoo.addons.emboux_mail_api.models.customer import QuotaReached
+from odoo.addons.emboux_saas import post_init_hook, uninstall_hook
 
 from .saas_case import SaasCase
 
@@ -67,6 +68,15 @@ class TestPeople(SaasCase):
         self.assertEqual(self.bound(user), self.acme.partner_id)
         user.write({"group_ids": [Command.link(self.group.id)]})
         self.assertEqual(self.bound(user), self.acme.partner_id)
+
+    def test_the_add_on_comes_and_goes(self):
+        key = self.make_key(self.acme)
+        uninstall_hook(self.env)
+        self.assertFalse(self.bound())
+        self.assertTrue(self.user._is_portal())
+        self.assertEqual(self.bound(key.sudo().user_id), self.acme.partner_id)
+        post_init_hook(self.env)
+        self.assertEqual(self.bound(), self.acme.partner_id)
 
     def test_given_by_name(self):
         self.acme._give_portal(self.user)

@@ -102,6 +102,34 @@ class TestStateOfCustomer(SaasCase):
             form.domain_limit = 44
         self.assertEqual(self.acme.domain_limit, 44)
 
+    def test_a_list_takes_as_many_statements_for_many_customers_as_for_one(self):
+        fields = ["partner_id", "plan_id", "state", "domains_used", "mailbox_count", "mrr",
+                  "storage_used_mb", "stored_percent", "transfer_percent", "active_key_count"]
+        many = self.acme
+        for number in range(12):
+            customer = self.make_customer(f"Many {number}", self.plan)
+            domain = self.make_domain(f"m{number}.example", partner_id=customer.partner_id.id,
+                                      transfer_limit=10**9)
+            self.make_mailbox("x", domain)
+            self.make_key(customer)
+            many |= customer
+        report = self.env["emboux.customer.report"]
+
+        def figures(customers):
+            return report._read_group([("customer_id", "in", customers.ids)], ["plan_id", "state"],
+                                      ["mrr:sum", "mailboxes:sum", "__count"])
+
+        for ask in (lambda customers: customers.read(fields), figures):
+            counts = []
+            for customers in (self.acme, many):
+                self.env.flush_all()
+                self.env.invalidate_all()
+                before = self.env.cr.sql_log_count
+                ask(customers)
+                counts.append(self.env.cr.sql_log_count - before)
+            self.assertLessEqual(counts[1], counts[0] + 2, counts)
+        self.assertEqual(figures(many)[0][2:], (130.0, 12, 13))
+
 
 @tagged("post_install", "-at_install")
 class TestTrial(SaasCase):

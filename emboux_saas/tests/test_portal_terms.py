@@ -12,7 +12,8 @@ from .portal_case import PortalCase
 #: Where what a customer reads is written.
 PORTAL = re.compile(
     r"arch_db:emboux_saas\.(portal_|login_)|static/src/portal/|/controllers/|"
-    r"/models/(portal_|sign_up|free_name|domain_offer|domain_plan|mailbox_storage)"
+    r"/models/(portal_|sign_up|free_name|domain_offer|domain_plan|mailbox_storage|"
+    r"customer_dunning|customer_trial)|mail\.template,(subject|body_html)"
 )
 TAGS = re.compile(r"</?\w+")
 HOLES = re.compile(r"%\(\w+\)[sd]|%[sd]")
