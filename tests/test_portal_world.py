@@ -54,7 +54,7 @@ def test_signed_up_and_mail_flows_both_ways(customer, mail, browser):
     mail.arrives(address, PASSWORD, subject)
     mail.submit(address, PASSWORD, "ann@outside.tests.example", f"answer to {subject}")
     assert mail.outside(f"answer to {subject}")
-    browser.open(f"/my/email/domains/{customer['domain']}/sending", "figure svg rect")
+    browser.open(f"/my/email/domains/{customer['domain']}/sending", "figure svg")
     heights = browser.page.eval_on_selector_all(
         "figure svg rect", "bars => bars.map(bar => Number(bar.getAttribute('height')))"
     )
