@@ -53,12 +53,6 @@ class TestApiKey(PlatformCase):
             " FROM emboux_api_key, generate_series(1, 5000) n WHERE id = %s RETURNING 1",
             key.id,
         )
-<<<<<<< HEAD
-        quick = self.env(context={"tracking_disable": True})
-        partners = quick["res.partner"].create([{"name": f"P{n}"} for n in range(500)])
-        quick["emboux.customer"].create([{"partner_id": partner.id} for partner in partners])
-        self.env.flush_all()
-=======
         # copies of whole rows: other add-ons have columns of theirs that must not be empty
         customer = self.env["emboux.customer"]._of(key.partner_id)
         self.rows(
@@ -71,7 +65,6 @@ class TestApiKey(PlatformCase):
                  FROM emboux_customer c, made WHERE c.id = %s RETURNING 1""",
             key.partner_id.id, customer.id,
         )
->>>>>>> customers
         self.env.cr.execute("ANALYZE emboux_api_key, emboux_customer")
         [[plan]] = self.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {LOOK_UP}", keys.digest(secret))
         steps, tables = [plan[0]["Plan"]], []
