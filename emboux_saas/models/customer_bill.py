@@ -25,7 +25,7 @@ class CustomerBill(models.Model):
     _followed_fields = frozenset({"billed_until", "billing_problem"})
 
     billed_until = fields.Date(
-        "Billed Until", readonly=True, copy=False, index="btree_not_null",
+        readonly=True, copy=False, index="btree_not_null",
         help="The last day of the last month for which an invoice was made, or none was due.",
     )
     billing_problem = fields.Char("Why Not Billed", readonly=True, copy=False)
