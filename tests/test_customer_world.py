@@ -54,7 +54,8 @@ def test_suspended_and_activated(customers, browser, mail, hosting, odoo):
 
 def test_transferred_and_its_mail_stays(customers, browser, mail, hosting, odoo):
     found, domain = customers
-    browser.tour("emboux_transfer_domain", "/odoo/email-customers")
+    browser.tour("emboux_key_for_customer", "/odoo/email-customers")
+    browser.tour("emboux_transfer_domain", "/odoo/email-domains")
     browser.picture("domain_transferred")
     [row] = odoo("emboux.domain").read([domain], ["partner_id", "state"])
     assert (row["partner_id"][0], row["state"]) == (found["Tour Heir"][0], "verified")

@@ -42,6 +42,15 @@ class TestOperatorTours(HttpCase):
         self.assertEqual((self.one.state, self.two.state), ("verified", "verified"))
 
     def test_transfer(self):
-        self.start_tour("/odoo/email-customers", "emboux_transfer_domain", login="admin")
+        self.start_tour("/odoo/email-customers", "emboux_key_for_customer", login="admin")
+        self.start_tour("/odoo/email-domains", "emboux_transfer_domain", login="admin")
         self.assertEqual(self.one.partner_id, self.heir.partner_id)
         self.assertEqual((self.customer.domains_used, self.heir.domains_used), (1, 1))
+
+
+@tagged("post_install", "-at_install")
+class TestOperatorToursPhone(TestOperatorTours):
+    """The same on a phone."""
+
+    browser_size = "375x667"
+    touch_enabled = True

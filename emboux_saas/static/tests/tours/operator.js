@@ -2,13 +2,39 @@ import { registry } from "@web/core/registry";
 
 const tours = registry.category("web_tour.tours");
 
+// On a phone the search opens by a button, lists are cards, and a form shows its first button
+// and a menu with the others.
+const phone = { isActive: ["mobile"] };
+const desktop = { isActive: ["desktop"] };
+
 /** Search it first: where many are, it is not on the first page. */
 const openRow = (name) => [
+    { ...phone, content: "the search", trigger: ".o_control_panel button:has(.fa-search)", run: "click" },
     { content: `look for ${name}`, trigger: ".o_searchview_input", run: `edit ${name}` },
     { content: "by its name", trigger: ".o_searchview_autocomplete .o-dropdown-item", run: "click" },
     { content: "it is found", trigger: ".o_searchview_facet" },
-    { content: `open ${name}`, trigger: `.o_data_cell:contains(${name})`, run: "click" },
+    {
+        content: `open ${name}`,
+        trigger: `.o_data_cell:contains(${name}), .o_kanban_record:contains(${name})`,
+        run: "click",
+    },
 ];
+const more = { ...phone, content: "more buttons", trigger: ".o_statusbar_buttons button:has(.oi-ellipsis-v)", run: "click" };
+const pick = (field, name) => [
+    { ...desktop, content: "which one", trigger: `.modal div[name=${field}] input`, run: `edit ${name}` },
+    { ...desktop, content: "that one", trigger: `.o-autocomplete--dropdown-item:contains(${name})`, run: "click" },
+    { ...phone, content: "which one", trigger: `.modal div[name=${field}] input`, run: "click" },
+    {
+        ...phone,
+        content: "that one",
+        trigger: `.modal .o_kanban_record:contains(${name}), .modal .o_data_cell:contains(${name})`,
+        run: "click",
+    },
+];
+const stands = (state) => ({
+    content: `it is ${state}`,
+    trigger: `.o_arrow_button_current:contains(${state}), .o_field_statusbar .dropdown-toggle:contains(${state})`,
+});
 const closed = { content: "the dialog is closed", trigger: "body:not(:has(.modal))" };
 
 /** New terms: see what changes and what breaks, and let present customers keep theirs. */
@@ -38,8 +64,7 @@ tours.add("emboux_change_plan", {
     steps: () => [
         ...openRow("Tour Customer"),
         { content: "change the plan", trigger: "button[name=action_change_plan]", run: "click" },
-        { content: "which one", trigger: ".modal div[name=plan_id] input", run: "edit Tour Small" },
-        { content: "that one", trigger: ".o-autocomplete--dropdown-item:contains(Tour Small)", run: "click" },
+        ...pick("plan_id", "Tour Small"),
         { content: "what does not fit", trigger: ".modal .alert-warning:contains(Has 2 domains where 1)" },
         { content: "do it", trigger: ".modal button[name=action_apply]", run: "click" },
         closed,
@@ -52,13 +77,14 @@ tours.add("emboux_suspend_customer", {
     url: "/odoo/email-customers",
     steps: () => [
         ...openRow("Tour Customer"),
-        { content: "active", trigger: ".o_arrow_button_current:contains(Active)" },
+        stands("Active"),
+        more,
         { content: "suspend", trigger: "button[name=action_stop]:contains(Suspend)", run: "click" },
         { content: "says what it does", trigger: ".modal .alert-warning:contains(neither receive nor send)" },
         { content: "why", trigger: ".modal div[name=reason] input", run: "edit He asked for a pause." },
         { content: "do it", trigger: ".modal button[name=action_apply]:visible", run: "click" },
         closed,
-        { content: "suspended", trigger: ".o_arrow_button_current:contains(Suspended)" },
+        stands("Suspended"),
         { content: "and why", trigger: ".alert-danger:contains(He asked for a pause.)" },
     ],
 });
@@ -70,12 +96,12 @@ tours.add("emboux_activate_customer", {
         { content: "activate", trigger: "button[name=action_activate]", run: "click" },
         { content: "asked once", trigger: ".modal .modal-footer .btn-primary", run: "click" },
         closed,
-        { content: "active", trigger: ".o_arrow_button_current:contains(Active)" },
+        stands("Active"),
     ],
 });
 
-/** A key for the other customer, without which nothing moves; then the transfer. */
-tours.add("emboux_transfer_domain", {
+/** A key for the other customer, without which nothing moves. */
+tours.add("emboux_key_for_customer", {
     url: "/odoo/email-customers",
     steps: () => [
         ...openRow("Tour Heir"),
@@ -84,14 +110,20 @@ tours.add("emboux_transfer_domain", {
         { content: "make it", trigger: ".modal button[name=action_make]", run: "click" },
         { content: "its secret, once", trigger: ".modal .alert-warning:contains(only time)" },
         { content: "done", trigger: ".modal button[name=action_close]", run: "click" },
-        { content: "the key", trigger: ".o_form_view .o_arrow_button_current:contains(Active)" },
-        { content: "to the domains", trigger: ".o_nav_entry:contains(Domains), .o_menu_sections a:contains(Domains)", run: "click" },
-        { content: "the domains", trigger: ".o_breadcrumb:contains(Domains)" },
+        closed,
+        stands("Active"),
+    ],
+});
+
+/** The transfer itself. */
+tours.add("emboux_transfer_domain", {
+    url: "/odoo/email-domains",
+    steps: () => [
         ...openRow("tour-one.example"),
+        more,
         { content: "transfer", trigger: "button[name=action_transfer]", run: "click" },
         { content: "says who loses sight", trigger: ".modal .alert-warning:contains(do not see it any more)" },
-        { content: "to whom", trigger: ".modal div[name=customer_id] input", run: "edit Tour Heir" },
-        { content: "to him", trigger: ".o-autocomplete--dropdown-item:contains(Tour Heir)", run: "click" },
+        ...pick("customer_id", "Tour Heir"),
         { content: "do it", trigger: ".modal button[name=action_apply]", run: "click" },
         closed,
         { content: "it is his", trigger: "div[name=partner_id]:contains(Tour Heir)" },
