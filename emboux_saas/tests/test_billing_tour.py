@@ -1,6 +1,6 @@
 from datetime import date
 
-from odoo.tests import HttpCase, tagged
+from odoo.tests import HttpCase, new_test_user, tagged
 
 from .billing_case import BillingCase
 
@@ -15,5 +15,20 @@ class TestBillingTour(HttpCase, BillingCase):
         for name in ("ann", "bob", "eve"):
             self.make_mailbox(name, domain)
         self.note(date(2026, 9, 11), domain)
-        self.assertEqual(self.bill(customer).invoice_line_ids.mapped("quantity"), [1, 1.33])
+        invoice = self.bill(customer)
+        self.assertEqual(invoice.invoice_line_ids.mapped("quantity"), [1, 1.33])
         self.start_tour("/odoo/email-customers", "emboux_invoice_usage", login="admin")
+        invoice.action_post()
+        new_test_user(
+            self.env, "tour-billing", groups="base.group_portal", password="tour-billing",  # noqa: S106
+            partner_id=customer.partner_id.id,
+        )
+        self.start_tour("/my/email/usage", "emboux_portal_invoice", login="tour-billing")
+
+
+@tagged("post_install", "-at_install")
+class TestBillingTourPhone(TestBillingTour):
+    """The same on a phone."""
+
+    browser_size = "375x667"
+    touch_enabled = True
