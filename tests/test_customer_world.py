@@ -49,7 +49,7 @@ def test_suspended_and_activated(customers, browser, mail, hosting, odoo):
     mail.outside("sent after the pause")
     told = odoo("emboux.notice").search_read(
         [("customer_id", "=", found["Tour Customer"][1])], ["kind"])
-    assert {row["kind"] for row in told} == {"suspended", "activated"}
+    assert {row["kind"] for row in told} >= {"suspended", "activated"}
 
 
 def test_transferred_and_its_mail_stays(customers, browser, mail, hosting, odoo):

@@ -15,7 +15,9 @@ CREATE, PAGE = 15, 6
 #: What a new domain needs beyond a mailbox: its turn and its counter, a DKIM key, a dozen DNS
 #: records, the cron's trigger with its notice, and in the answer the counts and what DNS has to
 #: say.
-DOMAIN = 44  # it is told to its provider, its DNS and its history as well
+#: It is told to its provider, its DNS and its history as well; with emboux_saas its owner's plan
+#: is looked at, and his usage is noted.
+DOMAIN = 48
 #: A page, and one statement for each of the two counts that it shows.
 DOMAIN_PAGE = 8
 
