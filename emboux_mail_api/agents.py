@@ -16,14 +16,19 @@ def add_options(parser, role, password):
     """``role``: the one in PostgreSQL; ``password``: the variable with its password."""
     parser.add_argument("-c", "--config", help="Odoo's configuration file")
     parser.add_argument("-d", "--database", help="default: the configuration's db_name")
-    parser.add_argument("--user", help="become this system user before anything is done")
     parser.add_argument("--role", default=role,
                         help=f"the role in PostgreSQL, with its password in ${password} or "
                         "--password-file; without one odoo.conf's user is taken")
     parser.add_argument("--password-file", metavar="FILE",
                         help="with the role's password as its one line, readable by root alone")
     parser.add_argument("--db-host", help="default: odoo.conf's db_host")
-    parser.add_argument("--db-port", type=int, help="default: odoo.conf's db_port")
+    parser.add_argument("--db-port", type=int, help="default: odoo.conf's db_port; PostgreSQL "
+                        "itself, because PgBouncer's transactions know no LISTEN and no lock")
+
+
+def add_user(parser):
+    """For those that are started as root and need not stay it."""
+    parser.add_argument("--user", help="become this system user before anything is done")
 
 
 def start(parser, arguments, password):
@@ -53,7 +58,7 @@ def start(parser, arguments, password):
         secret = Path(arguments.password_file).read_text().strip()
     if secret:
         found |= {"user": arguments.role, "password": secret}
-    if arguments.user:
+    if getattr(arguments, "user", None):
         become(parser, arguments.user)
     return {key: value for key, value in found.items() if value} | {"dbname": databases[0]}
 

@@ -29,6 +29,7 @@ class EmbouxRetention(Command):
             "agents", "retention.doveadm", "retention.purge", "retention.store")
         parser = argparse.ArgumentParser(prog="odoo emboux_retention", description=self.__doc__)
         agents.add_options(parser, "emboux_retention", PASSWORD)
+        agents.add_user(parser)
         parser.add_argument("--dovecot", default="/etc/dovecot/dovecot.conf", metavar="FILE",
                             help="Dovecot's configuration (default %(default)s)")
         parser.add_argument("--mail-root", metavar="DIR",

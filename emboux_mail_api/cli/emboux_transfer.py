@@ -29,6 +29,7 @@ class EmbouxTransfer(Command):
             "agents", "transfer.follow", "transfer.logs", "transfer.store")
         parser = argparse.ArgumentParser(prog="odoo emboux_transfer", description=self.__doc__)
         agents.add_options(parser, "emboux_transfer", PASSWORD)
+        agents.add_user(parser)
         parser.add_argument("--log", action="append", metavar="FILE",
                             help="a log of Postfix or Dovecot, or of both (default "
                             "/var/log/mail.log)")
