@@ -142,8 +142,10 @@ class DomainGuillotine(models.Model):
             subtype_xmlid="mail.mt_note",
         )
         self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
+        # that mail too out of the queue: two that send it would meet
+        queued = self.with_context(mail_notify_force_send=False)
         for user in self._who_looks_after():
-            self.activity_schedule(
+            queued.activity_schedule(
                 ACTIVITY, summary=title, note=Markup("<p>%s</p>") % reason, user_id=user.id
             )
 

@@ -68,7 +68,9 @@ class Customer(models.Model):
         self.ensure_one()
         author = self.env.user.partner_id
         # as superuser: what the operator has to do is not the customer's to see
-        customer = self.sudo()
+        # and out of the queue: the customer does not wait for our mail to the operator
+        customer = self.sudo().with_context(mail_notify_force_send=False)
+        self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
         customer.activity_unlink([ACTIVITY])
         note = Markup("<p>%s</p>") % Markup("<br/>").join(escape(words).splitlines())
         summary = self.env._("%(customer)s asks for the plan %(plan)s",
