@@ -67,8 +67,8 @@ class Customer(models.Model):
         """
         self.ensure_one()
         author = self.env.user.partner_id
-        # as superuser: what the operator has to do is not the customer's to see
-        # and out of the queue: the customer does not wait for our mail to the operator
+        # as superuser: what the operator has to do is not the customer's to see; out of the
+        # queue: he does not wait for our mail to the operator
         customer = self.sudo().with_context(mail_notify_force_send=False)
         self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
         customer.activity_unlink([ACTIVITY])
