@@ -9,13 +9,13 @@ no registry.
 """
 
 import argparse
-import importlib
+import runpy
 import sys
-import types
 from pathlib import Path
 
 from odoo.cli import Command
 
+load = runpy.run_path(Path(__file__).resolve().parent.parent / "plain.py")["load"]
 PASSWORD = "EMBOUX_POLICY_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -25,7 +25,7 @@ class EmbouxPolicy(Command):
     name = "emboux_policy"
 
     def run(self, cmdargs):
-        agents, daemon, explain = _plain("agents", "policy.daemon", "policy.explain")
+        agents, daemon, explain = load("agents", "policy.daemon", "policy.explain")
         parser = argparse.ArgumentParser(prog="odoo emboux_policy", description=self.__doc__)
         agents.add_options(parser, "emboux_policy", PASSWORD)
         parser.add_argument("--listen", default="127.0.0.1:10040",
@@ -58,11 +58,3 @@ class EmbouxPolicy(Command):
             wait=arguments.wait,
             dry_run=arguments.dry_run,
         )))
-
-
-def _plain(*parts):
-    """Modules of the add-on by themselves: its own __init__ would import all its models."""
-    package = types.ModuleType("emboux_mail_api_plain")
-    package.__path__ = [str(Path(__file__).resolve().parent.parent)]
-    sys.modules[package.__name__] = package
-    return [importlib.import_module(f"{package.__name__}.{part}") for part in parts]

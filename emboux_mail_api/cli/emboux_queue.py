@@ -9,14 +9,14 @@ reaches the queue by nothing but rows in its database.  Where odoo.conf is looke
 """
 
 import argparse
-import importlib
+import runpy
 import socket
 import sys
-import types
 from pathlib import Path
 
 from odoo.cli import Command
 
+load = runpy.run_path(Path(__file__).resolve().parent.parent / "plain.py")["load"]
 PASSWORD = "EMBOUX_QUEUE_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -26,7 +26,7 @@ class EmbouxQueue(Command):
     name = "emboux_queue"
 
     def run(self, cmdargs):
-        agents, agent, postqueue, sessions, store = _plain(
+        agents, agent, postqueue, sessions, store = load(
             "agents", "queue.agent", "queue.postqueue", "queue.sessions", "queue.store")
         parser = argparse.ArgumentParser(prog="odoo emboux_queue", description=self.__doc__)
         agents.add_options(parser, "emboux_queue", PASSWORD)
@@ -50,11 +50,3 @@ class EmbouxQueue(Command):
             ),
             once=arguments.once,
         ))
-
-
-def _plain(*parts):
-    """Modules of the add-on by themselves: its own __init__ would import all its models."""
-    package = types.ModuleType("emboux_mail_api_plain")
-    package.__path__ = [str(Path(__file__).resolve().parent.parent)]
-    sys.modules[package.__name__] = package
-    return [importlib.import_module(f"{package.__name__}.{part}") for part in parts]

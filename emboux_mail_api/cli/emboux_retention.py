@@ -9,13 +9,13 @@ odoo.conf is looked for, see ``emboux_policy``.  It loads no registry.
 """
 
 import argparse
-import importlib
+import runpy
 import sys
-import types
 from pathlib import Path
 
 from odoo.cli import Command
 
+load = runpy.run_path(Path(__file__).resolve().parent.parent / "plain.py")["load"]
 PASSWORD = "EMBOUX_RETENTION_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -25,7 +25,7 @@ class EmbouxRetention(Command):
     name = "emboux_retention"
 
     def run(self, cmdargs):
-        agents, doveadm, purge, store = _plain(
+        agents, doveadm, purge, store = load(
             "agents", "retention.doveadm", "retention.purge", "retention.store")
         parser = argparse.ArgumentParser(prog="odoo emboux_retention", description=self.__doc__)
         agents.add_options(parser, "emboux_retention", PASSWORD)
@@ -55,11 +55,3 @@ class EmbouxRetention(Command):
             domain=arguments.domain,
             mail_root=arguments.mail_root,
         ))
-
-
-def _plain(*parts):
-    """Modules of the add-on by themselves: its own __init__ would import all its models."""
-    package = types.ModuleType("emboux_mail_api_plain")
-    package.__path__ = [str(Path(__file__).resolve().parent.parent)]
-    sys.modules[package.__name__] = package
-    return [importlib.import_module(f"{package.__name__}.{part}") for part in parts]

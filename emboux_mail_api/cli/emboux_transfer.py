@@ -8,14 +8,14 @@ several (``--log`` again), and notices when they are rotated.  Where odoo.conf i
 """
 
 import argparse
-import importlib
+import runpy
 import socket
 import sys
-import types
 from pathlib import Path
 
 from odoo.cli import Command
 
+load = runpy.run_path(Path(__file__).resolve().parent.parent / "plain.py")["load"]
 PASSWORD = "EMBOUX_TRANSFER_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -25,7 +25,7 @@ class EmbouxTransfer(Command):
     name = "emboux_transfer"
 
     def run(self, cmdargs):
-        agents, follow, logs, store = _plain(
+        agents, follow, logs, store = load(
             "agents", "transfer.follow", "transfer.logs", "transfer.store")
         parser = argparse.ArgumentParser(prog="odoo emboux_transfer", description=self.__doc__)
         agents.add_options(parser, "emboux_transfer", PASSWORD)
@@ -45,11 +45,3 @@ class EmbouxTransfer(Command):
                             store.Store(database, arguments.name)),
             once=arguments.once,
         ))
-
-
-def _plain(*parts):
-    """Modules of the add-on by themselves: its own __init__ would import all its models."""
-    package = types.ModuleType("emboux_mail_api_plain")
-    package.__path__ = [str(Path(__file__).resolve().parent.parent)]
-    sys.modules[package.__name__] = package
-    return [importlib.import_module(f"{package.__name__}.{part}") for part in parts]

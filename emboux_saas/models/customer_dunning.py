@@ -40,6 +40,7 @@ class CustomerDunning(models.Model):
         return invoices.grouped("commercial_partner_id")
 
     def _plan_products(self):
+        # as superuser: what any company sells
         plans = self.env["emboux.plan"].sudo().with_context(active_test=False)
         return plans.search([], limit=10_000).product_id
 

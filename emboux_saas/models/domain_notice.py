@@ -20,6 +20,7 @@ class DomainNotice(models.Model):
 
     def _notify_owner(self, kind, values):
         self.ensure_one()
+        # as superuser: whose it is need not be the caller's to see
         customer = self.env["emboux.customer"]._of(self.sudo().partner_id)
         return bool(customer) and customer._notify(kind, values)
 
@@ -48,6 +49,7 @@ class DomainNotice(models.Model):
         return self._notify_owner(f"transfer_{percent}", {"domain": self})
 
     def _has_customer(self):
+        # as superuser: see above
         return bool(self.env["emboux.customer"]._of(self.sudo().partner_id))
 
 

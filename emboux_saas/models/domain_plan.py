@@ -35,6 +35,7 @@ class DomainPlan(models.Model):
             if owner != domain.partner_id:
                 domain._follow_owner()
         if vals.get("state") == "verified":
+            # as superuser: whose it is need not be the caller's to see
             for partner, domains in self.grouped(lambda d: d.sudo().partner_id).items():
                 domains._begin_warmup(self.env["emboux.customer"]._of(partner))
         return done

@@ -44,6 +44,7 @@ class Users(models.Model):
         """Bind portal users to the customer whose contact they are, and nobody else."""
         people = self.sudo().filtered(lambda u: u.emboux_by_contact or not u.emboux_partner_id)
         partners = people.partner_id.commercial_partner_id
+        # as superuser: whoever makes a user need not see customers
         customers = self.env["emboux.customer"].sudo().search_fetch(
             [("partner_id", "in", partners.ids)], ["partner_id", "company_id"]
         ).grouped("partner_id")

@@ -1,0 +1,101 @@
+"""Charging in one statement by what is remembered, and finding out when it is not so any more."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from support.plain_policy import known as known_module
+from support.plain_policy.known import Known
+from support.policy_asks import message, rules
+
+
+@pytest.fixture
+def remembered(ledger):
+    """Charge by a memory; returns the rules and the kinds of the statements that it took."""
+
+    def run(known, *asks):
+        kinds = []
+
+        def steps():
+            made, rows = known_module.charge(list(asks), known), None
+            while True:
+                try:
+                    step = made.send(rows)
+                except StopIteration as end:
+                    return end.value
+                kinds.append(step.kind)
+                rows = yield step
+
+        return [verdict.rule or "ok" for verdict in ledger(steps())], kinds
+
+    return run
+
+
+def test_what_is_remembered_is_charged_in_one_statement(remembered, settings, stored):
+    known, mine = Known(), settings(daily=10, mailbox_daily=10, loop_limit=3)
+    assert remembered(known, message(mine, 2))[1] == ["lock", "add", "lock", "store"]
+    to = message(mine, 3, to=("ben@elsewhere.example",))
+    assert remembered(known, to) == (["ok"], ["once"])
+    assert remembered(known, message(mine, 1), message(mine, 1)) == (["ok", "ok"], ["once"])
+    assert stored(mine.domain_id) == stored(-mine.mailbox_id) == (7, 7, 7)
+    # the last that fits, the first that does not; what is refused is decided with the row locked
+    assert remembered(known, message(mine, 3)) == (["ok"], ["once"])
+    assert remembered(known, message(mine, 1)) == (["hourly"], ["lock", "release"])
+    assert stored(mine.domain_id) == (10, 10, 10)
+
+
+def test_what_somebody_else_has_charged_meanwhile_is_found_out(
+        ledger, remembered, settings, stored):
+    known, mine = Known(), settings(daily=10)
+    remembered(known, message(mine, 2))
+    assert rules(ledger, [message(mine, 7)], datetime.now(UTC)) == ["ok"]
+    decided, kinds = remembered(known, message(mine, 2))
+    assert (decided, kinds) == (["hourly"], ["once", "lock", "release"])
+    assert stored(mine.domain_id) == (9, 9, 9)
+    # others are at work: it is not tried again for a while
+    assert remembered(known, message(mine, 1)) == (["ok"], ["lock", "store"])
+    known._again = 0.0
+    assert remembered(known, message(mine, 1))[0] == ["hourly"]
+
+
+def test_a_recipient_that_is_suppressed_stops_what_is_remembered(
+        remembered, settings, stored, connect):
+    known, mine = Known(), settings(loop_limit=9)
+    remembered(known, message(mine))
+    connect("odoo").cursor().execute(
+        """INSERT INTO emboux_suppression (email, hash, reason)
+           VALUES (%s, emboux_mail.address_hash(%s), 'bounce')""",
+        ["dead@remembered.example"] * 2)
+    decided, kinds = remembered(
+        known, message(mine, to=("ben@remembered.example",)),
+        message(mine, to=("dead@remembered.example",)))
+    assert (decided, kinds) == (["ok", "suppressed"], ["once", "lock", "store"])
+    assert stored(mine.domain_id) == (2, 2, 2)
+
+
+def test_the_loop_brake_stops_what_is_remembered(remembered, settings, stored):
+    known, mine = Known(), settings(loop_limit=3)
+    loop = message(mine, to=("echo@elsewhere.example",))
+    remembered(known, message(mine))
+    assert remembered(known, loop, loop) == (["ok", "ok"], ["once"])
+    assert remembered(known, loop) == (["ok"], ["once"])
+    assert remembered(known, loop) == (["loop"], ["once", "lock", "release"])
+    assert stored(mine.domain_id) == (4, 4, 4)
+
+
+def test_a_day_that_is_over_is_not_charged_by_what_is_remembered(
+        ledger, remembered, settings, stored):
+    known, mine = Known(), settings(daily=10)
+    remembered(known, message(mine, 1))
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    other = settings(daily=10)
+    assert rules(ledger, [message(other, 9)], yesterday) == ["ok"]
+    known.put(other.domain_id, (yesterday.timestamp(), 9, 9, 9))
+    assert remembered(known, message(other, 2)) == (["ok"], ["lock", "read", "store"])
+    assert stored(other.domain_id)[:2] == (2, 2)
+
+
+def test_a_memory_that_is_full_forgets_the_oldest(remembered, settings):
+    known = Known(largest=2)
+    for number in range(3):
+        known.put(number, (0.0, 0, 0, 0))
+    assert (len(known), known.get(0), known.get(2)) == (2, None, (0.0, 0, 0, 0))
