@@ -93,6 +93,8 @@ class Domain(models.Model):
     )
     # "which backend's domain is this name" is what Postfix asks for every message
     _name_index = models.Index("(name)")
+    # ... as it is written in Unicode, too (SMTPUTF8, RFC 6531)
+    _unicode_name_index = models.Index("(unicode_name)")
 
     @api.depends("name")
     def _compute_unicode_name(self):

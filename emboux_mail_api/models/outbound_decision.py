@@ -6,6 +6,7 @@ from odoo.exceptions import UserError
 from ..policy import ledger
 from ..policy.cursor import drive
 from ..policy.decision import END, Request
+from ..policy.normal import normal_address
 
 
 class DomainDecision(models.Model):
@@ -15,7 +16,8 @@ class DomainDecision(models.Model):
     def _decide_outgoing(self, recipients=1, addresses=(), login=None):
         """Decide about one message and count it when it is accepted.
 
-        ``addresses``: the recipients, when they are known; else ``recipients`` is their number.
+        ``addresses``: the recipients, when they are known, of whom what they lead to is decided
+        about and counted; else ``recipients`` is their number.
         ``login``: the mailbox that sends; without one the domain alone is asked.
         Returns the ``Decision``, and what the domain has sent today and this month after it.
         :raises UserError: the domain does not send from here, or the mailbox is not its own.
@@ -25,10 +27,12 @@ class DomainDecision(models.Model):
         cr = self.env.cr
         settings = self._outgoing_settings(login)
         sender = settings.login or settings.domain
-        check = tuple((to, ledger.pair_hash(sender, to)) for to in dict.fromkeys(addresses))
+        normal = tuple(dict.fromkeys(map(normal_address, addresses)))
+        check = tuple((to, ledger.pair_hash(sender, to)) for to in normal)
         request = Request(END, len(check) or recipients)
-        ask = ledger.Ask(settings, request, check, tuple(pair for _to, pair in check))
-        [decision], facts = drive(ledger.charge([ask]), cr)
+        ask = ledger.Ask(settings, request, check, tuple(pair for _to, pair in check),
+                         expand=normal)
+        [decision], facts = drive(ledger.charge([ask], forwards=True), cr)
         if decision.rule == "spike":
             cr.execute("SELECT emboux_mail.flag(%s)", [self.id])
             self.invalidate_recordset(["outbound_flagged_at"])

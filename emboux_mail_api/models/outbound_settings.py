@@ -10,7 +10,7 @@ class DomainOutboundPolicy(models.Model):
     _audited_fields = (
         "outbound_inherit", "outbound_unit", "outbound_over_limit",
         "outbound_mailbox_daily_limit", "outbound_mailbox_monthly_limit",
-        "outbound_recipients_per_message",
+        "outbound_recipients_per_message", "alias_destination_limit", "alias_depth_limit",
     )
     _followed_fields = frozenset({"outbound_flagged_at"})
 
@@ -47,6 +47,17 @@ class DomainOutboundPolicy(models.Model):
     outbound_recipients_per_message = fields.Integer(
         "Recipients of One Message", help="0 is without limit."
     )
+    alias_destination_limit = fields.Integer(
+        "Destinations of an Address",
+        default=100,
+        help="How many addresses outside an alias, a catch-all or a mailbox that forwards may lead "
+        "to, those that it reaches by other aliases included. 0 is without limit.",
+    )
+    alias_depth_limit = fields.Integer(
+        "Aliases in a Row",
+        default=10,
+        help="How many aliases mail may pass through, one after the other. 0 is without limit.",
+    )
     outbound_flagged_at = fields.Datetime(
         "Spike Seen",
         readonly=True,
@@ -56,7 +67,7 @@ class DomainOutboundPolicy(models.Model):
 
     _outbound_policy = models.Constraint(
         "CHECK (least(outbound_mailbox_daily_limit, outbound_mailbox_monthly_limit, "
-        "outbound_recipients_per_message) >= 0)",
+        "outbound_recipients_per_message, alias_destination_limit, alias_depth_limit) >= 0)",
         "A sending limit is 0 (without limit) or more.",
     )
 

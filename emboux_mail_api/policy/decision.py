@@ -155,7 +155,7 @@ class Cap(NamedTuple):
 def decide(settings, counters, request, now):
     """Decide about one request at the aware UTC time ``now``."""
     if counters.suppressed:
-        return _refused("suppressed", REJECT_SUPPRESSED, sentences.suppressed(*counters.suppressed))
+        return refuse_suppressed(counters.suppressed)
     if refusal := standing_refusal(settings):
         return refusal
     if settings.enforcement == "off":
@@ -164,6 +164,11 @@ def decide(settings, counters, request, now):
     if found is None:
         return ACCEPT
     return replace(found, action="accept") if settings.enforcement == "monitor" else found
+
+
+def refuse_suppressed(found):
+    """``found``: the recipient, and the reason for which it is suppressed."""
+    return _refused("suppressed", REJECT_SUPPRESSED, sentences.suppressed(*found))
 
 
 def standing_refusal(settings):

@@ -15,7 +15,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from . import decision, known, ledger, protocol
+from . import decision, expansion, known, ledger, protocol
 from .decision import DATA, END, RCPT
 from .known import Known
 from .ledger import Ask, pair_hash
@@ -102,6 +102,9 @@ class Engine:
         turn = Turn(query, reply, now)
         if query.stage == END and self._asked_before(turn, now):
             return
+        if not query.login:
+            self._from_outside(turn)
+            return
         oldest = OLDEST_SETTINGS if self.reader.up else 1.0
         found, settings = self.settings.get(query.login, now, oldest)
         if found:
@@ -131,28 +134,71 @@ class Engine:
         if settings is None:
             self._answer(turn, decision.unknown_login(query.login))
             return
+        if query.by_sieve:
+            # what a mailbox forwards all goes to the same address, and nobody sees it on hold
+            settings = expansion.of_another(settings)
         turn.settings = settings
         if query.stage == RCPT:
-            request = decision.Request(RCPT, self.messages.count(query.instance), query.recipient)
             pair = pair_hash(query.login, query.recipient)
-            turn.ask = Ask(settings, request, ((query.recipient, pair),))
+            turn.ask = Ask(
+                settings,
+                decision.Request(RCPT, self.messages.get(query.instance).own, query.recipient),
+                ((query.recipient, pair),), expand=(query.recipient,))
             self._looking.add(turn)
             return
         if refusal := decision.standing_refusal(settings):
             self._answer(turn, refusal)
             return
-        request = decision.Request(query.stage, max(1, query.recipients), query.recipient)
         if query.stage == DATA:
-            turn.ask = Ask(settings, request)
+            own = self.messages.get(query.instance).own
+            turn.ask = Ask(settings, decision.Request(DATA, max(1, query.recipients, own)))
             self._looking.add(turn)
             return
-        pairs, check = self.messages.take(query.instance), ()
-        if not pairs and query.recipient:
+        self._at_end(turn)
+
+    def _at_end(self, turn):
+        """Charge what the message's recipients lead to."""
+        query, settings = turn.query, turn.settings
+        envelope = self.messages.take(query.instance)
+        if envelope.asked >= max(1, query.recipients):
+            request = decision.Request(END, envelope.own, query.recipient)
+            turn.ask = Ask(settings, request, (), envelope.pairs, envelope.others)
+        elif query.recipients <= 1:
             # not looked up at RCPT, or by another daemon
-            pairs = (pair_hash(query.login, query.recipient),)
-            check = ((query.recipient, pairs[0]),)
-        turn.ask = Ask(settings, request, check, pairs)
+            request, recipients = decision.Request(END, 1, query.recipient), ()
+            if query.recipient:
+                recipients = ((query.recipient, pair_hash(query.login, query.recipient)),)
+            turn.ask = Ask(settings, request, recipients, tuple(pair for _to, pair in recipients),
+                           expand=tuple(to for to, _pair in recipients))
+        elif self.options.when_down == "open":
+            # PostgreSQL was away when they were asked about, and they were let in unseen
+            turn.ask = Ask(settings, decision.Request(END, query.recipients))
+        else:
+            self._forgotten(turn)
+            return
+        if settings is None and not (turn.ask.others or turn.ask.expand):
+            self._pass_over(turn)  # all of it stays with us
+            return
         self._charging.add(turn)
+
+    def _from_outside(self, turn):
+        """Mail from outside: what of it leaves again is charged to who passes it on."""
+        query = turn.query
+        if query.stage == RCPT and query.recipient:
+            pair = pair_hash("", query.recipient)
+            turn.ask = Ask(
+                None, decision.Request(RCPT, 0, query.recipient),
+                ((query.recipient, pair),) if query.by_sieve else (),
+                others=self.messages.get(query.instance).others, expand=(query.recipient,))
+            self._looking.add(turn)
+        elif query.stage == END:
+            self._at_end(turn)
+        else:
+            self._pass_over(turn)
+
+    def _pass_over(self, turn):
+        self.metrics.passed_over()
+        self._settle(turn, protocol.DUNNO, remember=False)
 
     # -- the batches -----------------------------------------------------------------------
 
@@ -177,15 +223,18 @@ class Engine:
     async def _look(self, turns, link):
         asks = [turn.ask for turn in turns]
         try:
-            decided, _facts = await link.drive(
+            decided, facts = await link.drive(
                 lambda: ledger.look(asks), self._deadline(turns))
         except Unavailable as error:
             for turn in turns:
                 self._unavailable(turn, error, turn.settings)
             return
         for turn, verdict in zip(turns, decided, strict=True):
-            if turn.query.stage == RCPT and verdict.accepted:
-                self.messages.add(turn.query.instance, turn.ask.check[0][1])
+            query = turn.query
+            if query.stage == RCPT and (verdict.accepted or self.options.dry_run):
+                self.messages.add(
+                    query.instance, query.recipient, facts.share(query.recipient, turn.settings),
+                    pair_hash(query.login, query.recipient))
             self._answer(turn, verdict)
 
     async def _charge(self, turns, link):
@@ -201,6 +250,13 @@ class Engine:
             self._answer(turn, verdict)
 
     # -- an answer goes out ----------------------------------------------------------------
+
+    def _forgotten(self, turn):
+        """The message was begun with another daemon: it comes again as a whole."""
+        passes = self.options.dry_run
+        self._settle(turn, protocol.DUNNO if passes else protocol.FORGOTTEN, remember=False)
+        self.metrics.unavailable(passes)
+        self.log.unavailable(turn, passes, "its recipients are not known")
 
     def _answer(self, turn, verdict):
         if verdict.rule == "spike":
@@ -288,7 +344,8 @@ def _one(step):
 
 
 def _domain_of(turn):
-    return turn.settings.domain_id
+    """Batches are kept apart by who is charged first; the rows are locked in any case."""
+    return turn.settings.domain_id if turn.settings else turn.ask.others[:1] or turn.ask.expand
 
 
 class _Batches:

@@ -9,6 +9,7 @@ from . import cursor as cursors
 from . import decision, ledger, statements
 from .decision import END, Request
 from .ledger import Ask
+from .normal import normal_address
 from .statements import READ, Step
 
 CONNECT_SECONDS = 5
@@ -23,8 +24,8 @@ def explain(database, login, recipient, recipients=1):
     with contextlib.closing(connection):
         connection.set_session(readonly=True)
         with connection, connection.cursor() as cursor:
-            return "\n".join(cursors.drive(_lines(login.lower(), recipient.lower(), recipients),
-                                           cursor))
+            return "\n".join(cursors.drive(
+                _lines(normal_address(login), normal_address(recipient), recipients), cursor))
 
 
 def _lines(login, recipient, recipients):
@@ -33,8 +34,11 @@ def _lines(login, recipient, recipients):
     if settings is None:
         return [f"{login}: {_said(decision.unknown_login(login))}"]
     pair = ledger.pair_hash(login, recipient)
-    ask = Ask(settings, Request(END, recipients, recipient), ((recipient, pair),))
-    [verdict], facts = yield from ledger.look([ask])
+    ask = Ask(settings, Request(END, recipients, recipient), ((recipient, pair),),
+              expand=(recipient,))
+    [verdict], facts = yield from ledger.look([ask], forwards=True)
+    [ask] = facts.expanded([ask])
+    recipients = ask.request.recipients
     [(clock,)] = yield Step(READ, statements.CLOCK)
     now = datetime.fromtimestamp(clock, UTC)
     counters = facts.counters(0, ask)
@@ -44,6 +48,7 @@ def _lines(login, recipient, recipients):
         f"{login} to {recipient}, {recipients} recipients, at {now:%Y-%m-%d %H:%M:%S} UTC",
         f"  domain {settings.domain}, enforcement {settings.enforcement}, counts {settings.unit},"
         f" over the limit: {settings.over_limit}",
+        *(f"  leads to {_end(end)}" for end in facts.ends.get(recipient, ())),
         _line("suppressed", counters.suppressed and f"yes ({counters.suppressed[1]})"),
         _line("suspended, blocked, unverified, over", standing and f"yes: {standing.reason}"),
         _figures("recipients per message", settings.per_message, 0, recipients),
@@ -55,6 +60,11 @@ def _lines(login, recipient, recipients):
         lines.append(_figures(f"{cap.rule} of {cap.who}", cap.limit, cap.used, count)
                      + f", until {until:%Y-%m-%d %H:%M}")
     return [*lines, f"verdict: {_said(verdict)}"]
+
+
+def _end(end):
+    by = f" (domain {end.domain_id} passes it on)" if end.domain_id else ""
+    return f"{end.address}: {end.fate}{f' ({end.why})' if end.why else ''}{by}"
 
 
 def _line(what, value):

@@ -77,7 +77,7 @@ def _charge_at_once(asks, known):
         return None
     clock, before, check = remembered
     facts = Facts(
-        [(1, subject, *row, clock, None) for subject, row in before.items()], clock, asks, (), ())
+        [(1, subject, *row, clock, None) for subject, row in before.items()], clock, (), (), ())
     moment, decided = utc(clock), []
     for place, ask in enumerate(asks):
         verdict = decide(ask.settings, facts.counters(place, ask), ask.request, moment)
@@ -100,13 +100,20 @@ def _charge_at_once(asks, known):
 
 
 def _remembered(asks, known):
-    """(clock, rows of the subjects in their order, what to look up), None if one is missing."""
+    """(clock, rows of the subjects in their order, what to look up), None if one is missing.
+
+    A recipient whose ends are not known may be one of ours: its domain is looked up too.
+    """
     clock = known.clock()
     if clock is None:
         return None
-    subjects, partners, recipients, most = set(), [], [], NO_LIMIT
+    subjects, partners, recipients, outside, most = set(), [], [], set(), NO_LIMIT
     for ask in asks:
+        if ask.settings is None or ask.others:
+            return None  # others pay as well
         subjects.update(subjects_of(ask.settings))
+        for recipient in ask.expand:
+            outside.add(recipient.rpartition("@")[2])
         for recipient, _pair in ask.check:
             partners.append(ask.settings.partner_id)
             recipients.append(recipient)
@@ -117,7 +124,8 @@ def _remembered(asks, known):
     latest = max(row[0] for row in before.values())
     if latest > clock + ledger.SKEW:
         return None
-    return max(clock, latest), before, (most, array(partners), lines(recipients))
+    return max(clock, latest), before, (
+        most, array(partners), lines(recipients), lines(outside))
 
 
 def _parameters(at, before, facts, check):

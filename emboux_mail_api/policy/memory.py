@@ -68,38 +68,66 @@ def _domains(settings):
         settings.domain_id,)
 
 
-class Messages:
-    """The recipients of messages that are under way, by Postfix' ``instance``.
+class Envelope:
+    """One message's recipients that were let in: recipient to (``expansion.Share``, pair hash).
 
-    A message whose recipients are not known any more is charged all the same; only the loop
-    brake does not learn of it.
+    ``asked``: how often, with those who were named twice.
     """
 
-    MOST_RECIPIENTS = 1000
+    __slots__ = ("asked", "recipients")
+
+    def __init__(self):
+        self.asked, self.recipients = 0, {}
+
+    @property
+    def own(self):
+        return sum(share.own for share, _pair in self.recipients.values())
+
+    @property
+    def others(self):
+        """(domain id, how many) of those who pass parts of it on."""
+        found = {}
+        for share, _pair in self.recipients.values():
+            for domain, count in share.others.items():
+                found[domain] = found.get(domain, 0) + count
+        return tuple(sorted(found.items()))
+
+    @property
+    def pairs(self):
+        return tuple(pair for _share, pair in self.recipients.values())
+
+
+class Messages:
+    """The envelopes of messages that are under way, by Postfix' ``instance``."""
+
+    MOST_RECIPIENTS = 1000  # smtpd_recipient_limit; what is beyond is as if it were not known
 
     def __init__(self, largest=20_000):
         self.largest = largest
-        self._pairs = OrderedDict()
+        self._envelopes = OrderedDict()
 
     def __len__(self):
-        return len(self._pairs)
+        return len(self._envelopes)
 
-    def count(self, instance):
-        return len(self._pairs.get(instance, ()))
+    def get(self, instance):
+        """The ``Envelope``, empty where nothing is known."""
+        return self._envelopes.get(instance) or Envelope()
 
-    def add(self, instance, pair):
+    def add(self, instance, recipient, share, pair):
         """Remember a recipient that was let in."""
         if not instance:
             return
-        pairs = self._pairs.setdefault(instance, set())
-        if len(pairs) < self.MOST_RECIPIENTS:
-            pairs.add(pair)
-        while len(self._pairs) > self.largest:
-            self._pairs.popitem(last=False)
+        envelope = self._envelopes.setdefault(instance, Envelope())
+        known = recipient in envelope.recipients
+        if known or len(envelope.recipients) < self.MOST_RECIPIENTS:
+            envelope.asked += 1
+            envelope.recipients[recipient] = share, pair
+        while len(self._envelopes) > self.largest:
+            self._envelopes.popitem(last=False)
 
     def take(self, instance):
-        """The recipients' hashes, which are forgotten by this."""
-        return tuple(self._pairs.pop(instance, ()))
+        """The ``Envelope``, which is forgotten by this."""
+        return self._envelopes.pop(instance, None) or Envelope()
 
 
 class Answers:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from . import sentences
 from .decision import DATA, END, RCPT
+from .normal import normal_address, without_tag
 
 LARGEST_BLOCK = 64 * 1024  # bytes of one request
 LONGEST_VALUE = 2048  # no address or number that Postfix sends is longer
@@ -19,7 +20,12 @@ MOST_RECIPIENTS = 1_000_000
 DUNNO = b"action=DUNNO\n\n"
 #: Nothing was counted; the client tries again.
 UNAVAILABLE = b"action=DEFER_IF_PERMIT 4.3.0 The sending limits cannot be looked up, try again\n\n"
+#: The daemon was started between a message's recipients and its end: nobody knows where it goes.
+FORGOTTEN = (b"action=DEFER_IF_PERMIT 4.3.0 The recipients of this message are not known any more,"
+             b" send it again\n\n")
 HOLD = "HOLD"
+#: ``policy_context`` of the listener that takes what Dovecot's Sieve sends.
+INJECT = "inject"
 
 _CONTROL = dict.fromkeys((*range(32), 127), "?")
 
@@ -29,7 +35,11 @@ class ProtocolError(Exception):
 
 
 class Query(NamedTuple):
-    """What is needed of a request.  Addresses are in lower case."""
+    """What is needed of a request.  Addresses are in their normal form.
+
+    ``login``: whose message it is: who has logged in, or the mailbox whose Sieve script sends it;
+    empty for mail from outside.
+    """
 
     stage: str
     login: str
@@ -37,10 +47,11 @@ class Query(NamedTuple):
     recipients: int
     instance: str
     queue_id: str
+    by_sieve: bool = False
 
     @property
     def concerns_us(self):
-        return bool(self.login) and self.stage in (RCPT, DATA, END)
+        return self.stage in (RCPT, DATA, END)
 
 
 class Parser:
@@ -91,13 +102,19 @@ def parse(block):
     if not (count.isascii() and count.isdigit() and len(count) < 8
             and int(count) <= MOST_RECIPIENTS):
         raise ProtocolError("a recipient_count that is no number")
+    login, by_sieve = _value(text, "\nsasl_username="), False
+    if not login and _value(text, "\npolicy_context=") == INJECT:
+        # the envelope sender is the mailbox, see dovecot.conf; nobody else reaches this listener
+        login, by_sieve = without_tag(normal_address(_value(text, "\nsender="))), True
+    recipient = _value(text, "\nrecipient=")
     return Query(
         _value(text, "\nprotocol_state="),
-        _value(text, "\nsasl_username=").lower(),
-        _value(text, "\nrecipient=").lower(),
+        normal_address(login) if login else "",
+        normal_address(recipient) if recipient else "",
         int(count),
         _value(text, "\ninstance="),
         _value(text, "\nqueue_id="),
+        by_sieve,
     )
 
 

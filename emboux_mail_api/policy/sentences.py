@@ -25,6 +25,34 @@ def suppressed(recipient, reason):
     return plain(f"{recipient} is on the suppression list: {_SUPPRESSED.get(reason, reason)}")
 
 
+def all_suppressed(recipient, end, reason):
+    return plain(f"{recipient} leads to nobody who may get mail: {suppressed(end, reason)}")
+
+
+def loop_of_aliases(recipient):
+    return plain(f"Mail for {recipient} would go round in a circle of aliases; "
+                 "ask its administrator")
+
+
+def too_many(recipient, limit):
+    return plain(f"{recipient} leads to more than the {limit} addresses that it may lead to; "
+                 "ask its administrator")
+
+
+def too_deep(recipient, limit):
+    return plain(f"{recipient} leads through more than {limit} aliases; ask its administrator")
+
+
+def passes_nothing_on(recipient):
+    return plain(f"{recipient} passes its mail on, and its domain may not send now; "
+                 "ask its administrator")
+
+
+def passes_on_later(recipient, retry_at):
+    when = f", try again at {retry_at:%Y-%m-%d %H:%M} UTC" if retry_at else ", try again later"
+    return plain(f"{recipient} passes its mail on, and its sending limit is reached{when}")
+
+
 def mailbox_suspended(login):
     return plain(f"The mailbox {login} is suspended and may not send; ask its administrator")
 

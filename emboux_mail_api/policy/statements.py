@@ -51,10 +51,14 @@ SELECT 2, hash, 0, n, 0, 0, 0, NULL FROM emboux_mail.pair
  UNION ALL
 SELECT 3, place, 0, 0, 0, 0, 0, why
   FROM emboux_mail.suppressed(%s::integer[], string_to_array(%s::text, E'\\n'))
+ UNION ALL
+SELECT 4, place, 0, coalesce(of_domain, 0), coalesce(partner, 0), 0, 0,
+       concat_ws(E'\\n', address, fate, coalesce(why, ''))
+  FROM emboux_mail.expand(string_to_array(%s::text, E'\\n'), %s::boolean)
 """
-_FACT_TYPES = ("bigint[]", "integer", "bigint[]", "integer[]", "text")
+_FACT_TYPES = ("bigint[]", "integer", "bigint[]", "integer[]", "text", "text", "boolean")
 
-#: What is known of subjects (1), pairs (2) and recipients (3).
+#: What is known of subjects (1), pairs (2) and recipients (3), and where addresses lead to (4).
 LOOK = Statement("emboux_look", _FACTS.format(
     sent="emboux_mail.sent WHERE subject = ANY(%s::bigint[])"), _FACT_TYPES)
 
@@ -94,9 +98,10 @@ CHARGE_KNOWN = Statement("emboux_charge_known", """
 SELECT emboux_mail.charge_known(
     %s::float8, %s::bigint[], %s::float8[], %s::bigint[], %s::bigint[], %s::bigint[],
     %s::bigint[], %s::bigint[], %s::bigint[], %s::integer, %s::bigint[], %s::integer[],
-    %s::integer, %s::integer[], string_to_array(%s::text, E'\\n'))
+    %s::integer, %s::integer[], string_to_array(%s::text, E'\\n'),
+    string_to_array(%s::text, E'\\n'))
 """, ("float8", "bigint[]", "float8[]", *["bigint[]"] * 6, "integer", "bigint[]", "integer[]",
-      "integer", "integer[]", "text"))
+      "integer", "integer[]", "text", "text"))
 
 #: Windows that are over.
 RECORD = Statement("emboux_record", """
@@ -118,10 +123,10 @@ SETTINGS = Statement("emboux_settings", "SELECT " + _COLUMNS.format(
     monthly="own_monthly") + f"""
   FROM emboux_mail.sending, {_TODAY} WHERE login = ANY(%s::text[])""", ("text[]",))
 
-#: The same of a domain without a login.
+#: The same of domains without a login.
 DOMAIN_SETTINGS = Statement("emboux_domain_settings", "SELECT " + _COLUMNS.format(
     login="''", mailbox="0", suspended="false", daily="0", monthly="0") + f"""
-  FROM emboux_mail.sending_domains, {_TODAY} WHERE id = %s::integer""", ("integer",))
+  FROM emboux_mail.sending_domains, {_TODAY} WHERE id = ANY(%s::integer[])""", ("integer[]",))
 
 #: Old pairs, a bounded number of them; returns how many went.
 SWEEP = Statement("emboux_sweep", """

@@ -42,7 +42,14 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_mail') THEN
         GRANT EXECUTE ON FUNCTION
             emboux_mail.aliases_of, emboux_mail.inbound_of, emboux_mail.outbound_of,
-            emboux_mail.senders_of TO emboux_mail;
+            emboux_mail.senders_of, emboux_mail.domain_of, emboux_mail.mailbox_of,
+            emboux_mail.normal_address, emboux_mail.normal_domain, emboux_mail.as_utf8,
+            emboux_mail.kept_from
+            TO emboux_mail;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_relay') THEN
+        GRANT EXECUTE ON FUNCTION emboux_mail.normal_domain, emboux_mail.as_utf8
+            TO emboux_relay;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_queue') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_queue;
@@ -77,12 +84,13 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_policy;
-        GRANT SELECT ON emboux_mail.sending, emboux_mail.sending_domains TO emboux_policy;
+        GRANT SELECT ON
+            emboux_mail.sending, emboux_mail.sending_domains, emboux_mail.domains TO emboux_policy;
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.sent TO emboux_policy;
         GRANT SELECT, INSERT, UPDATE, DELETE ON emboux_mail.pair TO emboux_policy;
         GRANT EXECUTE ON FUNCTION
             emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record,
-            emboux_mail.flag, emboux_mail.charge_known, emboux_mail.over_transfer
-            TO emboux_policy;
+            emboux_mail.flag, emboux_mail.charge_known, emboux_mail.over_transfer,
+            emboux_mail.expand TO emboux_policy;
     END IF;
 END $$;

@@ -124,19 +124,24 @@ END $$;
 
 -- Charge messages of which the daemon has decided by what it remembers: all or nothing.  The
 -- clock (seconds since 1970) says that they are charged.  Null that somebody else has charged
--- one of the subjects meanwhile, or that a recipient is suppressed or was written to too often.
+-- one of the subjects meanwhile, or that a recipient is suppressed or was written to too often, or
+-- that one of the domains "outside" is ours, so that its addresses have to be followed first.
+DROP FUNCTION IF EXISTS emboux_mail.charge_known(
+    float8, bigint[], float8[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[],
+    integer, bigint[], integer[], integer, integer[], text[]);
 CREATE OR REPLACE FUNCTION emboux_mail.charge_known(
     moment float8, subjects bigint[], were_at float8[],
     were_hour bigint[], were_day bigint[], were_month bigint[],
     hours bigint[], days bigint[], months bigint[],
     this_hour integer, hashes bigint[], times integer[], most integer,
-    partners integer[], recipients text[]
+    partners integer[], recipients text[], outside text[]
 ) RETURNS float8 LANGUAGE plpgsql AS $$
 DECLARE
     found_rows integer;
     too_often integer;
 BEGIN
-    IF EXISTS (SELECT FROM emboux_mail.suppressed(partners, recipients)) THEN
+    IF EXISTS (SELECT FROM emboux_mail.domains d WHERE d.name = ANY(outside))
+       OR EXISTS (SELECT FROM emboux_mail.suppressed(partners, recipients)) THEN
         RETURN NULL;
     END IF;
     -- in the order of the subjects, as policy/statements.py locks them

@@ -14,8 +14,8 @@ END $$;
 
 -- The domains of the local backend; the other views build on it, nobody else reads it.
 CREATE VIEW emboux_mail.hosted AS
-SELECT d.id, d.name, d.parent_id, d.is_wildcard, d.state, d.owned_since IS NOT NULL AS owned,
-       d.transfer_limit, d.transfer_over_limit,
+SELECT d.id, d.name, d.unicode_name, d.parent_id, d.is_wildcard, d.state,
+       d.owned_since IS NOT NULL AS owned, d.transfer_limit, d.transfer_over_limit,
        -- a subdomain sends by the verification of its parent
        d.state = 'verified' AND (p.id IS NULL OR p.state = 'verified') AS may_send
   FROM emboux_domain d
@@ -56,14 +56,16 @@ SELECT email FROM emboux_mail.held;
 
 -- Postfix virtual_alias_maps.  A catch-all is the row '@domain'.  Each mailbox is an alias of
 -- itself, else the catch-all would be asked before the mailbox and take all mail.
+-- "of_domain": the domain whose alias passes the mail on, and answers for what leaves; null where
+-- it is a mailbox.
 CREATE VIEW emboux_mail.aliases AS
-SELECT a.email AS address, destination
+SELECT a.email AS address, destination, a.domain_id AS of_domain
   FROM emboux_alias a
   JOIN emboux_mail.hosted d ON d.id = a.domain_id AND d.owned
  CROSS JOIN LATERAL regexp_split_to_table(a.destinations, '\n') AS destination
  WHERE a.active
  UNION ALL
-SELECT email, email FROM emboux_mail.held;
+SELECT email, email, NULL FROM emboux_mail.held;
 
 -- Postfix check_recipient_access, by address and by domain: who takes no mail now.
 -- 450 and not 550: the sender's server keeps the mail and tries again, nothing is lost.
@@ -97,6 +99,13 @@ SELECT d.name, m.email
   FROM emboux_mail.hosted d
   JOIN emboux_mailbox m ON m.domain_id = d.parent_id AND m.send_as = 'domain' AND m.active
  WHERE d.owned;
+
+-- A name, and its Unicode form where it has another: whoever asks by what stands in a header gets
+-- one answer for both.
+CREATE VIEW emboux_mail.labels AS
+SELECT id AS domain_id, name AS label FROM emboux_mail.hosted
+ UNION ALL
+SELECT id, unicode_name FROM emboux_mail.hosted WHERE unicode_name <> name;
 
 -- The signer: whole domains that may stand in the From header of a login's mail.
 CREATE VIEW emboux_mail.header_senders AS
@@ -174,15 +183,17 @@ SELECT email, mail_folder, quota_bytes,
 -- A subdomain signs with its parent's (d=parent).  A view for each type, because one OpenDKIM
 -- makes signatures of one algorithm, and a key of the other type would spoil them.
 CREATE VIEW emboux_mail.dkim_signing AS
-SELECT d.name AS lookup, k.id::text AS key_name
-  FROM emboux_mail.hosted d
+SELECT l.label AS lookup, k.id::text AS key_name
+  FROM emboux_mail.labels l
+  JOIN emboux_mail.hosted d ON d.id = l.domain_id
   JOIN emboux_dkim_key k
     ON k.domain_id = COALESCE(d.parent_id, d.id) AND k.signs AND k.key_type = 'rsa'
   JOIN emboux_mail.carried c ON c.domain_id = d.id AND c.carrier = 'dkim';
 
 CREATE VIEW emboux_mail.dkim_signing_ed25519 AS
-SELECT d.name AS lookup, k.id::text AS key_name
-  FROM emboux_mail.hosted d
+SELECT l.label AS lookup, k.id::text AS key_name
+  FROM emboux_mail.labels l
+  JOIN emboux_mail.hosted d ON d.id = l.domain_id
   JOIN emboux_dkim_key k
     ON k.domain_id = COALESCE(d.parent_id, d.id) AND k.signs AND k.key_type = 'ed25519'
   JOIN emboux_mail.carried c ON c.domain_id = d.id AND c.carrier = 'dkim';
@@ -228,7 +239,8 @@ SELECT username, 'rules'::text AS name, md5(script) AS id, script
         || coalesce((SELECT string_agg(
                          'redirect ' || CASE WHEN m.forward_keep THEN ':copy ' ELSE '' END
                          || emboux_mail.sieve_string(target) || ';' || E'\n', '')
-                       FROM regexp_split_to_table(nullif(m.forward_to, ''), E'\n') AS target), '')
+                       FROM regexp_split_to_table(nullif(m.forward_to, ''), E'\n') AS target
+                      WHERE emboux_mail.kept_from(m.domain_id, target) IS NULL), '')
            AS script
       FROM emboux_mailbox m
       JOIN emboux_mail.hosted d ON d.id = m.domain_id AND d.owned
@@ -237,33 +249,190 @@ SELECT username, 'rules'::text AS name, md5(script) AS id, script
 
 -- What Postfix asks for each recipient of each message, as functions over the views: a query
 -- over these joins takes ten times as long to be planned as to be carried out, and of a function
--- a session keeps the plan.
+-- a session keeps the plan.  They take an address as somebody wrote it (sql/address.sql).
+CREATE OR REPLACE FUNCTION emboux_mail.domain_of(asked text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    normal text := emboux_mail.normal_domain(asked);
+BEGIN
+    RETURN QUERY SELECT d.name::text FROM emboux_mail.domains d WHERE d.name = normal;
+END $$;
+
+CREATE OR REPLACE FUNCTION emboux_mail.mailbox_of(asked text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    normal text := emboux_mail.normal_address(asked);
+BEGIN
+    RETURN QUERY SELECT m.email::text FROM emboux_mail.mailboxes m WHERE m.email = normal;
+END $$;
+
+-- Destinations outside that are suppressed, or of a domain that may not send, are left out.  Where
+-- nothing is left the address leads to itself: the catch-all shall not take mail that is an alias's,
+-- and the policy refuses it with the reason.
 CREATE OR REPLACE FUNCTION emboux_mail.aliases_of(asked text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    normal text := emboux_mail.normal_address(asked);
 BEGIN
-    RETURN QUERY SELECT a.destination FROM emboux_mail.aliases a WHERE a.address = asked;
+    RETURN QUERY SELECT a.destination::text FROM emboux_mail.aliases a
+                  WHERE a.address = normal
+                    AND (a.of_domain IS NULL
+                         OR emboux_mail.kept_from(a.of_domain, a.destination) IS NULL);
+    IF NOT FOUND AND EXISTS (SELECT FROM emboux_mail.aliases a WHERE a.address = normal) THEN
+        RETURN NEXT normal;
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION emboux_mail.inbound_of(asked text, of_domain text)
 RETURNS SETOF text LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    normal text := emboux_mail.normal_address(asked);
 BEGIN
-    RETURN QUERY SELECT i.action FROM emboux_mail.inbound i WHERE i.key = asked;
+    RETURN QUERY SELECT i.action FROM emboux_mail.inbound i WHERE i.key = normal;
     IF NOT FOUND THEN
-        RETURN QUERY SELECT i.action FROM emboux_mail.inbound i WHERE i.key = of_domain;
+        normal := emboux_mail.normal_domain(of_domain);
+        RETURN QUERY SELECT i.action FROM emboux_mail.inbound i WHERE i.key = normal;
     END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION emboux_mail.outbound_of(asked text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    normal text := emboux_mail.normal_address(asked);
 BEGIN
-    RETURN QUERY SELECT o.action FROM emboux_mail.outbound o WHERE o.login = asked;
+    RETURN QUERY SELECT o.action FROM emboux_mail.outbound o WHERE o.login = normal;
 END $$;
 
 CREATE OR REPLACE FUNCTION emboux_mail.senders_of(asked text, of_domain text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    normal text := emboux_mail.normal_address(asked);
+    normal_domain text := emboux_mail.normal_domain(of_domain);
 BEGIN
     RETURN QUERY
-    SELECT s.login::text FROM emboux_mail.senders s WHERE s.address = asked
+    SELECT s.login::text FROM emboux_mail.senders s WHERE s.address = normal
      UNION
-    SELECT d.login FROM emboux_mail.domain_senders d WHERE d.domain = of_domain;
+    SELECT d.login FROM emboux_mail.domain_senders d WHERE d.domain = normal_domain;
+END $$;
+
+-- What an address leads to, as Postfix follows it: aliases, those of aliases, catch-alls, tags; with
+-- "forwards" also what mailboxes forward by Sieve.  One row for each end, for addresses that are
+-- hosted here; of others there is none.  "fate": leaves, local, unknown, stopped, suppressed (with
+-- "why"), loop, many, deep.  "of_domain" passes it on.
+CREATE OR REPLACE FUNCTION emboux_mail.expand(asked text[], forwards boolean)
+RETURNS TABLE (place integer, address text, of_domain integer, partner integer, fate text, why text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    most_steps CONSTANT integer := 1000;  -- virtual_alias_expansion_limit
+    home record;
+    next record;
+    names text[];
+    passed integer[];   -- by which domain
+    ways text[];        -- through which addresses, each between line ends
+    step integer;
+    leaving integer;
+    key text;
+    tag text;
+    reason text;
+BEGIN
+    FOR home IN
+        SELECT a.n::integer AS n, f.address, d.alias_destination_limit AS most,
+               d.alias_depth_limit AS deepest
+          FROM unnest(asked) WITH ORDINALITY AS a(address, n)
+         CROSS JOIN LATERAL emboux_mail.normal_address(a.address) AS f(address)
+          JOIN emboux_domain d ON d.name = substring(f.address FROM '[^@]*$')
+           AND d.owned_since IS NOT NULL AND d.active
+          JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
+    LOOP
+        place := home.n;
+        names := ARRAY[home.address];
+        passed := ARRAY[NULL::integer];
+        ways := ARRAY[E'\n'];
+        step := 0;
+        leaving := 0;
+        WHILE step < cardinality(names) LOOP
+            step := step + 1;
+            address := names[step];
+            of_domain := passed[step];
+            partner := (SELECT coalesce(d.partner_id, 0) FROM emboux_domain d WHERE d.id = of_domain);
+            why := NULL;
+            IF step > most_steps THEN
+                fate := 'many';
+                why := most_steps;
+                RETURN NEXT;
+                EXIT;
+            END IF;
+            IF of_domain IS NOT NULL AND NOT EXISTS (
+                SELECT FROM emboux_mail.domains d WHERE d.name = substring(address FROM '[^@]*$'))
+            THEN
+                reason := emboux_mail.kept_from(of_domain, address);
+                fate := CASE WHEN reason IS NULL THEN 'leaves' WHEN reason = 'stopped' THEN reason
+                             ELSE 'suppressed' END;
+                why := nullif(reason, 'stopped');
+                leaving := leaving + 1;
+                RETURN NEXT;
+                IF home.most > 0 AND leaving > home.most THEN
+                    fate := 'many';
+                    why := home.most;
+                    RETURN NEXT;
+                    EXIT;
+                END IF;
+                CONTINUE;
+            END IF;
+            -- the address with its tag, without it, and the catch-all of its domain
+            tag := '';
+            key := address;
+            IF NOT EXISTS (SELECT FROM emboux_mail.aliases a WHERE a.address = key) THEN
+                key := emboux_mail.without_tag(address);
+                tag := regexp_replace(substr(address, strpos(address, '+') + 1), '@[^@]*$', '');
+                IF key = address
+                   OR NOT EXISTS (SELECT FROM emboux_mail.aliases a WHERE a.address = key) THEN
+                    key := '@' || substring(address FROM '[^@]*$');
+                    tag := '';
+                    IF NOT EXISTS (SELECT FROM emboux_mail.aliases a WHERE a.address = key) THEN
+                        fate := 'unknown';
+                        RETURN NEXT;
+                        CONTINUE;
+                    END IF;
+                END IF;
+            END IF;
+            IF strpos(ways[step], E'\n' || key || E'\n') > 0 THEN
+                fate := 'loop';
+                RETURN NEXT;
+                CONTINUE;
+            END IF;
+            FOR next IN SELECT a.destination, a.of_domain FROM emboux_mail.aliases a
+                         WHERE a.address = key
+            LOOP
+                IF next.of_domain IS NULL THEN
+                    fate := 'local';
+                    RETURN NEXT;
+                    CONTINUE WHEN NOT forwards;
+                    names := names || ARRAY(
+                        SELECT target FROM emboux_mailbox m
+                         CROSS JOIN LATERAL regexp_split_to_table(nullif(m.forward_to, ''), E'\n')
+                               AS target
+                         WHERE m.email = key AND m.active);
+                    passed := passed || array_fill(
+                        (SELECT m.domain_id FROM emboux_mailbox m
+                          WHERE m.email = key AND m.active LIMIT 1),
+                        ARRAY[cardinality(names) - cardinality(passed)]);
+                ELSE
+                    names := names || CASE WHEN tag = '' THEN next.destination
+                        ELSE regexp_replace(next.destination, '(@[^@]*)$', '+' || tag || '\1') END;
+                    passed := passed || next.of_domain;
+                END IF;
+                ways := ways || array_fill(ways[step] || key || E'\n',
+                                           ARRAY[cardinality(names) - cardinality(ways)]);
+            END LOOP;
+            IF home.deepest > 0
+               AND length(ways[step]) - length(replace(ways[step], E'\n', '')) > home.deepest THEN
+                fate := 'deep';
+                why := home.deepest;
+                RETURN NEXT;
+                EXIT;
+            END IF;
+        END LOOP;
+    END LOOP;
 END $$;

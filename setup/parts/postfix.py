@@ -9,9 +9,8 @@ from .tls import mail_host
 PACKAGES = ("postfix", "postfix-pgsql", "libsasl2-modules")
 MASTER = "/usr/lib/postfix/sbin/master"
 
-# A daemon that is away or slow defers the mail; it never lets it pass uncounted.
 POLICY = ("check_policy_service {{ inet:127.0.0.1:{port}, timeout=5s, try_limit=2,"
-          " default_action=DEFER_IF_PERMIT }},")
+          " default_action=DEFER_IF_PERMIT{context} }}")
 
 
 def prepare(state, db, policy_port=None):
@@ -26,7 +25,8 @@ def prepare(state, db, policy_port=None):
         "RELAY_PASSWORD": state.secret("emboux_relay"),
         "DB_PORT": db.port,
         "DB_NAME": db.name,
-        "OUTBOUND_POLICY": POLICY.format(port=policy_port) if policy_port else "",
+        "OUTBOUND_POLICY": _policy(policy_port),
+        "INJECT_POLICY": _policy(policy_port, ", policy_context=inject"),
     }
     for name in ("smtp", "submission", "smtps", "inject", "quota_status", "opendkim",
                  "opendkim_ed25519", "sink"):
@@ -44,6 +44,10 @@ def prepare(state, db, policy_port=None):
     if any(changed) or not (queue / "pid").exists():
         # makes the folders of the queue and looks at the configuration
         system.run(system.as_root(["/usr/sbin/postfix", "-c", str(config), "check"]))
+
+
+def _policy(port, context=""):
+    return POLICY.format(port=port, context=context) if port else ""
 
 
 def services(state):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.plain_policy.decision import ACCEPT, Decision
+from support.plain_policy.normal import normal_address
 from support.plain_policy.protocol import (
     LARGEST_BLOCK,
     UNAVAILABLE,
@@ -81,11 +82,29 @@ def test_a_name_is_the_whole_name():
     assert parse(b"sender=sasl_username=eve@x\n" + BLOCK).login == "ann@acme.example"
 
 
-def test_without_a_login_or_in_another_stage_it_is_not_ours():
-    for other in (BLOCK.replace(b"Ann@Acme.example", b""),
-                  BLOCK.replace(b"END-OF-MESSAGE", b"MAIL"),
+def test_in_another_stage_it_is_not_ours():
+    for other in (BLOCK.replace(b"END-OF-MESSAGE", b"MAIL"),
                   BLOCK.replace(b"protocol_state=END-OF-MESSAGE\n", b"")):
         assert not parse(other).concerns_us
+
+
+def test_whose_message_it_is():
+    anonymous = BLOCK.replace(b"Ann@Acme.example", b"")
+    assert parse(anonymous + b"sender=bob@acme.example\n").login == ""
+    sieve = parse(anonymous + b"sender=Bob+x@Acme.example.\npolicy_context=inject\n")
+    assert (sieve.login, sieve.by_sieve) == ("bob@acme.example", True)
+    assert parse(BLOCK + b"policy_context=inject\n").login == "ann@acme.example"
+
+
+@pytest.mark.parametrize(("written", "normal"), [
+    ("Anna@Example.COM.", "anna@example.com"), ('"anna"@x.example', "anna@x.example"),
+    ("anna@BÜCHER.example", "anna@xn--bcher-kva.example"), ("José@x.example", "josé@x.example"),
+    ("an na@x.example", '"an na"@x.example'), ('"an\\"na"@x.example', '"an\\"na"@x.example'),
+    ("ab..cd@docomo.example", "ab..cd@docomo.example"), ("y@my_host.example", "y@my_host.example"),
+    ("a@b@x.example", '"a@b"@x.example'), ("nobody", "nobody"), ("@", "@"),
+])
+def test_the_normal_form_of_an_address(written, normal):
+    assert normal_address(written) == normal_address(normal) == normal
 
 
 def test_text_that_is_no_text_is_made_harmless():

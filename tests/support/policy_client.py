@@ -5,13 +5,14 @@ import os
 import signal
 import socket
 import subprocess
+from collections import Counter
 
 import requests
 from parts import policy
 
 from .mail_client import eventually
 
-_INSTANCES = itertools.count(1)
+_INSTANCES, _RECIPIENTS = itertools.count(1), itertools.count(1)
 
 
 class Asker:
@@ -20,6 +21,7 @@ class Asker:
     def __init__(self, port, seconds=20):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
         self._file = self.socket.makefile("rb")
+        self._named = Counter()  # recipients by instance
 
     def close(self):
         self._file.close()
@@ -31,8 +33,8 @@ class Asker:
     def __exit__(self, *_):
         self.close()
 
-    def send(self, stage="END-OF-MESSAGE", login="", n=1, recipient="", instance=None):
-        self.socket.sendall(block(stage, login, n, recipient, instance))
+    def send(self, stage="END-OF-MESSAGE", login="", n=1, recipient="", instance=None, **more):
+        self.socket.sendall(block(stage, login, n, recipient, instance, **more))
 
     def answer(self):
         """The action, None when the connection was closed instead."""
@@ -42,18 +44,34 @@ class Asker:
         assert self._file.readline() == b"\n"
         return line.decode().removeprefix("action=").rstrip("\n")
 
-    def __call__(self, *args, **kwargs):
-        self.send(*args, **kwargs)
+    def __call__(self, stage="END-OF-MESSAGE", login="", n=1, recipient="", instance=None, **more):
+        """The answer; of several recipients that were not named yet each is asked about first,
+        as Postfix does.  A refusal of one of them is the answer then."""
+        instance = instance or new_instance()
+        if stage == "RCPT":
+            self._named[instance] += 1
+        elif n > 1:
+            while self._named[instance] < n:
+                to = f"r{next(_RECIPIENTS)}@else.example"
+                if (said := self("RCPT", login, 1, to, instance, **more)) != "DUNNO":
+                    return said
+        self.send(stage, login, n, recipient, instance, **more)
         return self.answer()
 
 
-def block(stage="END-OF-MESSAGE", login="", n=1, recipient="", instance=None):
-    instance = instance or f"{os.getpid()}.{next(_INSTANCES)}"
+def new_instance():
+    return f"{os.getpid()}.{next(_INSTANCES)}"
+
+
+def block(stage="END-OF-MESSAGE", login="", n=1, recipient="", instance=None, sender=None,
+          context=""):
+    instance = instance or new_instance()
+    sender = login if sender is None else sender
     count = 0 if stage == "RCPT" else n
     return (f"request=smtpd_access_policy\nprotocol_state={stage}\nprotocol_name=ESMTP\n"
-            f"sender={login}\nrecipient={recipient}\nrecipient_count={count}\nqueue_id=\n"
+            f"sender={sender}\nrecipient={recipient}\nrecipient_count={count}\nqueue_id=\n"
             f"instance={instance}\nsize=1000\nsasl_method=PLAIN\nsasl_username={login}\n"
-            "ccert_subject=\n\n").encode()
+            f"policy_context={context}\nccert_subject=\n\n").encode()
 
 
 class Daemon:

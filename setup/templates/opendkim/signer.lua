@@ -29,7 +29,7 @@ local function holds(table_and_columns, key)
 end
 
 local function domain_of(address)
-  local domain = address and address:lower():match("^[^%s<>]+@([%w.-]+)$")
+  local domain = address and address:lower():match("^[^%s<>]+@([%w.\128-\255-]+)$")
   return domain
 end
 
@@ -71,7 +71,7 @@ local function author(value)
   end
   if name:find("@", 1, true) then return nil end
   address = address:match("^%s*(.-)%s*$"):lower()
-  return address:match("^[^%s@<>]+@[%w.-]+$")
+  return address:match("^[^%s@<>]+@[%w.\128-\255-]+$") -- a domain may be in UTF-8 (RFC 6532)
 end
 
 local function refuse(why)
