@@ -2,13 +2,14 @@
 
 import itertools
 import threading
+import time
 
 import pytest
 from support.mail_client import eventually
 
 OK = "DUNNO"
 OUT = "outside.tests.example"
-_NUMBERS = itertools.count(1)
+_NUMBERS = itertools.count(time.time_ns() % 10**6)
 
 
 def suffix(login):

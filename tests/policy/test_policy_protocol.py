@@ -89,11 +89,13 @@ def test_in_another_stage_it_is_not_ours():
 
 
 def test_whose_message_it_is():
-    anonymous = BLOCK.replace(b"Ann@Acme.example", b"")
-    assert parse(anonymous + b"sender=bob@acme.example\n").login == ""
-    sieve = parse(anonymous + b"sender=Bob+x@Acme.example.\npolicy_context=inject\n")
+    anonymous = BLOCK.replace(b"Ann@Acme.example", b"").replace(
+        b"sender=ann@acme.example", b"sender=Bob+x@Acme.example.")
+    assert parse(anonymous).login == ""
+    inject = b"policy_context=inject"
+    sieve = parse(anonymous.replace(b"policy_context=", inject))
     assert (sieve.login, sieve.by_sieve) == ("bob@acme.example", True)
-    assert parse(BLOCK + b"policy_context=inject\n").login == "ann@acme.example"
+    assert parse(BLOCK.replace(b"policy_context=", inject)).login == "ann@acme.example"
 
 
 @pytest.mark.parametrize(("written", "normal"), [

@@ -193,9 +193,10 @@ def test_both_labels_of_a_domain_are_one_name(own, alias, hosting, mail, odoo, s
     assert stored(domain) == (1, 1, 1)
 
 
-def test_both_labels_log_in_and_send(own, hosting, mail, odoo, stored):
+def test_both_labels_log_in_and_send(own, hosting, mail, stored):
     unicode = f"bücher{next(_NUMBERS)}.example"
-    domain, name = own(unicode)
+    domain, _name = own(unicode)
+    name = unicode.encode("idna").decode()
     hosting.mailbox(domain, "info")
     subject = f"utf8 sender {domain}"
     with smtplib.SMTP_SSL("localhost", mail.status["smtps"]["port"], timeout=30,
@@ -204,13 +205,15 @@ def test_both_labels_log_in_and_send(own, hosting, mail, odoo, stored):
         user = f"info@{unicode}"
         secret = base64.b64encode(f"\0{user}\0{hosting.PASSWORD}".encode()).decode()
         assert smtp.docmd("AUTH", f"PLAIN {secret}")[0] == 235
-        smtp.send_message(message(user, OUTSIDE, subject), user, [OUTSIDE],
-                          mail_options=["SMTPUTF8"])
-    raw = mail.outside(subject).decode()
-    assert "DKIM-Signature" in raw
-    assert stored(domain) == (1, 1, 1)
-    code, text = refused(mail.submit, f"info@{unicode.encode('idna').decode()}", hosting.PASSWORD,
-                         OUTSIDE, "spoof", sender=f"other@{unicode.encode('idna').decode()}")
+        for number, to in enumerate((OUTSIDE, f"josé@{OUT}", user)):
+            smtp.send_message(message(user, to, f"{subject} {number}"), user, [to],
+                              mail_options=["SMTPUTF8"])
+    for number in range(2):
+        assert "DKIM-Signature" in mail.outside(f"{subject} {number}").decode()
+    mail.arrives(f"info@{name}", hosting.PASSWORD, f"{subject} 2")
+    assert stored(domain) == (3, 3, 3)
+    code, text = refused(mail.submit, f"info@{name}", hosting.PASSWORD, OUTSIDE, "spoof",
+                         sender=f"other@{name}")
     assert code == 553, text
 
 
