@@ -64,6 +64,7 @@ class Mailbox(models.Model):
         default="self",
         required=True,
         tracking=True,
+        help="Of a wildcard parent's subdomains, those that have the same owner as the parent.",
     )
     user_id = fields.Many2one(
         "res.users",

@@ -81,7 +81,11 @@ class UserCreate(Passwords, Rules):
     quota: Annotated[Quota | None, Field(description="Bytes; null is the default.")] = None
     suspended: bool = False
     send_as_domain: Annotated[
-        bool, Field(description="May send as any address of the domain and its subdomains.")
+        bool,
+        Field(
+            description="May send as any address of the domain, and of those of its subdomains "
+            "that have the same owner."
+        ),
     ] = False
     catch_all: Annotated[
         bool, Field(description="Also receives mail for addresses that do not exist.")
