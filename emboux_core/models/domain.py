@@ -13,7 +13,7 @@ class Domain(models.Model):
     _name = "emboux.domain"
     _description = "Email Domain"
     _inherit = [
-        "mail.thread",
+        "emboux.thread",
         "mail.activity.mixin",
         "emboux.guarded",
         "emboux.provisioned",
