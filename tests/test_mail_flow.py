@@ -137,6 +137,30 @@ def test_send_as_the_domain_and_its_subdomains(hosting, mail, odoo):
                    sender=f"anybody@{name}")[0] == 553
 
 
+def test_send_as_reaches_no_subdomain_of_another_customer(hosting, mail, odoo):
+    parent, name = hosting.domain("landlord", is_wildcard=True)
+    theirs = odoo("res.partner").create({"name": "Tenant"})
+    child, child_name = hosting.domain(name=f"own.{name}", verified=False)
+    _id, foreign_name = hosting.domain(name=f"let.{name}", verified=False, partner_id=theirs)
+    login = f"odoo@{name}"
+    hosting.mailbox(parent, "odoo", send_as="domain")
+
+    def submit(subject, sender, author):
+        with mail.login(login, hosting.PASSWORD) as smtp:
+            smtp.send_message(message(author, OUTSIDE, subject), sender, [OUTSIDE])
+
+    submit("as an own subdomain", f"sales@{child_name}", f"sales@{child_name}")
+    raw = mail.outside("as an own subdomain").decode()
+    assert f"d={name};" in raw.replace("\r\n\t", " ").replace("\n\t", " "), "signed by parent"
+    code, text = refused(submit, "envelope", f"ceo@{foreign_name}", login)
+    assert (code, "5.7.1" in text) == (553, True), text
+    code, text = refused(submit, "author", login, f"ceo@{foreign_name}")
+    assert (code, "5.7.1" in text) == (550, True), text
+    odoo("emboux.domain").write([child], {"partner_id": theirs})
+    assert refused(submit, "moved", f"sales@{child_name}", login)[0] == 553
+    assert refused(submit, "moved too", login, f"sales@{child_name}")[0] == 550
+
+
 # -- passwords ---------------------------------------------------------------------------
 
 

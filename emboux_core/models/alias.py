@@ -12,7 +12,7 @@ DEEPEST = 10  # aliases of aliases; Postfix' own limit is higher
 class Alias(models.Model):
     _name = "emboux.alias"
     _description = "Email Alias"
-    _inherit = ["mail.thread", "emboux.provisioned", "emboux.address.mixin"]
+    _inherit = ["emboux.thread", "emboux.provisioned", "emboux.address.mixin"]
     _order = "kind desc, email, id"
     _rec_names_search = ["email", "destinations"]
     _check_company_auto = True

@@ -21,7 +21,7 @@ class DnsServer(models.Model):
 
     _name = "emboux.dns.server"
     _description = "DNS Server"
-    _inherit = ["mail.thread", "emboux.guarded"]
+    _inherit = ["emboux.thread", "emboux.guarded"]
     _order = "sequence, id"
     _check_company_auto = True
     _followed_fields = frozenset({"state", "state_message"})

@@ -13,7 +13,7 @@ class Domain(models.Model):
     _name = "emboux.domain"
     _description = "Email Domain"
     _inherit = [
-        "mail.thread",
+        "emboux.thread",
         "mail.activity.mixin",
         "emboux.guarded",
         "emboux.provisioned",
@@ -186,9 +186,11 @@ class Domain(models.Model):
                 self.env._("Archive its subdomains first: %s", ", ".join(
                     attached.mapped("display_name")))
             )
+        reaches = {"active", "is_wildcard", "parent_id", "partner_id"} & set(vals)
+        concerned = self | self.parent_id if reaches else self.browse()
         done = super().write(vals)
-        if {"active", "is_wildcard"} & set(vals):
-            (self | self.parent_id)._refresh_senders()
+        if reaches:
+            (concerned | self.parent_id)._refresh_senders()
         return done
 
     @api.ondelete(at_uninstall=False)

@@ -17,7 +17,7 @@ LARGEST_QUOTA_MB = 100 * 1024 * 1024  # 100 TB: more is a slip of the finger
 class Mailbox(models.Model):
     _name = "emboux.mailbox"
     _description = "Mailbox"
-    _inherit = ["mail.thread", "emboux.provisioned", "emboux.address.mixin"]
+    _inherit = ["emboux.thread", "emboux.provisioned", "emboux.address.mixin"]
     _order = "email, id"
     _rec_names_search = ["email", "name"]
     _check_company_auto = True
@@ -64,6 +64,7 @@ class Mailbox(models.Model):
         default="self",
         required=True,
         tracking=True,
+        help="Of a wildcard parent's subdomains, those that have the same owner as the parent.",
     )
     user_id = fields.Many2one(
         "res.users",

@@ -131,16 +131,17 @@ class MailboxOdoo(models.Model):
                 )
 
     def _from_filter(self):
-        """Each domain in full: Odoo compares whole domains, not endings."""
-        domains = self.domain_id
-        if domains.is_wildcard:
-            domains |= domains.child_ids.sorted("name")
-        return ",".join(domains.mapped("name"))
+        """Each domain in full: Odoo compares whole domains, not endings.
 
-    def _refresh_from_filter(self):
-        # as superuser: whoever adds a subdomain need not administer Odoo's mail servers
-        for mailbox in self.sudo():
-            mailbox.mail_server_ids.from_filter = mailbox._from_filter()
+        Of the subdomains those of the same owner; the mail server refuses the others.
+        """
+        # as superuser: a subdomain of another company's customer must not stop this
+        domains = self.domain_id.sudo()
+        if domains.is_wildcard:
+            owner = domains.partner_id
+            own = domains.child_ids.filtered(lambda child: child.partner_id == owner)
+            domains |= own.sorted("name")
+        return ",".join(domains.mapped("name"))
 
 
 class MailServer(models.Model):
@@ -151,14 +152,19 @@ class MailServer(models.Model):
         index="btree_not_null",
     )
 
+    def _refresh_from_filter(self):
+        for server in self.filtered("emboux_mailbox_id"):
+            server.from_filter = server.emboux_mailbox_id._from_filter()
+
 
 class DomainSenders(models.Model):
     _inherit = "emboux.domain"
 
     def _refresh_senders(self):
-        """Subdomains came or went: Odoo's outgoing servers cover them from now on."""
+        """Subdomains came, went or changed hands: Odoo's outgoing servers follow."""
         if self:
-            # as superuser: the link to a mail server is for system administrators
-            self.env["emboux.mailbox"].sudo().search(
-                [("domain_id", "in", self.ids), ("mail_server_ids", "!=", False)]
+            # as superuser: whoever adds a subdomain need not administer Odoo's mail servers;
+            # archived ones too, they may come back
+            self.env["ir.mail_server"].sudo().search(
+                [("emboux_mailbox_id.domain_id", "in", self.ids), ("active", "in", (True, False))]
             )._refresh_from_filter()

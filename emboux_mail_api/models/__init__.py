@@ -41,6 +41,7 @@ from . import (
     outbound_health,
     change,
     held_message,
+    waiting,
     queue_agent,
     published,
     ir_http,

@@ -65,7 +65,7 @@ class ApiKey(models.Model):
 
     _name = "emboux.api.key"
     _description = "API Key"
-    _inherit = ["mail.thread", "emboux.guarded", "emboux.audited"]
+    _inherit = ["emboux.thread", "emboux.guarded", "emboux.audited"]
     _order = "id desc"
     _followed_fields = frozenset(
         {

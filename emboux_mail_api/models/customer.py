@@ -27,7 +27,7 @@ class Customer(models.Model):
 
     _name = "emboux.customer"
     _description = "Email Customer"
-    _inherit = ["mail.thread", "emboux.guarded", "emboux.audited"]
+    _inherit = ["emboux.thread", "emboux.guarded", "emboux.audited"]
     _rec_name = "partner_id"
     _order = "partner_id"
     _followed_fields = frozenset({"domains_used"})

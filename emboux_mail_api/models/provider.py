@@ -19,7 +19,7 @@ class Provider(models.Model):
 
     _name = "emboux.provider"
     _description = "Provider of Outgoing Mail"
-    _inherit = ["mail.thread", "emboux.guarded", "emboux.audited"]
+    _inherit = ["emboux.thread", "emboux.guarded", "emboux.audited"]
     _order = "sequence, id"
     _check_company_auto = True
     _followed_fields = frozenset({"state", "state_message"})

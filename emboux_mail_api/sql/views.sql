@@ -88,7 +88,8 @@ SELECT m.email AS address, m.email AS login
  WHERE m.active;
 
 -- ... and the logins that may use any address of a domain: its own mailboxes that send for
--- the domain, and those of its wildcard parent.
+-- the domain, and those of its wildcard parent, if both have one owner.  The operator's domains
+-- have none, so IS NOT DISTINCT FROM: under his parent most subdomains are customers'.
 CREATE VIEW emboux_mail.domain_senders AS
 SELECT d.name AS domain, m.email AS login
   FROM emboux_mail.hosted d
@@ -98,6 +99,9 @@ SELECT d.name AS domain, m.email AS login
 SELECT d.name, m.email
   FROM emboux_mail.hosted d
   JOIN emboux_mailbox m ON m.domain_id = d.parent_id AND m.send_as = 'domain' AND m.active
+  JOIN emboux_domain own ON own.id = d.id
+  JOIN emboux_domain above ON above.id = d.parent_id
+   AND above.partner_id IS NOT DISTINCT FROM own.partner_id
  WHERE d.owned;
 
 -- A name, and its Unicode form where it has another: whoever asks by what stands in a header gets
@@ -107,13 +111,17 @@ SELECT id AS domain_id, name AS label FROM emboux_mail.hosted
  UNION ALL
 SELECT id, unicode_name FROM emboux_mail.hosted WHERE unicode_name <> name;
 
--- The signer: whole domains that may stand in the From header of a login's mail.
+-- The signer: whole domains that may stand in the From header of a login's mail; of subdomains
+-- those of the same owner, as in domain_senders.
 CREATE VIEW emboux_mail.header_senders AS
 SELECT email AS login, domain FROM emboux_mail.held WHERE send_as = 'domain'
  UNION ALL
 SELECT m.email, child.name
   FROM emboux_mail.held m
   JOIN emboux_mail.hosted child ON child.parent_id = m.domain_id AND child.owned
+  JOIN emboux_domain own ON own.id = child.id
+  JOIN emboux_domain above ON above.id = m.domain_id
+   AND above.partner_id IS NOT DISTINCT FROM own.partner_id
  WHERE m.send_as = 'domain';
 
 -- Postfix check_sasl_access: logins that may not send now, also in a session that is open.

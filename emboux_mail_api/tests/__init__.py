@@ -29,6 +29,7 @@ from . import (
     test_api_routes,
     test_customer,
     test_verification,
+    test_waiting,
     test_events_parsers,
     test_events_sns,
     test_webhook_event,

@@ -3,8 +3,11 @@ from unittest.mock import patch
 from argon2 import PasswordHasher
 
 from odoo.exceptions import AccessError, UserError
+from odoo.modules.module import load_script
 from odoo.tests import Form, tagged
+from odoo.tools import file_path
 
+from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_core.backends.base import Refused, UnknownOutcome, Unreachable
 
 from ..backends.local import LocalBackend
@@ -53,6 +56,29 @@ class TestMailbox(PlatformCase):
                 {"local_part": "eve", "domain_id": self.domain.id,
                  "password_hash": "$argon2id$mine"}
             )
+
+    def test_hashes_that_cost_too_much_go_with_the_new_version(self):
+        """They were taken once; one of them makes everybody wait who logs in."""
+        output = "$c29tZXNhbHRzYWx0$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw"
+        hashes = {
+            "huge": "$argon2id$v=19$m=262144,t=10,p=8" + output,
+            "slow": "$2b$14$" + "a" * 53,
+            "fine": "$argon2id$v=19$m=65536,t=3,p=4" + output,
+            "ours": passwords.HASHER.hash("a password"),
+        }
+        boxes = {name: self.make_mailbox(name) for name in (*hashes, "none")}
+        for name, text in hashes.items():
+            boxes[name].sudo().password_hash = text
+        self.env.flush_all()
+        path = file_path("emboux_mail_api/migrations/19.0.1.1.0/post-tenants.py")
+        with self.assertLogs("post-tenants", "WARNING"):
+            load_script(path, "post-tenants").migrate(self.env.cr, "19.0.1.0.0")
+        self.env.invalidate_all()
+        self.assertEqual({name for name, box in boxes.items() if box.has_password},
+                         {"fine", "ours"})
+        self.assertIn("new password", str(boxes["huge"].message_ids[0].body))
+        [note] = self.domain.message_ids.filtered(lambda m: "need a new password" in str(m.body))
+        self.assertIn("huge@unit.example, slow@unit.example", str(note.body))
 
     def test_writing_a_password_replaces_the_hash(self):
         mailbox = self.make_mailbox("ann", password="the first password")

@@ -62,6 +62,25 @@ class TestOutgoing(PlatformCase):
         for sender, matches in (("x@b.unit.example", True), ("x@c.unit.example", False)):
             self.assertEqual(server._match_from_filter(sender, server.from_filter), matches)
 
+    def test_the_from_filter_follows_the_owner(self):
+        """Mail in the name of another customer's subdomain would be refused by our own server."""
+        theirs = self.env["res.partner"].create({"name": "Theirs"})
+        self.domain.is_wildcard = True
+        child = self.make_domain("b.unit.example")
+        self.make_domain("c.unit.example", partner_id=theirs.id)
+        mailbox = self.make_mailbox("odoo")
+        mailbox.action_use_as_outgoing_tls()
+        server = mailbox.mail_server_ids
+        self.assertEqual(server.from_filter, "unit.example,b.unit.example")
+        child.partner_id = theirs
+        self.assertEqual(server.from_filter, "unit.example")
+        self.domain.partner_id = theirs
+        self.assertEqual(server.from_filter, "unit.example,b.unit.example,c.unit.example")
+        child._set_parent(child.browse(), wildcard=False)
+        self.assertEqual(server.from_filter, "unit.example,c.unit.example", "detached")
+        child._set_parent(self.domain, wildcard=False)
+        self.assertEqual(server.from_filter, "unit.example,b.unit.example,c.unit.example")
+
     def test_a_renewal_that_fails_leaves_what_works(self):
         mailbox = self.make_mailbox("odoo")
         mailbox.action_use_as_outgoing_tls()

@@ -83,6 +83,27 @@ class TestPublished(PlatformCase):
             self._get("header_senders", "login", ann.email, "domain"), "only its own address"
         )
 
+    def test_send_as_reaches_no_subdomain_of_another_owner(self):
+        ours, theirs = self.env["res.partner"].create([{"name": "Ours"}, {"name": "Theirs"}])
+        self.domain.is_wildcard = True
+        child = self.make_domain("shop.unit.example")
+        odoo = self.make_mailbox("odoo", send_as="domain")
+        nobody = self.env["res.partner"]
+        for parent_of, child_of, reaches in (
+            (nobody, nobody, True), (ours, ours, True),
+            (nobody, theirs, False), (ours, theirs, False), (ours, nobody, False),
+        ):
+            with self.subTest(parent=parent_of.name, child=child_of.name):
+                self.domain.partner_id, child.partner_id = parent_of, child_of
+                self.assertEqual(
+                    self._get("domain_senders", "domain", child.name, "login"),
+                    [odoo.email] if reaches else [],
+                )
+                self.assertEqual(
+                    self._get("header_senders", "login", odoo.email, "domain"),
+                    [child.name, "unit.example"] if reaches else ["unit.example"],
+                )
+
     def test_an_unverified_domain_may_not_send(self):
         domain = self.make_domain("claimed.example")
         self.make_mailbox("ann", domain)

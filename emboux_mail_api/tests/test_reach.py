@@ -102,11 +102,30 @@ class TestReach(PlatformCase):
     def test_hashes_from_elsewhere_are_hashes(self):
         good = passwords.HASHER.hash("a password")
         self.assertEqual(passwords.accept_hash(good).hash, good)
+        for tool in ("$argon2id$v=19$m=65536,t=3,p=4", "$argon2id$v=19$m=65536,t=4,p=1",
+                     "$argon2id$v=19$m=102400,t=2,p=8", "$argon2id$v=19$m=19456,t=2,p=1"):
+            made = tool + "$c29tZXNhbHRzYWx0$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw"
+            self.assertEqual(passwords.accept_hash(made).hash, made)
         for bad in (good + "\n{PLAIN}x", good.replace("p=1", "p=1\0"), "{PLAIN}secret", "x",
                     good.replace("m=7168", "m=8"), good.replace("m=7168", "m=9999999"),
                     "$2b$04$" + "a" * 53, "$2b$31$" + "a" * 53, "$argon2i$" + good[10:]):
             with self.assertRaises(passwords.PasswordError, msg=repr(bad)):
                 passwords.accept_hash(bad)
+
+    def test_hashes_that_cost_everybody_their_log_in_are_refused_with_the_remedy(self):
+        salt, output = "$c29tZXNhbHRzYWx0", "$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw"
+        for cost in ("m=262144,t=10,p=8", "m=262144,t=2,p=1", "m=7168,t=41,p=1",
+                     "m=102400,t=3,p=1", "m=19456,t=2,p=9", "m=7168,t=999,p=1"):
+            with self.assertRaisesRegex(passwords.PasswordError, "give the password", msg=cost):
+                passwords.accept_hash(f"$argon2id$v=19${cost}{salt}{output}")
+        for bcrypt in ("$2b$13$", "$2b$14$", "$2y$31$", "$2b$09$"):
+            with self.assertRaisesRegex(passwords.PasswordError, "10 to 12", msg=bcrypt):
+                passwords.accept_hash(bcrypt + "a" * 53)
+        for long in (salt * 1 + "A" * 100 + output, salt + output + "A" * 100):
+            with self.assertRaises(passwords.PasswordError):
+                passwords.accept_hash("$argon2id$v=19$m=19456,t=2,p=1" + long)
+        with self.assertRaises(passwords.PasswordError, msg="libsodium takes no leading zero"):
+            passwords.accept_hash("$argon2id$v=19$m=19456,t=02,p=1" + salt + output)
 
     def test_a_webhook_with_strange_text_is_refused(self):
         self.env["ir.config_parameter"].sudo().set_param(

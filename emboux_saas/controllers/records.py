@@ -1,6 +1,8 @@
 from odoo import http
 from odoo.http import request
 
+from odoo.addons.emboux_mail_api.models.waiting import Busy
+
 from .page import HOME, NOTICE, find, page
 from .words import domain_words, is_ours, record_words
 
@@ -21,7 +23,11 @@ class RecordPortal(http.Controller):
     def check_domain(self, number, **_typed):
         """Ask the DNS while the customer waits, for ten seconds at most."""
         domain = find("emboux.domain", number)
-        domain.action_check_now()
+        try:
+            domain.action_check_now()
+        except Busy as error:
+            request.session[NOTICE] = str(error)
+            return request.redirect(f"{HOME}/domains/{domain.id}")
         left = domain.dns_record_ids.filtered(lambda r: r.level == "required" and r.state != "ok")
         request.session[NOTICE] = (
             request.env._("Checked just now: all required records are set.")

@@ -13,7 +13,7 @@ class Plan(models.Model):
 
     _name = "emboux.plan"
     _description = "Email Plan"
-    _inherit = ["mail.thread", "emboux.audited", "emboux.plan.terms"]
+    _inherit = ["emboux.thread", "emboux.audited", "emboux.plan.terms"]
     _order = "sequence, id"
     _check_company_auto = True
     _audited_fields = ("name", "active", "is_public", "product_id", *TERMS)

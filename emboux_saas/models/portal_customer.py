@@ -91,6 +91,9 @@ class Customer(models.Model):
         # as superuser: the operator's activities are not the customer's to read
         return self.sudo().activity_search([ACTIVITY])[:1].summary
 
+    def _who_sees_to(self):
+        return self._who_looks_after()
+
     def _who_looks_after(self):
         """The partner's salesperson, else administrators of the company."""
         company = self.plan_id.company_id or self.env.company

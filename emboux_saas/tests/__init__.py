@@ -18,5 +18,6 @@ from . import (
     test_portal_terms,
     test_price_engine,
     test_random_months,
+    test_thread_roles,
     test_usage,
 )

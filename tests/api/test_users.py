@@ -1,5 +1,8 @@
 """Mailboxes: made, listed, changed, deleted; and what real mail says about it."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import argon2
 import pytest
 from support.api_client import detail, done, faults, in_path, new_name, pages
@@ -101,12 +104,40 @@ def test_users_post_customer_hash_from_elsewhere_opens(customer, name, mail, kin
     "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzYWx0$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw",
     "$argon2id$v=19$m=9999999,t=9,p=9$c29tZXNhbHRzYWx0$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw",
     "$2b$04$abcdefghijklmnopqrstuuN8eEvhGYlhWVYmxsVaSYhVSRtgGYdPG",
+    "$argon2id$v=19$m=262144,t=10,p=8$c29tZXNhbHRzYWx0$VtZbYbeUQsDiKLYdyVwMaUoN0hXbR/qOe2wT8dVnGvw",
+    "$2b$14$abcdefghijklmnopqrstuuN8eEvhGYlhWVYmxsVaSYhVSRtgGYdPG",
 ])
 def test_users_post_customer_bad_hash_is_named_and_not_told(customer, name, hashed):
     answer = customer.post("/users/", {"email": f"badhash@{name}", "password_hash": hashed})
     assert set(faults(answer)) == {"password_hash"}
     assert hashed not in answer.text
     detail(customer.get(f"/users/badhash@{name}"), 404)
+
+
+def test_users_post_customer_costly_hashes_do_not_keep_others_waiting(
+    customer, box, name, mail, hosting
+):
+    """Dovecot checks all passwords in one process: eight wrong ones took everybody 20 s."""
+    costliest = {
+        f"memory@{name}": argon2.PasswordHasher(2, 102400, 8).hash(ELSEWHERE),
+        f"passes@{name}": argon2.PasswordHasher(4, 71680, 1).hash(ELSEWHERE),
+        f"bcrypt@{name}": "$2b$12$abcdefghijklmnopqrstuuE3j5FFjC71WyDL2KIK7ShSoj8tPD3m6",
+    }
+    for costly, hashed in costliest.items():
+        done(customer.post("/users/", {"email": costly, "password_hash": hashed}), 201)
+        assert mail.can_login(costly, ELSEWHERE)
+    began = time.monotonic()
+    for _ in range(5):
+        argon2.PasswordHasher(5, 7168, 1).hash("how fast this machine is now")
+    slower = max(1, (time.monotonic() - began) / 5 / 0.02)  # than 20 ms
+    with ThreadPoolExecutor(8) as pool:
+        wrong = [pool.submit(mail.can_login, list(costliest)[n % 3], f"wrong {n}")
+                 for n in range(8)]
+        began = time.monotonic()
+        assert mail.can_login(box, hosting.PASSWORD)
+        waited = time.monotonic() - began
+        assert not any(one.result() for one in wrong)
+    assert waited < 2.5 * slower, (waited, slower)
 
 
 @pytest.mark.parametrize("password", ["zq7#", "x" * 257, "line one\nline two", "ababababab",

@@ -122,8 +122,10 @@ class ApiDispatcher(http.Dispatcher):
         sent = self.request.httprequest
         if sent.mimetype not in operation.accepts:
             raise ApiError(415, "Send JSON, with the header Content-Type: application/json")
+        with throttle.hurried_body(sent, self.request.env):
+            data = sent.get_data()
         try:
-            return operation.body.model_validate_json(sent.get_data(), strict=True)
+            return operation.body.model_validate_json(data, strict=True)
         except Unfit as error:
             raise ApiError(422, problems(error)) from error
 
@@ -248,7 +250,9 @@ def as_api_error(exc, request_id=""):
         return invalid(None, str(exc))
     if isinstance(exc, UserError):
         # a plain one says that things are not so that it could be done
-        return ApiError(409 if type(exc) is UserError else exc.http_status, str(exc))
+        pause = getattr(exc, "retry_after", None)
+        return ApiError(409 if type(exc) is UserError else exc.http_status, str(exc),
+                        {"Retry-After": str(pause)} if pause else None)
     if isinstance(exc, (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, ConcurrencyError)):
         return too_many("Others change the same thing just now. Repeat the request.", 1)
     if isinstance(exc, PoolError):

@@ -22,12 +22,14 @@ _REASONS = {
     403: "The key may not do this.",
     404: "It is not there, or somebody else's: the answer is the same.",
     405: "The path exists, with other methods.",
+    408: "The body was too long in coming.",
     409: "Things are not so that it could be done; the sentence says why.",
     412: "It has changed since it was read (`If-Match`).",
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "Something in the request does not fit; each field is named.",
     429: "Too much at once; wait as long as `Retry-After` says.",
+    503: "The server is too busy just now; wait as long as `Retry-After` says.",
 }
 DESCRIPTION = """Mail hosting: domains, mailboxes, aliases and what belongs to them.
 
@@ -170,8 +172,8 @@ def _responses(operation, references):
             "description": reason,
             "content": {"application/json": content},
         }
-        if status == 429:
-            responses["429"]["headers"] = {
+        if status in (429, 503):
+            responses[str(status)]["headers"] = {
                 "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
             }
     return responses
@@ -199,11 +201,11 @@ def _error_statuses(operation):
     """What follows from the declaration; ``errors`` adds what only the operation knows."""
     statuses = {405, 422, *operation.errors}
     if operation.role in ("customer", "master"):
-        statuses |= {401, 403, 429}
+        statuses |= {401, 403, 429, 503}
     if operation.path_parameters:
         statuses.add(404)
     if operation.body:
-        statuses |= {413, 415}
+        statuses |= {408, 413, 415}
         if operation.role != "signature":
             statuses |= {404, 409}
     elif operation.writes and operation.role != "signature":

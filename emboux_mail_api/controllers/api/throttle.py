@@ -1,16 +1,24 @@
-"""How often a key may call; failed keys are counted by ``emboux.api.failure``."""
+"""How often a key may call, and how slowly; failed keys are counted by ``emboux.api.failure``."""
 
+import io
 import logging
+import select
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from .errors import too_many
+from werkzeug.serving import DechunkedInput
+
+from .errors import ApiError, too_many
 
 _logger = logging.getLogger(__name__)
 
 DEFAULT_RATE = 100  # requests a second of one key, in each worker process
 BULKS = 2  # large requests that this process works on at once
+BODY_SECONDS = 10  # in which a body has to be here, and for each so many bytes one more
+BODY_RATE = 50_000
+SLOW_SECONDS = 1  # a body that takes longer waits in one of few places
 _LOCK = threading.Lock()
 _BUCKETS = {}
 _BULKS = set()
@@ -62,3 +70,62 @@ def one_bulk(key):
     finally:
         with _LOCK:
             _BULKS.discard(key.id)
+
+
+@contextmanager
+def hurried_body(httprequest, env):
+    """Whoever sends his body byte by byte keeps a thread busy: not for long, and not many.
+
+    :raises ApiError: 408, it took too long
+    :raises Busy: too many such requests wait already (see ``emboux.waiting``)
+    """
+    # as Odoo's websockets get at their socket
+    environ = httprequest._HTTPRequest__environ
+    stream, sock = environ.get("wsgi.input"), environ.get("werkzeug.socket")
+    chunks = stream if isinstance(stream, DechunkedInput) else None
+    source = chunks._rfile if chunks else stream
+    if sock is None or not isinstance(source, io.BufferedReader):  # another server than Odoo's
+        yield
+        return
+    patience = sock.gettimeout()
+    with ExitStack() as places:
+        body = _Body(source, sock, lambda: places.enter_context(env["emboux.waiting"]._place()))
+        if chunks:
+            chunks._rfile = io.BufferedReader(body)
+        else:
+            environ["wsgi.input"] = body
+        sock.setblocking(False)
+        try:
+            yield
+        except Exception:
+            if body.late:
+                # else the server would go on reading, to be polite, until he is done
+                sock.shutdown(socket.SHUT_RD)
+            raise
+        finally:
+            sock.settimeout(patience)
+
+
+class _Body(io.RawIOBase):
+    def __init__(self, source, sock, take_place):
+        self._source, self._take_place = source, take_place
+        self._began, self._received, self.late = time.monotonic(), 0, False
+        self._poll = select.poll()  # (select() knows the first thousand files alone)
+        self._poll.register(sock, select.POLLIN)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        while (count := self._source.readinto1(buffer)) is None:  # nothing is here yet
+            passed = time.monotonic() - self._began
+            if passed >= SLOW_SECONDS and not self.late:
+                self.late = True
+                self._take_place()
+            most = BODY_SECONDS + self._received / BODY_RATE
+            if passed >= most:
+                raise ApiError(408, "The body was too long in coming, send it in one go")
+            until = most if self.late else SLOW_SECONDS
+            self._poll.poll(max(1, 1000 * (until - passed)))
+        self._received += count
+        return count

@@ -24,7 +24,9 @@ PasswordHash = Annotated[
     SecretStr,
     Field(
         max_length=200,
-        description="Instead of the password: argon2id (PHC) or bcrypt, as other servers have it.",
+        description="Instead of the password: argon2id (PHC) or bcrypt, as other servers have it. "
+        "It may cost a few times what ours do, no more: argon2id with 7 to 100 MiB, where MiB "
+        "times passes are at most 280 and lanes at most 8, or bcrypt with a cost of 10 to 12.",
         examples=["$argon2id$v=19$m=19456,t=2,p=1$..."],
     ),
 ]
@@ -81,7 +83,11 @@ class UserCreate(Passwords, Rules):
     quota: Annotated[Quota | None, Field(description="Bytes; null is the default.")] = None
     suspended: bool = False
     send_as_domain: Annotated[
-        bool, Field(description="May send as any address of the domain and its subdomains.")
+        bool,
+        Field(
+            description="May send as any address of the domain, and of those of its subdomains "
+            "that have the same owner."
+        ),
     ] = False
     catch_all: Annotated[
         bool, Field(description="Also receives mail for addresses that do not exist.")

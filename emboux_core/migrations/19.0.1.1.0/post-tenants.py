@@ -1,0 +1,9 @@
+from odoo import SUPERUSER_ID, api
+
+
+def migrate(cr, version):
+    """Odoo's outgoing servers named the subdomains of other owners too, and detached ones."""
+    env = api.Environment(cr, SUPERUSER_ID, {})
+    env["ir.mail_server"].search(
+        [("emboux_mailbox_id", "!=", False), ("active", "in", (True, False))]
+    )._refresh_from_filter()

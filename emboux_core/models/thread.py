@@ -1,0 +1,114 @@
+from odoo import api, models
+from odoo.exceptions import AccessError
+
+
+class Thread(models.AbstractModel):
+    """The chatter of our records: the operator's people write on it, customers read.
+
+    A customer may change his domain, and by Odoo's rules could therefore post on its thread with
+    any recipient, or have anybody follow it: mail of the operator's server, past the policy that
+    counts his mail and past the suppression list.
+    """
+
+    _name = "emboux.thread"
+    _inherit = "mail.thread"
+    _description = "Chatter That Customers Do Not Write On"
+
+    def _refuse_customers(self):
+        # what our own code tells as superuser, it tells in a customer's transaction too
+        if not self.env.su and not self.env.user._is_internal():
+            raise AccessError(
+                self.env._("Only the operator writes here. Write to him by mail instead.")
+            )
+
+    def _mail_get_operation_for_mail_message_operation(self, message_operation):
+        """Where Odoo asks which right on the record somebody needs: there is none to have.
+
+        Its routes ask so, and then post as superuser.
+        """
+        if message_operation != "read" and not self.env.user._is_internal():
+            return dict.fromkeys(self, False)
+        return super()._mail_get_operation_for_mail_message_operation(message_operation)
+
+    def _mail_group_by_operation_for_mail_message_operation(self, message_operation):
+        found = super()._mail_group_by_operation_for_mail_message_operation(message_operation)
+        found.pop(False, None)
+        return found
+
+    def message_post(self, **kwargs):
+        self._refuse_customers()
+        if kwargs.get("message_type") == "email":
+            kwargs = self._as_note(kwargs)
+        return super().message_post(**kwargs)
+
+    def _as_note(self, values):
+        """A mail that answers a notification, as a note that goes to no outsider.
+
+        ``values``: what Odoo's mail gateway posts.  Mail of the operator's own people goes on to
+        the followers, as everywhere in Odoo.
+        """
+        # as superuser: whoever answers need not see the people whom the answer is for
+        record = self.sudo()
+        author = record.env["res.partner"].browse(values.get("author_id") or ())
+        if author and not author.partner_share:
+            return values
+        answered = record.env["mail.message"].browse(values.get("parent_id") or ())
+        told = answered.author_id | record.message_partner_ids | record._who_sees_to().partner_id
+        return values | {
+            "subtype_id": self.env["ir.model.data"]._xmlid_to_res_id("mail.mt_note"),
+            "partner_ids": told.filtered(lambda p: p.active and not p.partner_share).ids,
+        }
+
+    def _who_sees_to(self):
+        """The users who are told of an answer."""
+        return self.user_id if "user_id" in self else self.env["res.users"]
+
+    def message_notify(self, **kwargs):
+        self._refuse_customers()
+        return super().message_notify(**kwargs)
+
+    def message_mail_with_source(self, source_ref, **kwargs):
+        self._refuse_customers()
+        return super().message_mail_with_source(source_ref, **kwargs)
+
+    def message_post_with_source(self, source_ref, **kwargs):
+        self._refuse_customers()
+        return super().message_post_with_source(source_ref, **kwargs)
+
+    def message_subscribe(self, partner_ids=None, subtype_ids=None):
+        self._refuse_customers()
+        return super().message_subscribe(partner_ids, subtype_ids)
+
+    def message_unsubscribe(self, partner_ids=None):
+        self._refuse_customers()
+        return super().message_unsubscribe(partner_ids)
+
+    def message_change_thread(self, new_thread, new_parent_message=False):
+        self._refuse_customers()
+        return super().message_change_thread(new_thread, new_parent_message)
+
+    @api.model
+    def message_new(self, msg_dict, custom_values=None):
+        self._refuse_customers()
+        return super().message_new(msg_dict, custom_values)
+
+    def message_update(self, msg_dict, update_vals=None):
+        self._refuse_customers()
+        return super().message_update(msg_dict, update_vals)
+
+
+class Message(models.Model):
+    _inherit = "mail.message"
+
+    def _get_forbidden_access(self, operation):
+        """Odoo lets an author change what he wrote, a follower write, and anybody make what no
+        thread shows: not on our records, if he is a customer."""
+        forbidden = super()._get_forbidden_access(operation)
+        if operation == "read" or self.env.user._is_internal():
+            return forbidden
+        ours = self.env.registry["emboux.thread"]
+        # as superuser: of which record it is
+        return forbidden | self.sudo().filtered(
+            lambda message: message.model in self.env
+            and isinstance(self.env[message.model], ours)
+        ).sudo(False)

@@ -1,0 +1,137 @@
+import os
+import socket
+import threading
+from collections import Counter
+from contextlib import contextmanager
+
+from odoo import models
+from odoo.exceptions import UserError
+from odoo.http import request
+from odoo.tools import config
+
+UNLIMITED = 8  # who wait in a process that limits its threads not at all
+SHARE = 4  # of the threads or workers one in so many may wait
+PAUSE = 5  # seconds until one may try again
+
+_lock = threading.Lock()
+_waiting = Counter()
+_here = threading.local()
+
+
+class Busy(UserError):
+    """Too many requests wait for somebody outside; ``retry_after``: seconds."""
+
+    retry_after = PAUSE
+
+    def __init__(self, sentence, http_status):
+        super().__init__(sentence)
+        self.http_status = http_status
+
+
+class Waiting(models.AbstractModel):
+    """How many requests may wait for others at once: for name servers, providers, slow clients.
+
+    Each keeps a thread or a worker busy that does nothing, for ten seconds or more, and there are
+    not many: whoever makes his name servers silent could else have all of them.
+    """
+
+    _name = "emboux.waiting"
+    _description = "Requests That Wait for Others"
+
+    @contextmanager
+    def _place(self):
+        """A place for a request of a key or a customer; staff, jobs and commands need none.
+
+        :raises Busy: 429 for too many of one's own, 503 for too many altogether
+        """
+        who = self._who()
+        if who is None or getattr(_here, "waits", False):
+            yield
+            return
+        name, own, all_ = self.env.cr.dbname, *self._places(who)
+        mine, everybody = (name, who), (name, None)
+        with _lock:
+            if _waiting[mine] >= own:
+                self._refuse(429)
+            if _waiting[everybody] >= all_:
+                self._refuse(503)
+            _waiting.update((mine, everybody))
+        _here.waits = True
+        try:
+            if config["workers"]:  # each a process with one request: count by the database
+                self._take(f"{who}", own, 429)
+                self._take(socket.gethostname(), all_, 503)
+            yield
+        finally:
+            _here.waits = False
+            with _lock:
+                _waiting.subtract((mine, everybody))
+                for key in (mine, everybody):
+                    if not _waiting[key]:
+                        del _waiting[key]
+
+    def _who(self):
+        if not request:
+            return None
+        if key := getattr(request, "emboux_key", None):
+            return f"customer {key.partner_id}" if key.partner_id else f"key {key.id}"
+        user = self.env.user
+        if not user:
+            return "nobody"  # a webhook before its signature is looked at
+        if user._is_internal():
+            return None
+        customer = user.emboux_partner_id
+        return f"customer {customer.id}" if customer else f"user {user.id}"
+
+    def _places(self, who):
+        """For him, and for all: in this process, or with workers on this machine."""
+        room = config["workers"]
+        if not room and (limit := os.environ.get("ODOO_MAX_HTTP_THREADS")):
+            # as Odoo reads it
+            room = int(limit) if limit.isdigit() else (
+                (config["db_maxconn"] - config["max_cron_threads"]) // 2)
+        all_ = max(room // SHARE, 1) if room else UNLIMITED
+        return max(all_ // (2 if who.startswith("key ") else SHARE), 1), all_
+
+    def _take(self, name, places, status):
+        """One of so many places for as long as the transaction lasts."""
+        for number in range(places):
+            self.env.cr.execute(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
+                [f"emboux waits {name} {number}"],
+            )
+            if self.env.cr.fetchone()[0]:
+                return
+        self._refuse(status)
+
+    def _refuse(self, status):
+        raise Busy(
+            self.env._("Your last requests still wait for an answer from outside. Repeat this one.")
+            if status == 429 else
+            self.env._("Many requests wait for answers from outside just now. Repeat this one."),
+            status,
+        )
+
+
+class DomainWaiting(models.Model):
+    _inherit = "emboux.domain"
+
+    def _look_up(self, deadline):
+        with self.env["emboux.waiting"]._place():
+            return super()._look_up(deadline)
+
+    def _look_up_name(self, name, expected):
+        with self.env["emboux.waiting"]._place():
+            return super()._look_up_name(name, expected)
+
+
+class RegistrationWaiting(models.Model):
+    _inherit = "emboux.registration"
+
+    def _run_now(self):
+        with self.env["emboux.waiting"]._place():
+            return super()._run_now()
+
+    def _ask(self):
+        with self.env["emboux.waiting"]._place():
+            return super()._ask()

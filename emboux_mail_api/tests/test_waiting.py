@@ -1,0 +1,99 @@
+import socket
+import threading
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from odoo.tests import tagged
+from odoo.tools import config
+
+from ..models import waiting
+from ..models.waiting import Busy
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestWaiting(PlatformCase):
+    """Some requests wait for name servers and providers, the others must not wait for them."""
+
+    def _asks(self, partner=0, key=1, user=None):
+        """A request of this customer's key, or of a user of the portal or the office."""
+        key = None if user else SimpleNamespace(id=key, partner_id=partner)
+        return patch.object(waiting, "request", SimpleNamespace(emboux_key=key))
+
+    def _hold(self, count, **who):
+        """Let so many requests wait, each in a thread of its own, until the test is over."""
+        entered, leave = threading.Barrier(count + 1, timeout=20), threading.Event()
+
+        def wait():
+            with self.env["emboux.waiting"]._place():
+                entered.wait()
+                leave.wait(20)
+
+        with self._asks(**who):
+            threads = [threading.Thread(target=wait) for _ in range(count)]
+            for thread in threads:
+                thread.start()
+            entered.wait()
+
+        def end():
+            leave.set()
+            for thread in threads:
+                thread.join()
+
+        self.addCleanup(end)
+        return end
+
+    def _refused(self, **who):
+        with self._asks(**who):
+            try:
+                with self.env["emboux.waiting"]._place():
+                    return None
+            except Busy as busy:
+                self.assertGreater(busy.retry_after, 0)
+                return busy.http_status
+
+    def setUp(self):
+        super().setUp()
+        self.startPatcher(patch.dict("os.environ", {"ODOO_MAX_HTTP_THREADS": "32"}))
+
+    def test_a_customer_has_few_places_with_all_his_keys(self):
+        end = self._hold(2, partner=7, key=1)
+        self.assertEqual(self._refused(partner=7, key=2), 429)
+        self.assertIsNone(self._refused(partner=8, key=3))
+        end()
+        self.assertIsNone(self._refused(partner=7, key=2))
+
+    def test_all_together_leave_room_for_the_others(self):
+        for partner in range(1, 5):
+            self._hold(2, partner=partner)
+        self.assertEqual(self._refused(partner=9), 503)
+
+    def test_staff_and_jobs_have_no_such_limit(self):
+        for partner in range(1, 5):
+            self._hold(2, partner=partner)
+        self.assertIsNone(self._refused(user=True))
+        with patch.object(waiting, "request", None), self.env["emboux.waiting"]._place():
+            pass
+
+    def test_one_request_takes_one_place_however_often_it_waits(self):
+        with self._asks(partner=7):
+            for _ in range(5):
+                with self.env["emboux.waiting"]._place(), self.env["emboux.waiting"]._place():
+                    pass
+            with self.assertRaises(ValueError), self.env["emboux.waiting"]._place():
+                raise ValueError
+        self.assertFalse(waiting._waiting)
+
+    def test_workers_count_by_the_database(self):
+        """Each is a process with one request, so that a count of its own says nothing."""
+        self.startPatcher(patch.dict(config.options, {"workers": 16}))
+        for names, status in ((["customer 7 0"], 429),
+                              ([f"{socket.gethostname()} {n}" for n in range(4)], 503)):
+            with self.env.registry.cursor() as other:
+                for name in names:
+                    other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+                                  [f"emboux waits {name}"])
+                with self.env.cr.savepoint() as savepoint:  # which frees what is taken within
+                    self.assertEqual(self._refused(partner=7), status)
+                    savepoint.rollback()
+        self.assertIsNone(self._refused(partner=7))
