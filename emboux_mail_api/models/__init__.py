@@ -21,6 +21,7 @@ from . import (
     domain_ownership,
     domain_api,
     bulk,
+    outbound_kept,
     domain_settings,
     domain_transfer,
     retention,

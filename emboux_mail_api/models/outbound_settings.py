@@ -2,6 +2,8 @@
 
 from odoo import fields, models
 
+from .domain_settings import OVER_LIMIT, UNITS
+
 
 class DomainOutboundPolicy(models.Model):
     """How a domain's sending limits are applied (``policy/decision.py`` decides)."""
@@ -10,31 +12,36 @@ class DomainOutboundPolicy(models.Model):
     _audited_fields = (
         "outbound_inherit", "outbound_unit", "outbound_over_limit",
         "outbound_mailbox_daily_limit", "outbound_mailbox_monthly_limit",
-        "outbound_recipients_per_message",
+        "outbound_recipients_per_message", "plan_outbound_unit", "plan_outbound_over_limit",
     )
-    _followed_fields = frozenset({"outbound_flagged_at"})
+    _followed_fields = frozenset(
+        {"outbound_flagged_at", "plan_outbound_unit", "plan_outbound_over_limit"}
+    )
 
     outbound_inherit = fields.Boolean(
         "As Its Parent",
         default=True,
-        help="A subdomain goes by the tier, limits, warm-up, spike and enforcement of its wildcard "
-        "parent, as they are now. What it has sent is counted apart.",
+        help="A subdomain has the tier and the enforcement of its wildcard parent, as they are "
+        "now. Limits, warm-up and spike are its own.",
     )
     outbound_unit = fields.Selection(
-        [("recipients", "Recipients"), ("messages", "Messages")],
-        "Limits Count",
-        default="recipients",
-        required=True,
-        help="A message to twenty people is twenty recipients, or one message.",
+        UNITS, "Limits Count",
+        help="A message to twenty people is twenty recipients, or one message. Empty: as the "
+        "owner's plan says, or recipients.",
     )
     outbound_over_limit = fields.Selection(
-        [("defer", "Defer"), ("hold", "Hold"), ("reject", "Reject")],
-        "Over a Limit",
-        default="defer",
-        required=True,
+        OVER_LIMIT, "Over a Limit",
         help="What happens over the limit of a day or a month. Defer: the sender's program keeps "
         "the message and tries again. Hold: it is taken and waits in Postfix' hold queue for the "
-        "operator. Reject: it comes back to the sender.",
+        "operator. Reject: it comes back to the sender. Empty: as the owner's plan says, or "
+        "defer.",
+    )
+    # see emboux_mail_api.models.domain_settings
+    plan_outbound_unit = fields.Selection(
+        UNITS, "Plan: Limits Count", readonly=True, copy=False
+    )
+    plan_outbound_over_limit = fields.Selection(
+        OVER_LIMIT, "Plan: Over a Limit", readonly=True, copy=False
     )
     outbound_mailbox_daily_limit = fields.Integer(
         "A Mailbox in a Day",
