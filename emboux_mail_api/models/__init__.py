@@ -20,6 +20,7 @@ from . import (
     domain_claim,
     domain_ownership,
     domain_api,
+    suspension,
     bulk,
     outbound_kept,
     domain_settings,
