@@ -7,6 +7,7 @@ import psycopg2
 import pytest
 from parts import transfer
 from parts.supervisor import Service, Supervisor
+from support.api_client import done
 from support.mail_client import eventually, message
 
 OUTSIDE = "ann@outside.tests.example"
@@ -60,34 +61,53 @@ def test_a_second_try_counts_once(hosting, mail, moved):
     assert moved(domain) == (0, size)
 
 
-def test_over_its_transfer_mail_waits(hosting, mail, odoo, moved):
+def test_over_its_transfer_mail_waits(hosting, mail, master, moved):
     domain, name = hosting.domain("over")
-    address = f"ann@{name}"
+    address, path = f"ann@{name}", f"/domains/{name}/transfer"
     hosting.mailbox(domain, "ann")
     mail.from_outside(OUTSIDE, address, "within", "x" * 70 + "\n")
     mail.submit(address, hosting.PASSWORD, OUTSIDE, "goes out")
     used = eventually("both counted", lambda: all(moved(domain)) and sum(moved(domain)))
-    odoo("emboux.domain").write([domain], {"transfer_limit": used})
+    shown = done(master.put(path, {"limit": used, "over_limit": "warn"}), 200)
+    assert shown["over_limit"] == "warn"
     mail.from_outside(OUTSIDE, address, "only warned")
-    odoo("emboux.domain").write([domain], {"transfer_over_limit": "defer"})
+    assert done(master.put(path, {"limit": used, "over_limit": "enforce"}), 200)["limit"] == used
+
+    assert_waits(hosting, mail, address)
+    done(master.put(path, {"limit": 10**9}), 200)
+    mail.from_outside(OUTSIDE, address, "within again")
+    eventually("sending again", lambda: refusal(hosting, mail, address) is None)
+
+
+def test_a_transfer_limit_holds_where_nothing_else_is_said(hosting, mail, master, moved):
+    """In and out, also where the limit is smaller than what was moved already."""
+    domain, name = hosting.domain("holds")
+    address = f"ann@{name}"
+    hosting.mailbox(domain, "ann")
+    mail.submit(address, hosting.PASSWORD, OUTSIDE, "goes out")
+    eventually("it to be counted", lambda: sum(moved(domain)))
+    shown = done(master.put(f"/domains/{name}/transfer", {"limit": 1}), 200)
+    assert (shown["limit"], shown["over_limit"]) == (1, "enforce")
+    assert_waits(hosting, mail, address)
+
+
+def refusal(hosting, mail, address):
+    """What the submission is told: (code, text), None when it is taken."""
+    try:
+        mail.submit(address, hosting.PASSWORD, OUTSIDE, "too much to send")
+    except smtplib.SMTPRecipientsRefused as error:
+        [(code, text)] = error.recipients.values()
+        return code, text.decode()
+    return None
+
+
+def assert_waits(hosting, mail, address):
     with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
         mail.from_outside(OUTSIDE, address, "too much")
     [(code, text)] = caught.value.recipients.values()
     assert (code, b"4.2.2" in text, b"transfer of this month" in text) == (450, True, True), text
-
-    def refusal():
-        try:
-            mail.submit(address, hosting.PASSWORD, OUTSIDE, "too much to send")
-        except smtplib.SMTPRecipientsRefused as error:
-            [(code, text)] = error.recipients.values()
-            return code, text.decode()
-        return None
-
-    code, text = eventually("the policy's refusal", refusal)
+    code, text = eventually("the policy's refusal", lambda: refusal(hosting, mail, address))
     assert (code, "used up its transfer" in text) == (450, True), text
-    odoo("emboux.domain").write([domain], {"transfer_limit": 10**9})
-    mail.from_outside(OUTSIDE, address, "within again")
-    eventually("sending again", lambda: refusal() is None)
 
 
 class Reader:

@@ -14,7 +14,7 @@ class DomainClaim(models.Model):
         """
         wanted = {vals["name"]: vals.get("partner_id") for vals in vals_list}
         # as superuser: the claims are somebody else's
-        claims = self.sudo().with_context(active_test=False).search(
+        claims = self.sudo().with_context(active_test=False, emboux_erase=True).search(
             [
                 ("name", "in", list(wanted)), ("state", "=", "failed"),
                 ("owned_since", "=", False), ("backend_id.kind", "=", "local"),

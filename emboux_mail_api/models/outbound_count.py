@@ -65,6 +65,7 @@ class OutboundCount(models.Model):
     def _reset_daily(self):
         """Forget the days before the last seven; returns how many rows went."""
         self._close_windows()
+        self.env["emboux.domain"]._forget_kept()
         old = self.search(
             [("window", "=", "day"), ("since", "<", fields.Date.today() - timedelta(KEPT_DAYS))]
         )

@@ -66,7 +66,9 @@ class OutboundHealth(models.Model):
                  GROUP BY domain_id
             ), figures AS (
                 SELECT d.id, d.id AS domain_id, d.partner_id, d.user_id, d.company_id, d.parent_id,
-                       d.outbound_status, d.outbound_flagged_at AS flagged_at,
+                       CASE WHEN s.blocked IS NULL THEN 'open' ELSE 'blocked' END
+                           AS outbound_status,
+                       d.outbound_flagged_at AS flagged_at,
                        CASE WHEN live.at::date = clock.now::date THEN live.in_day ELSE 0 END
                            AS today,
                        CASE WHEN date_trunc('month', live.at) = date_trunc('month', clock.now)

@@ -2,6 +2,8 @@
 
 from odoo import fields, models
 
+from .domain_settings import OVER_LIMIT, UNITS
+
 
 class DomainOutboundPolicy(models.Model):
     """How a domain's sending limits are applied (``policy/decision.py`` decides)."""
@@ -11,30 +13,40 @@ class DomainOutboundPolicy(models.Model):
         "outbound_inherit", "outbound_unit", "outbound_over_limit",
         "outbound_mailbox_daily_limit", "outbound_mailbox_monthly_limit",
         "outbound_recipients_per_message", "alias_destination_limit", "alias_depth_limit",
+        "plan_outbound_unit", "plan_outbound_over_limit", "plan_alias_destination_limit",
+        "plan_alias_depth_limit",
     )
-    _followed_fields = frozenset({"outbound_flagged_at"})
+    _followed_fields = frozenset(
+        {
+            "outbound_flagged_at", "plan_outbound_unit", "plan_outbound_over_limit",
+            "plan_alias_destination_limit", "plan_alias_depth_limit",
+        }
+    )
 
     outbound_inherit = fields.Boolean(
         "As Its Parent",
         default=True,
-        help="A subdomain goes by the tier, limits, warm-up, spike and enforcement of its wildcard "
-        "parent, as they are now. What it has sent is counted apart.",
+        help="A subdomain has the tier and the enforcement of its wildcard parent, as they are "
+        "now. Limits, warm-up and spike are its own.",
     )
     outbound_unit = fields.Selection(
-        [("recipients", "Recipients"), ("messages", "Messages")],
-        "Limits Count",
-        default="recipients",
-        required=True,
-        help="A message to twenty people is twenty recipients, or one message.",
+        UNITS, "Limits Count",
+        help="A message to twenty people is twenty recipients, or one message. Empty: as the "
+        "owner's plan says, or recipients.",
     )
     outbound_over_limit = fields.Selection(
-        [("defer", "Defer"), ("hold", "Hold"), ("reject", "Reject")],
-        "Over a Limit",
-        default="defer",
-        required=True,
+        OVER_LIMIT, "Over a Limit",
         help="What happens over the limit of a day or a month. Defer: the sender's program keeps "
         "the message and tries again. Hold: it is taken and waits in Postfix' hold queue for the "
-        "operator. Reject: it comes back to the sender.",
+        "operator. Reject: it comes back to the sender. Empty: as the owner's plan says, or "
+        "defer.",
+    )
+    # see emboux_mail_api.models.domain_settings
+    plan_outbound_unit = fields.Selection(
+        UNITS, "Plan: Limits Count", readonly=True, copy=False
+    )
+    plan_outbound_over_limit = fields.Selection(
+        OVER_LIMIT, "Plan: Over a Limit", readonly=True, copy=False
     )
     outbound_mailbox_daily_limit = fields.Integer(
         "A Mailbox in a Day",
@@ -49,15 +61,19 @@ class DomainOutboundPolicy(models.Model):
     )
     alias_destination_limit = fields.Integer(
         "Destinations of an Address",
-        default=100,
         help="How many addresses outside an alias, a catch-all or a mailbox that forwards may lead "
-        "to, those that it reaches by other aliases included. 0 is without limit.",
+        "to, those that it reaches by other aliases included. 0: as the owner's plan says, or the "
+        "usual number.",
     )
     alias_depth_limit = fields.Integer(
         "Aliases in a Row",
-        default=10,
-        help="How many aliases mail may pass through, one after the other. 0 is without limit.",
+        help="How many aliases mail may pass through, one after the other. 0: as the owner's plan "
+        "says, or the usual number.",
     )
+    plan_alias_destination_limit = fields.Integer(
+        "Plan: Destinations of an Address", readonly=True, copy=False
+    )
+    plan_alias_depth_limit = fields.Integer("Plan: Aliases in a Row", readonly=True, copy=False)
     outbound_flagged_at = fields.Datetime(
         "Spike Seen",
         readonly=True,

@@ -8,8 +8,8 @@ from odoo.tools import SQL
 #: Percent of a limit at which people are told, each once in a window.
 LEVELS = (100, 80)
 
-# Those near a limit of the day or the month, as the policy sees them: a subdomain with its
-# parent's limits.  What was sent is that of the present window (sql/policy.sql).
+# Those near a limit of the day or the month, as the policy sees them.  What was sent is that of
+# the present window (sql/policy.sql).
 _NEAR = """
     SELECT * FROM (
         SELECT s.id, s.daily, s.monthly,

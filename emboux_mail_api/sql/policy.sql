@@ -31,9 +31,12 @@ RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, p
                       WHERE key = what AND value ~ '^[0-9]{1,9}$'), otherwise)
 $$;
 
--- What a domain goes by.  A subdomain lives by its parent's plan as it is now, unless it has
--- one of its own; a parent that may not send keeps its subdomains from sending in any case,
--- because they send by its verification and its key.
+-- What a domain goes by: the one place that says what decides, for the daemons, the forms, the
+-- portal and the API alike.
+-- A subdomain has tier and enforcement from its wildcard parent, as they are now, unless it has
+-- its own; a parent that may not send keeps its subdomains from sending in any case, because they
+-- send by its verification and its key.  Limits, warm-up and spike are the owner's: of what his
+-- plan says (plan_...) and what the operator has set for the domain the stricter decides.
 CREATE OR REPLACE VIEW emboux_mail.sending_domains AS
 SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
        CASE WHEN d.state = 'suspended' THEN d.name
@@ -44,19 +47,41 @@ SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
             WHEN p.outbound_status = 'blocked' THEN p.outbound_reason END AS reason,
        CASE WHEN p.state <> 'verified' THEN p.name
             WHEN d.state <> 'verified' THEN d.name END AS unverified,
-       s.outbound_enforcement AS enforcement,
-       s.outbound_unit AS unit,
-       s.outbound_over_limit AS over_limit,
-       coalesce(s.outbound_recipients_per_message, 0) AS per_message,
-       s.outbound_hourly_fraction::float8 AS hourly_fraction,
-       coalesce(s.outbound_daily_limit, 0) AS daily,
-       coalesce(s.outbound_monthly_limit, 0) AS monthly,
-       s.outbound_warmup_profile AS warmup_profile,
-       coalesce(s.outbound_warmup_start, 0) AS warmup_start,
-       s.outbound_warmup_since AS warmup_since,
-       s.outbound_spike_multiplier::float8 AS spike_multiplier,
-       coalesce(s.outbound_mailbox_daily_limit, 0) AS mailbox_daily,
-       coalesce(s.outbound_mailbox_monthly_limit, 0) AS mailbox_monthly,
+       CASE WHEN own.alone THEN d.outbound_tier ELSE p.outbound_tier END AS tier,
+       CASE WHEN own.alone THEN d.outbound_enforcement ELSE p.outbound_enforcement END
+           AS enforcement,
+       CASE WHEN 'recipients' IN (d.outbound_unit, d.plan_outbound_unit) THEN 'recipients'
+            ELSE coalesce(d.outbound_unit, d.plan_outbound_unit, 'recipients') END AS unit,
+       CASE WHEN 'reject' IN (d.outbound_over_limit, d.plan_outbound_over_limit) THEN 'reject'
+            WHEN 'hold' IN (d.outbound_over_limit, d.plan_outbound_over_limit) THEN 'hold'
+            ELSE 'defer' END AS over_limit,
+       coalesce(d.outbound_recipients_per_message, 0) AS per_message,
+       d.outbound_hourly_fraction::float8 AS hourly_fraction,
+       own.daily,
+       coalesce(least(nullif(d.outbound_monthly_limit, 0),
+                      nullif(d.plan_outbound_monthly_limit, 0)), 0) AS monthly,
+       CASE WHEN 'conservative' IN (d.outbound_warmup_profile, d.plan_outbound_warmup_profile)
+            THEN 'conservative'
+            WHEN 'standard' IN (d.outbound_warmup_profile, d.plan_outbound_warmup_profile)
+            THEN 'standard'
+            WHEN 'fast' IN (d.outbound_warmup_profile, d.plan_outbound_warmup_profile) THEN 'fast'
+            ELSE coalesce(d.outbound_warmup_profile, d.plan_outbound_warmup_profile, 'standard')
+       END AS warmup_profile,
+       -- nobody said with how many: then a usual number, where there is a limit to grow up to
+       coalesce(least(nullif(d.outbound_warmup_start, 0), nullif(d.plan_outbound_warmup_start, 0)),
+                CASE WHEN own.daily > 0
+                     THEN emboux_mail.parameter('emboux_mail_api.warmup_start', 50) END,
+                0) AS warmup_start,
+       d.outbound_warmup_since AS warmup_since,
+       d.outbound_spike_multiplier::float8 AS spike_multiplier,
+       coalesce(d.outbound_mailbox_daily_limit, 0) AS mailbox_daily,
+       coalesce(d.outbound_mailbox_monthly_limit, 0) AS mailbox_monthly,
+       coalesce(least(nullif(d.alias_destination_limit, 0),
+                      nullif(d.plan_alias_destination_limit, 0)),
+                emboux_mail.parameter('emboux_mail_api.alias_destinations', 100))
+           AS alias_destinations,
+       coalesce(least(nullif(d.alias_depth_limit, 0), nullif(d.plan_alias_depth_limit, 0)),
+                emboux_mail.parameter('emboux_mail_api.alias_depth', 10)) AS alias_depth,
        emboux_mail.parameter('emboux_mail_api.spike_floor', 50) AS spike_floor,
        emboux_mail.parameter('emboux_mail_api.loop_limit', 60) AS loop_limit,
        CASE WHEN emboux_mail.over_transfer(d.id, d.transfer_limit, d.transfer_over_limit)
@@ -64,8 +89,11 @@ SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
   FROM emboux_domain d
   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
   LEFT JOIN emboux_domain p ON p.id = d.parent_id
-  JOIN emboux_domain s
-    ON s.id = CASE WHEN coalesce(d.outbound_inherit, true) THEN coalesce(p.id, d.id) ELSE d.id END
+ CROSS JOIN LATERAL (
+       SELECT p.id IS NULL OR NOT coalesce(d.outbound_inherit, true) AS alone,
+              coalesce(least(nullif(d.outbound_daily_limit, 0),
+                             nullif(d.plan_outbound_daily_limit, 0)), 0) AS daily
+       ) AS own
  WHERE d.active;
 
 -- What a login goes by.
@@ -230,6 +258,187 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS 
                             OR outbound_flagged_at < date_trunc('day', now() AT TIME ZONE 'UTC'))
 $$;
 
+-- What belongs to an owner and a name, whatever row stands for it: counters, recorded days, the
+-- warm-up's first day, a block, what the operator has set, the transfer of the month.  It is put
+-- here when the row is deleted, and given back when the same owner adds the name again.  It also
+-- says who had a name last, and until when (models/outbound_kept.py).
+CREATE TABLE IF NOT EXISTS emboux_mail.kept (
+    owner    integer NOT NULL,         -- a partner, 0 for nobody
+    name     text NOT NULL,            -- a domain, or the address of a mailbox
+    subject  bigint NOT NULL,          -- by what it was counted in "sent"
+    gone_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    back_as  bigint,                   -- by what it is counted since it was given back
+    owned    boolean NOT NULL,         -- it was proven to be the owner's
+    sent     jsonb,                    -- its row there
+    settings jsonb NOT NULL,           -- its row
+    days     jsonb,                    -- of emboux_outbound_count
+    moved    jsonb,                    -- of emboux_mail.transfer
+    reports  integer[],                -- of emboux_webhook_event
+    PRIMARY KEY (owner, name)
+);
+CREATE INDEX IF NOT EXISTS kept_name ON emboux_mail.kept (name, gone_at);
+
+CREATE OR REPLACE FUNCTION emboux_mail.keep_domain() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM emboux_backend WHERE id = OLD.backend_id AND kind = 'local') THEN
+        INSERT INTO emboux_mail.kept (owner, name, subject, owned, sent, settings, days, moved, reports)
+        SELECT coalesce(OLD.partner_id, 0), OLD.name, OLD.id, OLD.owned_since IS NOT NULL,
+               (SELECT to_jsonb(s) FROM emboux_mail.sent s WHERE s.subject = OLD.id),
+               to_jsonb(OLD) - 'token',
+               (SELECT jsonb_agg(to_jsonb(c)) FROM emboux_outbound_count c WHERE c.domain_id = OLD.id),
+               (SELECT jsonb_agg(to_jsonb(t)) FROM emboux_mail.transfer t WHERE t.domain_id = OLD.id
+                   AND t.day > (clock_timestamp() AT TIME ZONE 'UTC')::date - 32),
+               (SELECT array_agg(e.id) FROM emboux_webhook_event e
+                 WHERE e.domain_id = OLD.id AND e.counts)
+            ON CONFLICT (owner, name) DO UPDATE
+           SET subject = excluded.subject, gone_at = excluded.gone_at, back_as = NULL,
+               owned = excluded.owned, sent = excluded.sent, settings = excluded.settings,
+               days = excluded.days, moved = excluded.moved, reports = excluded.reports;
+    END IF;
+    RETURN OLD;
+END $$;
+
+CREATE OR REPLACE FUNCTION emboux_mail.keep_mailbox() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO emboux_mail.kept (owner, name, subject, owned, sent, settings)
+    SELECT coalesce(d.partner_id, 0), OLD.email, -OLD.id, false,
+           CASE WHEN s.subject IS NOT NULL THEN to_jsonb(s) END,
+           jsonb_build_object('outbound_daily_limit', OLD.outbound_daily_limit,
+                              'outbound_monthly_limit', OLD.outbound_monthly_limit)
+      FROM emboux_domain d
+      JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
+      LEFT JOIN emboux_mail.sent s ON s.subject = -OLD.id
+     WHERE d.id = OLD.domain_id
+       AND (s.subject IS NOT NULL OR OLD.outbound_daily_limit > 0 OR OLD.outbound_monthly_limit > 0)
+        ON CONFLICT (owner, name) DO UPDATE
+       SET subject = excluded.subject, gone_at = excluded.gone_at, back_as = NULL,
+           sent = excluded.sent, settings = excluded.settings;
+    RETURN OLD;
+END $$;
+
+-- Add what was counted of a former subject to the present one.
+CREATE OR REPLACE FUNCTION emboux_mail.add_sent(as_subject bigint, former jsonb)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO emboux_mail.sent AS s (subject, at, in_hour, in_day, in_month)
+    SELECT as_subject, f.at, f.in_hour, f.in_day, f.in_month
+      FROM jsonb_populate_record(NULL::emboux_mail.sent, former) AS f
+     WHERE f.subject IS NOT NULL
+        ON CONFLICT (subject) DO UPDATE
+       -- of each only what is of the later one's hour, day and month
+       SET at = greatest(s.at, excluded.at),
+           in_hour = CASE WHEN date_trunc('hour', s.at) = date_trunc('hour', excluded.at)
+                          THEN s.in_hour + excluded.in_hour
+                          WHEN s.at > excluded.at THEN s.in_hour ELSE excluded.in_hour END,
+           in_day = CASE WHEN date_trunc('day', s.at, 'UTC') = date_trunc('day', excluded.at, 'UTC')
+                         THEN s.in_day + excluded.in_day
+                         WHEN s.at > excluded.at THEN s.in_day ELSE excluded.in_day END,
+           in_month = CASE WHEN date_trunc('month', s.at, 'UTC')
+                                = date_trunc('month', excluded.at, 'UTC')
+                           THEN s.in_month + excluded.in_month
+                           WHEN s.at > excluded.at THEN s.in_month ELSE excluded.in_month END
+$$;
+
+-- Of two limits, 0 and null being none, the stricter.
+CREATE OR REPLACE FUNCTION emboux_mail.stricter(one integer, other integer)
+RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(least(nullif(one, 0), nullif(other, 0)), 0)
+$$;
+
+CREATE OR REPLACE FUNCTION emboux_mail.give_back_domain() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    k emboux_mail.kept;
+    was emboux_domain;
+    held boolean;  -- suspended by the operator, and not with its owner, who has come back
+BEGIN
+    UPDATE emboux_mail.kept SET back_as = NEW.id
+     WHERE owner = coalesce(NEW.partner_id, 0) AND name = NEW.name AND back_as IS NULL
+       AND EXISTS (SELECT FROM emboux_backend WHERE id = NEW.backend_id AND kind = 'local')
+    RETURNING * INTO k;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    PERFORM emboux_mail.add_sent(NEW.id, k.sent);
+    INSERT INTO emboux_outbound_count AS c (domain_id, "window", since, recipients, frozen)
+    SELECT NEW.id, d."window", d.since, d.recipients, d.frozen
+      FROM jsonb_populate_recordset(NULL::emboux_outbound_count, coalesce(k.days, '[]')) AS d
+        ON CONFLICT (domain_id, since, "window")
+        DO UPDATE SET recipients = c.recipients + excluded.recipients;
+    INSERT INTO emboux_mail.transfer AS t (domain_id, day, bytes_in, bytes_out)
+    SELECT NEW.id, m.day, m.bytes_in, m.bytes_out
+      FROM jsonb_populate_recordset(NULL::emboux_mail.transfer, coalesce(k.moved, '[]')) AS m
+        ON CONFLICT (domain_id, day) DO UPDATE
+       SET bytes_in = t.bytes_in + excluded.bytes_in, bytes_out = t.bytes_out + excluded.bytes_out;
+    UPDATE emboux_webhook_event SET domain_id = NEW.id
+     WHERE id = ANY(k.reports) AND domain_id IS NULL;
+    SELECT * INTO was FROM jsonb_populate_record(NULL::emboux_domain, k.settings);
+    held := was.state = 'suspended' AND NEW.state <> 'suspended'
+        AND NOT coalesce((k.settings->>'suspended_with_customer')::boolean, false);
+    UPDATE emboux_domain d
+       SET state = CASE WHEN held THEN 'suspended' ELSE d.state END,
+           state_before = CASE WHEN held THEN d.state ELSE d.state_before END,
+           state_reason = CASE WHEN held THEN was.state_reason ELSE d.state_reason END,
+           outbound_warmup_since = least(d.outbound_warmup_since, was.outbound_warmup_since),
+           outbound_flagged_at = greatest(d.outbound_flagged_at, was.outbound_flagged_at),
+           outbound_status = CASE WHEN 'blocked' IN (d.outbound_status, was.outbound_status)
+                                  THEN 'blocked' ELSE 'open' END,
+           outbound_reason = coalesce(d.outbound_reason, was.outbound_reason),
+           outbound_window_since = greatest(d.outbound_window_since, was.outbound_window_since),
+           outbound_window_sent = coalesce(d.outbound_window_sent, was.outbound_window_sent),
+           outbound_enforcement = was.outbound_enforcement, outbound_tier = was.outbound_tier,
+           outbound_daily_limit = emboux_mail.stricter(d.outbound_daily_limit, was.outbound_daily_limit),
+           outbound_monthly_limit = emboux_mail.stricter(d.outbound_monthly_limit, was.outbound_monthly_limit),
+           outbound_mailbox_daily_limit = emboux_mail.stricter(
+               d.outbound_mailbox_daily_limit, was.outbound_mailbox_daily_limit),
+           outbound_mailbox_monthly_limit = emboux_mail.stricter(
+               d.outbound_mailbox_monthly_limit, was.outbound_mailbox_monthly_limit),
+           outbound_recipients_per_message = emboux_mail.stricter(
+               d.outbound_recipients_per_message, was.outbound_recipients_per_message),
+           outbound_warmup_start = emboux_mail.stricter(d.outbound_warmup_start, was.outbound_warmup_start),
+           -- what a new domain has by itself says nothing
+           outbound_hourly_fraction = CASE WHEN abs(d.outbound_hourly_fraction - 1.0 / 6) < 0.001
+               THEN was.outbound_hourly_fraction
+               ELSE least(d.outbound_hourly_fraction, was.outbound_hourly_fraction) END,
+           outbound_spike_multiplier = CASE WHEN d.outbound_spike_multiplier = 5
+               THEN was.outbound_spike_multiplier
+               ELSE least(d.outbound_spike_multiplier, was.outbound_spike_multiplier) END,
+           outbound_unit = coalesce(d.outbound_unit, was.outbound_unit),
+           outbound_over_limit = coalesce(d.outbound_over_limit, was.outbound_over_limit),
+           outbound_warmup_profile = coalesce(d.outbound_warmup_profile, was.outbound_warmup_profile)
+     WHERE d.id = NEW.id;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION emboux_mail.give_back_mailbox() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    k emboux_mail.kept;
+BEGIN
+    UPDATE emboux_mail.kept SET back_as = -NEW.id
+     WHERE name = NEW.email AND back_as IS NULL
+       AND owner = (SELECT coalesce(d.partner_id, 0) FROM emboux_domain d
+                      JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
+                     WHERE d.id = NEW.domain_id)
+    RETURNING * INTO k;
+    IF FOUND THEN
+        PERFORM emboux_mail.add_sent(-NEW.id, k.sent);
+        UPDATE emboux_mailbox m
+           SET outbound_daily_limit = emboux_mail.stricter(
+                   m.outbound_daily_limit, (k.settings->>'outbound_daily_limit')::integer),
+               outbound_monthly_limit = emboux_mail.stricter(
+                   m.outbound_monthly_limit, (k.settings->>'outbound_monthly_limit')::integer)
+         WHERE m.id = NEW.id;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER emboux_keep BEFORE DELETE ON emboux_domain
+    FOR EACH ROW EXECUTE FUNCTION emboux_mail.keep_domain();
+CREATE OR REPLACE TRIGGER emboux_give_back AFTER INSERT OR UPDATE OF partner_id ON emboux_domain
+    FOR EACH ROW EXECUTE FUNCTION emboux_mail.give_back_domain();
+CREATE OR REPLACE TRIGGER emboux_keep BEFORE DELETE ON emboux_mailbox
+    FOR EACH ROW EXECUTE FUNCTION emboux_mail.keep_mailbox();
+CREATE OR REPLACE TRIGGER emboux_give_back AFTER INSERT ON emboux_mailbox
+    FOR EACH ROW EXECUTE FUNCTION emboux_mail.give_back_mailbox();
+
 -- The daemons forget what they know of a domain when it changes ('*': of all).
 CREATE OR REPLACE FUNCTION emboux_mail.policy_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -256,7 +465,9 @@ CREATE OR REPLACE TRIGGER emboux_policy_changed
         outbound_recipients_per_message, outbound_hourly_fraction, outbound_daily_limit,
         outbound_monthly_limit, outbound_warmup_profile, outbound_warmup_start,
         outbound_warmup_since, outbound_spike_multiplier, outbound_mailbox_daily_limit,
-        outbound_mailbox_monthly_limit, transfer_limit, transfer_over_limit
+        outbound_mailbox_monthly_limit, transfer_limit, transfer_over_limit,
+        plan_outbound_daily_limit, plan_outbound_monthly_limit, plan_outbound_unit,
+        plan_outbound_over_limit, plan_outbound_warmup_profile, plan_outbound_warmup_start
     ON emboux_domain FOR EACH ROW EXECUTE FUNCTION emboux_mail.policy_changed();
 CREATE OR REPLACE TRIGGER emboux_policy_changed
     AFTER INSERT OR DELETE OR UPDATE OF
@@ -267,9 +478,13 @@ CREATE OR REPLACE TRIGGER emboux_policy_changed
     FOR EACH ROW EXECUTE FUNCTION emboux_mail.policy_changed();
 CREATE OR REPLACE TRIGGER emboux_policy_changed
     AFTER INSERT OR UPDATE OF value ON ir_config_parameter
-    FOR EACH ROW WHEN (NEW.key IN ('emboux_mail_api.spike_floor', 'emboux_mail_api.loop_limit'))
+    FOR EACH ROW WHEN (NEW.key IN (
+        'emboux_mail_api.spike_floor', 'emboux_mail_api.loop_limit',
+        'emboux_mail_api.warmup_start'))
     EXECUTE FUNCTION emboux_mail.policy_changed();
 CREATE OR REPLACE TRIGGER emboux_policy_unset
     AFTER DELETE ON ir_config_parameter
-    FOR EACH ROW WHEN (OLD.key IN ('emboux_mail_api.spike_floor', 'emboux_mail_api.loop_limit'))
+    FOR EACH ROW WHEN (OLD.key IN (
+        'emboux_mail_api.spike_floor', 'emboux_mail_api.loop_limit',
+        'emboux_mail_api.warmup_start'))
     EXECUTE FUNCTION emboux_mail.policy_changed();

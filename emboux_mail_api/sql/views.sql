@@ -345,13 +345,12 @@ DECLARE
     reason text;
 BEGIN
     FOR home IN
-        SELECT a.n::integer AS n, f.address, d.alias_destination_limit AS most,
-               d.alias_depth_limit AS deepest
+        SELECT a.n::integer AS n, f.address, d.alias_destinations AS most,
+               d.alias_depth AS deepest
           FROM unnest(asked) WITH ORDINALITY AS a(address, n)
          CROSS JOIN LATERAL emboux_mail.normal_address(a.address) AS f(address)
-          JOIN emboux_domain d ON d.name = substring(f.address FROM '[^@]*$')
-           AND d.owned_since IS NOT NULL AND d.active
-          JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
+          JOIN emboux_mail.hosted h ON h.name = substring(f.address FROM '[^@]*$') AND h.owned
+          JOIN emboux_mail.sending_domains d ON d.id = h.id
     LOOP
         place := home.n;
         names := ARRAY[home.address];

@@ -11,6 +11,7 @@ from . import (
     test_leaving,
     test_leftover,
     test_mailbox,
+    test_outbound_limits,
     test_outbound_policy,
     test_outgoing,
     test_policy_host,

@@ -69,4 +69,4 @@ class TestOutboundPolicy(PlatformCase):
         [entry] = self.env["emboux.audit"].search(
             [("model", "=", "emboux.domain"), ("res_id", "=", self.domain.id),
              ("action", "=", "write")], limit=1)
-        self.assertIn("Over a Limit: defer → reject", entry.changes)
+        self.assertIn("Over a Limit: reject", entry.changes)

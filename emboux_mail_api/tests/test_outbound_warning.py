@@ -79,9 +79,9 @@ class TestOutboundWarning(PlatformCase):
         self.assertIn("85 of 100 recipients this month", self.domain.message_ids[0].body)
         self.assertFalse(self.told(NOON + timedelta(days=1)))
 
-    def test_a_subdomain_goes_by_its_parents_limit_and_off_tells_nobody(self):
+    def test_a_subdomain_goes_by_its_own_limit_and_its_parents_off_tells_nobody(self):
         self.domain.is_wildcard = True
-        child = self.make_domain("shop.unit.example")
+        child = self.make_domain("shop.unit.example", outbound_daily_limit=10)
         self.sent(9, domain=child)
         self.assertEqual(len(self.told(domain=child)), 1)
         self.domain.outbound_enforcement = "off"

@@ -30,7 +30,8 @@ class TestSendingPage(ReputationCase):
         return self.env["emboux.outbound.health"].search([("domain_id", "=", domain.id)])
 
     def test_today_against_the_limit_that_is_met_first(self):
-        self.domain.write({"outbound_daily_limit": 1000, "outbound_hourly_fraction": 1})
+        self.domain.write({"outbound_daily_limit": 1000, "outbound_hourly_fraction": 1,
+                           "outbound_warmup_profile": "none"})
         self.send(self.domain, 40)
         self.assertEqual(
             (self.domain.outbound_today, self.domain.outbound_cap, self.domain.outbound_use),
@@ -58,13 +59,14 @@ class TestSendingPage(ReputationCase):
         self.assertEqual(history["sent"], [0, 0, 0, 0, 70, 0, 90, 5])
         self.assertEqual(history["days"][-1], fields.Date.to_string(fields.Date.today()))
 
-    def test_a_subdomain_shows_the_limits_of_its_parent_and_its_own_use(self):
+    def test_a_subdomain_shows_its_own_limits_and_its_own_use(self):
         self.domain.write({"is_wildcard": True, "outbound_daily_limit": 500,
                            "outbound_hourly_fraction": 1})
-        child = self.make_domain("news.unit.example")
+        child = self.make_domain("news.unit.example", outbound_daily_limit=30,
+                                 outbound_hourly_fraction=1)
         self.send(child, 7)
         self.send(self.domain, 2)
-        self.assertEqual((child.outbound_today, child.outbound_cap), (7, 500))
+        self.assertEqual((child.outbound_today, child.outbound_cap), (7, 30))
         self.assertEqual(self.domain.outbound_today, 2)
 
     def test_all_domains_the_riskiest_first(self):

@@ -158,10 +158,13 @@ class MailboxPortal(http.Controller):
     )
     def activate_mailbox(self, number, **_typed):
         mailbox = find("emboux.mailbox", number)
-        mailbox.action_activate()
+        form = Form({})
+        with form.at(WHOLE):
+            mailbox.action_activate()
         return done(
             f"{HOME}/mailboxes/{mailbox.id}",
-            request.env._("%s is active again.", mailbox.display_name),
+            form.errors.get(WHOLE) or mailbox.suspended_note
+            or request.env._("%s is active again.", mailbox.display_name),
         )
 
     @http.route(

@@ -22,6 +22,10 @@ def domain_words(domain):
             "No mail comes in or goes out; nothing is lost. Mail from outside waits with its "
             "senders for some days."
         )
+    if domain.outbound_parent_stop:
+        return "danger", env._("Stopped"), env._(
+            "It cannot send: %s Write to us.", domain.outbound_parent_stop
+        )
     if domain.state == "verified" and is_ours(domain):
         return "success", env._("Ready"), env._(
             "It sends and receives by %s. You need not set any DNS record.", parent.display_name
@@ -106,6 +110,10 @@ def sending_words(domain):
         )
     if domain.state == "suspended":
         return "danger", env._("Sending is stopped, because the domain is suspended."), ""
+    if domain.outbound_parent_stop:
+        return "danger", env._("Sending is stopped."), env._(
+            "%s Write to us.", domain.outbound_parent_stop
+        )
     if domain.state != "verified":
         return "warning", env._("It cannot send yet."), env._(
             "Its DNS records have to be set first."

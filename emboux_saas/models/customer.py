@@ -88,17 +88,20 @@ class Customer(models.Model):
         return {"state": "trial", "trial_end": end}
 
     def write(self, vals):
-        if "plan_id" not in vals:
+        if not {"plan_id", "partner_id"} & set(vals):
             return super().write(vals)
-        changed = self.filtered(lambda c: c.plan_id.id != vals["plan_id"])
+        before = {customer: (customer.plan_id, customer.partner_id) for customer in self}
+        domains = self._domains() if "partner_id" in vals else self.env["emboux.domain"]
         done = super().write(vals)
-        changed._apply_plan()
+        domains._take_terms(self.env["emboux.plan"])
+        self.filtered(lambda c: before[c] != (c.plan_id, c.partner_id))._apply_plan()
         return done
 
     def unlink(self):
-        people = self._people()
+        people, domains = self._people(), self._domains()
         done = super().unlink()
         people._bind_email_customer()
+        domains._take_terms(self.env["emboux.plan"])
         return done
 
     # -- what follows from the plan ---------------------------------------------------------
@@ -110,7 +113,7 @@ class Customer(models.Model):
         for plan, customers in self.sudo().grouped("plan_id").items():
             if plan:
                 customers.write({name: plan[name] for name in CUSTOMER_TERMS})
-                customers._domains()._take_terms(plan)
+            customers._domains()._take_terms(plan)
 
     def _domains(self):
         """All their domains, archived ones too."""

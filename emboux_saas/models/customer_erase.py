@@ -84,6 +84,8 @@ class CustomerErase(models.Model):
             if domain.child_ids:
                 # other customers' subdomains stand alone from now on, and they are told why
                 domain._set_parent(domain.parent_id, False, detach=True)
+            # what was blocked or suspended too: see emboux.domain._assert_not_stopped
+            domain = domain.with_context(emboux_erase=True)
             domain._delete_contents()
             domain.unlink()
             return True

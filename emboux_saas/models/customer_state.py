@@ -21,6 +21,11 @@ class CustomerState(models.Model):
         see ``state_cause``. A state that he is in already is left as it is.
         """
         self.check_access("write")
+        if cause == "operator":
+            # he takes it over: what a missing payment stopped, a payment does not undo any more
+            self.sudo().filtered(
+                lambda c: c.state == state and state in FROZEN and c.state_cause != cause
+            ).write({"state_cause": cause, "state_reason": reason})
         # as superuser: the state and what follows from it are nobody's to write by hand
         for customer in self.sudo().filtered(lambda c: c.state != state):
             before = customer.state
@@ -123,6 +128,14 @@ class DomainOfCustomer(models.Model):
         if vals.get("state", "suspended") != "suspended":
             # as superuser: what follows from the state is nobody's to write
             self.sudo().filtered("suspended_with_customer").suspended_with_customer = False
+        return done
+
+    def action_suspend(self):
+        """What was frozen with its owner is suspended for itself from now on: it stays so when
+        the owner comes back."""
+        frozen = self.sudo().filtered("suspended_with_customer")  # as superuser: see write
+        done = super().action_suspend()
+        frozen.suspended_with_customer = False
         return done
 
     def _thaw(self, reason):

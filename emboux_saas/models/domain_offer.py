@@ -57,6 +57,8 @@ class DomainOffer(models.Model):
             raise ValidationError(
                 self.env._("%s is taken. Choose another name.", addresses.display_domain(name))
             )
+        # as superuser: see above
+        self.sudo()._assert_not_given_up(name, self.env.user.emboux_partner_id, self.name)
         return name
 
     def _assert_not_reserved(self, name):

@@ -1,5 +1,7 @@
-from odoo import api, fields, models
+from odoo import api, models
 from odoo.exceptions import UserError, ValidationError
+
+from odoo.addons.emboux_mail_api.models.domain_settings import STANDARD
 
 from .customer_state import FROZEN
 
@@ -25,7 +27,6 @@ class DomainPlan(models.Model):
             # what the operator gives a domain in the same breath is an exception that he means
             for names, alike in owned.grouped(lambda d: given[d]).items():
                 alike._take_terms(customer.plan_id, names)
-            owned._begin_warmup(customer)
         return domains
 
     def write(self, vals):
@@ -34,10 +35,6 @@ class DomainPlan(models.Model):
         for domain, owner in owners.items():
             if owner != domain.partner_id:
                 domain._follow_owner()
-        if vals.get("state") == "verified":
-            # as superuser: whose it is need not be the caller's to see
-            for partner, domains in self.grouped(lambda d: d.sudo().partner_id).items():
-                domains._begin_warmup(self.env["emboux.customer"]._of(partner))
         return done
 
     def _follow_owner(self):
@@ -50,20 +47,19 @@ class DomainPlan(models.Model):
 
     @api.private
     def _take_terms(self, plan, given=()):
-        """Give the domains what a plan says, but for what was ``given`` otherwise."""
-        # as superuser: the operator's limits follow from the plan, whoever adds the domain
-        if plan and self:
-            terms = plan.sudo()._domain_terms()
-            self.sudo().write({name: v for name, v in terms.items() if name not in given})
+        """Give the domains what a plan says, but for what was ``given`` otherwise.
 
-    def _begin_warmup(self, customer):
-        """A customer's domains warm up from the day on which they may send."""
-        if customer.plan_id:
-            # as superuser: see _take_terms
+        How they may send stands beside what the operator sets for them, and goes with the plan.
+        """
+        # as superuser: the operator's limits follow from the plan, whoever adds the domain
+        if self:
+            plan = plan.sudo()
+            terms = plan._domain_terms() if plan else {}
+            kept = {name: value for name, value in terms.items() if name not in given}
+            values = kept | plan._sending_terms()
             self.sudo().filtered(
-                lambda d: d.state == "verified" and d.outbound_warmup_start
-                and not d.outbound_warmup_since
-            ).outbound_warmup_since = fields.Date.context_today(self)
+                lambda d: any(d[name] != value for name, value in values.items())
+            ).write(values)
 
     # -- by whom it sends ---------------------------------------------------------------------
 
@@ -95,6 +91,47 @@ class DomainPlan(models.Model):
                         allowed=", ".join(allowed.mapped("name")),
                     )
                 )
+
+
+class PlanTier(models.Model):
+    """The tiers of sending are the plans."""
+
+    _inherit = "emboux.plan"
+
+    def write(self, vals):
+        before = self._tier_names() if "name" in vals else {}
+        done = super().write(vals)
+        # as superuser: the tier's name follows, on domains of all companies
+        domains = self.env["emboux.domain"].sudo().with_context(active_test=False)
+        for plan, name in before.items():
+            if name not in domains._tiers():  # the name of no other plan either
+                domains.search([("outbound_tier", "=", name)]).outbound_tier = (
+                    self._tier_names()[plan])
+        return done
+
+    def unlink(self):
+        names = set(self._tier_names().values())
+        done = super().unlink()
+        # as superuser: see above
+        domains = self.env["emboux.domain"].sudo().with_context(active_test=False)
+        gone = names - set(domains._tiers())
+        domains.search([("outbound_tier", "in", list(gone))]).outbound_tier = STANDARD
+        return done
+
+    def _tier_names(self):
+        """Plan to the name that stands for it as a tier: the same in every language."""
+        return {plan: plan.with_context(lang=None).name.strip() for plan in self}
+
+
+class DomainTier(models.Model):
+    _inherit = "emboux.domain"
+
+    @api.model
+    def _tiers(self):
+        # as superuser: what plans there are is no secret to who may set a tier
+        plans = self.env["emboux.plan"].sudo().with_context(active_test=False)
+        plans = plans.search([])  # pylint: disable=no-search-all
+        return list(dict.fromkeys([*super()._tiers(), *plans._tier_names().values()]))
 
 
 class CustomerStop(models.Model):

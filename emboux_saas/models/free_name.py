@@ -1,7 +1,7 @@
 """Names under the operator's wildcard parents, as the portal asks about them."""
 
 from odoo import api, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 
 from odoo.addons.emboux_core import addresses
 
@@ -16,7 +16,7 @@ class Domain(models.Model):
             return False, ""
         try:
             name = self._free_name(label)
-        except ValidationError as error:
+        except UserError as error:
             return False, str(error)
         return True, self.env._("%s is free.", addresses.display_domain(name))
 

@@ -7,12 +7,15 @@ from odoo.addons.emboux_mail_api.models.domain_settings import FOLDERS
 RETENTION_TERMS = tuple(f"retention_{folder}" for folder in FOLDERS)
 #: What a customer gets from his plan: the field is called the same on both.
 CUSTOMER_TERMS = (*LIMITS, "storage_limit_mb")
-#: What each domain of a customer gets from his plan: the field is called the same on both.
-DOMAIN_TERMS = (
+#: How each domain of a customer may send: the domain has them with ``plan_`` before the name, apart
+#: from what the operator sets for it; of both the stricter decides.
+SENDING_TERMS = (
     "outbound_daily_limit", "outbound_monthly_limit", "outbound_warmup_profile",
-    "outbound_warmup_start", "outbound_unit", "outbound_over_limit", "transfer_over_limit",
-    *RETENTION_TERMS,
+    "outbound_warmup_start", "outbound_unit", "outbound_over_limit", "alias_destination_limit",
+    "alias_depth_limit",
 )
+#: What else each domain of a customer gets from his plan: the field is called the same on both.
+DOMAIN_TERMS = (*SENDING_TERMS, "transfer_over_limit", *RETENTION_TERMS)
 #: What he is asked to pay.
 PRICE_TERMS = (
     "price", "included_mailboxes", "included_gb", "included_thousands",
@@ -26,6 +29,7 @@ TERMS = (
 #: Those that are numbers.
 NUMBERS = (
     *CUSTOMER_TERMS, "transfer_limit_gb", "outbound_daily_limit", "outbound_monthly_limit",
+    "alias_destination_limit", "alias_depth_limit",
     "outbound_warmup_start", *RETENTION_TERMS, *PRICE_TERMS, "dunning_days", "grace_days",
 )
 
@@ -56,7 +60,7 @@ class PlanTerms(models.AbstractModel):
 
     # DOMAIN_TERMS
     transfer_over_limit = fields.Selection(
-        [("warn", "Warn"), ("defer", "Defer Mail")], "Over the Transfer", default="warn",
+        [("defer", "Defer Mail"), ("warn", "Warn")], "Over the Transfer", default="defer",
         required=True,
     )
     outbound_daily_limit = fields.Integer("Recipients a Day")
@@ -70,7 +74,16 @@ class PlanTerms(models.AbstractModel):
     )
     outbound_warmup_start = fields.Integer(
         "First Day's Recipients",
-        help="Of a domain that is new. Those that send already are left alone. 0 is no warm-up.",
+        help="Of a domain that is new. Those that send already are left alone. 0 is the usual "
+        "number where there is a limit of the day; without warm-up is the profile None.",
+    )
+    alias_destination_limit = fields.Integer(
+        "Destinations of an Address", default=100,
+        help="How many addresses outside an alias, a catch-all or a mailbox that forwards may lead "
+        "to. 0 is the usual number.",
+    )
+    alias_depth_limit = fields.Integer(
+        "Aliases in a Row", default=10, help="One alias may lead to another. 0 is the usual number."
     )
     outbound_unit = fields.Selection(
         [("recipients", "Recipients"), ("messages", "Messages")], "Limits Count",
@@ -109,11 +122,16 @@ class PlanTerms(models.AbstractModel):
         f"CHECK (least({', '.join(NUMBERS)}) >= 0)", "A limit or a price is 0 or more."
     )
 
+    def _sending_terms(self):
+        """How a domain of a customer with these terms may send; of no plan: it says nothing."""
+        return {f"plan_{name}": self[name] if self else False for name in SENDING_TERMS}
+
     def _domain_terms(self):
-        """What a domain of a customer with these terms gets."""
+        """What else a domain of a customer with these terms gets."""
         self.ensure_one()
+        names = [name for name in DOMAIN_TERMS if name not in SENDING_TERMS]
         return {
-            **{name: self[name] for name in DOMAIN_TERMS},
+            **{name: self[name] for name in names},
             "transfer_limit": self.transfer_limit_gb * 10**9,
         }
 

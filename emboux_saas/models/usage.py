@@ -28,6 +28,9 @@ class Usage(models.Model):
         "emboux.domain", readonly=True, index="btree_not_null", ondelete="set null",
         help="Empty once the domain was deleted.",
     )
+    last_domain = fields.Integer(
+        readonly=True, help="The number that a deleted domain had, whose owner may take it back."
+    )
     domain_name = fields.Char("Domain", required=True, readonly=True)
     day = fields.Date(required=True, readonly=True)
     has_domain = fields.Boolean(

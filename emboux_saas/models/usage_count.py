@@ -198,14 +198,29 @@ class UsageCount(models.Model):
     @api.model
     @api.private
     def _keep_counts(self, domains):
-        """The domains are deleted: a new one of the same name begins its count anew."""
+        """The domains are deleted: a new one of the same name begins its count anew, unless it
+        is taken back."""
         self.env.cr.execute(
             """UPDATE emboux_usage SET messages_kept = messages, transfer_in_kept = transfer_in,
-                      transfer_out_kept = transfer_out
+                      transfer_out_kept = transfer_out, last_domain = domain_id
                 WHERE domain_id = ANY(%s)
-                  AND (messages, transfer_in, transfer_out)
-                   <> (messages_kept, transfer_in_kept, transfer_out_kept)""",
+                  AND (messages, transfer_in, transfer_out, domain_id)
+                   IS DISTINCT FROM
+                      (messages_kept, transfer_in_kept, transfer_out_kept, last_domain)""",
             [domains.ids],
+        )
+        self.invalidate_model()
+
+    @api.model
+    @api.private
+    def _go_on(self, former, domain):
+        """A domain is taken back: what was counted of the former one is in its counts again."""
+        self.env.cr.execute(
+            """UPDATE emboux_usage
+                  SET messages_kept = 0, transfer_in_kept = 0, transfer_out_kept = 0,
+                      domain_id = %s
+                WHERE last_domain = %s AND domain_id IS NULL AND day >= %s""",
+            [domain.id, former, fields.Date.today() - timedelta(KEPT_DAYS + 1)],
         )
         self.invalidate_model()
 
@@ -247,6 +262,11 @@ class Domain(models.Model):
         usage._settle(self)
         usage._keep_counts(self)
         return super().unlink()
+
+    def _taken_back(self, former):
+        # as superuser: what is billed is nobody's to write
+        self.env["emboux.usage"].sudo()._go_on(former, self)
+        return super()._taken_back(former)
 
 
 class OutboundCount(models.Model):

@@ -42,6 +42,14 @@ class TestErase(SaasCase):
         self.assertTrue(self.acme.erased_at)
         self.assertEqual((self.key.state, self.acme.domains_used), ("revoked", 0))
 
+    def test_what_was_blocked_or_suspended_is_erased_too(self):
+        self.mine.sudo().outbound_status = "blocked"
+        self.box.action_suspend()
+        self.at(days=50)
+        self.erase()
+        self.at(days=1)
+        self.assertFalse(self.erase())
+
     def test_who_was_not_told_in_time_is_told_and_has_another_day(self):
         self.at(days=50)
         self.assertTrue(self.erase())

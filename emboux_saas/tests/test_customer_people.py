@@ -196,7 +196,7 @@ class TestTransfer(SaasCase):
         self.assertEqual(self.mine.with_user(self.user).name, "mine.example")
         self.dialog().action_apply()
         self.assertEqual((self.acme.domains_used, self.other.domains_used), (0, 1))
-        self.assertEqual(self.mine.outbound_daily_limit, 900)
+        self.assertEqual(self.mine.plan_outbound_daily_limit, 900)
         for user in (self.user, self.key.sudo().user_id):
             env = self.env(user=user)
             for model in ("emboux.domain", "emboux.mailbox", "emboux.alias"):

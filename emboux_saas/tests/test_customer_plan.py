@@ -1,5 +1,8 @@
+from importlib import util
+
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, new_test_user, tagged
+from odoo.tools import SQL, file_path
 
 from .saas_case import SaasCase
 
@@ -22,19 +25,79 @@ class TestPlanOfCustomer(SaasCase):
         )
         for domain in self.mine | archived:
             self.assertEqual(
-                (domain.outbound_daily_limit, domain.outbound_over_limit, domain.retention_trash,
+                (domain.plan_outbound_daily_limit, domain.plan_outbound_over_limit,
+                 domain.retention_trash,
                  domain.transfer_limit),
                 (300, "hold", 30, 4 * 10**9),
             )
         new = self.make_domain("new.example", partner_id=self.acme.partner_id.id)
-        self.assertEqual((new.outbound_daily_limit, new.transfer_limit), (300, 4 * 10**9))
-        self.assertEqual(self.domain.outbound_daily_limit, 0, "the operator's own has no plan")
+        self.assertEqual((new.plan_outbound_daily_limit, new.transfer_limit), (300, 4 * 10**9))
+        self.assertEqual(self.domain.plan_outbound_daily_limit, 0,
+                         "the operator's own has no plan")
 
-    def test_an_exception_that_the_operator_makes_with_the_domain_stays(self):
+    def decides(self, domain):
+        return domain._outgoing_terms()[domain.id]["daily"]
+
+    def test_what_the_operator_sets_stays_and_the_stricter_decides(self):
         self.plan.sudo().outbound_daily_limit = 100
-        new = self.make_domain("x.example", partner_id=self.acme.partner_id.id,
-                               outbound_daily_limit=777)
-        self.assertEqual(new.outbound_daily_limit, 777)
+        wide = self.make_domain("x.example", partner_id=self.acme.partner_id.id,
+                                outbound_daily_limit=777)
+        narrow = self.make_domain("y.example", partner_id=self.acme.partner_id.id,
+                                  outbound_daily_limit=20)
+        self.assertEqual((self.decides(wide), self.decides(narrow)), (100, 20))
+        self.acme.plan_id = self.make_plan("Large", outbound_daily_limit=500)
+        self.assertEqual((self.decides(wide), self.decides(narrow)), (500, 20))
+        self.assertEqual((wide.outbound_daily_limit, narrow.outbound_daily_limit), (777, 20))
+        self.acme.plan_id = False
+        self.assertEqual((self.decides(wide), self.decides(narrow)), (777, 20))
+
+    def test_the_plan_binds_a_domain_under_the_operators_parent(self):
+        self.domain.write({"is_wildcard": True, "outbound_hourly_fraction": 1})
+        self.plan.sudo().outbound_daily_limit = 10
+        child = self.make_domain("shop.unit.example", partner_id=self.acme.partner_id.id,
+                                 outbound_hourly_fraction=1)
+        for _ in range(10):
+            self.assertTrue(child._decide_outgoing(1)[0].accepted)
+        self.assertEqual(child._decide_outgoing(1)[0].rule, "hourly")
+        child.invalidate_recordset()
+        self.assertEqual((child.outbound_cap, child.outbound_cap_reason), (10, "by the plan"))
+
+    def test_what_the_former_owners_plan_gave_does_not_stay(self):
+        self.plan.sudo().outbound_daily_limit = 100
+        self.acme._apply_plan()
+        self.assertEqual(self.decides(self.mine), 100)
+        nobody = self.make_customer("No Plan")
+        self.make_key(nobody)
+        self.mine._transfer(nobody.partner_id)
+        self.assertEqual(self.decides(self.mine), 0)
+        other = self.make_customer("Other", self.make_plan("Wide", outbound_daily_limit=900))
+        self.make_key(other)
+        self.mine._transfer(other.partner_id)
+        self.assertEqual(self.decides(self.mine), 900)
+        other.unlink()
+        self.assertEqual(self.decides(self.mine), 0)
+
+    def test_the_tiers_are_the_plans(self):
+        self.mine.outbound_tier = "business"
+        self.assertEqual(self.mine.outbound_tier, "Business")
+        with self.refused(ValidationError, "Take one of: .*Business.*standard"):
+            self.mine.outbound_tier = "gold"
+        self.plan.sudo().name = "Pro"
+        self.assertEqual(self.mine.outbound_tier, "Pro")
+        self.acme.plan_id = False
+        self.plan.unlink()
+        self.assertEqual(self.mine.outbound_tier, "standard")
+
+    def test_what_was_sent_is_billed_once_when_a_domain_is_taken_back(self):
+        usage = self.env["emboux.usage"].sudo()
+        self.mine._decide_outgoing(5)
+        self.mine.unlink()
+        again = self.make_domain("mine.example", partner_id=self.acme.partner_id.id,
+                                 state="verified")
+        again._decide_outgoing(2)
+        usage._settle(again)
+        self.assertEqual(
+            sum(usage.search([("domain_name", "=", "mine.example")]).mapped("messages")), 7)
 
     def test_a_new_domain_warms_up_from_the_day_on_which_it_may_send(self):
         self.plan.sudo().outbound_warmup_start = 50
@@ -173,7 +236,7 @@ class TestChangeOfTerms(SaasCase):
         wizard.choice = "move"
         wizard.action_apply()
         self.assertEqual((self.plan.price, self.plan.active), (12, True))
-        self.assertEqual((self.acme.domain_limit, self.mine.outbound_daily_limit), (2, 55))
+        self.assertEqual((self.acme.domain_limit, self.mine.plan_outbound_daily_limit), (2, 55))
         self.assertEqual(self.acme.mrr, 12)
 
     def test_the_audit_trail_has_the_terms_before_and_after(self):
@@ -219,3 +282,85 @@ class TestChangeOfTerms(SaasCase):
             customers._what_breaks(wizard)
             counts.append(self.env.cr.sql_log_count - before)
         self.assertLessEqual(counts[1], counts[0] + 2, counts)
+
+
+def run_update(cr):
+    """What runs when an installed database comes to this version, in the order of the add-ons."""
+    for addon in ("emboux_mail_api", "emboux_saas"):
+        path = file_path(f"{addon}/migrations/19.0.1.1.0/post-limits.py")
+        spec = util.spec_from_file_location(f"{addon}_limits", path)
+        module = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.migrate(cr, "19.0.1.0.0")
+
+
+@tagged("post_install", "-at_install")
+class TestUpdate(SaasCase):
+    """A database in which plan, setting and parent stood in one field."""
+
+    def before(self, domain, **values):
+        self.env.flush_all()
+        for name, value in values.items():
+            self.env.cr.execute(
+                SQL("UPDATE emboux_domain SET %s = %s WHERE id = %s",
+                    SQL.identifier(name), value, domain.id))
+
+    def update(self):
+        run_update(self.env.cr)
+        self.env.invalidate_all()
+
+    def test_what_came_from_the_plan_is_the_plans(self):
+        self.plan.sudo().write({"outbound_daily_limit": 100, "outbound_over_limit": "hold",
+                                "outbound_unit": "messages"})
+        strict = self.make_domain("strict.example", partner_id=self.acme.partner_id.id)
+        for domain, daily in ((self.mine, 100), (strict, 30)):
+            self.before(domain, outbound_daily_limit=daily, outbound_over_limit="hold",
+                        outbound_unit="messages", outbound_warmup_profile="standard",
+                        plan_outbound_daily_limit=None, plan_outbound_over_limit=None,
+                        plan_outbound_unit=None)
+        self.update()
+        self.assertEqual((self.mine.outbound_daily_limit, self.mine.plan_outbound_daily_limit,
+                          self.mine.outbound_unit, self.mine.plan_outbound_unit),
+                         (0, 100, False, "messages"))
+        self.assertEqual((strict.outbound_daily_limit, strict.plan_outbound_daily_limit), (30, 100))
+        found = self.mine._outgoing_terms()[self.mine.id]
+        self.assertEqual((found["daily"], found["unit"], found["over_limit"]),
+                         (100, "messages", "hold"))
+
+    def test_what_the_parent_limited_stays_limited_and_the_plan_binds(self):
+        self.domain.write({"is_wildcard": True, "outbound_daily_limit": 900,
+                           "outbound_spike_multiplier": 3})
+        alone = self.make_domain("alone.unit.example")
+        self.plan.sudo().outbound_daily_limit = 10
+        bought = self.make_domain("shop.unit.example", partner_id=self.acme.partner_id.id)
+        self.before(bought, outbound_daily_limit=10, plan_outbound_daily_limit=None)
+        self.update()
+        self.assertEqual(
+            [(d._outgoing_terms()[d.id]["daily"], d._outgoing_terms()[d.id]["spike_multiplier"])
+             for d in (alone, bought)], [(900, 3.0), (10, 3.0)])
+
+    def test_nobody_who_sends_begins_to_warm_up_and_tiers_are_plans(self):
+        self.before(self.mine, outbound_tier="gold", outbound_daily_limit=1000,
+                    outbound_warmup_since="2020-01-01", transfer_over_limit="warn")
+        self.before(self.domain, transfer_over_limit="warn", transfer_limit=5)
+        self.update()
+        self.assertEqual((self.mine.outbound_tier, self.mine.outbound_warmup_since),
+                         ("standard", False))
+        self.assertTrue(self.mine._decide_outgoing(160)[0].accepted)
+        self.assertEqual((self.mine.transfer_over_limit, self.domain.transfer_over_limit),
+                         ("defer", "warn"))
+
+    def test_who_suspended_a_mailbox_says_the_trail(self):
+        user = self.make_portal_user(self.acme.partner_id, "acme.update")
+        ann, bob, cat = (self.make_mailbox(name, self.mine) for name in ("ann", "bob", "cat"))
+        ann.with_user(user).action_suspend()
+        (bob | cat).action_suspend()
+        cat.action_activate()
+        cat.with_user(user).action_suspend()
+        self.env.cr.precommit.run()
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE emboux_mailbox SET suspended_by_operator = NULL,"
+                            " suspended_by_customer = NULL")
+        self.update()
+        self.assertEqual((ann | bob | cat).mapped("suspended_by_customer"), [True, False, True])
+        self.assertEqual((ann | bob | cat).mapped("suspended_by_operator"), [False, True, False])

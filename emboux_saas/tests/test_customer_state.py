@@ -46,6 +46,16 @@ class TestStateOfCustomer(SaasCase):
         self.acme._advance_customer("active", "x")
         self.assertEqual(self.mine.state, "suspended")
 
+    def test_the_operator_takes_over_what_a_missing_payment_stopped(self):
+        self.acme._advance_customer("suspended", "Not paid.", "payment")
+        self.mine.action_suspend()
+        self.assertFalse(self.mine.suspended_with_customer)
+        self.acme._advance_customer("active", "Paid.", "payment")
+        self.assertEqual(self.mine.state, "suspended", "it was the operator's as well")
+        self.acme._advance_customer("suspended", "Not paid.", "payment")
+        self.acme._advance_customer("suspended", "Abuse.")
+        self.assertEqual((self.acme.state_cause, self.acme.state_reason), ("operator", "Abuse."))
+
     def test_the_same_state_again_changes_nothing(self):
         self.acme._advance_customer("suspended", "First.")
         self.acme._advance_customer("suspended", "Second.")

@@ -1,6 +1,6 @@
 from unittest.mock import patch
 
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 
 from odoo.addons.emboux_mail_api.tests.memory_provider import MemoryProvider
@@ -37,6 +37,20 @@ class TestNamesUnderAParent(SaasCase):
             with self.refused(ValidationError, words):
                 self.domain._free_name(label)
         self.assertEqual(self.domain._free_name("www"), "www.unit.example")
+
+    def test_a_name_that_was_given_up_is_no_free_name_for_others(self):
+        rival = self.make_customer("Rival")
+        self.make_domain("shop.unit.example", partner_id=rival.partner_id.id).unlink()
+        as_public = self.env(user=self.env.ref("base.public_user"))
+        for env in (self.as_customer, as_public):
+            parent = self.domain.with_env(env).sudo()
+            with self.refused(UserError, "free from"):
+                parent._free_name("shop")
+            free, sentence = parent._is_free("shop")
+            self.assertFalse(free)
+            self.assertIn("free from", sentence)
+        user = self.make_portal_user(rival.partner_id, "rival.portal")
+        self.assertTrue(self.domain.with_user(user).sudo()._is_free("shop")[0])
 
     def test_reserved_names_are_not_to_be_had_past_the_check(self):
         for name in ("admin.unit.example", "x.admin.unit.example", "mail.unit.example"):

@@ -147,6 +147,27 @@ class TestPortalForms(PortalCase):
         self.assertIn("is suspended", self.sent(f"{self.box}/suspend"))
         self.assertEqual(self.acme.mailbox.state, "suspended")
         self.assertIn("is active again", self.sent(f"{self.box}/activate"))
+
+    def test_what_the_operator_suspended_is_his_to_lift(self):
+        self.acme.mailbox.action_suspend()
+        text = self.text_of(self.url_open(self.box))
+        self.assertIn("Suspended by the operator", text)
+        self.assertNotIn("Activate Again", text)
+        self.assertIn("suspended by the operator", self.sent(f"{self.box}/activate"))
+        self.acme.alias.unlink()
+        for path, values in ((f"{self.box}/delete", {}),
+                             (f"/my/email/domains/{self.acme.domain.id}/delete",
+                              {"name": self.acme.domain.name})):
+            self.assertIn("suspended by the operator", self.faults(path, **values)[""])
+        self.env.invalidate_all()
+        self.assertEqual(self.acme.mailbox.state, "suspended")
+
+    def test_a_domain_that_is_stopped_cannot_be_deleted(self):
+        self.acme.domain.write({"outbound_status": "blocked"})
+        path = f"/my/email/domains/{self.acme.domain.id}/delete"
+        said = self.faults(path, name=self.acme.domain.name)[""]
+        self.assertIn("neither deleted nor archived", said)
+        self.assertTrue(self.acme.mailbox.exists())
         self.assertEqual(self.acme.mailbox.state, "active")
 
     def test_deleting_is_asked_about_and_refused_while_needed(self):

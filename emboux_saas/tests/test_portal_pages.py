@@ -135,6 +135,19 @@ class TestPortalPages(PortalCase):
         self.acme.domain.write({"outbound_status": "blocked"})
         self.assertIn("Sending is stopped", self.text_of(self.url_open(url)))
 
+    def test_the_sending_of_a_subdomain_is_what_decides(self):
+        parent = self.make_parent(outbound_daily_limit=900, outbound_monthly_limit=9000)
+        self.plan.sudo().write({"outbound_daily_limit": 12, "outbound_monthly_limit": 120})
+        child = self.make_domain("acme.parent.example", partner_id=self.acme.partner.id)
+        page, url = f"/my/email/domains/{child.id}", f"/my/email/domains/{child.id}/sending"
+        text = self.text_of(self.url_open(url))
+        self.assertIn("0 of 12 ", text)
+        self.assertIn("0 of 120 ", text)
+        parent.action_suspend()
+        for path in (page, url):
+            self.assertIn("parent.example, by which it sends, is suspended",
+                          self.text_of(self.url_open(path)))
+
     def test_a_suspended_customer_reads_why(self):
         self.acme.customer._advance_customer("suspended", "Nobody answers our letters.")
         text = self.text_of(self.url_open("/my/email"))

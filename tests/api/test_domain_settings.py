@@ -8,19 +8,25 @@ from support.api_client import detail, done, faults
 MASTER_REQUIRED = "Master token required"
 FOLDERS = ("inbox", "sent", "drafts", "archive", "trash", "junk", "other")
 OUTBOUND = {
-    "outbound_tier": "gold", "outbound_enforcement": "monitor", "outbound_status": "blocked",
+    "outbound_tier": "standard", "outbound_enforcement": "monitor", "outbound_status": "blocked",
     "daily_limit": 1000, "monthly_limit": 20000, "hourly_fraction": 0.25,
     "warmup_profile": "fast", "warmup_start": 50, "warmup_since": "2026-11-01",
-    "spike_multiplier": 3.5, "inherit": False, "unit": "messages", "over_limit": "hold",
+    "spike_max_multiplier": 3.5, "inherit": False, "unit": "messages", "over_limit": "hold",
     "mailbox_daily_limit": 10, "mailbox_monthly_limit": 100, "recipients_per_message": 20,
 }
 FRESH = {
     "outbound_tier": "standard", "outbound_enforcement": "enforce", "outbound_status": "open",
     "outbound_reason": None, "daily_limit": 0, "monthly_limit": 0, "hourly_fraction": 0.1667,
     "warmup_profile": "standard", "warmup_start": 0, "warmup_since": None,
-    "spike_multiplier": 5.0, "inherit": True, "unit": "recipients", "over_limit": "defer",
+    "spike_max_multiplier": 5.0, "spike_multiplier": 5.0, "inherit": True,
+    "unit": "recipients", "over_limit": "defer",
     "mailbox_daily_limit": 0, "mailbox_monthly_limit": 0, "recipients_per_message": 0,
     "flagged_at": None, "counters": {"today": 0, "this_month": 0},
+    "source": dict.fromkeys((
+        "outbound_tier", "outbound_enforcement", "daily_limit", "monthly_limit", "hourly_fraction",
+        "warmup_profile", "warmup_start", "warmup_since", "spike_multiplier",
+        "spike_max_multiplier", "unit", "over_limit", "mailbox_daily_limit",
+        "mailbox_monthly_limit", "recipients_per_message"), "default"),
 }
 
 
@@ -52,9 +58,11 @@ def test_outbound_put_master_sets_everything(master, customer, domains):
 
 def test_outbound_put_master_leaves_what_is_not_named(master, customer, domains):
     path = f"/domains/{domains(customer)}/outbound"
-    assert done(master.put(path, {"daily_limit": 7}), 200) == FRESH | {"daily_limit": 7}
-    assert done(master.put(path, {}), 200) == FRESH | {"daily_limit": 7}
-    assert done(master.put(path, {"outbound_tier": None}), 200) == FRESH | {"daily_limit": 7}
+    limited = FRESH | {"daily_limit": 7, "warmup_start": 50,
+                       "source": FRESH["source"] | {"daily_limit": "own"}}
+    assert done(master.put(path, {"daily_limit": 7}), 200) == limited
+    assert done(master.put(path, {}), 200) == limited
+    assert done(master.put(path, {"outbound_tier": None}), 200) == limited
 
 
 @pytest.mark.parametrize(("field", "value"), [
@@ -76,7 +84,7 @@ def test_outbound_put_master_bad_value_is_named(master, name, field, value):
 
 
 @pytest.mark.parametrize("field", ["outbound_tier", "outbound_enforcement", "outbound_status",
-                                   "daily_limit", "spike_multiplier"])
+                                   "daily_limit", "spike_max_multiplier"])
 def test_outbound_put_customer_touches_nothing(customer, name, field):
     path = f"/domains/{name}/outbound"
     before = done(customer.get(path))
@@ -179,6 +187,105 @@ def test_outbound_increment_master_bad_number_is_named(master, name):
         assert {field.partition(".")[0] for field in faults(answer)} == {"to"}
 
 
+def test_outbound_put_master_the_older_name_of_the_spike(master, customer, domains):
+    path = f"/domains/{domains(customer)}/outbound"
+    for body in ({"spike_multiplier": 4}, {"spike_max_multiplier": 6},
+                 {"spike_max_multiplier": 7, "spike_multiplier": 7}):
+        shown = done(master.put(path, body), 200)
+        assert {shown["spike_max_multiplier"], shown["spike_multiplier"]} == set(body.values())
+    assert master.put(path, {"spike_max_multiplier": 7, "spike_multiplier": 8}).status_code == 422
+
+
+def test_outbound_put_master_a_tier_is_one_of_a_list(master, customer, domains):
+    path = f"/domains/{domains(customer)}/outbound"
+    [fault] = faults(master.put(path, {"outbound_tier": "gold"})).items()
+    assert fault[0] == "outbound_tier" and "standard" in fault[1]
+    assert done(master.put(path, {"outbound_tier": "STANDARD"}))["outbound_tier"] == "standard"
+
+
+def test_outbound_get_customer_of_a_subdomain_shows_what_decides(master, customer, domains, odoo):
+    parent = domains.parent(master)
+    done(master.put(f"/domains/{parent}/outbound", {
+        "daily_limit": 900, "outbound_enforcement": "monitor"}))
+    name = domains(customer, name=f"shop.{parent}")
+    path = f"/domains/{name}/outbound"
+    shown = done(customer.get(path), 200)
+    assert (shown["daily_limit"], shown["outbound_enforcement"]) == (0, "monitor")
+    assert shown["source"]["outbound_enforcement"] == "parent"
+    done(master.put(path, {"daily_limit": 1, "hourly_fraction": 1}))
+    done(master.put(f"/domains/{parent}/outbound", {"outbound_enforcement": "enforce"}))
+    assert done(master.post(f"{path}/increment"))["action"] == "accept"
+    assert done(master.post(f"{path}/increment"))["rule"] == "hourly"
+    # a parent that is stopped shows on its child
+    assert done(customer.get(f"/domains/{name}"))["stopped"] is None
+    done(master.put(f"/domains/{parent}/outbound", {"outbound_status": "blocked"}))
+    shown = done(customer.get(path))
+    assert shown["outbound_status"] == "blocked" and parent in shown["outbound_reason"]
+    done(master.put(f"/domains/{parent}/outbound", {"outbound_status": "open"}))
+    done(master.put(f"/domains/{parent}/suspend"))
+    assert parent in done(customer.get(f"/domains/{name}"))["stopped"]
+    assert parent in done(customer.get(f"/domains/{name}/verify-status"))["reason"]
+    assert done(customer.get(path))["outbound_status"] == "blocked"
+    done(master.put(f"/domains/{parent}/activate"))
+    assert done(customer.get(path))["outbound_status"] == "open"
+
+
+def test_domain_delete_and_create_again_changes_no_block_and_no_counter(master, customer, domains):
+    name = domains(customer, verified=True)
+    path = f"/domains/{name}/outbound"
+    done(master.put(path, {"daily_limit": 3, "hourly_fraction": 1}))
+    done(master.post(f"{path}/increment", {"recipients": 3}))
+    for stop, lift in (
+        (lambda: master.put(path, {"outbound_status": "blocked"}),
+         lambda: master.put(path, {"outbound_status": "open"})),
+        (lambda: master.put(f"/domains/{name}/suspend"),
+         lambda: master.put(f"/domains/{name}/activate")),
+    ):
+        done(stop())
+        for api in (customer, master):
+            for query in ("", "?cascade=true"):
+                assert "neither deleted nor archived" in detail(
+                    api.delete(f"/domains/{name}{query}"), 409)
+        done(lift())
+    done(customer.delete(f"/domains/{name}"), 204)
+    domains(customer, name=name)
+    shown = done(customer.get(path))
+    assert (shown["counters"]["today"], shown["daily_limit"]) == (3, 3)
+    domains.publish(name)
+    assert done(customer.post(f"/domains/{name}/verify"))["verified"]
+    assert done(master.post(f"{path}/increment"))["rule"] == "hourly"
+
+
+def test_a_name_given_up_is_anothers_after_a_while(master, customer, customers, domains, odoo):
+    parent, ref = domains.parent(master), customers.partner()
+    rival = customers.key(ref)
+    name = domains(customer, name=f"shop.{parent}")
+    done(customer.delete(f"/domains/{name}"), 204)
+    for answer in (rival.post("/domains/", {"name": name}),
+                   rival.post(f"/domains/{name}/register-subdomain"),
+                   master.post("/domains/", {"name": name, "partner_ref": ref})):
+        assert "free from" in detail(answer, 409)
+    done(customer.post("/domains/", {"name": name}), 201)
+    done(customer.delete(f"/domains/{name}"), 204)
+    done(master.post("/domains/", {"name": name, "partner_ref": ref, "release": True}), 201)
+
+
+def test_user_suspended_by_the_operator_is_not_the_customers_to_activate(master, customer, domains):
+    name = domains(customer, verified=True)
+    path = f"/users/ann@{name}"
+    done(customer.post("/users/", {"email": f"ann@{name}", "password": "a password"}), 201)
+    shown = done(master.put(path, {"suspended": True}))
+    assert (shown["suspended"], shown["suspended_by"]) == (True, ["operator"])
+    assert "by the operator" in detail(customer.put(path, {"suspended": False}), 409)
+    assert "by the operator" in detail(customer.delete(path), 409)
+    assert "by the operator" in detail(customer.delete(f"/domains/{name}?cascade=true"), 409)
+    assert done(customer.put(path, {"suspended": True}))["suspended_by"] == ["operator", "customer"]
+    assert done(master.put(path, {"suspended": False}))["suspended_by"] == ["customer"]
+    assert "by its owner" in detail(master.put(path, {"suspended": False}), 409)
+    shown = done(customer.put(path, {"suspended": False}))
+    assert (shown["suspended"], shown["suspended_by"]) == (False, [])
+
+
 # -- retention ---------------------------------------------------------------------------
 
 
@@ -215,11 +322,17 @@ def test_retention_put_master_bad_days_are_named(master, name, field):
 
 def test_transfer_put_master_sets_the_limit(master, customer, domains):
     path = f"/domains/{domains(customer)}/transfer"
-    assert done(customer.get(path), 200) == {"limit": 0, "used": 0}
+    assert done(customer.get(path), 200) == {
+        "limit": 0, "over_limit": "enforce", "used": 0}
     largest = 2**53 - 1  # more than a 32-bit column would hold
     for limit in (largest, largest, 0, 5 * 10**9):
-        assert done(master.put(path, {"limit": limit}), 200) == {"limit": limit, "used": 0}
-    assert done(customer.get(path), 200) == {"limit": 5 * 10**9, "used": 0}
+        assert done(master.put(path, {"limit": limit}), 200) == {
+            "limit": limit, "over_limit": "enforce", "used": 0}
+    shown = done(master.put(path, {"limit": 5 * 10**9, "over_limit": "warn"}), 200)
+    assert shown == {"limit": 5 * 10**9, "over_limit": "warn", "used": 0}
+    assert done(customer.get(path), 200) == shown
+    assert done(master.put(path, {"limit": 7, "over_limit": "defer"}))["over_limit"] == "enforce"
+    assert set(faults(master.put(path, {"limit": 7, "over_limit": "stop"}))) == {"over_limit"}
 
 
 def test_transfer_put_master_what_is_used_is_counted_not_set(master, name):

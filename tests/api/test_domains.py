@@ -5,7 +5,7 @@ from support.api_client import detail, done, faults, in_path, new_name, pages
 
 OUTSIDE = "ann@outside.tests.example"
 SHOWN = {"name", "unicode_name", "state", "owned_since", "parent", "wildcard", "partner_ref",
-         "mailboxes", "aliases", "size", "created_at", "provider"}
+         "mailboxes", "aliases", "size", "created_at", "provider", "stopped"}
 REQUIRED = {"mx", "verification"}
 
 
@@ -26,6 +26,7 @@ def test_domains_post_master_makes_the_operators_own(master):
         "name": name, "unicode_name": name, "state": "pending", "owned_since": None,
         "parent": None, "wildcard": False, "partner_ref": None, "mailboxes": 0, "aliases": 0,
         "size": 0, "created_at": "", "service": {}, "provider": "dkim",
+        "stopped": None,
     }
     assert made["created_at"].endswith("Z")
     assert done(master.get(f"/domains/{name}"), 200) == made

@@ -10,6 +10,7 @@ from support.api_client import detail, done, faults, in_path, new_name, pages
 OUTSIDE = "ann@outside.tests.example"
 MEGABYTE = 1024 * 1024
 SHOWN = {"email", "domain", "display_name", "quota", "size", "messages", "suspended",
+         "suspended_by",
          "send_as_domain", "catch_all", "has_password", "created_at", "forward_to", "forward_keep",
          "vacation_on", "vacation_subject", "vacation_text", "vacation_from", "vacation_until",
          "vacation_days"}
@@ -54,7 +55,8 @@ def test_users_post_customer_can_log_in_at_once(customer, name, mail):
     assert set(made) == SHOWN
     assert made | {"created_at": ""} == {
         "email": address, "domain": name, "display_name": "Änne Ö", "quota": 5 * MEGABYTE,
-        "size": 0, "messages": 0, "suspended": False, "send_as_domain": True, "catch_all": False,
+        "size": 0, "messages": 0, "suspended": False, "suspended_by": [],
+        "send_as_domain": True, "catch_all": False,
         "has_password": True, "created_at": "",
     } | NO_RULES
     assert done(customer.get(f"/users/{address}"), 200) == made

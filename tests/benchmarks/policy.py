@@ -30,7 +30,8 @@ from parts.state import State  # noqa: E402
 TICK = os.sysconf("SC_CLK_TCK")
 LIMITS = """outbound_daily_limit = 10000000, outbound_monthly_limit = 100000000,
             outbound_hourly_fraction = 0.5, outbound_mailbox_daily_limit = 1000000,
-            outbound_spike_multiplier = 1000, outbound_enforcement = 'enforce',
+            outbound_spike_multiplier = 1000, outbound_warmup_profile = 'none',
+            outbound_enforcement = 'enforce',
             outbound_status = 'open', state = 'verified'"""
 
 

@@ -114,12 +114,14 @@ def world_policy(_world_policy):
 
 @pytest.fixture
 def sender(hosting, odoo):
-    """(domain id, login) of a new verified domain with a mailbox, and these settings."""
+    """(domain id, login) of a new verified domain with a mailbox, and these settings.
+
+    Without a warm-up, unless they say so: it has sent for long.
+    """
 
     def make(mailbox=None, **values):
         domain, name = hosting.domain("pol", state="verified", verified=False)
-        if values:
-            odoo("emboux.domain").write([domain], values)
+        odoo("emboux.domain").write([domain], {"outbound_warmup_profile": "none", **values})
         hosting.mailbox(domain, "ann", **(mailbox or {}))
         return domain, f"ann@{name}"
 

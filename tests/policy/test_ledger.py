@@ -182,7 +182,7 @@ def test_a_suppressed_recipient_refuses_the_message(ledger, settings, odoo, stor
 # -- settings ----------------------------------------------------------------------------
 
 
-def test_a_subdomain_goes_by_its_parent_live(ledger, hosting, odoo, connect):
+def test_a_subdomain_has_limits_of_its_own_and_its_parents_enforcement(ledger, hosting, odoo):
     domains = odoo("emboux.domain")
     parent, name = hosting.domain("par", verified=False, state="verified", is_wildcard=True)
     child = domains.create({"name": f"sub.{name}", "backend_id": hosting.backend})
@@ -197,19 +197,45 @@ def test_a_subdomain_goes_by_its_parent_live(ledger, hosting, odoo, connect):
         return ledger(load_settings([login, "nobody@else.example"]))[login]
 
     found = loaded()
-    assert (found.daily, found.enforcement, found.spike_multiplier) == (900, "monitor", 3.0)
-    assert (found.mailbox_daily, found.mailbox_monthly) == (7, 70)
+    assert (found.daily, found.enforcement, found.spike_multiplier) == (5, "monitor", 9.0)
+    assert (found.mailbox_daily, found.mailbox_monthly) == (7, 0)
     assert (found.domain_id, found.parent_id) == (child, parent)
     assert ledger(load_domain(child)) == replace(found, login="", mailbox_id=0, mailbox_daily=0,
                                                  mailbox_monthly=0)
     domains.write([child], {"outbound_inherit": False})
-    assert (loaded().daily, loaded().enforcement, loaded().mailbox_monthly) == (5, "enforce", 0)
+    assert (loaded().daily, loaded().enforcement) == (5, "enforce")
     domains.write([parent], {"outbound_status": "blocked"})
     assert loaded().blocked == name
     domains.write([parent], {"outbound_status": "open", "state": "suspended"})
     assert loaded().suspended == name
     domains.write([parent], {"state": "pending"})
     assert (loaded().suspended, loaded().unverified) == (None, name)
+
+
+def test_what_was_counted_belongs_to_owner_and_name(ledger, hosting, odoo, stored):
+    """Deleted and added again: the day goes on, for the domain and for the mailbox."""
+    domain, name = hosting.domain("back", state="verified", verified=False)
+    login = f"ann@{name}"
+
+    def send(count):
+        [found] = ledger(load_settings([login])).values()
+        return rules(ledger, [message(found, count)], now=None)
+
+    box = hosting.mailbox(domain, "ann", outbound_daily_limit=5)
+    assert send(5) == ["ok"]
+    odoo("emboux.mailbox").write([box], {"active": False})
+    odoo("emboux.mailbox").unlink([box])
+    hosting.mailbox(domain, "ann")
+    assert send(1) == ["mailbox_daily"]
+    box = odoo("emboux.mailbox").search([("email", "=", login)])
+    odoo("emboux.mailbox").write(box, {"active": False})
+    odoo("emboux.mailbox").unlink(box)
+    odoo("emboux.domain").unlink([domain])
+    assert stored(domain) is None
+    again, _name = hosting.domain(name=name, state="verified", verified=False)
+    assert stored(again)[1:] == (5, 5)
+    hosting.mailbox(again, "ann")
+    assert send(1) == ["mailbox_daily"]
 
 
 def test_the_usual_day_is_the_mean_of_the_last_seven_with_mail(ledger, hosting, connect, settings):

@@ -1,13 +1,15 @@
 from odoo import http
 from odoo.http import request
 
-from ...models.domain_settings import FOLDERS
+from ...models.domain_settings import FOLDERS, STANDARD
+from ...models.outbound_page import DECIDED
 from .domains import find_domain
+from .errors import invalid
 from .operation import operation
 from .schemas import domain as schemas
 
 TAG = "Domain settings"
-#: Name in the API to field of the record.
+#: Name in the API to field of the record, for what the operator sets.
 _OUTBOUND = {
     "outbound_tier": "outbound_tier",
     "outbound_enforcement": "outbound_enforcement",
@@ -19,22 +21,35 @@ _OUTBOUND = {
     "warmup_start": "outbound_warmup_start",
     "warmup_since": "outbound_warmup_since",
     "spike_multiplier": "outbound_spike_multiplier",
+    "spike_max_multiplier": "outbound_spike_multiplier",
     "inherit": "outbound_inherit",
     "unit": "outbound_unit",
     "over_limit": "outbound_over_limit",
     "mailbox_daily_limit": "outbound_mailbox_daily_limit",
     "mailbox_monthly_limit": "outbound_mailbox_monthly_limit",
     "recipients_per_message": "outbound_recipients_per_message",
+    "alias_destination_limit": "alias_destination_limit",
+    "alias_depth_limit": "alias_depth_limit",
 }
 
 
 def _outbound_of(domain):
+    """What decides, as the policy sees it: the owner's plan and the parent have their say."""
     today, month = request.env["emboux.outbound.count"]._used(domain)
-    values = {name: domain[field] for name, field in _OUTBOUND.items()}
+    # as superuser: the parent may be the operator's, what it stands for is no secret to its child
+    row, own = domain.sudo()._outgoing_terms()[domain.id], domain.sudo()
+    shown, source = {}, {}
+    for name, field in _OUTBOUND.items():
+        if column := DECIDED.get(field):
+            shown[name] = row[column]
+            source[name] = own._source(field, row[column])
+    parent_stop = own.outbound_parent_stop or None
     return schemas.Outbound(
-        **values | {"outbound_tier": domain.outbound_tier or None,
-                    "warmup_since": domain.outbound_warmup_since or None},
-        outbound_reason=domain.outbound_reason or None,
+        **shown,
+        source=source,
+        inherit=domain.outbound_inherit,
+        outbound_status="blocked" if row["blocked"] or parent_stop else "open",
+        outbound_reason=domain.outbound_reason or parent_stop,
         flagged_at=domain.outbound_flagged_at or None,
         counters=schemas.OutboundCounters(today=today, this_month=month),
     )
@@ -56,7 +71,11 @@ def _retention_of(domain):
 
 
 def _transfer_of(domain):
-    return schemas.Transfer(limit=domain.transfer_limit, used=domain.transfer_used)
+    return schemas.Transfer(
+        limit=domain.transfer_limit,
+        over_limit="warn" if domain.transfer_over_limit == "warn" else "enforce",
+        used=domain.transfer_used,
+    )
 
 
 class DomainSettingsController(http.Controller):
@@ -70,7 +89,11 @@ class DomainSettingsController(http.Controller):
                summary="Set how much the domain may send")
     def set_outbound(self, name, body):
         domain = find_domain(name)
-        domain.write({_OUTBOUND[field]: value for field, value in _given(body).items()})
+        given = _given(body)
+        tiers = {tier.casefold() for tier in domain._tiers()}
+        if given.get("outbound_tier", STANDARD).casefold() not in tiers:
+            raise invalid("outbound_tier", f"it is one of: {', '.join(sorted(domain._tiers()))}")
+        domain.write({_OUTBOUND[field]: value for field, value in given.items()})
         return _outbound_of(domain)
 
     @operation("POST", "/domains/{name}/outbound/increment", role="master", area="domains",
@@ -112,5 +135,8 @@ class DomainSettingsController(http.Controller):
                summary="Set the monthly transfer")
     def set_transfer(self, name, body):
         domain = find_domain(name)
-        domain.transfer_limit = body.limit
+        values = {"transfer_limit": body.limit}
+        if body.over_limit:
+            values["transfer_over_limit"] = "warn" if body.over_limit == "warn" else "defer"
+        domain.write(values)
         return _transfer_of(domain)

@@ -57,6 +57,7 @@ def show_domain(domain):
         "created_at": domain.create_date,
         # as superuser: the provider is the operator's, its kind is no secret to the owner
         "provider": domain.sudo().provider_id.kind or "dkim",
+        "stopped": domain.outbound_parent_stop or None,
     }
 
 
@@ -94,7 +95,7 @@ def verification_of(domain):
         name=domain.name,
         state=domain.state,
         since=domain.state_since or None,
-        reason=domain.state_reason or None,
+        reason=domain.outbound_parent_stop or domain.state_reason or None,
         steps=[
             schemas.Step(at=step.happened_at, state=step.state, reason=step.reason or None)
             # as superuser: the steps are the owner's to see, but not his rows
@@ -151,7 +152,10 @@ class DomainController(http.Controller):
                 values["partner_id"] = partner_of(request.env, body.partner_ref).id
             if body.provider:
                 values["provider_id"] = _provider_of_kind(body.provider).id
-        return show_detail(request.env["emboux.domain"].create(values))
+        domains = request.env["emboux.domain"].with_context(
+            emboux_quarantine=not body.release and "partner_id" in values
+        )
+        return show_detail(domains.create(values).with_env(request.env))
 
     @operation("GET", "/domains/", role="customer", area="domains", tag=TAG,
                query=schemas.DomainList, out=Page[schemas.Domain], summary="List domains")
@@ -263,6 +267,7 @@ class DomainController(http.Controller):
     def set_domain_parent(self, name, body):
         domain = find_domain(name)
         parent = find_domain(body.parent) if body.parent else domain.browse()
+        domain = domain.with_context(emboux_release=body.release)
         domain._set_parent(parent, body.wildcard, body.detach)
         return show_detail(domain)
 
@@ -280,8 +285,7 @@ class DomainController(http.Controller):
                summary="Freeze the domain; nothing is lost")
     def suspend_domain(self, name):
         domain = find_domain(name)
-        if domain.state != "suspended":
-            domain.action_suspend()
+        domain.action_suspend()
         return show_detail(domain)
 
     @operation("PUT", "/domains/{name}/activate", role="master", area="domains", tag=TAG,

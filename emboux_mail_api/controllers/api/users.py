@@ -18,6 +18,7 @@ TAG = "Mailboxes"
 #: What is shown of a mailbox, fetched along with the search for it.
 FIELDS = (
     "email", "name", "quota_mb", "usage_bytes", "message_total", "state", "send_as",
+    "suspended_by_operator", "suspended_by_customer",
     "has_password", "create_date", "domain_id", *FORWARD, *VACATION,
 )
 #: A date that is null is none; any other field that is null is left as it is.
@@ -45,6 +46,9 @@ def show_users(mailboxes):
             size=mailbox.usage_bytes,
             messages=mailbox.message_total,
             suspended=mailbox.state == "suspended",
+            suspended_by=[
+                side for side in ("operator", "customer") if mailbox[f"suspended_by_{side}"]
+            ],
             send_as_domain=mailbox.send_as == "domain",
             catch_all=mailbox.catch_all,
             has_password=mailbox.has_password,
@@ -204,6 +208,7 @@ class UserController(http.Controller):
 
     @operation("PUT", "/users/{email}", role="customer", area="mailboxes", tag=TAG,
                body=schemas.UserUpdate, out=schemas.User, current="get_user",
+               errors={409: "The other side has suspended it; the sentence says which."},
                prepare=_prepare_one, summary="Change a mailbox")
     def update_user(self, email, body):
         mailbox = find_mailbox(email)

@@ -1,7 +1,7 @@
 from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..types import (
     Address,
@@ -44,6 +44,13 @@ class DomainCreate(Schema):
     ] = None
 
 
+    release: Annotated[
+        bool,
+        Field(description="Give a name below a wildcard parent to the partner although another "
+              "one gave it up lately. For a master key; with a customer's it is ignored."),
+    ] = False
+
+
 class DomainList(ListQuery):
     state: State | None = None
     partner_ref: Annotated[Line | None, Field(description="For a master key.")] = None
@@ -68,6 +75,11 @@ class Domain(Schema):
     size: Annotated[Bytes, Field(description="Bytes that its mailboxes hold.")]
     created_at: Utc
     provider: Annotated[Provider, Field(description="Who carries and signs its mail.")]
+    stopped: Annotated[
+        str | None,
+        Field(description="Why it does not send whatever its own state says: its parent is "
+              "suspended or blocked. Null: nothing of that kind."),
+    ]
 
     volatile: ClassVar[frozenset[str]] = frozenset({"mailboxes", "aliases", "size"})
 
@@ -178,6 +190,11 @@ class ParentUpdate(Schema):
             "Without it such a change is refused, and the answer says what would become of them."
         ),
     ] = False
+    release: Annotated[
+        bool,
+        Field(description="Take the name although another customer than its owner gave it up "
+              "lately."),
+    ] = False
 
 
 class OwnerUpdate(Schema):
@@ -189,22 +206,35 @@ class OutboundCounters(Schema):
     this_month: Many
 
 
-Tier = Annotated[Line, Field(min_length=1, max_length=50, examples=["standard"])]
+Tier = Annotated[
+    Line,
+    Field(min_length=1, max_length=100, examples=["standard"],
+          description="`standard`, or the name of a plan."),
+]
 Enforcement = Literal["enforce", "monitor", "off"]
 OutboundStatus = Literal["open", "blocked"]
 Profile = Literal["none", "fast", "standard", "conservative"]
 Unit = Literal["recipients", "messages"]
 OverLimit = Literal["defer", "hold", "reject"]
 Inherit = Annotated[
-    bool, Field(description="A subdomain goes by its parent's plan as it is now.")
+    bool,
+    Field(description="A subdomain has its parent's tier and enforcement, as they are now."),
 ]
 Flagged = Annotated[
     Utc | None, Field(description="When it last wanted to send far more than usual.")
 ]
 
 
+Source = Literal["plan", "own", "parent", "default"]
+Multiplier = Annotated[float, Field(ge=1, le=1000)]
+
+
 class Outbound(Schema):
-    """How much a domain may send; recipients, 0 is without limit."""
+    """How much a domain may send, as the policy decides it; recipients, 0 is without limit.
+
+    Of the owner's plan and of what was set for the domain the stricter decides; tier and
+    enforcement of a subdomain are its parent's.
+    """
 
     outbound_tier: str | None
     outbound_enforcement: Enforcement
@@ -216,13 +246,21 @@ class Outbound(Schema):
     warmup_profile: Profile
     warmup_start: Count
     warmup_since: date | None
-    spike_multiplier: float
+    spike_max_multiplier: float
+    spike_multiplier: Annotated[float, Field(deprecated=True, description="Its older name.")]
+    source: Annotated[
+        dict[str, Source],
+        Field(description="Of each setting: whether it is the owner's plan's, the domain's own, "
+              "the parent's, or the usual one."),
+    ]
     inherit: Inherit
     unit: Unit
     over_limit: OverLimit
     mailbox_daily_limit: Count
     mailbox_monthly_limit: Count
     recipients_per_message: Count
+    alias_destination_limit: Count
+    alias_depth_limit: Count
     flagged_at: Flagged
     counters: OutboundCounters
 
@@ -241,13 +279,26 @@ class OutboundUpdate(Schema):
     warmup_profile: Profile | None = None
     warmup_start: Count | None = None
     warmup_since: date | None = None
-    spike_multiplier: Annotated[float | None, Field(ge=1, le=1000)] = None
+    spike_max_multiplier: Multiplier | None = None
+    spike_multiplier: Annotated[
+        Multiplier | None, Field(deprecated=True, description="Its older name.")
+    ] = None
     inherit: Inherit | None = None
     unit: Unit | None = None
     over_limit: OverLimit | None = None
     mailbox_daily_limit: Count | None = None
     mailbox_monthly_limit: Count | None = None
     recipients_per_message: Count | None = None
+    alias_destination_limit: Count | None = None
+    alias_depth_limit: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_spike(self):
+        if None not in (self.spike_max_multiplier, self.spike_multiplier) and (
+            self.spike_max_multiplier != self.spike_multiplier
+        ):
+            raise ValueError("give spike_max_multiplier alone; spike_multiplier is its older name")
+        return self
 
 
 class Increment(Schema):
@@ -305,8 +356,16 @@ class RetentionUpdate(Schema):
     other: Days | None = None
 
 
+OverTransfer = Annotated[
+    Literal["enforce", "warn"],
+    Field(description="`enforce`: over the limit its mail waits, in and out, until the next month. "
+          "`warn`: its people are told."),
+]
+
+
 class Transfer(Schema):
     limit: Annotated[Bytes, Field(description="Bytes in a month; 0 is without limit.")]
+    over_limit: OverTransfer
     used: Annotated[Bytes, Field(description="Bytes in this month.")]
 
     volatile: ClassVar[frozenset[str]] = frozenset({"used"})
@@ -314,3 +373,7 @@ class Transfer(Schema):
 
 class TransferUpdate(Schema):
     limit: Bytes
+    over_limit: Annotated[
+        Literal["enforce", "defer", "warn"] | None,
+        Field(description="Left out: as it is. `defer` is another word for `enforce`."),
+    ] = None

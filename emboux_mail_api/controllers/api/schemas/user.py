@@ -1,5 +1,5 @@
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
@@ -112,6 +112,10 @@ class User(Schema):
     size: Annotated[Bytes, Field(description="Bytes in use.")]
     messages: Count
     suspended: bool
+    suspended_by: Annotated[
+        list[Literal["operator", "customer"]],
+        Field(description="Who has suspended it; each lifts his own alone."),
+    ]
     send_as_domain: bool
     catch_all: bool
     has_password: bool
