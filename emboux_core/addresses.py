@@ -128,6 +128,11 @@ def normalise_local_part(text: str, plus: bool = False) -> str:
             f"{what} begins or ends with a dot or has two in a row: put dots between "
             "other characters only."
         )
+    if text.startswith("-"):
+        raise AddressError(
+            f"{what} begins with a hyphen, to which mail servers deliver nothing: begin it with a "
+            "letter or a digit."
+        )
     if "+" in text and not plus:
         raise AddressError(
             f'{what} contains "+": what follows it is a tag that reaches the same mailbox, '
@@ -185,6 +190,120 @@ def display_address(address: str) -> str:
     """Return a normalised address with its domain in Unicode, for people."""
     local, at, domain = address.rpartition("@")
     return f"{local}{at}{display_domain(domain)}"
+
+
+def normalise_reported(text: str) -> str:
+    """Return the one spelling of an address that mail was sent to, as others report it.
+
+    For bounces, complaints and the suppression list.  Nothing is refused for its form: a server
+    that had mail for ``ab..cd@docomo.example`` or ``y@my_host.example`` can say that it wants no
+    more of it.  What is created here goes through :func:`normalise_address` instead, whose
+    results this function leaves as they are; its own results too.
+
+    - A display name, a comment at the end, angle brackets and a source route go (RFC 5322 3.4,
+      4.4; RFC 5321 4.1.2).
+    - The domain is in lower case, without final dot; each label that IDNA can encode is an
+      A-label, the others stay as they are, such as ``my_host``.
+    - The local part is in lower case (NFC) and without quotes where its characters need none:
+      ``"ab..cd"@x`` is ``ab..cd@x``.  Otherwise it is quoted, with a backslash before ``"`` and
+      ``\\`` alone, also where it came without quotes, as mail servers hold it inside.
+    - A tag after ``+`` stays: whoever looks an address up asks for it without its tag too.
+
+    :param text: what stood in the report; white space around it does not matter.
+    :raises AddressError: there is no address in it: no @, nothing on one side of it, a control
+        character, or more than 1000 octets.
+    """
+    if not isinstance(text, str):
+        raise AddressError(f"{text!r} is not text: give an address such as info@example.com.")
+    text = text.strip(_WHITE_SPACE)
+    if len(text.encode(errors="surrogatepass")) > _MAX_INPUT:
+        raise AddressError(f"The address {_quote(text)} is longer than {_MAX_INPUT} characters.")
+    for char in text:
+        if unicodedata.category(char) in ("Cc", "Cs"):
+            raise AddressError(
+                f"The address {_quote(text)} contains the invisible character U+{ord(char):04X}."
+            )
+    local, domain = split_address(_without_name(text))
+    domain = _reported_domain(domain)
+    content = _unquoted(local.strip(_WHITE_SPACE))
+    content = unicodedata.normalize("NFC", unicodedata.normalize("NFC", content).lower())
+    if not content or not domain:
+        raise AddressError(f"The address {_quote(text)} has nothing on one side of the @.")
+    if not all(_ATEXT.fullmatch(c) or not (c.isascii() or c.isspace()) for c in content):
+        content = '"' + re.sub(r'(["\\])', r"\\\1", content) + '"'
+    return f"{content}@{domain}"
+
+
+def reported_without_tag(address: str) -> str:
+    """Return what stops mail to an address of :func:`normalise_reported` by its base.
+
+    ``anna+shop@x`` is ``anna@x``; an address without tag, or with nothing before it, is itself.
+    """
+    local, _at, domain = address.rpartition("@")
+    base = _unquoted(local).partition("+")[0]
+    if not base or "+" not in local:
+        return address
+    quoted = re.sub(r'(["\\])', r"\\\1", base)
+    return normalise_reported(f'"{quoted}"@{domain}')
+
+
+def _without_name(text: str) -> str:
+    """The address alone, of what may stand in a header field or an SMTP command."""
+    if text.endswith(")"):
+        text = re.sub(r"\s*\([^()]*\)$", "", text)
+    if text.endswith(">"):
+        quoted, start, at = False, None, 0
+        while at < len(text):
+            if text[at] == "\\":
+                at += 1
+            elif text[at] == '"':
+                quoted = not quoted
+            elif text[at] == "<" and not quoted:
+                start = at
+            at += 1
+        # quotes that nobody closed, or brackets within them: then the last bracket counts
+        start = text.rfind("<") if start is None else start
+        text = text[start + 1 : -1].strip(_WHITE_SPACE)
+    if text.startswith("@") and ":" in text:
+        text = text.partition(":")[2]
+    return text
+
+
+def _unquoted(local: str) -> str:
+    """A local part without its quotes; one whose quotes are not in order stands for itself."""
+    content, quoted, escaped = [], False, False
+    for char in local:
+        if escaped:
+            content.append(char)
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == '"':
+            quoted = not quoted
+        else:
+            content.append(char)
+    return local if quoted or escaped else "".join(content)
+
+
+def _reported_domain(text: str) -> str:
+    name = text.strip(_WHITE_SPACE)
+    try:
+        return normalise_domain(name)
+    except AddressError:
+        pass
+    try:
+        mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
+    except UnicodeError:
+        mapped = ""
+    # what would be another address, such as with a full-width @, is left as it is
+    name = mapped if mapped and "@" not in mapped else unicodedata.normalize("NFC", name.lower())
+    labels = []
+    for label in name.rstrip(".").split("."):
+        try:
+            labels.append(idna.alabel(label).decode("ascii") if not label.isascii() else label)
+        except UnicodeError:
+            labels.append(label)
+    return ".".join(labels).lower()
 
 
 def parse_destinations(text: str) -> tuple[str, ...]:

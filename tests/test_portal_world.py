@@ -1,5 +1,6 @@
 """A customer in the browser, on a screen and on a phone, and whether his mail really flows."""
 
+import re
 import time
 
 import pytest
@@ -40,6 +41,12 @@ def customer(request, browser, offer, odoo):
     browser.page.context.clear_cookies()
     browser.page.set_viewport_size({"width": width, "height": height})
     browser.tour("emboux_portal_signup", "/email/signup")
+    browser.picture(f"portal_sign_up_sent_{request.param}")
+    [sent] = odoo("mail.mail").search_read(
+        [("email_to", "like", "@world.example"), ("subject", "like", offer)], ["body_html"],
+        order="id desc", limit=1)
+    browser.tour("emboux_portal_confirm", re.search(r"/email/signup/confirm/[\w-]+",
+                                                     sent["body_html"])[0])
     browser.picture(f"portal_signed_up_{request.param}")
     number = int(browser.page.url.split("?")[0].rsplit("/", 1)[1])
     [row] = odoo("emboux.domain").read([number], ["name", "partner_id", "state", "parent_id"])

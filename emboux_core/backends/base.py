@@ -38,12 +38,17 @@ class UnknownOutcome(BackendError):
 
 @dataclass(frozen=True)
 class DomainSpec:
-    """A domain as it should be."""
+    """A domain as it should be.
+
+    ``record``: the number of its row, for a backend that is this database: several may claim a
+    name there.  It is no part of what the domain is.
+    """
 
     name: str
     suspended: bool = False
     parent: str | None = None
     wildcard: bool = False
+    record: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

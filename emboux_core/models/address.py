@@ -24,11 +24,15 @@ class Address(models.Model):
 
     email = fields.Char(required=True)
     backend_id = fields.Many2one("emboux.backend", required=True, ondelete="cascade")
+    domain_id = fields.Many2one(
+        "emboux.domain", required=True, index=True, ondelete="cascade",
+        help="Two who claim one domain each have their addresses, of which the owner's count.",
+    )
     mailbox_id = fields.Many2one("emboux.mailbox", index="btree_not_null", ondelete="cascade")
     alias_id = fields.Many2one("emboux.alias", index="btree_not_null", ondelete="cascade")
 
     _email_unique = models.UniqueIndex(
-        "(email, backend_id)",
+        "(email, domain_id)",
         "This address exists already, as a mailbox or as an alias (perhaps archived). "
         "Choose another one, or change the one that is there.",
     )
@@ -37,6 +41,35 @@ class Address(models.Model):
         "An address is either a mailbox or an alias.",
     )
 
+    @api.model
+    @api.private
+    def _meet(self, backend, changed, passed):
+        """Of two transactions, each of which closes a half of a loop, the second starts over.
+
+        Each has looked along its way without seeing what the other one does.  The rows of
+        whatever leads elsewhere from now on are written, those that mail passes on the way are
+        held: so the way of the second passes a row that the first has written, and PostgreSQL
+        lets it begin anew (REPEATABLE READ), with the first one's change in sight.
+
+        :param changed: addresses that lead elsewhere from now on.
+        :param passed: addresses that mail from these passes, wherever they are hosted.
+        """
+        # an address that is new takes from the catch-all what that had until now
+        written = {*changed, *(f"@{email.rpartition('@')[2]}" for email in changed)}
+        held = set(passed) - written
+        if not held and not set(passed) & written:
+            return
+        self.flush_model(["email"])
+        self.env.cr.execute(
+            "UPDATE emboux_address SET email = email WHERE backend_id = %s AND email = ANY(%s)",
+            [backend.id, sorted(written)],
+        )
+        self.env.cr.execute(
+            "SELECT FROM emboux_address WHERE backend_id = %s AND email = ANY(%s)"
+            " ORDER BY email FOR SHARE",
+            [backend.id, sorted(held)],
+        )
+
 
 class AddressMixin(models.AbstractModel):
     """What mailboxes and aliases share: an address in a domain that never changes."""
@@ -44,6 +77,7 @@ class AddressMixin(models.AbstractModel):
     _name = "emboux.address.mixin"
     _description = "Holder of an Email Address"
     _inherit = ["emboux.guarded"]
+    _own_text_fields = frozenset({"local_part"})
 
     local_part = fields.Char(
         "Address", help="The part before the @, for example: info"
@@ -101,11 +135,21 @@ class AddressMixin(models.AbstractModel):
     def create(self, vals_list):
         """Take the addresses along with the records, or fail for the one that is taken."""
         records = super().create(vals_list)
+        for record in records.filtered(lambda r: len(r.email) > addresses.MAX_ADDRESS):
+            raise ValidationError(
+                self.env._(
+                    "%(address)s has %(count)s characters, at most %(most)s are possible.",
+                    address=record.display_name,
+                    count=len(record.email),
+                    most=addresses.MAX_ADDRESS,
+                )
+            )
         owner = "mailbox_id" if self._name == "emboux.mailbox" else "alias_id"
         # as superuser: the register is nobody's to edit, least of all a customer's
         self.env["emboux.address"].sudo().create(
             [
-                {"email": record.email, "backend_id": record.backend_id.id, owner: record.id}
+                {"email": record.email, "backend_id": record.backend_id.id,
+                 "domain_id": record.domain_id.id, owner: record.id}
                 for record in records
             ]
         )

@@ -114,8 +114,10 @@ class Alias(models.Model):
                                alias.display_name)
                 )
         hosted = _Hosted(self.env, self.backend_id)
-        for alias in self:
-            hosted.assert_arrives(alias)
+        for backend, aliases in self.grouped("backend_id").items():
+            passed = {address for alias in aliases for address in hosted.assert_arrives(alias)}
+            if passed:
+                self.env["emboux.address"]._meet(backend, aliases.mapped("email"), passed)
 
     # -- provisioning --------------------------------------------------------------------
 
@@ -141,10 +143,14 @@ class _Hosted:
     def __init__(self, env, backends):
         self.env = env
         self.backends = backends
+        self.passed = set()
 
     def assert_arrives(self, alias):
-        """Raise ``ValidationError`` when the alias' mail comes back to it or goes nowhere."""
-        seen = {alias.email}
+        """Raise ``ValidationError`` when the alias' mail comes back to it or goes nowhere.
+
+        Returns the addresses of domains here that its mail passes.
+        """
+        seen, self.passed = {alias.email}, set()
         level = set(alias._destination_list())
         for _depth in range(DEEPEST):
             # a tag after + reaches the same mailbox
@@ -161,7 +167,7 @@ class _Hosted:
                 )
             level = next_level - seen
             if not level:
-                return
+                return self.passed
             seen |= level
         raise ValidationError(
             self.env._(
@@ -187,6 +193,7 @@ class _Hosted:
             ["email", "mailbox_id", "alias_id"],
         )
         onward = set()
+        self.passed.update(held.mapped("email"))
         for alias in held.alias_id:
             onward.update(_without_tag(address) for address in alias._destination_list())
         missing = level - set(held.mapped("email"))
@@ -230,6 +237,7 @@ class _Hosted:
                     )
                 )
             onward.add(catch_all.email)
+        self.passed |= onward
         return onward
 
 

@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain as SearchDomain
 
 from .. import addresses
@@ -24,6 +24,7 @@ class Domain(models.Model):
     _check_company_auto = True
     _provisioned_fields = frozenset({"state", "parent_id", "is_wildcard", "active"})
     _provision_key_field = "name"
+    _own_text_fields = frozenset({"name"})
     _followed_fields = frozenset(
         {
             "unicode_name", "parent_id", "owned_since", "state_before", "token", "usage_bytes",
@@ -88,8 +89,14 @@ class Domain(models.Model):
     child_count = fields.Integer(compute="_compute_child_count", compute_sudo=True)
     usage_bytes = BigInteger("Use (bytes)", readonly=True, copy=False)
 
+    # a name is one owner's: his who has proven it.  Until somebody has, several may claim it
     _name_unique = models.UniqueIndex(
-        "(name, backend_id)", "This domain is on the backend already (perhaps archived)."
+        "(name, backend_id) WHERE owned_since IS NOT NULL",
+        "This domain is on the backend already, and proven to be its owner's (perhaps archived).",
+    )
+    _claim_unique = models.UniqueIndex(
+        "(name, backend_id, coalesce(partner_id, 0))",
+        "This domain is on the backend already (perhaps archived).",
     )
     # "which backend's domain is this name" is what Postfix asks for every message
     _name_index = models.Index("(name)")
@@ -150,15 +157,29 @@ class Domain(models.Model):
                 vals["name"] = addresses.normalise_domain(vals.get("name") or "")
                 refuse_public_suffix(vals["name"])
             self._begin_state(vals)
-        self._displace_claims(vals_list)
+        self._assert_may_be_added(vals_list)
         domains = super().create(self._with_parents(vals_list))
         domains.parent_id._refresh_senders()
         self.env.ref("emboux_core.ir_cron_check_dns")._trigger()
         return domains
 
     @api.model
-    def _displace_claims(self, vals_list):
-        """Make room for these names where nobody has a right to them; hosts decide."""
+    def _assert_may_be_added(self, vals_list):
+        """On another platform a name is one domain, whoever's it is here; hosts allow claims."""
+        names = [vals["name"] for vals in vals_list]
+        # as superuser: another company's is there too
+        there = self.sudo().with_context(active_test=False).search(
+            [("name", "in", names), ("backend_id.kind", "!=", "local")]
+        )
+        default = self.default_get(["backend_id"]).get("backend_id")
+        wanted = {(vals["name"], vals.get("backend_id", default)) for vals in vals_list}
+        for domain in there:
+            if (domain.name, domain.backend_id.id) in wanted:
+                raise ValidationError(
+                    self.env._(
+                        "%s is on the backend already (perhaps archived).", domain.display_name
+                    )
+                )
 
     def write(self, vals):
         vals = self._guard_write(vals)
@@ -224,6 +245,7 @@ class Domain(models.Model):
     def _spec(self, with_password=False):
         self.ensure_one()
         return DomainSpec(
+            record=self.id,
             name=self.name,
             suspended=self.state == "suspended" or not self.active,
             parent=self.parent_id.name or None,

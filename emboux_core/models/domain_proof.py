@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from markupsafe import Markup
+from psycopg2.errors import UniqueViolation
 
 from odoo import fields, models
 
@@ -48,8 +49,8 @@ class DomainProof(models.Model):
         # as superuser: what follows from the DNS is nobody's to write
         self = self.sudo()
         seen = self.dns_record_ids.filtered(lambda r: r.key == "verification")
-        if not self.owned_since and seen.state == "ok":
-            self.owned_since = fields.Datetime.now()
+        if not self.owned_since and seen.state == "ok" and not self._own():
+            return
         if self.parent_id:
             return  # its parent speaks for it
         state, reason = self._proof()
@@ -64,11 +65,39 @@ class DomainProof(models.Model):
             self._advance(
                 "failed",
                 self.env._(
-                    "Nobody has proven within %s days that the domain is his. It may be added by "
-                    "somebody else now; set the DNS records and check again to keep it.",
+                    "Nobody has proven within %s days that the domain is his. Set the DNS records "
+                    "and check again, or delete it.",
                     self._claim_days(),
                 ),
             )
+
+    def _own(self):
+        """Note that its DNS proves it to be its owner's; the first who proves it has it.
+
+        Returns False where the name is somebody else's here already, and tells so: whoever
+        reads it controls the name's DNS.
+        """
+        taken = self.with_context(active_test=False).search_count(
+            [("name", "=", self.name), ("backend_id", "=", self.backend_id.id),
+             ("owned_since", "!=", False), ("id", "!=", self.id)], limit=1
+        )
+        if not taken:
+            try:
+                with self.env.cr.savepoint():
+                    self.owned_since = fields.Datetime.now()
+                    self.flush_recordset(["owned_since"])
+            except UniqueViolation:  # at this very moment
+                self.invalidate_recordset(["owned_since"])
+                taken = True
+        if taken:
+            reason = self.env._(
+                "Its DNS proves it to be yours, but it is with another customer here. Ask the "
+                "operator, who can move it to you."
+            )
+            self._advance("failed", reason)
+            self.state_reason = reason  # also where the claim had failed before
+            return False
+        return True
 
     def _prove(self, before, reason):
         values = {"failing_days": 0, "failing_on": False} if self.failing_days else {}

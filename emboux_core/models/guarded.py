@@ -1,6 +1,8 @@
 from odoo import models
 from odoo.exceptions import AccessError
 
+from .errors import refuse_unfit_text
+
 
 class Guarded(models.AbstractModel):
     """Fields that follow from others: a form's ``readonly`` does not bind somebody who calls
@@ -11,6 +13,10 @@ class Guarded(models.AbstractModel):
 
     #: Fields that only the superuser's code writes; each class adds its own.
     _followed_fields = frozenset()
+    #: Text that has rules of its own, so that the common ones do not bind it; see ``errors``.
+    _own_text_fields = frozenset()
+    #: Text of one line that is a list, and may be long.
+    _long_text_fields = frozenset()
 
     def _declared(self, attribute):
         """A set of names that every class of the model, of any add-on, has added to."""
@@ -24,6 +30,7 @@ class Guarded(models.AbstractModel):
         """
         for vals in vals_list:
             self._guard(vals)
+            self._guard_text(vals)
         if self.env.su:
             return self, [dict(vals) for vals in vals_list]
         followed = self._declared("_followed_fields")
@@ -39,7 +46,14 @@ class Guarded(models.AbstractModel):
     def _guard_write(self, vals):
         """Returns a copy of the values."""
         self._guard(vals)
+        self._guard_text(vals)
         return dict(vals)
+
+    def _guard_text(self, vals):
+        """What our own code writes it has looked at: it may be a server's words."""
+        if not self.env.su:
+            refuse_unfit_text(self, vals, self._declared("_own_text_fields"),
+                              self._declared("_long_text_fields"))
 
     def _guard(self, vals):
         if self.env.su:

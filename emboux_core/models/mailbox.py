@@ -29,6 +29,7 @@ class Mailbox(models.Model):
     )
     _provisioned_fields = frozenset({"state", "quota_mb", "send_as", "name", "active"})
     _provision_on_create = False
+    _own_text_fields = frozenset({"password"})
 
     local_part = fields.Char(required=True)
     name = fields.Char("Full Name", help="Of the person or team, as mail programs show it.")

@@ -73,7 +73,9 @@ class BackendUsage(models.Model):
             page = self._client().usage(self.usage_cursor or "")
         usage = {row.email: row for row in page.rows}
         mailboxes = self.env["emboux.mailbox"].with_context(active_test=False).search_fetch(
-            [("email", "in", list(usage)), ("domain_id.backend_id", "=", self.id)],
+            # what somebody merely claims holds no mail, whatever an address of that name holds
+            [("email", "in", list(usage)), ("domain_id.backend_id", "=", self.id),
+             *([("domain_id.owned_since", "!=", False)] if self._client().transactional else [])],
             ["email", "usage_bytes", "message_total", "domain_id"],
         )
         changed = self.env["emboux.mailbox"]

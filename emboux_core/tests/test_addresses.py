@@ -7,10 +7,51 @@ from odoo.addons.emboux_core.addresses import (
     normalise_address,
     normalise_domain,
     normalise_local_part,
+    normalise_reported,
     parse_destinations,
+    reported_without_tag,
     split_address,
 )
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
+
+#: What somebody reports that mail was sent to, and its one spelling.
+REPORTED = (
+    ("u1@x.example", "u1@x.example"),
+    (" U1@X.Example. ", "u1@x.example"),
+    ("User Name <u1@x.example>", "u1@x.example"),
+    ('"Name, User <x>" <U1@x.example>', "u1@x.example"),
+    ("<u1@x.example>", "u1@x.example"),
+    ("u1@x.example (User Name)", "u1@x.example"),
+    ("<@a.example,@b.example:u1@x.example>", "u1@x.example"),
+    ('"u1"@x.example', "u1@x.example"),
+    ('"u\\1"@x.example', "u1@x.example"),
+    ('"u1".b@x.example', "u1.b@x.example"),
+    ("Ab..Cd@Docomo.Example", "ab..cd@docomo.example"),
+    ('"ab..cd"@docomo.example', "ab..cd@docomo.example"),
+    (".ab.@docomo.example", ".ab.@docomo.example"),
+    ("-dash@x.example", "-dash@x.example"),
+    ("a/b=c!d@x.example", "a/b=c!d@x.example"),
+    ("José2@x.example", "josé2@x.example"),
+    ("JOSE\u03012@x.example", "josé2@x.example"),
+    ("Anna@Bücher.Example.", "anna@xn--bcher-kva.example"),
+    ("anna@XN--BCHER-KVA.example", "anna@xn--bcher-kva.example"),
+    ("anna@BU\u0308CHER。example", "anna@xn--bcher-kva.example"),
+    ("y@My_Host.example", "y@my_host.example"),
+    ("y@my_host.Bücher.example", "y@my_host.xn--bcher-kva.example"),
+    ("y@host", "y@host"),
+    ("y@[192.0.2.1]", "y@[192.0.2.1]"),
+    ("y@[IPv6:2001:DB8::1]", "y@[ipv6:2001:db8::1]"),
+    ('"A b"@x.example', '"a b"@x.example'),
+    ("A b@x.example", '"a b"@x.example'),
+    ('"a@b"@x.example', '"a@b"@x.example'),
+    ("a@b@x.example", '"a@b"@x.example'),
+    ('"a\\"b"@x.example', '"a\\"b"@x.example'),
+    ('a"b@x.example', '"a\\"b"@x.example'),
+    ("Anna+Shop@x.example", "anna+shop@x.example"),
+    ('"anna+shop"@x.example', "anna+shop@x.example"),
+    ('"+x y"@x.example', '"+x y"@x.example'),
+    ("'; DROP TABLE x; --@x.example", "\"'; drop table x; --\"@x.example"),
+)
 
 
 class TestDomain(PlainTest):
@@ -158,6 +199,50 @@ class TestAddress(PlainTest):
         self.assertEqual(len(longest), 254)
         with self.assertRaisesRegex(AddressError, "255 characters"):
             normalise_address("l" * 64 + "@" + domain.replace(".com", "d.com"))
+
+    def test_reported_has_one_spelling(self):
+        for typed, expected in REPORTED:
+            with self.subTest(typed):
+                self.assertEqual(normalise_reported(typed), expected)
+                self.assertEqual(normalise_reported(expected), expected, "not idempotent")
+
+    def test_what_is_created_is_spelt_alike(self):
+        for typed in ("Info@Bücher.example", "a+b@x.example", "o'brien@x.example"):
+            strict = normalise_address(typed, plus=True)
+            self.assertEqual(normalise_reported(typed), strict)
+            self.assertEqual(normalise_reported(strict), strict)
+
+    def test_reported_that_is_no_address(self):
+        for typed, fault in {
+            "": "no @",
+            "postmaster": "no @",
+            "@x.example": "nothing before",
+            "u@": "nothing after",
+            "u@.": "nothing on one side",
+            '""@x.example': "nothing on one side",
+            "u\x00@x.example": r"U\+0000",
+            "u@x.exa\x00mple": r"U\+0000",
+            "a\n@x.example": r"U\+000A",
+            "u\ud800@x.example": r"U\+D800",
+            "u" * 1000 + "@x.example": "longer than 1000",
+            "ü" * 500 + "@x.example": "longer than 1000",
+        }.items():
+            with self.subTest(typed), self.assertRaisesRegex(AddressError, fault):
+                normalise_reported(typed)
+        with self.assertRaisesRegex(AddressError, "not text"):
+            normalise_reported(None)
+
+    def test_without_tag(self):
+        for address, base in (
+            ("anna+shop@x.example", "anna@x.example"),
+            ("anna+a+b@x.example", "anna@x.example"),
+            ("+shop@x.example", "+shop@x.example"),
+            ("anna@x.example", "anna@x.example"),
+            ("anna@a+b.example", "anna@a+b.example"),
+            ('"an na+shop"@x.example', '"an na"@x.example'),
+            ('"anna+s h"@x.example', "anna@x.example"),
+        ):
+            self.assertEqual(reported_without_tag(address), base)
 
     def test_destinations(self):
         self.assertEqual(

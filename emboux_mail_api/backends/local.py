@@ -27,6 +27,8 @@ Query = Callable[..., list[tuple[Any, ...]]]
 class LocalBackend(Backend):
     """``query`` runs SQL in the caller's transaction.
 
+    ``dkim_keys``, ``token`` and ``elsewhere`` are asked with the number of a domain's row:
+    several may claim a name.
     ``dkim_keys`` gives the keys that a domain has to publish, and makes its first ones.
     ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
     smtp_tls_port, imap_tls_port, policy_host, mta_sts_id, tls_report_address.  ``elsewhere`` is
@@ -39,10 +41,10 @@ class LocalBackend(Backend):
     def __init__(
         self,
         query: Query,
-        dkim_keys: Callable[[str], tuple[DkimKey, ...]],
-        token: Callable[[str], str],
+        dkim_keys: Callable[[int], tuple[DkimKey, ...]],
+        token: Callable[[int], str],
         hosts: dict[str, Any],
-        elsewhere: Callable[[str], Registration | None] = lambda _name: None,
+        elsewhere: Callable[[int], Registration | None] = lambda _record: None,
     ):
         self._query = query
         self._dkim_keys = dkim_keys
@@ -88,12 +90,13 @@ class LocalBackend(Backend):
                 "administrator sets it under Configuration > Backends."
             )
         inherits = domain.parent is not None
-        provider = self._elsewhere(domain.name)
+        record = domain.record or self._record(domain.name)
+        provider = self._elsewhere(record)
         return MailService(
             mx=(MxTarget(10, host),),
             spf=provider.spf if provider else (f"a:{host}",),
-            dkim=() if inherits or provider else self._dkim_keys(domain.name),
-            verification="" if inherits else self._token(domain.name),
+            dkim=() if inherits or provider else self._dkim_keys(record),
+            verification="" if inherits else self._token(record),
             imap_host=self._hosts["imap_host"] or host,
             imaps_port=self._hosts["imap_tls_port"],
             smtp_host=self._hosts["smtp_host"] or host,
@@ -106,6 +109,14 @@ class LocalBackend(Backend):
             autoconfig_host=self._hosts["policy_host"],
         )
 
+    def _record(self, name: str) -> int | None:
+        """The row of the name's owner, else of the first who claims it."""
+        found = self._query(
+            "SELECT d.id FROM emboux_domain d"
+            " JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'"
+            " WHERE d.name = %s ORDER BY d.owned_since, d.id LIMIT 1", name)
+        return found[0][0] if found else None
+
     def delete_domain(self, name: str) -> None:
         """Its DKIM keys go with its row."""
 
@@ -113,7 +124,10 @@ class LocalBackend(Backend):
         """The row is published as it is."""
 
     def delete_mailbox(self, email: str) -> None:
-        self._query("DELETE FROM emboux_mail.usage WHERE username = %s", email)
+        # what was counted is the owner's, if somebody who merely claims the name deletes his
+        self._query(
+            "DELETE FROM emboux_mail.usage WHERE username = %s"
+            " AND NOT EXISTS (SELECT FROM emboux_mail.held WHERE email = username)", email)
 
     def ensure_alias(self, alias: AliasSpec) -> None:
         """The row is published as it is."""
@@ -124,7 +138,9 @@ class LocalBackend(Backend):
     def domains(self) -> Iterable[DomainSpec]:
         rows = self._query(
             "SELECT d.name, d.state = 'suspended', p.name, coalesce(d.is_wildcard, false)"
-            " FROM emboux_mail.hosted d LEFT JOIN emboux_mail.hosted p ON p.id = d.parent_id"
+            " FROM emboux_domain d"
+            " JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'"
+            " LEFT JOIN emboux_domain p ON p.id = d.parent_id WHERE d.active"
         )
         return [DomainSpec(*row) for row in rows]
 

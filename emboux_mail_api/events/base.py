@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Any, Literal
 
+from odoo.addons.emboux_core import addresses
+
 Kind = Literal["bounce", "complaint", "unsubscribe", "delivery"]
 
 _LONGEST_ID = 250  # characters; longer ones are hashed, so that an index can hold them
@@ -48,6 +50,14 @@ def identity(*parts: str) -> str:
     if len(joined) <= _LONGEST_ID and joined.isprintable():
         return joined
     return f"sha256/{hashlib.sha256(joined.encode(errors='surrogatepass')).hexdigest()}"
+
+
+def one_spelling(address: str) -> str:
+    """What names a recipient, however he is written; two spellings of him are one event."""
+    try:
+        return addresses.normalise_reported(address)
+    except addresses.AddressError:
+        return address.lower()
 
 
 def domain_of(address: Any) -> str:

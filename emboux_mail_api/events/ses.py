@@ -9,7 +9,17 @@ import json
 from datetime import datetime
 from typing import Any
 
-from .base import Event, Unreadable, dict_at, domain_of, identity, moment, text_at, words
+from .base import (
+    Event,
+    Unreadable,
+    dict_at,
+    domain_of,
+    identity,
+    moment,
+    one_spelling,
+    text_at,
+    words,
+)
 
 #: SES did not try, because the address is on the account's own list; SES counts these nowhere.
 _BY_LIST = "OnAccountSuppressionList"
@@ -19,6 +29,8 @@ _PRAISE = "not-spam"
 
 def parse(message: str) -> tuple[Event, ...]:
     """One event for each recipient; none where it is of a kind that nobody here cares for.
+
+    A recipient without address is passed over where there are others: theirs count.
 
     :raises Unreadable: it is no notification of SES, or lacks what it has to have.
     """
@@ -75,6 +87,7 @@ def _deliveries(said) -> tuple[Event, ...]:
     recipients = delivery.get("recipients")
     if not isinstance(recipients, list):
         raise Unreadable("The delivery has no recipients.")
+    recipients = [r for r in recipients if isinstance(r, str) and r] or recipients
     return tuple(
         _event(
             said, delivery, {"emailAddress": recipient},
@@ -111,9 +124,12 @@ _READERS = {
 
 def _recipients(section, name) -> list[dict[str, Any]]:
     found = section.get(name)
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+    if not isinstance(found, list):
         raise Unreadable(f"The message has no {name}.")
-    return found
+    named = [item for item in found if isinstance(item, dict) and text_at(item, "emailAddress")]
+    if found and not named:
+        raise Unreadable(f"The message has no {name} with an address.")
+    return named
 
 
 def _event(said, section, recipient, *, kind, permanent, fresh, reason) -> Event:
@@ -126,7 +142,7 @@ def _event(said, section, recipient, *, kind, permanent, fresh, reason) -> Event
         raise Unreadable("The message has no recipient, no timestamp or no messageId.")
     return Event(
         provider="ses",
-        provider_id=identity(number, address.lower()),
+        provider_id=identity(number, one_spelling(address)),
         kind=kind,
         permanent=permanent or kind == "unsubscribe",
         recipient=address,

@@ -1,3 +1,4 @@
+import ipaddress
 import logging
 from datetime import timedelta
 
@@ -9,10 +10,29 @@ _logger = logging.getLogger(__name__)
 
 WINDOW = timedelta(minutes=5)
 ALLOWED = 200  # failures within the window, unless emboux_mail_api.failures_allowed says other
+TRIES = 50  # of which each is somebody else's success
+
+
+def network_of(address):
+    """Whom an address stands for when it is counted, as text.
+
+    An IPv4 address for itself, also one mapped into IPv6 (RFC 4291 2.5.5.2); an IPv6 address for
+    its /64, of which everybody has all of the 2^64 (RFC 6177).  What is no address, such as the
+    name of a socket, stands for itself.
+    """
+    try:
+        parsed = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return address or ""
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((int(parsed), 64), strict=False))
 
 
 class ApiFailure(models.Model):
-    """How often an address came without a valid key.  Valid keys are never slowed by it."""
+    """How often a network did what it may do a few times in a while: to come without a valid key,
+    to sign up.  Valid keys are never slowed by it."""
 
     _name = "emboux.api.failure"
     _description = "Failed API Authentications"
@@ -28,42 +48,52 @@ class ApiFailure(models.Model):
     @api.model
     @api.private
     def _count(self, address):
-        """Count one failure; returns the seconds to wait when there were too many, else 0.
-
-        In a transaction of its own, because the request's is rolled back; without a write
-        once the limit is reached, so that a flood costs little.
-        """
+        """Count one failure; returns the seconds to wait when there were too many, else 0."""
         # as superuser: system parameters are readable by administrators alone
         parameters = self.env["ir.config_parameter"].sudo()
-        values = {
-            "address": address,
-            "window": WINDOW,
-            "limit": int(parameters.get_param("emboux_mail_api.failures_allowed") or ALLOWED),
-        }
-        self.env.cr.execute(
-            """SELECT extract(epoch FROM since + %(window)s - (now() AT TIME ZONE 'UTC'))
-                 FROM emboux_api_failure
-                WHERE address = %(address)s AND failures >= %(limit)s
-                  AND since + %(window)s > now() AT TIME ZONE 'UTC'""",
-            values,
-        )
-        if over := self.env.cr.fetchone():
-            return float(over[0])
-        try:
-            with self.env.registry.cursor() as cr:
-                cr.execute(
-                    """INSERT INTO emboux_api_failure AS f (address, failures, since)
-                       VALUES (%(address)s, 1, now() AT TIME ZONE 'UTC')
-                       ON CONFLICT (address) DO UPDATE SET
-                           failures = CASE WHEN f.since + %(window)s > excluded.since
-                                           THEN f.failures + 1 ELSE 1 END,
-                           since = CASE WHEN f.since + %(window)s > excluded.since
-                                        THEN f.since ELSE excluded.since END""",
-                    values,
-                )
-        except SerializationFailure:
-            _logger.debug("%s failed twice at the same moment, counted once", address)
-        return 0
+        limit = int(parameters.get_param("emboux_mail_api.failures_allowed") or ALLOWED)
+        return self._take(network_of(address), limit, WINDOW)
+
+    @api.model
+    @api.private
+    def _take(self, who, limit, window):
+        """Count one time; returns the seconds to wait where it was one too many, else 0.
+
+        In a transaction of its own, because the request's may be rolled back; without a write
+        once the limit is reached, so that a flood costs little.  Of several at the same moment
+        each is counted: who cannot write, since another one has, tries again.
+        """
+        if limit <= 0:
+            return window.total_seconds()
+        values = {"address": who, "window": window, "limit": limit}
+        for _try in range(TRIES):
+            try:
+                with self.env.registry.cursor() as cr:
+                    cr.execute(
+                        """SELECT extract(epoch FROM
+                                          since + %(window)s - (now() AT TIME ZONE 'UTC'))
+                             FROM emboux_api_failure
+                            WHERE address = %(address)s AND failures >= %(limit)s
+                              AND since + %(window)s > now() AT TIME ZONE 'UTC'""",
+                        values,
+                    )
+                    if over := cr.fetchone():
+                        return float(over[0])
+                    cr.execute(
+                        """INSERT INTO emboux_api_failure AS f (address, failures, since)
+                           VALUES (%(address)s, 1, now() AT TIME ZONE 'UTC')
+                           ON CONFLICT (address) DO UPDATE SET
+                               failures = CASE WHEN f.since + %(window)s > excluded.since
+                                               THEN f.failures + 1 ELSE 1 END,
+                               since = CASE WHEN f.since + %(window)s > excluded.since
+                                            THEN f.since ELSE excluded.since END""",
+                        values,
+                        log_exceptions=False,
+                    )
+                return 0
+            except SerializationFailure:
+                _logger.debug("%s came twice at the same moment", who)
+        return 1.0
 
     @api.autovacuum
     def _gc(self):

@@ -13,7 +13,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.orm.models import NO_ACCESS
 
 from odoo.addons.emboux_core import addresses
-from odoo.addons.emboux_core.models.errors import plain_errors
+from odoo.addons.emboux_core.models.errors import plain_errors, refuse_unfit_text
 
 from .. import keys
 
@@ -77,6 +77,7 @@ class ApiKey(models.Model):
         "name", "role", "partner_id", "read_only", "area", "domain_name", "networks",
         "expires_at", "revoked_at",
     )
+    _long_text_fields = frozenset({"networks"})
 
     name = fields.Char(required=True, tracking=True, help="What uses it, for example: Shop.")
     role = fields.Selection(
@@ -172,6 +173,7 @@ class ApiKey(models.Model):
             raise AccessError(self.env._("Only an administrator of Email Hosting makes keys."))
         values = dict(values)
         values.setdefault("role", "customer")
+        refuse_unfit_text(self, values, long={"networks"})  # the key is made as superuser
         if values.get("domain_name"):
             with plain_errors():
                 values["domain_name"] = addresses.normalise_domain(values["domain_name"])

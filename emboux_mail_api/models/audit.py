@@ -3,6 +3,8 @@ from markupsafe import Markup, escape
 from odoo import api, fields, models
 from odoo.http import request
 
+from odoo.addons.emboux_core.models.errors import LONGEST_LINE, refuse_unfit_text
+
 
 class Audit(models.Model):
     """Who did what, when, with the values before and after; never a secret.
@@ -64,14 +66,23 @@ class Audited(models.AbstractModel):
     _audited_fields = ()
     #: Fields that hold a secret: that they changed is told, nothing else.
     _audited_secrets = frozenset({"password_hash"})
+    _longest_line = LONGEST_LINE
 
     @api.model_create_multi
     def create(self, vals_list):
+        for vals in vals_list:
+            self._audited_text(vals)
         records = super().create(vals_list)
         records._audit("create", {r.id: r._audit_created() for r in records})
         return records
 
+    def _audited_text(self, vals):
+        """As ``emboux.guarded`` has it, for those that are not guarded otherwise."""
+        if not self.env.su and not hasattr(self, "_guard_text"):
+            refuse_unfit_text(self, vals, longest=self._longest_line)
+
     def write(self, vals):
+        self._audited_text(vals)
         audited = self._audited()
         watched = [name for name in audited if name in vals]
         before = {record.id: record._audit_values(watched) for record in self} if watched else {}

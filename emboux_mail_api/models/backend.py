@@ -30,7 +30,7 @@ class Backend(models.Model):
         hosts = ("mail_host", "smtp_host", "imap_host", "smtp_tls_port", "imap_tls_port")
         return LocalBackend(
             self._local_query,
-            self.env["emboux.dkim.key"]._public_keys_of,
+            self.env["emboux.dkim.key"]._public_keys,
             self._domain_token,
             {field: self[field] for field in hosts} | self._policy_places(),
             self._elsewhere,
@@ -44,21 +44,18 @@ class Backend(models.Model):
         self.env.cr.execute(statement, parameters or None)
         return self.env.cr.fetchall() if self.env.cr.description else []
 
-    def _elsewhere(self, name):
+    def _elsewhere(self, record):
         """What the provider of a domain said last, None where this server sends by itself."""
         # as superuser: registrations are nobody's to read who merely has a domain
-        domain = self.env["emboux.domain"].sudo()._hosted(name)
+        domain = self.env["emboux.domain"].sudo().browse(record)
         if domain.provider_id.kind in (False, "dkim"):
             return None
         return domain.registration_id._as_answer() if domain.registration_id else Registration(
-            name, "pending", ""
+            domain.name, "pending", ""
         )
 
-    def _domain_token(self, name):
-        domain = self.env["emboux.domain"].with_context(active_test=False).search_fetch(
-            [("name", "=", name), ("backend_id", "=", self.id)], ["token"], limit=1
-        )
-        return domain.token
+    def _domain_token(self, record):
+        return self.env["emboux.domain"].browse(record).token
 
     def action_test(self):
         for backend in self.filtered(lambda b: b.kind == "local"):

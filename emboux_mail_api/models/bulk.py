@@ -66,7 +66,7 @@ class MailboxBulk(models.Model):
                   for number, row in rows.items()}
         # as superuser: the register of addresses is nobody's to read
         taken = set(self.env["emboux.address"].sudo().search(
-            [("email", "in", list(wanted.values())), ("backend_id.kind", "=", "local")]
+            [("email", "in", list(wanted.values())), ("domain_id", "in", list(names))]
         ).mapped("email"))
         message = self.env["emboux.address"]._email_unique.get_error_message(self, None)
         refused = {number: (409, message) for number, email in wanted.items() if email in taken}

@@ -102,7 +102,7 @@ class Change(models.Model):
                    SELECT 'usage', u.username, split_part(u.username, '@', 2), false, u.written_by
                      FROM emboux_mail.usage u
                      JOIN emboux_mailbox m ON m.email = u.username AND m.id IN (%(mailboxes)s)
-                     JOIN emboux_domain d ON d.id = m.domain_id
+                     JOIN emboux_domain d ON d.id = m.domain_id AND d.owned_since IS NOT NULL
                      JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
                     WHERE %(new)s
                ) changed

@@ -98,20 +98,22 @@ class DkimSigningKey(models.Model):
 
     @api.model
     def _public_keys_of(self, name):
+        """As ``_public_keys``, of the domain of this name (an A-label)."""
+        return self._public_keys(self.env["emboux.domain"].sudo()._hosted(name).id)
+
+    @api.model
+    def _public_keys(self, record):
         """What a domain has to publish, RSA first; its first keys are made when it has none.
 
-        ``name`` is an A-label.
+        ``record``: the number of the domain's row.
         """
         # as superuser: signing is the platform's, whoever adds the domain
-        local = [("name", "=", name), ("backend_id.kind", "=", "local")]
         keys = self.sudo().with_context(active_test=False).search_fetch(
-            [("domain_id", "any", local), ("removed", "=", False)],
+            [("domain_id", "=", record), ("removed", "=", False)],
             ["selector", "key_type", "public_key", "made"],
         )
         if not keys:
-            domain = self.env["emboux.domain"].sudo().with_context(active_test=False).search(
-                local, limit=1
-            )
+            domain = self.env["emboux.domain"].sudo().browse(record)
             # none of them is in the DNS yet, but mail is never to leave unsigned
             keys = self._make(domain, self._types(), fields.Date.today(), sign=self._types()[:1])
         in_order = keys.sorted(lambda key: (key.key_type != RSA, key.made, key.id))

@@ -65,9 +65,11 @@ class MailboxOperations(models.Model):
     @api.private
     def _counted(self):
         """Address to (bytes, messages), as Dovecot has counted by now."""
+        # a domain that is merely claimed holds nothing, whatever is at its owner's address
+        owned = self.filtered(lambda mailbox: mailbox.sudo().domain_id.owned_since)
         self.env.cr.execute(
             "SELECT username, bytes, messages FROM emboux_mail.usage WHERE username = ANY(%s)",
-            [self.mapped("email")],
+            [owned.mapped("email")],
         )
         return {username: (size, messages) for username, size, messages in self.env.cr.fetchall()}
 

@@ -106,7 +106,13 @@ class DomainProvider(models.Model):
         # as superuser: registrations are nobody's to write
         rows = self.sudo().registration_ids
         done = super().unlink()
-        rows._wish_absent()
+        for row in rows:
+            # somebody else may claim the name too: then it stays where it is, as his
+            heir = self.env["emboux.domain"].sudo()._hosted(row.name)
+            if heir.provider_id == row.provider_id:
+                heir._register_at_provider()
+            else:
+                row._wish_absent()
         return done
 
     def _take_provider_of_parent(self):
@@ -121,13 +127,18 @@ class DomainProvider(models.Model):
 
     def _register_at_provider(self):
         """Have the provider have these domains, once this is committed."""
-        # as superuser: registrations are nobody's to write
-        domains = self.sudo().filtered(lambda d: d.backend_id.kind == "local")
+        # as superuser: registrations are nobody's to write.  A name is registered once: of several
+        # who claim it by the first, until one of them proves it
+        domains = self.sudo().filtered(
+            lambda d: d.backend_id.kind == "local" and d._hosted(d.name) == d
+        )
         self.env["emboux.registration"].sudo()._wish_present(domains)
 
     def _hosted(self, name):
+        """The domain of this name: its owner's, else the first that somebody claims; or none."""
         return self.with_context(active_test=False).search(
-            [("name", "=", name), ("backend_id.kind", "=", "local")], limit=1
+            [("name", "=", name), ("backend_id.kind", "=", "local")],
+            order="owned_since, id", limit=1,  # a proven one is before those that are not
         )
 
     # -- verification --------------------------------------------------------------------

@@ -1,4 +1,5 @@
 from odoo import api, models
+from odoo.tools import email_normalize
 
 from odoo.addons.emboux_core.addresses import display_address
 
@@ -56,6 +57,8 @@ class MailBlacklist(models.Model):
     @api.private
     def _emboux_put(self, emails):
         """Blacklist addresses, those that were once and are not any more too."""
+        # what Odoo takes for no address stands on the other list alone
+        emails = [email for email in emails if email_normalize(email)]
         known = self.with_context(active_test=False).search([("email", "in", emails)])
         known.filtered(lambda entry: not entry.active).action_unarchive()
         there = set(known.mapped("email"))

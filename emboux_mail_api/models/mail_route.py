@@ -39,6 +39,7 @@ class MailRoutes:
         self._domains = env["emboux.domain"].sudo()
         self._mailboxes = env["emboux.mailbox"].sudo()
         self._domain = domain.sudo()
+        self._passed = set()
 
     def assert_no_way_back(self, origin, targets, must_exist=True):
         """Follow each of the targets; ``origin`` is an address, or ``@domain``.
@@ -52,6 +53,8 @@ class MailRoutes:
         if self._leads_to(origin, targets):
             # which of them is asked one by one only where there is something to say
             raise LoopError(next(t for t in targets if self._leads_to(origin, [t])))
+        if self._passed:
+            self._addresses._meet(self._domain.backend_id, [origin], self._passed)
 
     def forwards(self):
         """Whether any mailbox that mail could pass through forwards it.
@@ -94,9 +97,11 @@ class MailRoutes:
             & (Domain("mailbox_id.active", "=", True) | Domain("alias_id.active", "=", True)),
             ["email", "mailbox_id", "alias_id"],
         )
+        self._passed.update(held.mapped("email"))
         onward = {goal for alias in held.alias_id for goal in alias._destination_list()}
         onward |= {goal for box in held.mailbox_id for goal in box._forward_list()}
         caught, missing = self._catch_alls(level - set(held.mapped("email")))
+        self._passed |= caught
         return {without_tag(goal) for goal in onward} | caught, missing
 
     def _catch_alls(self, unknown):

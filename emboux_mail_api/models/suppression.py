@@ -18,16 +18,14 @@ def hash_of(email):
 
     In SQL: ``('x' || left(encode(sha256(convert_to(email, 'UTF8')), 'hex'), 16))::bit(64)::bigint``
 
-    :param email: normalised.
+    :param email: as of ``addresses.normalise_reported``.
     """
     return int.from_bytes(hashlib.sha256(email.encode()).digest()[:8], "big", signed=True)
 
 
 def looked_up(email):
-    """The normalised addresses whose entry stops mail to this one: it, and it without +tag."""
-    local, _at, domain = email.rpartition("@")
-    base = local.split("+", 1)[0]
-    return (email,) if base in (local, "") else (email, f"{base}@{domain}")
+    """The addresses whose entry stops mail to this one: it, and it without its +tag."""
+    return tuple(dict.fromkeys((email, addresses.reported_without_tag(email))))
 
 
 class Hash(BigInteger):
@@ -38,7 +36,10 @@ class Hash(BigInteger):
 
 
 class Suppression(models.Model):
-    """A recipient that no outgoing message may reach: of one customer's, or of anybody's."""
+    """A recipient that no outgoing message may reach: of one customer's, or of anybody's.
+
+    In the spelling of ``addresses.normalise_reported``: whatever was sent to can be suppressed.
+    """
 
     _name = "emboux.suppression"
     _description = "Suppressed Recipient"
@@ -46,6 +47,7 @@ class Suppression(models.Model):
     _order = "email, id"
     _rec_name = "email"
     _audited_fields = ("email", "partner_id", "reason", "source", "detail", "expires_at")
+    _longest_line = 1000  # as long as an address or a server's answer is
 
     email = fields.Char("Recipient", required=True)
     hash = Hash(
@@ -134,7 +136,7 @@ class Suppression(models.Model):
 
     def _normalised(self, vals):
         with plain_errors():
-            email = addresses.normalise_address(vals.get("email") or "", plus=True)
+            email = addresses.normalise_reported(vals.get("email") or "")
         return {**vals, "email": email}
 
     def _assert_operator(self):
@@ -289,11 +291,11 @@ class Suppression(models.Model):
 
 
 def _normalised_ones(emails):
-    """Each once; what is no address that this platform could send to is left out."""
+    """Each once; what is no address at all is left out."""
     found = {}
     for email in emails:
         try:
-            found[addresses.normalise_address(email or "", plus=True)] = None
+            found[addresses.normalise_reported(email or "")] = None
         except addresses.AddressError:
             continue
     return list(found)

@@ -251,7 +251,9 @@ class WebhookEvent(models.Model):
         except addresses.AddressError:
             return domains.browse()
         names = [".".join(labels[depth:]) for depth in range(len(labels) - 1)]
-        found = domains.search([("name", "in", names), ("backend_id.kind", "=", "local")])
+        # whoever merely claims a name has sent nothing from it
+        found = domains.search([("name", "in", names), ("backend_id.kind", "=", "local"),
+                                ("owned_since", "!=", False)])
         return max(found, key=lambda d: (len(d.name), d.active), default=domains.browse())
 
     # -- forgotten -------------------------------------------------------------------------
@@ -277,8 +279,8 @@ class WebhookEvent(models.Model):
 
 
 def _readable(address):
-    """Normalised where it can be, else as people can still read it."""
+    """Its one spelling where it is an address, else as people can still read it."""
     try:
-        return addresses.normalise_address(address, plus=True)
+        return addresses.normalise_reported(address)
     except addresses.AddressError:
         return base.words(address)

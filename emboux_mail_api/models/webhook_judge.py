@@ -33,10 +33,12 @@ class WebhookJudge(models.Model):
 
     def _suppress(self, settings):
         """Whether the recipient is on the list now."""
+        email = self.recipient or ""
         try:
-            email = addresses.normalise_address(self.recipient or "", plus=True)
+            if addresses.normalise_reported(email) != email:
+                return False
         except addresses.AddressError:
-            return False  # what cannot be written to in the first place
+            return False  # no address at all: the event has what people can read of it
         # a domain without an owner is the operator's: what he is told holds for all
         partner = self.domain_id.partner_id
         if settings.for_everybody:

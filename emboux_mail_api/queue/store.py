@@ -123,7 +123,8 @@ class Store:
         """Those of these domains that are suspended or blocked, or whose parent is."""
         found = self._all(
             """SELECT name FROM emboux_mail.sending_domains
-                WHERE name = ANY(%s) AND (suspended IS NOT NULL OR blocked IS NOT NULL)""",
+                WHERE name = ANY(%s) AND owned
+                  AND (suspended IS NOT NULL OR blocked IS NOT NULL)""",
             [sorted(names)])
         return {name for (name,) in found}
 

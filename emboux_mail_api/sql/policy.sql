@@ -85,7 +85,9 @@ SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
        emboux_mail.parameter('emboux_mail_api.spike_floor', 50) AS spike_floor,
        emboux_mail.parameter('emboux_mail_api.loop_limit', 60) AS loop_limit,
        CASE WHEN emboux_mail.over_transfer(d.id, d.transfer_limit, d.transfer_over_limit)
-            THEN d.name END AS over_transfer
+            THEN d.name END AS over_transfer,
+       -- several may claim a name at once
+       d.owned_since IS NOT NULL AS owned
   FROM emboux_domain d
   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
   LEFT JOIN emboux_domain p ON p.id = d.parent_id
@@ -103,7 +105,7 @@ SELECT m.email AS login, m.id AS mailbox_id, m.state = 'suspended' AS mailbox_su
        coalesce(nullif(m.outbound_monthly_limit, 0), d.mailbox_monthly) AS own_monthly, d.*
   FROM emboux_mailbox m
   JOIN emboux_mail.sending_domains d ON d.id = m.domain_id
- WHERE m.active;
+ WHERE m.active AND d.owned;
 
 -- The mean of the last seven days on which a domain sent, before this one; null without any.
 -- The last day stands in "sent" until the domain sends again.

@@ -62,7 +62,7 @@ BEGIN
     INSERT INTO emboux_mail.transfer AS t (domain_id, day, bytes_in, bytes_out)
     SELECT d.id, a.day, sum(a.bytes_in)::bigint, sum(a.bytes_out)::bigint
       FROM unnest(names, days, ins, outs) AS a(name, day, bytes_in, bytes_out)
-      JOIN emboux_domain d ON d.name = a.name
+      JOIN emboux_domain d ON d.name = a.name AND d.owned_since IS NOT NULL
       JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
      GROUP BY d.id, a.day
      ORDER BY d.id, a.day
@@ -72,7 +72,7 @@ BEGIN
        FROM (SELECT d.id, d.transfer_limit, sum(a.bytes_in + a.bytes_out) AS more,
                     emboux_mail.transfer_in_month(d.id, clock_timestamp()) AS used
                FROM unnest(names, ins, outs) AS a(name, bytes_in, bytes_out)
-               JOIN emboux_domain d ON d.name = a.name
+               JOIN emboux_domain d ON d.name = a.name AND d.owned_since IS NOT NULL
               WHERE d.transfer_over_limit = 'defer' AND d.transfer_limit > 0
               GROUP BY d.id, d.transfer_limit) AS s
       WHERE s.used >= s.transfer_limit AND s.used - s.more < s.transfer_limit;

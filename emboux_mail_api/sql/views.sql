@@ -13,6 +13,8 @@ BEGIN
 END $$;
 
 -- The domains of the local backend; the other views build on it, nobody else reads it.
+-- Proven ones alone: several may claim a name at once, and what somebody merely claims shows in
+-- no look-up, whether by its name, by an address or by a login.  So it holds no mail either.
 CREATE VIEW emboux_mail.hosted AS
 SELECT d.id, d.name, d.unicode_name, d.parent_id, d.is_wildcard, d.state,
        d.owned_since IS NOT NULL AS owned, d.transfer_limit, d.transfer_over_limit,
@@ -21,7 +23,7 @@ SELECT d.id, d.name, d.unicode_name, d.parent_id, d.is_wildcard, d.state,
   FROM emboux_domain d
   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
   LEFT JOIN emboux_domain p ON p.id = d.parent_id
- WHERE d.active;
+ WHERE d.active AND d.owned_since IS NOT NULL;
 
 -- Who carries and signs a domain's mail, and whether he is ready to take it.  Apart from the
 -- view above, which Postfix asks ten times a recipient: each join costs time to be planned.
@@ -162,7 +164,7 @@ SELECT d.name AS domain,
   JOIN emboux_provider v ON v.id = c.provider_id
  WHERE c.carrier <> 'dkim' AND c.relay_ready;
 
--- Dovecot passdb.  A domain that is not proven yet may be looked at, it just takes no mail.
+-- Dovecot passdb.
 -- argon2id is Dovecot's default here, bcrypt comes with mailboxes that moved in with their hash.
 CREATE VIEW emboux_mail.logins AS
 SELECT m.email,

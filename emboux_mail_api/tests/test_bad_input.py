@@ -1,7 +1,7 @@
 """Each case is refused with a sentence that names the fault, and leaves nothing behind."""
 
 from odoo.exceptions import UserError, ValidationError
-from odoo.tests import tagged
+from odoo.tests import Form, tagged
 
 from .common import PlatformCase
 
@@ -65,6 +65,10 @@ BAD_LOCAL_PARTS = {
     "jürgen": "ASCII",
     "\u200bann": "",
     "a" * 65: "64",
+    "-dash": "begins with a hyphen",
+    "-": "begins with a hyphen",
+    "a\x00": "U+0000",
+    "a\ud800b": "",
 }
 
 BAD_DESTINATIONS = {
@@ -79,6 +83,8 @@ BAD_DESTINATIONS = {
     "ann@a.example bob@b.example": "",
     "ann@a.example\nbad@@b.example": "",
     "ann@-a.example": "hyphen",
+    "-ann@a.example": "begins with a hyphen",
+    "a\x00b@a.example": "U+0000",
     "\n".join(f"u{number}@a.example" for number in range(101)): "100",
     "me@unit.example": "itself",
     "nobody@unit.example": "does not exist",
@@ -160,6 +166,54 @@ class TestBadInput(PlatformCase):
         for model, values, word in BAD_VALUES:
             with self.subTest(model=model, values=values):
                 self._refused(model, values | {"domain_id": self.domain.id}, word)
+
+    def test_control_characters_and_endless_text(self):
+        """In every text that somebody can write; the database would answer with a traceback."""
+        mailbox, alias = self.make_mailbox("ann"), self.make_alias("sales", "a@far.example.net")
+        key, _secret = self.env["emboux.api.key"]._make({"name": "Key", "role": "master"})
+        entry = self.env["emboux.suppression"].create({"email": "a@far.example"})
+        for record, field, lines in (
+            (mailbox, "name", False), (mailbox, "vacation_subject", False),
+            (mailbox, "vacation_text", True), (mailbox, "forward_to", True),
+            (alias, "destinations", True), (key, "name", False), (key, "networks", False),
+            (entry, "detail", False), (entry, "source", False), (entry, "email", False),
+            (self.env["emboux.provider"]._own(), "name", False),
+        ):
+            for text in ("nul\0byte", "half\ud800", "bell\x07", "x" * 200_001,
+                         *(() if lines else ("two\r\nlines", "two\nlines", "next\x85line",
+                                             "sep\u2028arated"))):
+                with self.subTest(field=f"{record._name} {field}", text=text[:10]):
+                    with self.assertRaises(UserError) as caught, self.env.cr.savepoint():
+                        record.write({field: text})
+                        self.env.flush_all()
+                    self.assertNotIn("\0", str(caught.exception))
+        for name in ("nul\0byte", "two\nlines", "x" * 256):
+            with self.assertRaises(UserError):
+                self.env["emboux.api.key"]._make({"name": name, "role": "master"})
+            with self.assertRaises(UserError):
+                self.make_mailbox("q", name=name)
+        mailbox.name = "Ann Müller-O’Neil \u200d👩\u200d💻"
+        mailbox.vacation_text = "several\n\tlines\r\n"
+
+    def test_control_characters_in_the_form(self):
+        with Form(self.env["emboux.mailbox"].with_context(
+                default_domain_id=self.domain.id)) as form:
+            form.local_part = "fine"
+            form.local_part = "a\0b"
+            with self.assertRaisesRegex(UserError, r"U\+0000"):
+                form.save()
+            form.local_part = "fine"
+
+    def test_an_address_of_more_than_254_characters(self):
+        name = ".".join(["d" * 63] * 3) + ".example"
+        domain = self.make_domain(name, state="verified")
+        for model, values in (
+            ("emboux.mailbox", {}), ("emboux.alias", {"destinations": "a@far.example.net"}),
+        ):
+            self._refused(model, {"local_part": "l" * 64, "domain_id": domain.id, **values},
+                          "at most 254")
+            self.env[model].create({"local_part": f"l{len(values)}{'l' * 50}",
+                                    "domain_id": domain.id, **values})
 
     def test_passwords_are_not_quoted_back(self):
         with self.assertRaises(ValidationError) as caught:

@@ -33,9 +33,9 @@ class TestCost(PlatformCase):
             .replace("%(company)s", str(self.domain.company_id.id)).replace("%(to)s", str(to))
         )
         self.rows(
-            "INSERT INTO emboux_address (email, backend_id, mailbox_id)"
-            " SELECT email, %s, id FROM emboux_mailbox"
-            " ON CONFLICT (email, backend_id) DO NOTHING RETURNING 1",
+            "INSERT INTO emboux_address (email, backend_id, domain_id, mailbox_id)"
+            " SELECT email, %s, domain_id, id FROM emboux_mailbox"
+            " ON CONFLICT (email, domain_id) DO NOTHING RETURNING 1",
             self.backend.id,
         )
         self.env.cr.execute("ANALYZE emboux_mailbox, emboux_address")

@@ -132,7 +132,7 @@ class TestMailboxRules(PlatformCase):
             ({"vacation_on": True}, "Write the reply"),
             ({"vacation_on": True, "vacation_text": "  \n "}, "Write the reply"),
             ({"vacation_text": "x" * 10_001}, "10000 letters"),
-            ({"vacation_subject": "two\nlines"}, "one line"),
+            ({"vacation_subject": "two\nlines"}, "line break|one line"),
             ({"vacation_from": "2026-03-02", "vacation_until": "2026-03-01"}, "before the first"),
             ({"vacation_from": "0001-01-01"}, "between 2000"),
             ({"vacation_days": 0}, "1 to 60"),

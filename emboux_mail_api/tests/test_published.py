@@ -105,8 +105,9 @@ class TestPublished(PlatformCase):
                 )
 
     def test_an_unverified_domain_may_not_send(self):
-        domain = self.make_domain("claimed.example")
+        domain = self.make_domain("claimed.example", state="verified")
         self.make_mailbox("ann", domain)
+        domain.state = "failed"  # it is still the owner's
         [action] = self._get("outbound", "login", "ann@claimed.example", "action")
         self.assertIn("claimed.example is not verified yet", action)
         self.assertTrue(action.startswith("554 5.7.1"))

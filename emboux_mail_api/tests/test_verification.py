@@ -1,10 +1,12 @@
 from datetime import timedelta
 
 from freezegun import freeze_time
+from psycopg2 import IntegrityError
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from odoo.addons.emboux_core.dns.judge import Verdict
 from odoo.addons.emboux_core.dns.lookup import DomainCheck
@@ -158,27 +160,132 @@ class TestClaims(VerificationCase):
         self.assertEqual(domain.state, "failed")
         self.assertIn("14 days", domain.state_reason)
 
-    def test_a_claim_that_ran_out_gives_way_to_somebody_else(self):
-        with freeze_time(NOW):
-            domain = self.make("displaced.example")
-        self.make_mailbox("ann", domain)
-        self.look(domain, missing=("verification",), day=15)
-        other = self.env["res.partner"].create({"name": "Real owner"})
-        anew = self.make_domain("displaced.example", partner_id=other.id)
-        self.assertFalse(domain.exists())
-        self.assertEqual(anew.partner_id, other)
-        self.assertFalse(anew.mailbox_ids)
+    def customer(self, name):
+        """A customer's environment, as an API key of his has it."""
+        partner = self.env["res.partner"].create({"name": name})
+        key, _secret = self.env["emboux.api.key"]._make({"name": name, "partner_id": partner.id})
+        return self.env(user=key.sudo().user_id, context={})
 
-    def test_a_claim_that_still_runs_or_was_proven_gives_way_to_nobody(self):
-        running = self.make("running.example")
+    def claim(self, env, name="several.example"):
+        """The customer's domain, with a mailbox and an alias, and a password for the mailbox."""
+        domain = env["emboux.domain"].create({"name": name})
+        env["emboux.mailbox"].create({"domain_id": domain.id, "local_part": "info",
+                                      "password": "a password of a claim"})
+        env["emboux.alias"].create({"domain_id": domain.id, "local_part": "sales",
+                                    "destinations": f"info@{name}"})
+        return domain.with_env(self.env)
+
+    def test_several_claim_a_name_and_the_first_proof_wins(self):
+        first, second, third = (self.claim(self.customer(who)) for who in ("A", "B", "C"))
+        self.assertEqual(len({first.token, second.token, third.token}), 3)
+        self.assertEqual({d.state for d in first | second | third}, {"pending"})
+        keys = {d: set(d.dns_record_ids.filtered(
+            lambda r: r.key.startswith("dkim")).mapped("expected")) for d in (first, second)}
+        self.assertFalse(keys[first] & keys[second], "each has keys of its own")
+        for domain in first | second | third:
+            record = domain.dns_record_ids.filtered(lambda r: r.key == "verification")
+            self.assertIn(domain.token, record.expected)
+        self.assertFalse(self.in_views("several.example"))
+        self.look(second)
+        self.assertEqual(second.state, "verified")
+        for loser in first | third:
+            self.assertEqual((loser.state, bool(loser.owned_since)), ("failed", False))
+            self.assertIn("Somebody else has proven", loser.state_reason)
+            self.assertEqual(loser.mailbox_ids.email, "info@several.example", "nothing is deleted")
+        self.assertEqual(
+            self.rows("SELECT mail_folder FROM emboux_mail.logins WHERE email = %s",
+                      "info@several.example"),
+            [(second.mailbox_ids.sudo().mail_folder,)])
+        for view, name in self.in_views("several.example").items():
+            self.assertEqual(len(name), len(set(name)), view)
+        self.look(third)
+        self.assertEqual((third.state, bool(third.owned_since)), ("failed", False))
+        self.assertIn("with another customer here", third.state_reason)
+        self.assertEqual(second.state, "verified")
+
+    def in_views(self, name):
+        """What the mail servers' views have of a name: view to its rows' first column."""
+        views = [view for [view] in self.rows(
+            "SELECT viewname::text FROM pg_views WHERE schemaname = 'emboux_mail'"
+            " AND viewname NOT IN ('sending_domains', 'carried', 'dkim_keys')")]
+        found = {}
+        for view in views:
+            rows = self.rows(f"SELECT v::text FROM emboux_mail.{view} v WHERE v::text LIKE %s",
+                             f"%{name}%")
+            if rows:
+                found[view] = [row for [row] in rows]
+        return found
+
+    def test_a_claim_opens_and_holds_nothing(self):
+        """Mail that was put there by IMAP would be gone from sight with another one's proof."""
+        domain = self.claim(self.customer("A"))
+        self.assertFalse(self.in_views("several.example"))
+        self.look(domain)
+        self.assertIn("logins", self.in_views("several.example"))
+        self.assertIn("users", self.in_views("several.example"))
+
+    def test_a_claim_beside_a_proven_domain_tells_nothing_and_changes_nothing(self):
+        owner = self.customer("Owner")
+        theirs = self.claim(owner)
+        self.look(theirs)
+        self.env.cr.execute(
+            "INSERT INTO emboux_mail.usage (username, bytes, messages) VALUES (%s, 4711, 3)",
+            ["info@several.example"])
+        env = self.customer("A")
+        mine, free = self.claim(env), self.claim(env, "nobodys.example")
+        for field in ("state", "state_reason", "owned_since", "check_message", "sending_note",
+                      "dns_state"):
+            self.assertEqual(mine[field], free[field], field)
+        self.assertEqual(len(mine.dns_record_ids), len(free.dns_record_ids))
+        box = mine.mailbox_ids
+        self.assertEqual(box._counted(), {})
+        self.backend._sync_usage()
+        self.assertEqual((box.usage_bytes, theirs.mailbox_ids.usage_bytes), (0, 4711))
+        changes, _cursor, _more = env["emboux.change"]._since(None, 100)
+        self.assertNotIn("usage", [kind for kind, *_rest in changes])
+        mine.with_env(env)._delete_contents()
+        mine.with_env(env).unlink()
+        self.assertEqual(
+            self.rows("SELECT bytes FROM emboux_mail.usage WHERE username = %s",
+                      "info@several.example"), [(4711,)])
+        self.assertEqual(theirs.state, "verified")
+
+    def test_one_claim_of_one_owner(self):
+        env = self.customer("A")
+        self.claim(env)
+        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"):
+            env["emboux.domain"].create({"name": "SEVERAL.example."})
+
+    def test_the_operator_is_told_that_a_name_is_proven(self):
+        theirs = self.claim(self.customer("Owner"))
+        claim = self.make("several.example")
+        self.assertTrue(claim, "nobody has proven it")
+        self.look(theirs)
+        with self.assertRaisesRegex(UserError, "Owner has proven it"):
+            self.make_domain("several.example")
+        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"):
+            claim.state = "verified"
+            self.env.flush_all()
+
+    def test_what_was_lost_is_still_its_owners(self):
         proven = self.make("proven.example")
         self.look(proven)
         for day in (1, 2, 3):
             self.look(proven, missing=("spf",), day=day)
         self.assertEqual(proven.state, "failed")
-        for domain in (running, proven):
-            self.assert_taken(
-                "emboux.domain", lambda d=domain: self.make_domain(d.name), "on the backend")
+        with self.assertRaisesRegex(UserError, "has proven it"):
+            self.make_domain("proven.example")
+
+    def test_mail_providers_are_nobodys(self):
+        env = self.customer("A")
+        for name in ("gmail.com", "Mail.Outlook.com", "yahoo.co.jp", "gmx.at", "hotmail.fr",
+                     "icloud.com", "proton.me", "web.de", "mail.ru", "x.y.fastmail.com"):
+            with self.assertRaisesRegex(ValidationError, "belongs to a mail provider"):
+                env["emboux.domain"].create({"name": name})
+            with self.assertRaisesRegex(ValidationError, "belongs to a mail provider"):
+                self.make(name)
+        for name in ("gmailer.example", "yahoo.example.com", "myicloud.com", "outlooks.example"):
+            self.assertTrue(env["emboux.domain"].create({"name": name}))
 
     def test_a_public_suffix_is_nobodys(self):
         for name in ("co.uk", "github.io", "xn--55qx5d.cn"):

@@ -2,7 +2,7 @@ from odoo import http
 from odoo.http import request
 
 from .form import WHOLE, Form
-from .page import HOME, done, find, many, of_domain, page
+from .page import HOME, asked, done, find, many, of_domain, page
 
 
 def _above(domain):
@@ -20,7 +20,7 @@ class AliasPortal(http.Controller):
     def list_aliases(self, number, at=1, q="", **_arguments):
         domain = find("emboux.domain", number)
         wanted = [("domain_id", "=", domain.id)]
-        if q := q.strip():
+        if q := asked(q):
             wanted += ["|", ("email", "ilike", q), ("destinations", "ilike", q)]
         return page(
             "portal_aliases", request.env._("Aliases"), of_domain(domain), domain=domain,

@@ -16,7 +16,9 @@ def name_of(form):
     if form.errors:
         return field, ""
     if field == "name":
-        return field, form["name"]
+        with form.at("name"):
+            return field, request.env["emboux.domain"]._claimable_name(form["name"])
+        return field, ""
     parent = parents.filtered(lambda d: str(d.id) == form["parent_id"])
     if not parent:
         form.refuse("label", request.env._("Please choose what your name shall end in."))

@@ -9,6 +9,11 @@ from odoo.exceptions import AccessError, MissingError, UserError
 from odoo.http import request
 
 from odoo.addons.emboux_core import addresses, passwords
+from odoo.addons.emboux_core.models.errors import (
+    LONGEST_LINE,
+    LONGEST_TEXT,
+    control_character,
+)
 
 WHOLE = ""  # what is wrong with no field of its own
 
@@ -44,6 +49,19 @@ class Form:
             name: typed.get(name, "") if self.sent else value for name, value in defaults.items()
         }
         self.errors = {}
+        for name, value in self.values.items() if self.sent else ():
+            if isinstance(value, str) and not name.startswith("password"):
+                self._refuse_unfit(name, value)
+
+    def _refuse_unfit(self, name, value):
+        """What no field can hold is refused before anybody works with it, and not shown again."""
+        if len(value) > LONGEST_TEXT:
+            self.values[name] = ""
+            self.refuse(name, request.env._("This is too long."))
+        elif found := control_character(value, lines=True):
+            self.values[name] = ""
+            self.refuse(name, request.env._(
+                "This contains the control character %s. Please type it again by hand.", found))
 
     def __getitem__(self, name):
         return (self.values[name] or "").strip()
@@ -58,6 +76,13 @@ class Form:
         for name in names:
             if not self[name]:
                 self.refuse(name, request.env._("Please fill this in."))
+
+    def one_line(self, *names):
+        """What becomes a name: one line, and not a long one."""
+        for name in names:
+            if len(self[name]) > LONGEST_LINE or control_character(self[name]):
+                self.refuse(name, request.env._(
+                    "Please enter one line of at most %s characters.", LONGEST_LINE))
 
     def number(self, name):
         """A whole number that is 0 or more."""

@@ -39,6 +39,7 @@ class KeyPortal(http.Controller):
         )
         if form.sent:
             form.required("name")
+            form.one_line("name")
             for field, options in (("area", _areas()), ("lifetime", _lifetimes())):
                 if form[field] not in dict(options):
                     form.refuse(field, request.env._("Please choose one of these."))

@@ -5,7 +5,7 @@ from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_mail_api.models.customer import AbovePlan, QuotaReached
 
 from .form import WHOLE, Form
-from .page import HOME, done, find, many, of_domain, of_mailbox, page
+from .page import HOME, asked, done, find, many, of_domain, of_mailbox, page
 from .words import size_words
 
 #: Which limits of the plan are said at which field.
@@ -14,6 +14,7 @@ LIMITS = {AbovePlan: "quota_mb", QuotaReached: WHOLE}
 
 def values_of(form):
     """What a form says of a mailbox."""
+    form.one_line("name")
     return {
         "name": form["name"],
         "quota_mb": form.number("quota_mb"),
@@ -39,7 +40,7 @@ class MailboxPortal(http.Controller):
     def list_mailboxes(self, number, at=1, q="", **_arguments):
         domain = find("emboux.domain", number)
         wanted = [("domain_id", "=", domain.id)]
-        if q := q.strip():
+        if q := asked(q):
             wanted += ["|", ("email", "ilike", q), ("name", "ilike", q)]
         return page(
             "portal_mailboxes", request.env._("Mailboxes"), of_domain(domain), domain=domain,

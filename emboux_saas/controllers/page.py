@@ -4,6 +4,7 @@ from werkzeug.exceptions import NotFound
 
 from odoo.http import request
 
+from odoo.addons.emboux_core.models.errors import LONGEST_LINE
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 
 HOME = "/my/email"
@@ -57,6 +58,11 @@ def page(template, title, trail=(), **values):
     )
     response.headers["Cache-Control"] = "no-store"  # what stands here is one customer's
     return response
+
+
+def asked(text):
+    """What somebody looks for; PostgreSQL could not even compare a null byte."""
+    return "".join(char for char in text if char.isprintable()).strip()[:LONGEST_LINE]
 
 
 def done(address, notice):

@@ -61,7 +61,7 @@ class SendingPortal(http.Controller):
         if form.sent:
             form.required("email")
             try:
-                address = addresses.normalise_address(form["email"], plus=True)
+                address = addresses.normalise_reported(form["email"])
             except addresses.AddressError as error:
                 form.refuse("email", say(error))
             else:

@@ -12,14 +12,17 @@ from .page import HOME, done, page
 
 _logger = logging.getLogger(__name__)
 PATH = "/email/signup"
+SENT = f"{PATH}/sent"
+CONFIRM = f"{PATH}/confirm"
 
 
 class SignupPortal(http.Controller):
-    """From a stranger to a customer with a domain and a mailbox, on one page."""
+    """From a stranger to a customer with a domain and a mailbox: a form, a mail, a password."""
 
     @http.route(PATH, type="http", auth="public", website=True, sitemap=True,
                 methods=["GET", "POST"])
     def sign_up(self, plan_id="", **typed):
+        """What one wants; nothing is made before the link in the mail was followed."""
         ensure_db()
         if request.session.uid:
             return request.redirect(HOME)
@@ -31,33 +34,73 @@ class SignupPortal(http.Controller):
         typed["plan_id"] = plan_id
         form = Form(
             typed if sent else None,
-            plan_id=plan_id or str(plans[:1].id), person="", login="", password="",
-            local_part="", **choice_of(parents, typed),
+            plan_id=plan_id or str(plans[:1].id), person="", login="", local_part="",
+            **choice_of(parents, typed),
         )
         if sent:
-            field, values = self._read(form, plans)
+            values = self._read(form, plans, parents)
+        address = request.httprequest.remote_addr
+        if form.is_good:
+            with form.at(WHOLE):
+                customers._assert_may_try(address)
+        if form.is_good:
+            _field, values["domain"] = name_of(form)
+        if form.is_good:
+            with form.at(WHOLE):
+                customers._assert_may_sign_up(address, values["login"])
+                customers._invite(values, CONFIRM)
+        if form.is_good:
+            return done(SENT, request.env._(
+                "We have written to %s. Open the link in that mail to go on.", values["login"]))
+        return self._page("portal_signup", request.env._("Email for Your Domain"), plans=plans,
+                          parents=parents, form=form)
+
+    @http.route(SENT, type="http", auth="public", website=True, sitemap=False, methods=["GET"])
+    def look_into_mail(self, **_arguments):
+        ensure_db()
+        return self._page("portal_signup_sent", request.env._("Look Into Your Mail"))
+
+    @http.route(f"{CONFIRM}/<string:token>", type="http", auth="public", website=True,
+                sitemap=False, methods=["GET", "POST"])
+    def confirm(self, token, **typed):
+        """Whoever has the link has the address.  Only the password is missing, and the click:
+        programs that look into mail follow links, too."""
+        ensure_db()
+        if request.session.uid:
+            return request.redirect(HOME)
+        customers = request.env["emboux.customer"]
+        values = customers._invited(token)
+        form = Form(typed if request.httprequest.method == "POST" else None, password="")
+        if form.sent and values:
+            values["password"] = form.password("password", values["login"])
+            if form.is_good and customers._has_account(values["login"]):
+                form.refuse(WHOLE, request.env._(
+                    "There is an account with this address already. Log in instead."))
             if form.is_good:
                 with form.at(WHOLE):
-                    customers._assert_may_sign_up(request.httprequest.remote_addr)
-            if form.is_good:
-                with form.at(field):
                     domain, mailbox = customers._sign_up(
                         values, request.httprequest.remote_addr
                     )
             if form.is_good:
                 return self._enter(values, domain, mailbox)
-        response = page(
-            "portal_signup", request.env._("Email for Your Domain"), None, plans=plans,
-            parents=parents, form=form,
-        )
+        return self._page("portal_signup_confirm", request.env._("Confirm"), form=form,
+                          values=values, again=PATH)
+
+    def _page(self, template, title, **values):
+        response = page(template, title, None, **values)
         response.headers["X-Frame-Options"] = "SAMEORIGIN"
         response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"
+        response.headers["Referrer-Policy"] = "no-referrer"  # the link is a secret
         return response
 
-    def _read(self, form, plans):
-        """The field of the domain, and the values of a new customer; what is wrong with one of
-        them is said at its field."""
-        form.required("person", "login", "local_part")
+    def _read(self, form, plans, parents):
+        """The values of a new customer, but for the domain; what is wrong is said at its field.
+
+        Nothing is looked up but what everybody may see: plans and parents.
+        """
+        form.required("person", "login", "local_part",
+                      "label" if parents and form["kind"] == "under" else "name")
+        form.one_line("person")
         plan = plans.filtered(lambda p: str(p.id) == form["plan_id"])
         if not plan:
             form.refuse("plan_id", request.env._("Please choose a plan."))
@@ -66,21 +109,10 @@ class SignupPortal(http.Controller):
         except addresses.AddressError as error:
             login = ""
             form.refuse("login", say(error))
-        if login and request.env["emboux.customer"]._has_account(login):
-            form.refuse("login", request.env._(
-                "There is an account with this address already. Log in instead."))
         local_part = form["local_part"]
         with form.at("local_part"):
             local_part = request.env["emboux.mailbox"]._normalise_local_part(local_part)
-        password = form.password("password", login)
-        # a copy: the fields of the domain are refused on their own, whatever stands above
-        chosen = Form(form.values, **form.values)
-        field, name = name_of(chosen)
-        form.errors |= chosen.errors
-        return field, {
-            "plan": plan, "person": form["person"], "login": login, "password": password,
-            "domain": name, "local_part": local_part,
-        }
+        return {"plan": plan, "person": form["person"], "login": login, "local_part": local_part}
 
     def _enter(self, values, domain, mailbox):
         """Log the new customer in, at the page that says what to do next."""

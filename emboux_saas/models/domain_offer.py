@@ -6,11 +6,7 @@ from odoo.exceptions import ValidationError
 from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.errors import plain_errors
 
-RESERVED = (
-    "abuse, admin, administrator, api, autoconfig, autodiscover, billing, cpanel, dns, ftp, "
-    "hostmaster, imap, login, mail, mta-sts, mx, mx1, mx2, my, ns, ns1, ns2, pop, pop3, portal, "
-    "postmaster, root, security, smtp, ssl, staff, status, support, webmail, www"
-)
+from ..reserved_names import is_reserved
 
 
 class DomainOffer(models.Model):
@@ -52,7 +48,8 @@ class DomainOffer(models.Model):
         self._assert_not_reserved(name)
         # as superuser: that a name is taken is all that is said
         if self.sudo().with_context(active_test=False).search_count(
-            [("name", "=", name), ("backend_id", "=", self.backend_id.id)], limit=1
+            [("name", "=", name), ("backend_id", "=", self.backend_id.id),
+             ("owned_since", "!=", False)], limit=1
         ):
             raise ValidationError(
                 self.env._("%s is taken. Choose another name.", addresses.display_domain(name))
@@ -63,23 +60,27 @@ class DomainOffer(models.Model):
 
     def _assert_not_reserved(self, name):
         """Names of the operator's own hosts, and those that he keeps."""
-        labels = {label.strip().lower() for label in (self.reserved_names or RESERVED).split(",")}
+        kept = {label.strip().lower() for label in (self.reserved_names or "").split(",")} - {""}
+        label = name.removesuffix(f".{self.name}").split(".")[-1]
         backend = self.backend_id
         hosts = {backend.mail_host, backend.smtp_host, backend.imap_host,
-                 urlsplit(backend.get_base_url()).hostname}
-        if name in hosts or name.removesuffix(f".{self.name}").split(".")[-1] in labels:
+                 backend.policy_host, urlsplit(backend.get_base_url()).hostname}
+        if name in hosts or (label in kept if kept else is_reserved(label)):
             raise ValidationError(
                 self.env._(
                     "%s is reserved. Choose another name.", addresses.display_domain(name)
                 )
             )
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        domains = super().create(vals_list)
+    @api.constrains("parent_id", "partner_id")
+    def _check_not_reserved(self):
+        """By whichever way a customer's domain comes to be below a parent that is not his.
+
+        By creation and import, registration, the parent's or the owner's change; the operator may
+        have these names himself.
+        """
         # as superuser: the parent may be the operator's
-        for domain in domains.sudo():
+        for domain in self.sudo():
             parent = domain.parent_id
             if parent and domain.partner_id and domain.partner_id != parent.partner_id:
                 parent._assert_not_reserved(domain.name)
-        return domains

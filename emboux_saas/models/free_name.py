@@ -4,10 +4,26 @@ from odoo import api, models
 from odoo.exceptions import UserError, ValidationError
 
 from odoo.addons.emboux_core import addresses
+from odoo.addons.emboux_core.models.errors import plain_errors
+from odoo.addons.emboux_core.public_suffix import refuse_public_suffix
 
 
 class Domain(models.Model):
     _inherit = "emboux.domain"
+
+    @api.model
+    @api.private
+    def _claimable_name(self, text):
+        """The normalised name of a domain that a customer can bring; whether somebody else has it
+        here is not looked at.
+
+        :raises ValidationError: nobody can bring it; the sentence says why.
+        """
+        with plain_errors():
+            name = addresses.normalise_domain(text)
+            refuse_public_suffix(name)
+        self._refuse_mail_provider(name)
+        return name
 
     @api.private
     def _is_free(self, label):
@@ -38,7 +54,8 @@ class Domain(models.Model):
             labels = vals["name"].removesuffix(f".{parent.name}").split(".")
             between = [f"{'.'.join(labels[at:])}.{parent.name}" for at in range(1, len(labels))]
             if between and domains.search_count(
-                [("name", "in", between), ("partner_id", "!=", customer.id)], limit=1
+                [("name", "in", between), ("partner_id", "!=", customer.id),
+                 ("owned_since", "!=", False)], limit=1
             ):
                 raise ValidationError(
                     self.env._(

@@ -1,11 +1,20 @@
 from datetime import timedelta
 
+from markupsafe import Markup
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import hash_sign, verify_hash_signed
 
 from odoo.addons.auth_signup.models.res_users import SignupError
+from odoo.addons.emboux_mail_api.models.api_failure import network_of
 
-PER_HOUR = 5  # sign-ups from one address, unless emboux_saas.signups_per_hour says otherwise
+PER_HOUR = 5  # sign-ups from one network, unless emboux_saas.signups_per_hour says otherwise
+FORMS = 10  # filled-in forms for each sign-up: who picks a name may need several
+PER_ADDRESS = 5  # mails to one address in a day
+LINK_HOURS = 24  # how long the link in the mail is good
+_SCOPE = "emboux_saas.sign_up"
+_SIGNED = ("person", "login", "domain", "local_part")  # what the link carries, beside the plan
 
 
 class SignUp(models.Model):
@@ -16,7 +25,7 @@ class SignUp(models.Model):
 
     signed_up_from = fields.Char(
         readonly=True, copy=False, groups="emboux_core.group_admin",
-        help="The address of the browser in which the customer signed up by himself.",
+        help="The network of the browser in which the customer signed up by himself.",
     )
 
     @api.model
@@ -34,7 +43,7 @@ class SignUp(models.Model):
             {"name": values["person"], "email": values["login"], "lang": self.env.lang or False}
         )
         self.create(
-            {"partner_id": partner.id, "plan_id": plan.id, "signed_up_from": address}
+            {"partner_id": partner.id, "plan_id": plan.id, "signed_up_from": network_of(address)}
         )
         try:
             user = self.env["res.users"]._create_user_from_template(
@@ -66,23 +75,102 @@ class SignUp(models.Model):
         users = self.env["res.users"].sudo().with_context(active_test=False)
         return bool(users.search_count(users._get_login_domain(login), limit=1))
 
+    # -- not many times -------------------------------------------------------------------
+
     @api.model
     @api.private
-    def _assert_may_sign_up(self, address):
-        """Not many times in an hour from one place: who fills in forms by program is no customer.
+    def _assert_may_try(self, address):
+        """Before anything is looked up: else a program could ask which names there are.
 
         :raises UserError: with when to try again.
         """
-        # as superuser: neither customers nor parameters are a stranger's to see
-        parameter = self.env["ir.config_parameter"].sudo().get_param("emboux_saas.signups_per_hour")
-        limit = int(parameter) if parameter and parameter.isdigit() else PER_HOUR
-        since = fields.Datetime.now() - timedelta(hours=1)
-        if self.sudo().search_count(
-            [("signed_up_from", "=", address), ("create_date", ">=", since)], limit=limit
-        ) >= limit:
+        self._take_turn(f"sign-up form {network_of(address)}", FORMS * self._per_hour())
+
+    @api.model
+    @api.private
+    def _assert_may_sign_up(self, address, login):
+        """Not many times in an hour from one place: who fills in forms by program is no customer;
+        and not many mails to one address, whoever asks for them.
+
+        :raises UserError: with when to try again.
+        """
+        self._take_turn(f"sign-up {network_of(address)}", self._per_hour())
+        self._take_turn(f"sign-up of {login}", PER_ADDRESS, timedelta(days=1))
+
+    def _take_turn(self, who, limit, window=timedelta(hours=1)):
+        if self.env["emboux.api.failure"]._take(who, limit, window):
             raise UserError(
                 self.env._("There were many sign-ups from where you are. Try again in an hour.")
+                if window < timedelta(days=1) else
+                self.env._("We have written to this address several times. Try again tomorrow.")
             )
+
+    def _per_hour(self):
+        # as superuser: parameters are not a stranger's to see
+        parameter = self.env["ir.config_parameter"].sudo().get_param("emboux_saas.signups_per_hour")
+        return int(parameter) if parameter and parameter.isdigit() else PER_HOUR
+
+    # -- confirmed by mail ----------------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _invite(self, values, path):
+        """Write to the address with the link that goes on; nothing is stored or held until then.
+
+        ``values``: plan, person, login, domain, local_part.  Whoever has an account is told so in
+        the mail, which its owner alone reads; the page says the same to everybody.
+        """
+        env, plan = self.env, values["plan"]
+        token = hash_sign(
+            self.sudo().env, _SCOPE, [plan.id, *(values[name] for name in _SIGNED)],
+            expiration_hours=LINK_HOURS,
+        )
+        base = self.get_base_url()
+        if self._has_account(values["login"]):
+            subject = env._("You have an account already")
+            words = env._(
+                "Somebody, probably you, wanted to sign up for email with this address. There is "
+                "an account with it already: log in here, or have a new password sent to you."
+            )
+            link, button = f"{base}/web/login?redirect=/my/email", env._("Log In")
+        else:
+            subject = env._("Confirm your address to get %s", values["domain"])
+            words = env._(
+                "Somebody, probably you, has asked for email with the domain %(domain)s. Go on "
+                "with this link within %(hours)s hours. If it was not you, do nothing: then "
+                "nothing happens.",
+                domain=values["domain"], hours=LINK_HOURS,
+            )
+            link, button = f"{base}{path}/{token}", env._("Confirm and Go On")
+        company = plan.company_id
+        # as superuser: who signs up is nobody yet; out of the queue, so that both take as long
+        self.env["mail.mail"].sudo().create(
+            {
+                "subject": subject,
+                "body_html": Markup("<p>%s</p><p><a href='%s'>%s</a></p><p>%s</p>") % (
+                    words, link, button, company.name),
+                "email_to": values["login"],
+                "email_from": company.email_formatted or self.env.ref("base.user_root").sudo()
+                .email_formatted,
+                "auto_delete": True,
+            }
+        )
+        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+
+    @api.model
+    @api.private
+    def _invited(self, token):
+        """What the link of a mail says, as values of ``_invite``; None when it is too old."""
+        try:
+            # as superuser: the secret of the signature is nobody's to read
+            found = verify_hash_signed(self.sudo().env, _SCOPE, token)
+        except (ValueError, IndexError, UnicodeError):
+            return None
+        if not found:
+            return None
+        number, *texts = found
+        plan = self.env["emboux.plan"]._offered().filtered(lambda p: p.id == number)
+        return {"plan": plan, **dict(zip(_SIGNED, texts, strict=True))} if plan else None
 
 
 class Plan(models.Model):

@@ -73,7 +73,8 @@ class UsageCount(models.Model):
                   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
                   JOIN emboux_customer c ON c.partner_id = d.partner_id
                   LEFT JOIN emboux_mailbox m ON m.domain_id = d.id
-                  LEFT JOIN emboux_mail.usage u ON u.username = m.email
+                  LEFT JOIN emboux_mail.usage u
+                    ON u.username = m.email AND d.owned_since IS NOT NULL
                  WHERE d.name = ANY(%(names)s)
                  GROUP BY c.id, d.id
             ), noted AS (

@@ -58,6 +58,37 @@ class TestNamesUnderAParent(SaasCase):
                 self.as_customer["emboux.domain"].create({"name": name})
         self.make_domain("admin.unit.example")  # the operator's own
 
+    def test_reserved_by_whichever_way_a_name_comes_below_a_parent(self):
+        """Created, registered, put below it by the operator, there before its parent, moved."""
+        labels = ("wpad", "localhost", "mail1", "smtp-02", "imap1", "email", "noreply", "no-reply",
+                  "auth", "sso", "secure", "vpn", "www2", "ns3", "ma-il", "autodiscover",
+                  "postmaster")
+        for label in labels:
+            with self.refused(ValidationError, "is reserved"):
+                self.as_customer["emboux.domain"].create({"name": f"{label}.unit.example"})
+            with self.refused(ValidationError, "is reserved"):
+                self.domain._free_name(label)
+        self.acme.sudo().domain_limit = 0
+        self.domain.is_wildcard = False
+        names = ("wpad.unit.example", "mail7.unit.example", "x.sso.unit.example")
+        mine = [self.as_customer["emboux.domain"].create({"name": name}) for name in names]
+        plain = self.as_customer["emboux.domain"].create({"name": "fine.unit.example"})
+        self.domain.is_wildcard = True
+        for domain in mine:
+            self.assertFalse(domain.sudo().parent_id)
+            with self.refused(ValidationError, "is reserved"):
+                domain._register_subdomain(domain.name)
+            with self.refused(ValidationError, "is reserved"):
+                domain.with_env(self.env)._set_parent(self.domain, False)
+            with self.refused(ValidationError, "is reserved"):
+                self.make_domain("sso.unit.example", partner_id=self.acme.partner_id.id)
+        plain._register_subdomain(plain.name)
+        self.assertEqual(plain.sudo().parent_id, self.domain)
+        operators = self.make_domain("auth.unit.example")
+        self.assertEqual(operators.parent_id, self.domain, "the operator may")
+        with self.refused(ValidationError, "is reserved"):
+            operators.partner_id = self.acme.partner_id
+
     def test_a_free_name_sends_and_receives_at_once(self):
         domain = self.as_customer["emboux.domain"].create({"name": "shop.unit.example"})
         box = self.as_customer["emboux.mailbox"].create(

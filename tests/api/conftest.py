@@ -98,14 +98,14 @@ def grown(connect, odoo):
                SELECT 'a' || n, d.id, d.company_id, 'a' || n || '@' || d.name, 'forward', true,
                       'n' || n || '@' || d.name, 'done', now() AT TIME ZONE 'UTC'
                  FROM emboux_domain d, generate_series(1, %(many)s) n WHERE d.id = %(domain)s;
-               INSERT INTO emboux_address (email, backend_id, mailbox_id)
-               SELECT m.email, d.backend_id, m.id FROM emboux_mailbox m
+               INSERT INTO emboux_address (email, backend_id, domain_id, mailbox_id)
+               SELECT m.email, d.backend_id, d.id, m.id FROM emboux_mailbox m
                  JOIN emboux_domain d ON d.id = m.domain_id WHERE d.id = %(domain)s
-                   ON CONFLICT (email, backend_id) DO NOTHING;
-               INSERT INTO emboux_address (email, backend_id, alias_id)
-               SELECT a.email, d.backend_id, a.id FROM emboux_alias a
+                   ON CONFLICT (email, domain_id) DO NOTHING;
+               INSERT INTO emboux_address (email, backend_id, domain_id, alias_id)
+               SELECT a.email, d.backend_id, d.id, a.id FROM emboux_alias a
                  JOIN emboux_domain d ON d.id = a.domain_id WHERE d.id = %(domain)s
-                   ON CONFLICT (email, backend_id) DO NOTHING;
+                   ON CONFLICT (email, domain_id) DO NOTHING;
                INSERT INTO emboux_mail.usage (username, bytes, messages)
                SELECT email, 5, 1 FROM emboux_mailbox WHERE domain_id = %(domain)s
                    ON CONFLICT (username) DO NOTHING;

@@ -1,5 +1,6 @@
 """Many at once, and the same thing twice: limits hold, work is done once, a crash leaves none."""
 
+import re
 import threading
 import time
 from collections import Counter
@@ -121,6 +122,87 @@ def test_users_limit_holds_for_odoos_own_interface_too(customers, odoo):
     assert odoo("emboux.mailbox").search_count([("domain_id", "=", domain)]) == 3
     assert answers.count("made") == 3
     assert all("limit of 3" in answer for answer in answers if answer != "made"), answers
+
+
+def test_two_updates_that_form_a_loop_together_are_not_both_taken(customers):
+    """Each looks along its way before the other one is there: aliases, forwards, a catch-all."""
+    customer = customers()
+    for attempt in range(4):
+        name = f"loops{attempt}-{time.time_ns() % 10**9}.example"
+        done(customer.post("/domains/", {"name": name}), 201)
+        for box in ("ann", "bob", "eve"):
+            done(customer.post("/users/", {"email": f"{box}@{name}"}), 201)
+        done(customer.post("/aliases/", {"address": f"@{name}", "destinations": [f"eve@{name}"]}))
+        for alias in ("a", "b", "c"):
+            _lead(customer, f"{alias}@{name}", f"ann@{name}")
+        pairs = (
+            # two aliases at each other
+            (lambda api, n=name: _lead(api, f"a@{n}", f"b@{n}"),
+             lambda api, n=name: _lead(api, f"b@{n}", f"a@{n}")),
+            # an alias at a mailbox, which forwards to the alias
+            (lambda api, n=name: _lead(api, f"c@{n}", f"bob@{n}"),
+             lambda api, n=name: _forward(api, f"bob@{n}", f"c@{n}")),
+            # two new ones, each of which finds the other at the catch-all
+            (lambda api, n=name: _lead(api, f"x@{n}", f"y@{n}"),
+             lambda api, n=name: _lead(api, f"y@{n}", f"x@{n}")),
+        )
+        for number, pair in enumerate(pairs):
+            answers = at_once([
+                lambda call=call: call(customer.with_key(customer.key)) for call in pair])
+            statuses = sorted(answer.status_code for answer in answers)
+            assert statuses[0] in (200, 201) and statuses[1] == 422, (number, statuses)
+
+
+def _lead(api, address, goal):
+    return api.post("/aliases/", {"address": address, "destinations": [goal]}, timeout=PATIENCE)
+
+
+def _forward(api, email, goal):
+    return api.put(f"/users/{email}", {"forward_to": [goal]}, timeout=PATIENCE)
+
+
+def test_one_sign_up_left_is_one_of_five_at_once(odoo, status, connect):
+    """And each wrong key of twenty at once is counted."""
+    product = odoo("product.product").create({"name": "Mail", "type": "service"})
+    plan = odoo("emboux.plan").create({"name": "Race", "product_id": product, "price": 1})
+    parameters = odoo("ir.config_parameter")
+    before = parameters.get_param("emboux_saas.signups_per_hour")
+    parameters.set_param("emboux_saas.signups_per_hour", "1")
+    url, stamp = f"{status['odoo']['url']}/email/signup", time.time_ns() % 10**9
+    sessions = []
+    for _ in range(5):
+        session = requests.Session()
+        page = session.get(url, timeout=PATIENCE).text
+        sessions.append((session, re.search(r'csrf_token" value="(\w+)"', page)[1]))
+    with connect("odoo").cursor() as cr:
+        cr.execute("DELETE FROM emboux_api_failure WHERE address LIKE 'sign-up %'")
+        try:
+            answers = at_once([
+                lambda n=n, session=session, token=token: session.post(url, {
+                    "csrf_token": token, "plan_id": plan, "kind": "own", "person": "Racer",
+                    "name": f"race{n}-{stamp}.example", "local_part": "hello",
+                    "login": f"race{n}-{stamp}@world.example"}, allow_redirects=False,
+                    timeout=PATIENCE)
+                for n, (session, token) in enumerate(sessions)
+            ])
+        finally:
+            parameters.set_param("emboux_saas.signups_per_hour", before)
+            odoo("emboux.plan").write([plan], {"is_public": False})
+            cr.execute("DELETE FROM emboux_api_failure WHERE address LIKE 'sign-up %'")
+    assert Counter(answer.status_code for answer in answers) == {303: 1, 200: 4}
+    assert odoo("mail.mail").search_count([("email_to", "like", f"-{stamp}@world")]) == 1
+
+
+def test_wrong_keys_at_once_are_all_counted(master, connect):
+    wrong = master.with_key("emboux_nonsense")
+    with connect("odoo").cursor() as cr:
+        cr.execute("DELETE FROM emboux_api_failure WHERE address = '127.0.0.1'")
+        answers = at_once([lambda: wrong.with_key(wrong.key).get("/domains/", timeout=PATIENCE)
+                           for _ in range(20)])
+        assert {answer.status_code for answer in answers} == {401}
+        cr.execute("SELECT failures FROM emboux_api_failure WHERE address = '127.0.0.1'")
+        assert cr.fetchone() == (20,)
+        cr.execute("DELETE FROM emboux_api_failure WHERE address = '127.0.0.1'")
 
 
 def test_users_post_the_same_idempotency_key_50_times_at_once_makes_one(customers):

@@ -1,5 +1,7 @@
 """Domains: made, listed, checked, deleted."""
 
+import re
+
 import pytest
 from support.api_client import detail, done, faults, in_path, new_name, pages
 
@@ -93,10 +95,57 @@ def test_domains_post_customer_may_again_after_deleting_one(customers, used):
     assert used(ref) == 1
 
 
-def test_domains_post_customer_taken_name_is_refused(customer, master, domains):
-    name = domains(master)
-    assert "already" in detail(customer.post("/domains/", {"name": name}), 409)
-    detail(customer.get(f"/domains/{name}"), 404)
+def test_domains_post_customer_a_name_of_somebody_else_is_a_claim_like_any(
+    customers, master, hosting, odoo
+):
+    """Status, text and shape are the same whether the name is here; only its owner has the mail."""
+    owner, name, free = customers(), new_name(), new_name()
+    done(owner.post("/domains/", {"name": name}), 201)
+    [domain] = odoo("emboux.domain").search([("name", "=", name)])
+    hosting.publish(domain)
+    assert done(owner.post(f"/domains/{name}/verify"))["state"] == "verified"
+    customer = customers()
+    said = []
+    for asked in (name, free):
+        made = customer.post("/domains/", {"name": asked})
+        assert made.status_code == 201
+        answers = [made] + [customer.get(f"/domains/{asked}{path}")
+                            for path in ("", "/verify-status", "/outbound")]
+        texts = [re.sub(r"[0-9a-f]{32}|\d{4}-\d\d-\d\dT[\d:.]+Z|(rsa|ed25519)-[\w-]+"
+                        r'|"public_key":"[^"]+"|p=[\w+/=]+', "", answer.text)
+                 for answer in answers]
+        said.append([text.replace(asked, "it") for text in texts])
+    assert said[0] == said[1]
+    done(customer.post("/users/", {"email": f"info@{name}", "password": "a password of a claim"}),
+         201)
+    done(owner.post("/users/", {"email": f"info@{name}", "password": "the owner's own one"}), 201)
+    assert done(master.get(f"/users/info@{name}"))["created_at"] == done(
+        owner.get(f"/users/info@{name}"))["created_at"]
+    detail(master.post("/domains/", {"name": name}), 409)
+
+
+def test_domains_the_first_proof_wins_and_mail_is_its(customers, hosting, odoo, mail, connect):
+    name = new_name()
+    first, second = customers(), customers()
+    passwords = {first: "password of the first", second: "password of the second"}
+    for customer, password in passwords.items():
+        done(customer.post("/domains/", {"name": name}), 201)
+        done(customer.post("/users/", {"email": f"info@{name}", "password": password}), 201)
+        assert not mail.can_login(f"info@{name}", password), "a claim opens and holds nothing"
+    domain = odoo("emboux.domain").search([("name", "=", name)], order="id")[1]
+    hosting.publish(domain)
+    assert done(second.post(f"/domains/{name}/verify"))["state"] == "verified"
+    lost = done(first.post(f"/domains/{name}/verify"))
+    assert (lost["state"], lost["verified"]) == ("failed", False)
+    assert "Somebody else has proven" in lost["reason"]
+    mail.from_outside("ann@outside.tests.example", f"info@{name}", f"to the owner of {name}")
+    mail.arrives(f"info@{name}", passwords[second], f"to the owner of {name}")
+    assert not mail.can_login(f"info@{name}", passwords[first])
+    done(first.delete(f"/domains/{name}?cascade=true"), 204)
+    assert mail.subjects(f"info@{name}", passwords[second]) == [f"to the owner of {name}"]
+    with connect("odoo").cursor() as cr:
+        cr.execute("SELECT messages FROM emboux_mail.usage WHERE username = %s", [f"info@{name}"])
+        assert cr.fetchone() == (1,), "what is counted is the owner's"
 
 
 def test_domains_post_customer_unicode_is_the_a_label(customer):

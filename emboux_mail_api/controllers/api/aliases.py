@@ -2,7 +2,13 @@ from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
-from .domains import find_domain, search_domain
+from .domains import (
+    domains_by_name,
+    find_domain,
+    names_are_unique,
+    owners_first,
+    search_domain,
+)
 from .errors import NOT_FOUND, not_found
 from .operation import operation
 from .paging import page_of
@@ -17,9 +23,9 @@ UNCHANGED = {200: "It was there already, and is so now."}
 
 
 def _search_alias(address):
-    return request.env["emboux.alias"].search_fetch(
-        [("email", "=", address), ("domain_id.backend_id.kind", "=", "local")], FIELDS, limit=1
-    )
+    return owners_first(request.env["emboux.alias"].search_fetch(
+        [("email", "=", address), ("domain_id.backend_id.kind", "=", "local")], FIELDS
+    ))[:1]
 
 
 def find_alias(address):
@@ -92,18 +98,14 @@ class AliasController(http.Controller):
         if query.kind:
             domain &= SearchDomain("kind", "=", query.kind)
         return page_of(request.env["emboux.alias"], domain, query, "email", schemas.Alias,
-                       show_aliases, FIELDS)
+                       show_aliases, FIELDS, unique=bool(query.domain) or names_are_unique())
 
     @operation("POST", "/aliases/bulk", role="customer", area="mailboxes", tag=TAG,
                body=schemas.AliasBulk, out=schemas.AliasBulkAnswer, bulk=True,
                prepare=_turn_of_customer, summary="Make or change up to 1,000 aliases")
     def upsert_aliases(self, body):
         """Each row is done or refused by itself; the answer has one entry for each."""
-        names = {row.address.rpartition("@")[2] for row in body.aliases}
-        domains = request.env["emboux.domain"].search(
-            [("name", "in", list(names)), ("backend_id.kind", "=", "local")]
-        )
-        by_name = {domain.name: domain for domain in domains}
+        by_name = domains_by_name({row.address.rpartition("@")[2] for row in body.aliases})
         rows = {}
         for number, row in enumerate(body.aliases):
             if domain := by_name.get(row.address.rpartition("@")[2]):

@@ -159,6 +159,9 @@ def _show_changes(env, rows):
     domains = env["emboux.domain"].with_context(active_test=False).search(
         [("name", "in", list(names)), *local]
     )
+    # a master key sees all who claim a name: whose it is comes last, and stands
+    boxes = boxes.sorted(lambda box: bool(box.domain_id.owned_since))
+    domains = domains.sorted(lambda domain: bool(domain.owned_since))
     used = boxes._counted()
     state_of = {box.email: box.state for box in boxes} | {d.name: d.state for d in domains}
     size_of = {d.name: (d.usage_bytes, None) for d in domains} | used

@@ -24,7 +24,7 @@ from . import throttle
 from .errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_found, too_many
 from .operation import OPERATIONS
 from .turns import take_turn
-from .types import Address, AliasAddress, Destination, DomainName, Line, problems
+from .types import Address, AliasAddress, DomainName, Line, Recipient, problems
 
 _logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _PATH_TYPES = {
     "name": TypeAdapter(DomainName),
     "email": TypeAdapter(Address),
     "address": TypeAdapter(AliasAddress),
-    "recipient": TypeAdapter(Destination),
+    "recipient": TypeAdapter(Recipient),
     "key_id": TypeAdapter(int),
     "token": TypeAdapter(Line),
 }

@@ -27,10 +27,33 @@ IN_USE = {409: "It is in use, or a limit is reached; the sentence says which."}
 
 
 def search_domain(name):
-    """The domain of this platform that the caller may see, or none."""
+    """The domain of this platform that the caller may see, or none.
+
+    A master key, which sees those of several who claim a name, gets the owner's, else the first.
+    """
     return request.env["emboux.domain"].search_fetch(
-        [("name", "=", name), ("backend_id.kind", "=", "local")], FIELDS, limit=1
+        [("name", "=", name), ("backend_id.kind", "=", "local")], FIELDS,
+        order="owned_since, id", limit=1,
     )
+
+
+def names_are_unique():
+    """Of one customer each name and address is there once; a master key sees all claims to it."""
+    return request.emboux_key.role != "master"
+
+
+def owners_first(records):
+    """Mailboxes or aliases of one address, of several who claim its domain: whose it is first."""
+    return records.sorted(lambda r: (not r.domain_id.owned_since, r.id))
+
+
+def domains_by_name(names):
+    """The domains of this platform that the caller may see, by their names."""
+    found = request.env["emboux.domain"].search_fetch(
+        [("name", "in", list(names)), ("backend_id.kind", "=", "local")],
+        ["name", "owned_since"], order="owned_since desc, id desc",
+    )
+    return {domain.name: domain for domain in found.sorted(lambda d: bool(d.owned_since))}
 
 
 def find_domain(name):
@@ -144,7 +167,11 @@ class DomainController(http.Controller):
                body=schemas.DomainCreate, out=schemas.DomainDetail, status=201, errors=IN_USE,
                prepare=_turn_of_owner, summary="Add a domain")
     def create_domain(self, body):
-        """Below a verified wildcard parent it is ready at once, else it waits for its DNS."""
+        """Below a verified wildcard parent it is ready at once, else it waits for its DNS.
+
+        That is a claim: others may claim the name too, and the first whose DNS proves it has it.
+        Until then its mailboxes can be made, but neither receive nor be opened.
+        """
         values = {"name": body.name}
         if caller_may_name_partners(request):
             values["backend_id"] = request.env.ref("emboux_mail_api.backend_local").id
@@ -172,7 +199,8 @@ class DomainController(http.Controller):
                 "partner_id", "=", partner_of(request.env, query.partner_ref).id
             )
         return page_of(request.env["emboux.domain"], domain, query, "name", schemas.Domain,
-                       lambda domains: [schemas.Domain(**show_domain(d)) for d in domains], FIELDS)
+                       lambda domains: [schemas.Domain(**show_domain(d)) for d in domains], FIELDS,
+                       unique=names_are_unique())
 
     @operation("GET", "/domains/{name}", role="customer", area="domains", tag=TAG,
                out=schemas.DomainDetail, summary="One domain, with what its DNS needs")

@@ -6,14 +6,14 @@ from pydantic.json_schema import models_json_schema
 from ...models.api_key import WRONG_ADDRESS
 from .errors import MASTER_REQUIRED, NOT_FOUND, READ_ONLY
 from .operation import BASE, OPERATIONS
-from .types import Address, AliasAddress, Destination, DomainName, Invalid, Problem
+from .types import Address, AliasAddress, DomainName, Invalid, Problem, Recipient
 
 _TEMPLATE = "#/components/schemas/{model}"
 _PATH = {
     "name": (TypeAdapter(DomainName), "A domain; Unicode or A-label."),
     "email": (TypeAdapter(Address), "The address of a mailbox."),
     "address": (TypeAdapter(AliasAddress), "An alias, or `@domain` (percent-encoded: %40domain)."),
-    "recipient": (TypeAdapter(Destination), "Any mail address."),
+    "recipient": (TypeAdapter(Recipient), "Any address that mail was sent to."),
     "key_id": (TypeAdapter(int), "The number of a key."),
     "token": (None, "`self`, or for a master key the number of another key."),
 }

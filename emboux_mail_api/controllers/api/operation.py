@@ -83,7 +83,9 @@ def operation(method, path, *, role, summary, tag, **options):
             handler=handler, description=(handler.__doc__ or "").strip(), **options,
         )
         OPERATIONS[declared.name] = declared
-        route = BASE + path.replace("{", "<").replace("}", ">")
+        # a recipient may have a slash before its @
+        route = BASE + path.replace("{recipient}", "<path:recipient>").replace(
+            "{", "<").replace("}", ">")
         return http.route(
             [route],
             type="emboux",

@@ -5,6 +5,8 @@ import json
 
 from odoo.fields import Domain
 
+from odoo.addons.emboux_core.models.errors import control_character
+
 from .errors import invalid
 from .types import Page
 
@@ -47,7 +49,8 @@ def _decode(cursor, model, keys):
         )
         values = json.loads(packed)
         fits = [type(value) for value in values] == wanted and all(
-            abs(value) < 2**31 if type(value) is int else value.isprintable() for value in values
+            abs(value) < 2**31 if type(value) is int else not control_character(value)
+            for value in values
         )
     except (ValueError, TypeError, RecursionError):
         fits = False

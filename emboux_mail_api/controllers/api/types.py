@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from odoo.addons.emboux_core import addresses
+from odoo.addons.emboux_core.models.errors import control_character
 
 LARGEST = 2**53 - 1  # what every JSON reader can hold
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -26,6 +27,15 @@ class Schema(BaseModel):
 def _plain(text: str) -> str:
     if _CONTROL.search(text):
         raise PydanticCustomError("text", "it contains a control character, such as a null byte")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if found := control_character(text):
+        raise PydanticCustomError(
+            "text", "it contains the control character {found}, such as a line break",
+            {"found": found},
+        )
     return text
 
 
@@ -47,6 +57,10 @@ def _address(text: str) -> str:
 
 def _destination(text: str) -> str:
     return _said(addresses.normalise_address, _plain(text), True)
+
+
+def _recipient(text: str) -> str:
+    return _said(addresses.normalise_reported, _plain(text))
 
 
 def _network(text: str) -> str:
@@ -78,11 +92,14 @@ def _typed(validator, description, example, **schema):
     return Annotated[str, AfterValidator(validator), WithJsonSchema(shown)]
 
 
-Line = Annotated[str, AfterValidator(_plain), Field(max_length=200)]
+Line = Annotated[str, AfterValidator(_one_line), Field(max_length=200)]
 Text = Annotated[str, AfterValidator(_plain), Field(max_length=10_000)]
 DomainName = _typed(_domain, "A domain name; Unicode is turned into its A-label.", "example.com")
 Address = _typed(_address, "An address of a mailbox.", "ann@example.com")
 Destination = _typed(_destination, "Any mail address.", "ann@example.com")
+Recipient = _typed(
+    _recipient, "An address that mail was sent to, as others report it.", "ann@example.com"
+)
 AliasAddress = _typed(_alias, "An address, or `@domain` for a catch-all.", "sales@example.com")
 #: Odoo's datetimes are naive and UTC; outside they say so.
 Utc = Annotated[datetime, AfterValidator(lambda moment: moment.replace(tzinfo=UTC))]

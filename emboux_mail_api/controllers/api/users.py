@@ -6,7 +6,13 @@ from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE
 
 from ...models.mailbox_rules import FORWARD, VACATION
-from .domains import find_domain, search_domain
+from .domains import (
+    domains_by_name,
+    find_domain,
+    names_are_unique,
+    owners_first,
+    search_domain,
+)
 from .errors import NOT_FOUND, invalid, not_found
 from .operation import operation
 from .paging import page_of
@@ -29,11 +35,11 @@ LIMITED = {409: "The address is taken, or a limit is reached; the sentence says 
 def find_mailbox(email):
     """The mailbox that the caller may see.  :raises ApiError: 404, also for somebody else's."""
     mailbox = request.env["emboux.mailbox"].search_fetch(
-        [("email", "=", email), ("domain_id.backend_id.kind", "=", "local")], FIELDS, limit=1
+        [("email", "=", email), ("domain_id.backend_id.kind", "=", "local")], FIELDS
     )
     if not mailbox:
         raise not_found()
-    return mailbox
+    return owners_first(mailbox)[:1]
 
 
 def show_users(mailboxes):
@@ -95,14 +101,6 @@ def _new(body, domain):
     return {"local_part": local_part, "domain_id": domain.id, **_values(body)}
 
 
-def _by_name(names):
-    """The domains of this platform that the caller may see, by their names."""
-    found = request.env["emboux.domain"].search_fetch(
-        [("name", "in", list(names)), ("backend_id.kind", "=", "local")], ["name"]
-    )
-    return {domain.name: domain for domain in found}
-
-
 def _hash(bodies, email=""):
     """Check and hash the passwords of many requests at once; what is wrong stays with its body."""
     wanted = [
@@ -133,7 +131,7 @@ def _prepare_many(_env, arguments):
     """Hash for the caller's own domains alone: the work is his to ask for."""
     users = arguments["body"].users
     names = {row.email.rpartition("@")[2] for row in users}
-    own = _by_name(names)
+    own = domains_by_name(names)
     _hash([row for row in users if row.email.rpartition("@")[2] in own])
     return _turn_of(names)
 
@@ -168,7 +166,7 @@ class UserController(http.Controller):
         if query.suspended is not None:
             domain &= SearchDomain("state", "=", "suspended" if query.suspended else "active")
         return page_of(request.env["emboux.mailbox"], domain, query, "email", schemas.User,
-                       show_users, FIELDS)
+                       show_users, FIELDS, unique=bool(query.domain) or names_are_unique())
 
     @operation("POST", "/users/bulk", role="customer", area="mailboxes", tag=TAG,
                body=schemas.UserBulk, out=schemas.UserBulkAnswer, prepare=_prepare_many, bulk=True,
@@ -176,7 +174,7 @@ class UserController(http.Controller):
     def create_users(self, body):
         """Each row is made or refused by itself; the answer has one entry for each."""
         names = {row.email.rpartition("@")[2] for row in body.users}
-        by_name = _by_name(names)
+        by_name = domains_by_name(names)
         rows, faults = {}, {}
         for number, row in enumerate(body.users):
             if isinstance(row._hashed, passwords.PasswordError):

@@ -8,7 +8,7 @@ const next = { run: "click", expectUnloadPage: true };
 const mark = cookie.get("emboux_tour") || `p${Date.now() % 10 ** 9}`;
 cookie.set("emboux_tour", mark);
 
-/** From the sign-up page to a mailbox under a name of the operator's. */
+/** From the sign-up page to the mail with the link, for a name of the operator's. */
 tours.add("emboux_portal_signup", {
     url: "/email/signup",
     steps: () => [
@@ -22,12 +22,23 @@ tours.add("emboux_portal_signup", {
         { content: "the first mailbox", trigger: "#local_part", run: "edit hello" },
         { content: "who", trigger: "#person", run: "edit Nina Newcomer" },
         { content: "a slip", trigger: "#login", run: "edit nina" },
-        { content: "a password", trigger: "#password", run: "edit portal password 1" },
         { content: "send it", trigger: ".o_emboux_form button[type=submit]", ...next },
         { content: "it is said where it was typed", trigger: "#login.is-invalid" },
         { content: "what was typed is kept", trigger: `#label:value(${mark})` },
         { content: "put right", trigger: "#login", run: `edit ${mark}@world.example` },
-        { content: "never kept", trigger: "#password", run: "edit portal password 1" },
+        { content: "send it", trigger: ".o_emboux_form button[type=submit]", ...next },
+        { content: "a mail has gone", trigger: `.alert[role=status]:contains(${mark}@world.example)` },
+    ],
+});
+
+/** From the link in the mail to a mailbox that works. */
+tours.add("emboux_portal_confirm", {
+    steps: () => [
+        { content: "what one gets", trigger: `dd:contains(hello@${mark}.)` },
+        { content: "a password", trigger: "#password", run: "edit short" },
+        { content: "send it", trigger: ".o_emboux_form button[type=submit]", ...next },
+        { content: "it is said where it was typed", trigger: "#password.is-invalid" },
+        { content: "a better one", trigger: "#password", run: "edit portal password 1" },
         { content: "send it", trigger: ".o_emboux_form button[type=submit]", ...next },
         { content: "welcome", trigger: ".alert[role=status]:contains(can send and receive at once)" },
         { content: "the domain is ready", trigger: ".badge:contains(Ready)" },

@@ -1,0 +1,10 @@
+def migrate(cr, _version):
+    """An address is one of its domain now: whose name several may claim."""
+    cr.execute("ALTER TABLE emboux_address ADD COLUMN IF NOT EXISTS domain_id integer")
+    cr.execute(
+        """UPDATE emboux_address a
+              SET domain_id = coalesce(
+                      (SELECT domain_id FROM emboux_mailbox m WHERE m.id = a.mailbox_id),
+                      (SELECT domain_id FROM emboux_alias l WHERE l.id = a.alias_id))
+            WHERE domain_id IS NULL"""
+    )

@@ -1,0 +1,23 @@
+from odoo import SUPERUSER_ID, api
+
+from odoo.addons.emboux_core import addresses
+
+
+def migrate(cr, _version):
+    """Suppress who bounced or complained by an address that was taken for none until now."""
+    env = api.Environment(cr, SUPERUSER_ID, {})
+    events = env["emboux.webhook.event"].search(
+        [
+            ("state", "=", "noted"), ("domain_id", "!=", False),
+            "|", ("kind", "in", ("complaint", "unsubscribe")),
+            "&", ("kind", "=", "bounce"), ("permanent", "=", True),
+        ]
+    )
+    settings = env["emboux.reputation"]._settings()
+    for event in events:
+        try:
+            event.recipient = addresses.normalise_reported(event.recipient or "")
+        except addresses.AddressError:
+            continue
+        if event._suppress(settings):
+            event.state = "judged"
