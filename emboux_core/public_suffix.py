@@ -20,3 +20,13 @@ def refuse_public_suffix(name: str) -> None:
             f'"{name}" is a public suffix, under which many people register names: give your own '
             f"domain below it, such as example.{name}."
         )
+
+
+def is_public_suffix(name: str) -> bool:
+    """Whether people register names below this A-label name."""
+    return _LIST.is_public(name)
+
+
+def registered_domain(name: str) -> str:
+    """Return the part of an A-label name that somebody has registered; a public suffix itself."""
+    return _LIST.privatesuffix(name) or name

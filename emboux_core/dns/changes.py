@@ -11,8 +11,10 @@ import dns.rdata
 import dns.rdatatype
 
 from . import spf_merge
+from .dmarc import Policy
 from .expected import ExpectedRecord, rdata
-from .judge import OK, is_spf, judge
+from .judge import OK, judge, settle_dmarc
+from .spf import is_spf, looks_like_spf
 
 ADD, REPLACE, REMOVE, MERGE = "add", "replace", "remove", "merge"
 THERE, CONFLICT = "there", "conflict"
@@ -39,8 +41,8 @@ class Seen:
 
     ``values``: presentation form as in zone files; ``shown``: the same for people, TXT joined and
     without quotes; ``ttl`` in seconds. ``alias``: target of a CNAME of the name, and ``through``
-    what the server has there. ``in_use``: the name has records, perhaps of other types.
-    ``obstacle``: why no record can be made here, as a sentence.
+    what the server has there. ``wild``: what a wildcard answers, for people. ``in_use``: the name
+    has records, perhaps of other types. ``obstacle``: why no record can be made here, a sentence.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Seen:
     shown: tuple[str, ...] = ()
     alias: str = ""
     through: tuple[str, ...] = ()
+    wild: tuple[str, ...] = ()
     in_use: bool = False
     obstacle: str = ""
 
@@ -134,10 +137,12 @@ def decide(
     records: tuple[ExpectedRecord, ...],
     published: tuple[Published, ...],
     seen: dict[tuple[str, str], Seen],
+    policy: Policy | str | None = None,
 ) -> tuple[Step, ...]:
     """Return a step per record, and one per published record that is not expected any more.
 
-    ``seen`` has (name, type) of all of them.
+    ``seen`` has (name, type) of all of them. ``policy``: the DMARC policy of a domain above, which
+    applies as long as there is no own record, or why it is not known.
     """
     wanted: dict[tuple[str, str], set[object]] = {}
     for record in records:
@@ -149,7 +154,7 @@ def decide(
     for record in (*records, *dict.fromkeys(_blank(entry) for entry in stale)):
         here = seen[_place(record)]
         own = tuple(entry for entry in published if _place(entry) == _place(record))
-        matter = _Matter(record, here, own, wanted.get(_place(record), set()), leaving)
+        matter = _Matter(record, here, own, wanted.get(_place(record), set()), leaving, policy)
         step = matter.decide()
         if step:
             steps.append(step)
@@ -168,13 +173,14 @@ def _blank(entry: Published) -> ExpectedRecord:
 class _Matter:
     """One record, what its place holds, and what of that is Emboux'."""
 
-    def __init__(self, record, seen, own, wanted_here, leaving):
+    def __init__(self, record, seen, own, wanted_here, leaving, policy):
         self.record: ExpectedRecord = record
         self.seen: Seen = seen
         self.same = tuple(entry for entry in own if entry.key == record.key)
         self.wanted = {identity(data): data for data in rdatas_of(record)} if record.value else {}
         self.wanted_here: set[object] = wanted_here
         self.leaving: set[tuple[str, str]] = leaving  # aliases of ours that go
+        self.policy: Policy | str | None = policy
         self.current = {
             identity(data): (value, shown)
             for data, value, shown in zip(seen.rdatas(), seen.values, seen.shown, strict=True)
@@ -213,6 +219,8 @@ class _Matter:
             return self._conflict(_in_the_way(self.record))
         if not missing and not gone:
             return self._there("")
+        if self.record.key == "dmarc" and not gone and (step := self._under_policy()):
+            return step
         adds = [self.wanted[mark] for mark in missing]
         return self._change(REPLACE if gone else ADD, gone, adds)
 
@@ -230,6 +238,27 @@ class _Matter:
         version = _version(self.record.value)
         return bool(version) and _version(shown) == version
 
+    def _under_policy(self) -> Step | None:
+        """Leave in force what applies already: a record of its own would take its place.
+
+        The parent may ask for more than ours does, and wants its reports.
+        """
+        name, policy = self.record.name, self.policy
+        alone = judge(self.record, self.seen.wild)
+        if alone.state == OK:
+            step = self._there(f"A wildcard answers for {name} with a policy; it stays.")
+            return replace(step, found=alone.found, value=alone.found)
+        if isinstance(policy, str):
+            return self._conflict(
+                f"Whether a DMARC record above {name} applies could not be found out, and this one "
+                f"would take its place: try again. {policy}"
+            )
+        if policy is None:
+            return None
+        verdict = settle_dmarc(self.record, judge(self.record, ()), policy, OK)
+        step = self._there(verdict.note) if verdict.state == OK else self._conflict(verdict.note)
+        return replace(step, found=policy.text, value=policy.text)
+
     def _beside_alias(self) -> Step:
         name = self.record.name
         if self.seen.through and judge(self.record, self.seen.through).state == OK:
@@ -244,6 +273,13 @@ class _Matter:
     def _spf(self) -> Step | None:
         records = [mark for mark, (_, shown) in self.current.items() if is_spf(shown)]
         ours = [mark for mark in records if mark in self.mine]
+        meant = [
+            shown for mark, (_, shown) in self.current.items()
+            if looks_like_spf(shown) and mark not in self.mine
+        ]  # fmt: skip
+        if meant and not self.theirs and self.record.value:
+            # once that is put right there would be two
+            return self._conflict(judge(self.record, tuple(meant)).note)
         if len(self.theirs) > 1:
             return self._conflict(
                 f"{self.record.name} has {len(self.theirs)} SPF records, which receivers treat as "
@@ -269,8 +305,12 @@ class _Matter:
         if merged == text and ours:
             return self._change(REMOVE, ours, ())
         if merged == text:
-            known = self.record.value
-            return self._there(judge(self.record, (text,)).note) if known else None
+            if not self.record.value:
+                return None
+            verdict = judge(self.record, (text,))
+            if verdict.state != OK:
+                return self._conflict(verdict.note)
+            return self._there(verdict.note)
         why = spf_merge.fault(merged, name)
         if identity(rdata("TXT", text)) != mark:
             why = f"The SPF record of {name} has characters that do not belong there: correct it."

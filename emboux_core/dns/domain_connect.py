@@ -6,11 +6,8 @@ decide whom we call and what we are told: only public addresses are called, over
 redirections, and every part of an answer is checked before it is used.
 """
 
-import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -31,8 +28,9 @@ from ..backends.base import Refused, Unreachable
 from ..backends.guard import Attempt, GuardedAdapter, Timeouts, attempting
 from ..backends.http import check_url
 from .client import Client, NoAnswer, Resolver, plain
+from .dmarc import parse_tags
 from .expected import DkimKey, ExpectedRecord, MailService, MxTarget, expected_records
-from .judge import parse_tags
+from .lookup import in_own_loop
 from .spf_merge import terms
 from .zone import NotDelegated, find_zone
 
@@ -96,7 +94,7 @@ def discover(
     :raises AddressError: ``domain`` is not a domain name.
     """
     domain = normalise_domain(domain)
-    zone, prefix = _in_own_loop(lambda: _look_up(domain, resolver))
+    zone, prefix = in_own_loop(lambda: _look_up(domain, resolver))
     if not prefix:
         return None
     try:
@@ -295,16 +293,6 @@ async def _look_up(domain: str, resolver: Resolver) -> tuple[str, str]:
     except dns.exception.DNSException:
         return domain, ""  # too long a name for there to be one
     return plain(zone).lower(), values[0].strip() if len(values) == 1 else ""
-
-
-def _in_own_loop(work: Callable[[], Awaitable]):
-    """Run a coroutine in any thread, also in one with a running event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(work())).result()
 
 
 def _get(url: str, allow_private: bool, timeouts: Timeouts, ca_file: str | None) -> bytes | None:

@@ -83,6 +83,9 @@ class ExpectedRecord:
     MX, TXT, SRV or CNAME. ``name``: A-label FQDN without trailing dot. ``value``: presentation form
     without the quotes of TXT; several MX are one record with one value per line. ``level``:
     ``required``, ``recommended`` or ``optional``. ``purpose``: one sentence for a person.
+
+    Of DMARC: ``signer`` is the domain that signs for this one, "" for itself; ``own_envelope``:
+    its mail leaves with an envelope sender of its own, not of a provider.
     """
 
     key: str
@@ -91,6 +94,8 @@ class ExpectedRecord:
     value: str
     level: str
     purpose: str
+    signer: str = ""
+    own_envelope: bool = True
 
 
 def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord, ...]:
@@ -140,6 +145,7 @@ def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord,
         "dmarc", "TXT", "_dmarc", DMARC_DEFAULT,
         RECOMMENDED, "Tells receivers what to do with forged mail; large mail services ask for it.",
     )  # fmt: skip
+    records[-1] = replace(records[-1], signer=service.dkim_domain or "")
     for srv, host, port, purpose in (
         ("imaps", service.imap_host, service.imaps_port,
          "Lets mail programs find the server for reading mail by themselves."),

@@ -4,13 +4,21 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from . import dmarc, spf
+from .dmarc import parse_tags
 from .expected import ExpectedRecord
 
 OK, MISSING, WRONG, UNKNOWN = "ok", "missing", "wrong", "unknown"
 _MAX_FOUND = 2000  # characters kept of what was found: a stranger's zone must not fill our database
-_LIKE_DMARC = re.compile(r"v\s*=\s*dmarc", re.IGNORECASE)
+_BEGINS = (
+    'The {} record does not begin as it has to, so that others see none: let it begin with "{}", '
+    "and with nothing in front of it (RFC {})."
+)
+# What others may have put in front of a record, in its quotes or by a word processor.
+_JUNK = r"(?:[\s\"'\u200b\ufeff]|\\[0-9]{3}|\\x[0-9a-f]{2})*"
+_FIELD = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-:<>-~]+)")  # RFC 8460 3, 8461 3.1
 
 
 @dataclass(frozen=True)
@@ -19,13 +27,15 @@ class Verdict:
 
     ``key`` is that of the record; ``state`` is ``ok``, ``missing``, ``wrong`` or ``unknown``;
     ``found`` is what DNS holds, one value per line; ``note`` is one sentence with the remedy, or a
-    hint when the record is ok, or empty.
+    hint when the record is ok, or empty. ``harmless``: the record is wrong, but receivers do not
+    refuse the domain's mail for it.
     """
 
     key: str
     state: str
     found: str = ""
     note: str = ""
+    harmless: bool = False
 
 
 def judge(record: ExpectedRecord, values: tuple[str, ...]) -> Verdict:
@@ -34,30 +44,11 @@ def judge(record: ExpectedRecord, values: tuple[str, ...]) -> Verdict:
     :raises ValueError: a record type that nobody here knows how to compare.
     """
     compare = _comparison(record)
-    state, found, note = compare(record, tuple(value.strip() for value in values))
-    return Verdict(record.key, state, "\n".join(found)[:_MAX_FOUND], note)
+    state, found, note, *harmless = compare(record, values)
+    return Verdict(record.key, state, "\n".join(found)[:_MAX_FOUND], note[:_MAX_FOUND], *harmless)
 
 
-def parse_tags(text: str) -> dict[str, str] | None:
-    """Return the tags of a DKIM or DMARC tag list in order (RFC 6376 3.2); None if it is none."""
-    tags: dict[str, str] = {}
-    for part in text.split(";"):
-        if not part.strip():
-            continue
-        name, equals, value = part.partition("=")
-        name = name.strip()
-        if not equals or not name or name in tags:
-            return None
-        tags[name] = value.strip()
-    return tags
-
-
-def is_spf(text: str) -> bool:
-    """Whether a TXT is an SPF record: ``v=spf1`` alone or before a space (RFC 7208 4.5)."""
-    return text.lower().split(" ", 1)[0] == "v=spf1"
-
-
-_Result = tuple[str, tuple[str, ...], str]  # state, values found, note
+_Result = tuple  # state, values found, note, and perhaps whether that is harmless
 
 
 def _comparison(record: ExpectedRecord) -> Callable[[ExpectedRecord, tuple[str, ...]], _Result]:
@@ -80,7 +71,7 @@ def _missing(record: ExpectedRecord) -> _Result:
 
 def _any_text(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
     """Ownership and whatever else needs just one exact text among any number."""
-    if record.value.strip() in values:
+    if record.value.strip() in {value.strip() for value in values}:
         return OK, (record.value.strip(),), ""
     if not values:
         return _missing(record)
@@ -99,27 +90,42 @@ def _mx(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
     if not values:
         return _missing(record)
     wanted = {_host(line.split()[-1]) for line in record.value.split("\n")}
-    found = {_host(value.split()[-1]) if value else "" for value in values}
-    if found == {""}:
+    found = dict(sorted(map(_exchanger, values), reverse=True))  # of one host the best preference
+    others = found.keys() - wanted
+    if found.keys() == {""}:
         note = (
             f"The null MX says that {record.name} takes no mail (RFC 7505): replace it with "
             f"MX {_listed(wanted)}."
         )
         return WRONG, values, note
-    if wanted - found:
+    if wanted - found.keys():
         note = (
-            f"Add MX {_listed(wanted - found)}"
-            + (f" and remove {_listed(found - wanted)}" if found - wanted else "")
+            f"Add MX {_listed(wanted - found.keys())}"
+            + (f" and remove {_listed(others)}" if others else "")
             + f" so that mail for {record.name} arrives here."
         )
-        return WRONG, values, note
-    if found - wanted:
+        return WRONG, values, note, True
+    best = min(found[host] for host in wanted)
+    rivals = {host for host in others if not host or found[host] <= best}
+    if rivals:
         note = (
-            f"Remove MX {_listed(found - wanted)}: some of the mail for {record.name} "
+            f"Remove MX {_listed(rivals)}: some of the mail for {record.name} "
             "would go elsewhere."
         )
-        return WRONG, values, note
+        return WRONG, values, note, True
+    if others:
+        note = (
+            f"MX {_listed(others)} is a backup beside ours: remove it unless it hands on here what "
+            "it takes while we are out of reach."
+        )
+        return OK, values, note
     return OK, values, ""
+
+
+def _exchanger(value: str) -> tuple[str, int]:
+    """Return (host, preference) of one MX."""
+    preference, host = value.split()
+    return _host(host), int(preference)
 
 
 def _srv(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
@@ -134,21 +140,26 @@ def _srv(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
 
 
 def _spf(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
-    found = tuple(value for value in values if is_spf(value))
+    """The record alone, without what it includes: ``settle_spf`` has the last word."""
+    found = tuple(value for value in values if spf.is_spf(value))
     if not found:
-        return _missing(record)
+        meant = tuple(value for value in values if spf.looks_like_spf(value))
+        return (WRONG, meant, _BEGINS.format("SPF", "v=spf1 ", "7208 4.5")) if meant else (
+            _missing(record))  # fmt: skip
     if len(found) > 1:
         note = (
             f"{record.name} has {len(found)} SPF records, which receivers treat as an error "
             "(RFC 7208 4.5): merge them into one."
         )
         return WRONG, found, note
-    wanted = [term for term in record.value.split()[1:] if _mechanism(term)[1] != "all"]
-    terms = found[0].split()[1:]
-    places = [_mechanism(term) for term in terms]
+    if error := spf.syntax_error(found[0], record.name):
+        return WRONG, found, error
+    wanted = _wanted(record)
+    terms = spf.split(found[0])
+    places = [spf.identity(term) for term in terms]
     end = next((i for i, (_, name) in enumerate(places) if name == "all"), len(places))
     for term in wanted:
-        name = _mechanism(term)[1]
+        name = spf.identity(term)[1]
         if ("+", name) in places[:end]:
             blocked = [terms[i] for i in range(places.index(("+", name))) if places[i][1] == name]
             if not blocked:
@@ -165,54 +176,209 @@ def _spf(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
             return WRONG, found, f"Write {term} instead of {qualified[0]} in the SPF record."
         where = f'before "{terms[end]}"' if end < len(terms) else "at its end"
         return WRONG, found, f"Add {term} to the SPF record of {record.name}, {where}."
+    return OK, found, _spf_remark(record.name, terms, places, end)
+
+
+def _wanted(record: ExpectedRecord) -> list[str]:
+    return [term for term in spf.split(record.value) if spf.identity(term)[1] != "all"]
+
+
+def _spf_remark(name: str, terms: list[str], places: list[tuple[str, str]], end: int) -> str:
+    """Return what the owner may want to mend in a record that does its work, or ""."""
     if end < len(terms) and places[end][0] == "+":
-        return OK, found, f'"{terms[end]}" lets anybody send as {record.name}: write ~all instead.'
-    return OK, found, ""
+        return f'"{terms[end]}" lets anybody send as {name}: write ~all instead.'
+    wide = [terms[i] for i in range(end) if places[i][0] == "+" and places[i][1].endswith("/0")]
+    if wide:
+        return f'"{wide[0]}" lets anybody send as {name}: take it out.'
+    behind = [term for term in terms[end + 1 :] if not re.match(r"[a-z][\w.-]*=", term, re.I)]
+    if behind:
+        return (
+            f'{" ".join(behind)} stands behind "{terms[end]}", where receivers ignore it (RFC 7208 '
+            "5.1): move it in front, or take it out."
+        )
+    return ""
 
 
-def _mechanism(term: str) -> tuple[str, str]:
-    """Return (qualifier, mechanism) with what does not matter taken out (RFC 7208 4.6.1, 4.6.2)."""
-    qualifier, rest = (term[0], term[1:]) if term[:1] in "+-~?" and term else ("+", term)
-    rest = rest.lower().removesuffix(".")
-    name, colon, argument = rest.partition(":")
-    if name == "ip4" and argument.endswith("/32"):
-        argument = argument.removesuffix("/32")
-    return qualifier, f"{name}{colon}{argument}"
+def single_spf(record: ExpectedRecord, values: tuple[str, ...]) -> str:
+    """Return the SPF record among these values that receivers would begin to follow, or ""."""
+    found = [value for value in values if spf.is_spf(value)]
+    try:
+        [text] = found
+        spf.parse(text, record.name)
+    except (ValueError, spf.SpfError):
+        return ""
+    return text
+
+
+def settle_spf(
+    record: ExpectedRecord, values: tuple[str, ...], finding: spf.SpfFinding
+) -> Verdict:
+    """Judge an SPF record of which it is known what receivers say, having followed it."""
+    verdict = judge(record, values)
+    # of a stranger's terms, too, no more than fits
+    finding = replace(finding, error=finding.error[:_MAX_FOUND])
+    refused = [term for term, result in finding.results.items() if result != spf.PASS]
+    if finding.error:
+        return replace(verdict, state=WRONG, note=finding.error, harmless=not refused)
+    if not refused:
+        note = verdict.note if verdict.state == OK else ""
+        if not finding.complete and not note:
+            note = "The record is right; a part that it includes did not answer just now."
+        return replace(verdict, state=OK, note=note, harmless=False)
+    if all(finding.results[term] == spf.UNDECIDED for term in refused):
+        note = (
+            f"Whether the SPF record of {record.name} lets {' '.join(refused)} pass could not be "
+            + ("found out: a part that it includes did not answer just now."
+               if not finding.complete else
+               "found out: that depends on what a receiver alone knows (RFC 7208 5.5, 7).")
+        )  # fmt: skip
+        return replace(verdict, state=UNKNOWN, note=note)
+    verdict = judge(replace(record, value=f"v=spf1 {' '.join(refused)}"), values)
+    if verdict.state != OK:
+        return verdict
+    note = (
+        f"The SPF record of {record.name} has {' '.join(refused)}, but something in front of it "
+        "excludes addresses of ours: move it to the front."
+    )
+    return replace(verdict, state=WRONG, note=note)
+
+
+def _meant(values: tuple[str, ...], version: str) -> tuple[str, ...]:
+    """Return the values that were surely meant as a record of this version (a pattern)."""
+    likeness = re.compile(rf"{_JUNK}v\s*=\s*{version}(?![a-z0-9])", re.I)
+    return tuple(value for value in values if likeness.match(value))
 
 
 def _dmarc(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
+    """The domain's own record alone: ``settle_dmarc`` has the last word."""
     # RFC 7489 6.6.3: what does not begin with v=DMARC1 is no DMARC record; of two none counts.
-    parsed = [(value, parse_tags(value)) for value in values if _LIKE_DMARC.match(value)]
-    if not parsed:
-        return _missing(record)
-    found = tuple(value for value, _ in parsed)
-    if len(parsed) > 1:
+    found = tuple(value for value in values if dmarc.is_dmarc(value))
+    unreadable = f"The DMARC record cannot be read; publish this one: {record.value}"
+    if not found:
+        meant = _meant(values, "DMARC[0-9]*")
+        if not meant:
+            return _missing(record)
+        right = dmarc.is_dmarc(re.sub(f"^{_JUNK}", "", meant[0]))
+        return WRONG, meant, (
+            _BEGINS.format("DMARC", "v=DMARC1;", "7489 6.4") if right else unreadable)  # fmt: skip
+    if len(found) > 1:
         note = (
-            f"{record.name} has {len(parsed)} DMARC records, of which receivers use none: keep one."
+            f"{record.name} has {len(found)} DMARC records, of which receivers use none: keep one."
         )
         return WRONG, found, note
-    tags = parsed[0][1]
-    if tags is None or tags.get("v") != "DMARC1":
-        return WRONG, found, f"The DMARC record cannot be read; publish this one: {record.value}"
-    if tags.get("p", "").lower() not in ("none", "quarantine", "reject"):
+    tags = parse_tags(found[0])
+    if tags is None:
+        return WRONG, found, unreadable
+    if tags.get("p", "").lower() not in dmarc.POLICIES:
         return WRONG, found, "Give the DMARC record a policy: p=none, p=quarantine or p=reject."
-    return OK, found, ""
+    for name in ("sp", "np"):
+        if tags.get(name, "none").lower() not in dmarc.POLICIES:
+            note = (
+                f"Correct {name}= in the DMARC record, which is for subdomains: {name}=none, "
+                f"{name}=quarantine or {name}=reject (RFC 7489 6.6.3)."
+            )
+            return WRONG, found, note
+    return OK, found, dmarc.remark(tags)
+
+
+def settle_dmarc(
+    record: ExpectedRecord, verdict: Verdict, policy: dmarc.Policy | None, spf_state: str
+) -> Verdict:
+    """Judge what receivers do with mail of the domain, by the record that applies to it.
+
+    ``verdict`` is that of the domain's own record, ``policy`` what applies, ``spf_state`` what was
+    found of its SPF record. Mail passes by an aligned signature or by an aligned envelope sender
+    (RFC 7489 3.1), which is the domain itself unless a provider puts in its own.
+    """
+    settled = _settle_dmarc(record, verdict, policy, spf_state)
+    return replace(settled, note=settled.note[:_MAX_FOUND])
+
+
+def _settle_dmarc(
+    record: ExpectedRecord, verdict: Verdict, policy: dmarc.Policy | None, spf_state: str
+) -> Verdict:
+    domain = record.name.removeprefix("_dmarc.")
+    if policy is None or verdict.state in (WRONG, UNKNOWN):
+        return verdict
+    own = policy.domain == domain
+    if not own:
+        share = policy.tags.get("pct", "")
+        part = f" for {share} % of its mail" if share.isdecimal() and share != "100" else ""
+        note = (
+            f"The DMARC record of {policy.domain} applies to {domain} too, with "
+            f"p={policy.asked}{part}: one of its own is not needed."
+        )
+        verdict = replace(verdict, state=OK, found=policy.text[:_MAX_FOUND], note=note)
+    # with psd=n it says that it belongs to nobody above (RFC 9989 4.10.2)
+    apart = own and policy.tags.get("psd", "").lower() == "n"
+    if record.signer in ("", domain) or not (policy.strict_dkim or apart):
+        return verdict
+    why = "psd=n" if apart else "adkim=s"
+    remedy = f"Take psd=n out of {record.name}." if apart else (
+        f"Write adkim=r instead of adkim=s in {record.name}." if own else
+        f"Publish this TXT record for {record.name}, or have adkim=r written at {policy.domain}: "
+        + dmarc.relaxed(policy)
+    )  # fmt: skip
+    reason = (
+        f"Mail of {domain} is signed by {record.signer}, which {why} at {policy.domain} does not "
+        "accept (RFC 7489 3.1.1)"
+    )
+    if policy.action == "none":
+        note = f"{reason}; nobody refuses it as long as that record asks for no more. {remedy}"
+        return replace(verdict, note=note)
+    fate = "rejected" if policy.action == "reject" else "taken for spam"
+    if spf_state == OK and record.own_envelope:
+        note = (
+            f"{reason}: it passes by its SPF record alone, and what is forwarded will be {fate}. "
+            f"{remedy}"
+        )
+        return replace(verdict, state=WRONG, note=note, harmless=True)
+    if spf_state == UNKNOWN and record.own_envelope:
+        note = f"{reason}: unless its SPF record is right, it will be {fate}. {remedy}"
+        return replace(verdict, state=WRONG, note=note)
+    note = f"{reason}, and no SPF record speaks for it: it will be {fate}. {remedy}"
+    return replace(verdict, state=WRONG, note=note)
+
+
+def _fields(text: str) -> dict[str, str] | None:
+    """Return the fields behind the version of an MTA-STS or TLSRPT record; None if it is none.
+
+    No blanks but around the semicolons (RFC 8460 3, RFC 8461 3.1), and the commas of ``rua=``.
+    """
+    fields: dict[str, str] = {}
+    for part in text.split(";")[1:]:
+        part = part.strip(" \t")
+        if not part:
+            continue
+        name, equals, value = part.partition("=")
+        if name == "rua":
+            value = re.sub(r"[ \t]*,[ \t]*", ",", value)
+            if not re.fullmatch(r"[!-:<-~]*", value):
+                return None
+        elif not _FIELD.fullmatch(part):
+            return None
+        if name in fields:
+            return None
+        fields[name] = value
+    return fields
 
 
 def _mta_sts(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
     # RFC 8461 3.1: what does not begin so is no such record; unless there is one, there is none
-    found = tuple(value for value in values if re.match(r"v=STSv1\s*;", value))
+    found = tuple(value for value in values if re.match(r"v=STSv1[ \t]*;", value))
     if not found:
-        return _missing(record)
+        meant = _meant(values, "STSv1")
+        return (WRONG, meant, _BEGINS.format("MTA-STS", "v=STSv1;", "8461 3.1")) if meant else (
+            _missing(record))  # fmt: skip
     if len(found) > 1:
         note = (
             f"{record.name} has {len(found)} MTA-STS records, of which senders use none: keep one."
         )
         return WRONG, found, note
-    tags, wanted = parse_tags(found[0]) or {}, parse_tags(record.value) or {}
-    if not re.fullmatch(r"[A-Za-z0-9]{1,32}", tags.get("id", "")):
+    fields, wanted = _fields(found[0]) or {}, _fields(record.value) or {}
+    if not re.fullmatch(r"[A-Za-z0-9]{1,32}", fields.get("id", "")):
         return WRONG, found, f"The MTA-STS record cannot be read; publish this one: {record.value}"
-    if tags["id"] != wanted.get("id"):
+    if fields["id"] != wanted.get("id"):
         note = (
             f"{record.name} has the id of another policy: with {record.value} senders fetch the "
             "one that holds now."
@@ -223,27 +389,33 @@ def _mta_sts(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
 
 def _tls_report(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
     # RFC 8460 3: as above
-    found = tuple(value for value in values if re.match(r"v=TLSRPTv1\s*;", value))
+    found = tuple(value for value in values if re.match(r"v=TLSRPTv1[ \t]*;", value))
     if not found:
-        return _missing(record)
+        meant = _meant(values, "TLSRPTv1")
+        return (WRONG, meant, _BEGINS.format("TLS reporting", "v=TLSRPTv1;", "8460 3")) if meant \
+            else _missing(record)  # fmt: skip
     if len(found) > 1:
         note = (
             f"{record.name} has {len(found)} TLS reporting records, of which senders use none: "
             "keep one."
         )
         return WRONG, found, note
-    places = _report_places(found[0])
+    fields = _fields(found[0])
+    if fields is None:
+        note = f"The TLS reporting record cannot be read; publish this one: {record.value}"
+        return WRONG, found, note
+    places = _report_places(fields)
     if not any(place.startswith(("mailto:", "https:")) for place in places):
         return WRONG, found, f"The record names nobody to report to; publish this: {record.value}"
-    if not places >= _report_places(record.value):
-        wanted = ", ".join(sorted(_report_places(record.value) - places))
-        return OK, found, f"Reports go elsewhere; add {wanted} to have them here too."
+    wanted = _report_places(_fields(record.value) or {}) - places
+    if wanted:
+        note = f"Reports go elsewhere; add {', '.join(sorted(wanted))} to have them here too."
+        return OK, found, note
     return OK, found, ""
 
 
-def _report_places(text: str) -> set[str]:
-    rua = (parse_tags(text) or {}).get("rua", "")
-    return {place.strip().lower() for place in rua.split(",") if place.strip()}
+def _report_places(fields: dict[str, str]) -> set[str]:
+    return {place.lower() for place in fields.get("rua", "").split(",") if place}
 
 
 def _dkim(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
@@ -298,7 +470,7 @@ def _listed_tag(value: str) -> set[str]:
 
 
 def _squeeze(text: str) -> str:
-    return "".join(text.split()).rstrip("=")
+    return re.sub(r"[ \t\r\n]", "", text).rstrip("=")
 
 
 def _decoded(text: str) -> bytes | str:

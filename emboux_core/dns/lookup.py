@@ -6,7 +6,7 @@ those servers, so that a change shows at once and no cache stands between.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -14,18 +14,33 @@ import dns.exception
 import dns.name
 import dns.resolver
 
+from ..public_suffix import is_public_suffix, registered_domain
+from . import dmarc
 from .client import Client, CnameLoop, NoAnswer, Resolver, plain
 from .expected import ExpectedRecord
-from .judge import MISSING, OK, UNKNOWN, WRONG, Verdict, judge
-from .spf import LookupFailed, count_lookups
+from .judge import (
+    MISSING,
+    OK,
+    UNKNOWN,
+    WRONG,
+    Verdict,
+    judge,
+    settle_dmarc,
+    settle_spf,
+    single_spf,
+)
+from .spf import LookupFailed, follow
+from .spf_merge import terms
 from .zone import NotDelegated, Zone, find_zone
 
-__all__ = ["DomainCheck", "Resolver", "check_domains"]
+__all__ = ["DomainCheck", "Resolver", "check_domains", "dmarc_texts"]
 _logger = logging.getLogger(__name__)
 
 _PATIENCE_S = 0.25  # after which a domain that is not done makes room for the next one
 _SLOW_FACTOR = 4  # slow domains that may wait beside the others, times concurrency
 _SOCKET_FACTOR = 8  # open sockets at most, times concurrency
+_MAX_REPORT_PLACES = 3  # that are asked whether they take reports
+_DMARC = "_dmarc."
 
 
 @dataclass(frozen=True)
@@ -63,15 +78,7 @@ def check_domains(
         for record in records:
             judge(record, ())  # a type that cannot be judged is the caller's fault: say so now
 
-    def run() -> dict[str, DomainCheck]:
-        return asyncio.run(_check_all(work, resolver, deadline_s, concurrency))
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return run()
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(run).result()
+    return in_own_loop(lambda: _check_all(work, resolver, deadline_s, concurrency))
 
 
 async def _check_all(
@@ -133,6 +140,8 @@ class _Check:
         self.client = client
         self.zone: Zone | None = None
         self.verdicts: dict[str, Verdict] = {}
+        # the record, the verdict of it alone, and what is at _dmarc of the domain and those above
+        self.dmarc: tuple[ExpectedRecord, Verdict, dict[str, tuple[str, ...]]] | None = None
         self.error = ""
 
     def result(self, reason: str) -> DomainCheck:
@@ -152,6 +161,7 @@ class _Check:
             self.zone = await find_zone(self.client, self.domain)
             await self.zone.choose_server()
             await asyncio.gather(*map(self._check, self.records))
+            self._settle_dmarc()
         except NotDelegated as error:
             self._settle(MISSING, str(error))
         except NoAnswer as error:
@@ -182,8 +192,10 @@ class _Check:
                     note=f"{record.name} is an alias (CNAME) of {plain(end)}, which has no such "
                     f"{record.record_type} record: correct one of the two.",
                 )
-            if verdict.key == "spf" and verdict.state == OK:
-                verdict = await self._count_spf(record.name, verdict)
+            if verdict.key == "spf" and single_spf(record, values):
+                verdict = await self._follow_spf(record, values)
+            if verdict.key == "dmarc":
+                verdict = await self._find_policy(record, verdict, values)
         except NoAnswer as error:
             self.error = self.error or str(error)
             verdict = Verdict(record.key, UNKNOWN, "", str(error))
@@ -200,30 +212,131 @@ class _Check:
             verdict = Verdict(record.key, UNKNOWN, "", note)
         self.verdicts[record.key] = verdict
 
-    async def _count_spf(self, name: str, verdict: Verdict) -> Verdict:
-        counted = await count_lookups(verdict.found, name, self._txt, self._exists)
-        if counted.error:
-            return replace(verdict, state=WRONG, note=counted.error)
-        if not counted.complete and not verdict.note:
-            note = "The record is right; a part that it includes did not answer just now."
-            return replace(verdict, note=note)
-        return verdict
+    async def _follow_spf(self, record: ExpectedRecord, values: tuple[str, ...]) -> Verdict:
+        text = single_spf(record, values)
+        finding = await follow(text, record.name, self._values, terms(record.value))
+        return settle_spf(record, values, finding)
 
-    async def _txt(self, name: str) -> tuple[str, ...]:
-        return await self._values(name, "TXT")
+    async def _find_policy(
+        self, record: ExpectedRecord, verdict: Verdict, values: tuple[str, ...]
+    ) -> Verdict:
+        """Find the DMARC policy that applies; what it means is judged once all else is known."""
+        domain = record.name.removeprefix(_DMARC)
+        found = {domain: values}
+        try:
+            if verdict.state == MISSING:
+                found |= await _at_dmarc(dmarc.walk(domain)[1:], self._values)
+        except LookupFailed as error:
+            note = f"Whether a DMARC record above {domain} applies could not be found out: {error}"
+            return replace(verdict, state=UNKNOWN, note=note)
+        if verdict.state == OK:
+            remarks = [verdict.note, *await self._deaf_places(domain, values)]
+            verdict = replace(verdict, note=" ".join(filter(None, remarks)))
+        self.dmarc = record, verdict, found
+        self._settle_dmarc()  # once more when all is known; the deadline may come before
+        return self.verdicts[record.key]
 
-    async def _exists(self, name: str, kind: str) -> bool:
-        types = ("MX",) if kind == "mx" else ("A", "AAAA")
-        for rdtype in types:
-            if await self._values(name, rdtype):
-                return True
-        return False
+    async def _deaf_places(self, domain: str, values: tuple[str, ...]) -> list[str]:
+        """Return remarks on places that get no reports, for they have not agreed (RFC 7489 7.1)."""
+        tags = next((dmarc.parse_tags(text) for text in values if dmarc.is_dmarc(text)), None)
+        places = set(dmarc.report_addresses(tags or {}).values())
+        home = registered_domain(domain)
+        remarks = []
+        for place in sorted(places)[:_MAX_REPORT_PLACES]:
+            if registered_domain(place) == home:
+                continue
+            name = f"{domain}._report._dmarc.{place}"
+            try:
+                agreed = any(map(dmarc.is_dmarc, await self._values(name, "TXT")))
+            except LookupFailed:
+                continue
+            if not agreed:
+                remarks.append(
+                    f"No reports are sent to {place} until it has the TXT record {name} with "
+                    "v=DMARC1 (RFC 7489 7.1)."
+                )
+        return remarks
+
+    def _settle_dmarc(self) -> None:
+        """Judge DMARC by the policy that applies, and by what was found of the other records."""
+        if not self.dmarc:
+            return
+        record, verdict, found = self.dmarc
+        states = {key: verdict.state for key, verdict in self.verdicts.items()}
+        exists = {states.get("mx", UNKNOWN), states.get("spf", UNKNOWN)} != {MISSING}
+        policy = dmarc.policy_for(record.name.removeprefix(_DMARC), found, exists)
+        self.verdicts[record.key] = settle_dmarc(
+            record, verdict, policy, states.get("spf", UNKNOWN)
+        )
 
     async def _values(self, name: str, rdtype: str) -> tuple[str, ...]:
-        """Return values for the SPF count, where a name that cannot exist has none."""
+        """Return values for SPF and DMARC, where a name that cannot exist has none.
+
+        :raises LookupFailed: nobody answered.
+        """
         try:
             return (await self.zone.values(dns.name.from_text(name), rdtype))[1]
         except NoAnswer as error:
             raise LookupFailed(str(error)) from error
         except (CnameLoop, dns.exception.DNSException):
             return ()
+
+
+async def _at_dmarc(
+    names: tuple[str, ...], look: Callable[[str, str], Awaitable[tuple[str, ...]]]
+) -> dict[str, tuple[str, ...]]:
+    """Return what each of these domains has at ``_dmarc``.
+
+    :raises LookupFailed: one did not answer; a registry that is silent has no policy for us.
+    """
+    answers = await asyncio.gather(
+        *(look(f"{_DMARC}{name}", "TXT") for name in names), return_exceptions=True
+    )
+    found = {}
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, LookupFailed) and is_public_suffix(name):
+            continue
+        if isinstance(answer, BaseException):
+            raise answer
+        found[name] = answer
+    return found
+
+
+def dmarc_texts(
+    names: tuple[str, ...], resolver: Resolver, deadline_s: float = 10.0
+) -> dict[str, tuple[str, ...]]:
+    """Return what the resolver knows of ``_dmarc`` of each of these domains (A-labels).
+
+    :raises LookupFailed: that could not be found out; ``str()`` is a sentence.
+    """
+
+    async def find() -> dict[str, tuple[str, ...]]:
+        client = Client(resolver, _SOCKET_FACTOR)
+
+        async def look(name: str, rdtype: str) -> tuple[str, ...]:
+            try:
+                return await client.values(dns.name.from_text(name), rdtype)
+            except NoAnswer as error:
+                raise LookupFailed(str(error)) from error
+            except dns.exception.DNSException:
+                return ()
+
+        async with asyncio.timeout(deadline_s):
+            return await _at_dmarc(names, look)
+
+    try:
+        return in_own_loop(find)
+    except dns.resolver.NoResolverConfiguration:
+        raise LookupFailed("This system names no DNS resolver.") from None
+    except TimeoutError:
+        raise LookupFailed(f"No answer came within {deadline_s:g} s.") from None
+
+
+def in_own_loop(work: Callable[[], Awaitable]):
+    """Run a coroutine in any thread, also in one with a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()

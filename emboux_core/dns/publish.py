@@ -25,6 +25,7 @@ import dns.update
 
 from ..addresses import normalise_domain
 from ..backends.base import BackendError, UnknownOutcome, Unreachable
+from . import dmarc
 from .changes import (
     ADD,
     CONFLICT,
@@ -40,9 +41,11 @@ from .changes import (
     identity,
     rdatas_of,
 )
-from .client import CnameLoop, follow, plain
+from .client import CnameLoop, Resolver, follow, plain
 from .expected import TYPES, ExpectedRecord
+from .lookup import dmarc_texts
 from .primary import Primary, Session, ZoneChanged, alias_of, apex_of, find_apex
+from .spf import LookupFailed
 
 __all__ = [
     "ADD", "CONFLICT", "DONE", "MERGE", "REMOVE", "REPLACE", "THERE", "UNCONFIRMED", "Outcome",
@@ -83,12 +86,14 @@ def plan(
     records: tuple[ExpectedRecord, ...],
     primary: Primary,
     published: tuple[Published, ...] = (),
+    resolver: Resolver | None = None,
 ) -> Plan:
     """Look up what the zone's primary server has, and say per record what would be done.
 
     ``published``: what Emboux itself has made for the domain before, from the last ``claim`` or
     ``Result``; of what is there only this is ever replaced or removed, and is removed when
-    ``records`` have it no more. The zone is not changed: where a wildcard answers, the server is
+    ``records`` have it no more. ``resolver`` is asked for DMARC records above the zone, of which
+    none is undercut. The zone is not changed: where a wildcard answers, the server is
     asked for the name itself by an update that has prerequisites only.
 
     :raises BackendError: the server did not say, see ``primary.Session``.
@@ -104,7 +109,14 @@ def plan(
         survey = _Survey(session, zone)
         places = dict.fromkeys((one.name, one.record_type) for one in (*records, *published))
         seen = {place: survey.look(*place) for place in places}
-    return Plan(domain, plain(zone), decide(records, published, seen), tuple(seen.values()))
+        policy = survey.policy_above(domain, resolver) if _lacks_dmarc(records, seen) else None
+    steps = decide(records, published, seen, policy)
+    return Plan(domain, plain(zone), steps, tuple(seen.values()))
+
+
+def _lacks_dmarc(records: tuple[ExpectedRecord, ...], seen: dict[tuple[str, str], Seen]) -> bool:
+    wanted = [record for record in records if record.key == "dmarc"]
+    return any(not any(map(dmarc.is_dmarc, seen[r.name, r.record_type].shown)) for r in wanted)
 
 
 def apply(plan: Plan, primary: Primary, confirm_merge: bool = False, ttl: int = TTL) -> Result:
@@ -170,8 +182,11 @@ class _Survey:
             self._names[owner] = self._name(owner)
         exists, obstacle = self._names[owner]
         seen = Seen(name, rdtype, obstacle=obstacle)
-        if obstacle or not exists:
+        if obstacle:
             return seen
+        if not exists:
+            policy = rdtype == "TXT" and name.startswith("_dmarc.")
+            return replace(seen, wild=self._texts(owner)) if policy else seen
         answer = self._ask(owner, rdtype)
         wanted = dns.rdatatype.from_text(rdtype)
         found = answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, wanted)
@@ -186,6 +201,26 @@ class _Survey:
             return replace(seen, alias=plain(alias), through=shown if end != owner else ())
         # what else there is matters to an alias alone, which stands for the whole name
         return replace(seen, in_use=rdtype == "CNAME" and not self._is_bare(owner))
+
+    def policy_above(self, domain: str, resolver: Resolver | None) -> dmarc.Policy | str | None:
+        """Return the DMARC policy that applies without an own record, or why nobody knows it."""
+        names = dmarc.walk(domain)[1:]
+        here = [name for name in names if dns.name.from_text(name).is_subdomain(self.zone)]
+        found = {name: self._texts(dns.name.from_text(f"_dmarc.{name}")) for name in here}
+        # also where the server has an alias (CNAME) to somebody who keeps such records
+        beyond = tuple(name for name in names if not found.get(name))
+        try:
+            found |= dmarc_texts(beyond, resolver) if resolver else {}
+        except LookupFailed as error:
+            return str(error)
+        return dmarc.policy_for(domain, found)
+
+    def _texts(self, name: dns.name.Name) -> tuple[str, ...]:
+        """Return the TXT values of a name, whatever they come from."""
+        try:
+            return follow(self.session.ask(name, "TXT"), name, "TXT")[1]
+        except CnameLoop:
+            return ()
 
     def _ask(self, name: dns.name.Name, rdtype: str) -> dns.message.Message:
         answer = self.session.ask(name, rdtype)

@@ -6,25 +6,24 @@ RFC 7208. Pure, no network.
 import re
 from collections.abc import Iterable
 
-from .judge import _mechanism
-from .spf import LookupFailed, SpfCount, count_lookups
+from .spf import identity, syntax_error
 
 
 def terms(text: str) -> tuple[str, ...]:
     """Return the mechanisms of an SPF record or of a part of one, without ``all`` and modifiers."""
     found = (term for term in text.split() if term.lower() != "v=spf1" and "=" not in term)
-    return tuple(term for term in found if _mechanism(term)[1] != "all")
+    return tuple(term for term in found if identity(term)[1] != "all")
 
 
 def same(one: str, other: str) -> bool:
     """Whether two terms mean the same."""
-    return _mechanism(one) == _mechanism(other)
+    return identity(one) == identity(other)
 
 
 def holds(record: str, term: str) -> bool:
     """Whether a record has this mechanism, in front of its ``all``."""
     for other in record.split()[1:]:
-        if _mechanism(other)[1] == "all":
+        if identity(other)[1] == "all":
             return False
         if same(other, term):
             return True
@@ -37,10 +36,10 @@ def merge(record: str, wanted: Iterable[str], unwanted: Iterable[str] = ()) -> s
     What is missing goes in front of ``all`` or ``redirect=``, at the end without them; order,
     spelling and qualifiers of all else stay.
     """
-    drop = {_mechanism(term) for term in unwanted}
+    drop = {identity(term) for term in unwanted}
     version, *pieces = re.findall(r"\s*\S+", record)
-    kept = [version] + [piece for piece in pieces if _mechanism(piece.strip()) not in drop]
-    names = [_mechanism(piece.strip())[1] for piece in kept]
+    kept = [version] + [piece for piece in pieces if identity(piece.strip()) not in drop]
+    names = [identity(piece.strip())[1] for piece in kept]
     place = next(
         (i for i, name in enumerate(names) if name == "all" or name.startswith("redirect=")),
         len(kept),
@@ -53,18 +52,6 @@ def merge(record: str, wanted: Iterable[str], unwanted: Iterable[str] = ()) -> s
 def fault(record: str, name: str) -> str:
     """Return why receivers would ignore this record of ``name``, as a sentence, or "".
 
-    Seen is the record alone: unknown terms, and more than ten look-ups without those of its
-    includes (RFC 7208 4.6.4).
+    Seen is the record alone, see ``spf.syntax_error``.
     """
-    counting = count_lookups(record, name, _unasked)
-    try:
-        counting.send(None)  # it waits for nothing: no event loop is needed
-    except StopIteration as ended:
-        count: SpfCount = ended.value
-        return count.error
-    counting.close()
-    raise AssertionError("The count waited for something.")
-
-
-async def _unasked(_name: str) -> tuple[str, ...]:
-    raise LookupFailed
+    return syntax_error(record, name)

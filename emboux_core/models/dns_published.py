@@ -80,7 +80,8 @@ class DnsPublished(models.Model):
         """
         mine = [("server_id", "=", server.id), ("domain_name", "=", name)]
         owned = self._apart("_read_rows", mine)
-        return publish.plan(name, records, server._primary(), owned)
+        resolver = self.env["emboux.domain"]._dns_resolver()
+        return publish.plan(name, records, server._primary(), owned, resolver)
 
     @api.model
     def _apply(self, server, domain, plan, confirm_merge):

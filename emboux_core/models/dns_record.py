@@ -28,6 +28,9 @@ class DnsRecord(models.Model):
         required=True,
     )
     note = fields.Char("What to Do", help="What is wrong, and what to do about it.")
+    harmless = fields.Boolean(
+        readonly=True, help="It is wrong, but receivers do not refuse the domain's mail for it."
+    )
     level = fields.Selection(
         [("required", "Required"), ("recommended", "Recommended"), ("optional", "Optional")],
         required=True,
@@ -53,7 +56,15 @@ class DnsRecord(models.Model):
             value=self.expected,
             level=self.level,
             purpose=self.purpose or "",
+            # as superuser: the parent may be the operator's
+            signer=self.sudo().domain_id.parent_id.name or "" if self.key == "dmarc" else "",
         )
+
+    def _has_policy(self):
+        """Whether this is the DMARC record, and another one applies, its own or one above: that
+        is somebody's choice, which ours would undercut."""
+        self.ensure_one()
+        return self.key == "dmarc" and bool(self.found) and self.found != self.expected
 
     def _zone_text(self):
         """These records as the text of a zone file (RFC 1035)."""
@@ -78,7 +89,9 @@ class DnsRecord(models.Model):
                 new.append(values | {"domain_id": domain.id, "key": expected.key})
             elif any(row[field] != value for field, value in values.items()):
                 if (row.expected, row.name) != (expected.value, expected.name):
-                    values |= {"state": "unknown", "found": False, "note": False}
+                    values |= {
+                        "state": "unknown", "found": False, "note": False, "harmless": False,
+                    }  # fmt: skip
                 row.write(values)
         self.sudo().browse(row.id for row in rows.values()).unlink()
         self.sudo().create(new)

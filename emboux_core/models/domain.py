@@ -113,10 +113,14 @@ class Domain(models.Model):
         for domain in self:
             domain.display_name = domain.unicode_name or self.env._("New")
 
-    @api.depends("dns_record_ids.expected", "dns_record_ids.name")
+    @api.depends(
+        "dns_record_ids.expected", "dns_record_ids.name", "dns_record_ids.state",
+        "dns_record_ids.found",
+    )  # fmt: skip
     def _compute_zone_text(self):
         for domain in self:
-            domain.zone_text = domain.dns_record_ids._zone_text()
+            records = domain.dns_record_ids.filtered(lambda r: not r._has_policy())
+            domain.zone_text = records._zone_text()
 
     # each by itself: who shows one of them pays for one statement
     @api.depends("mailbox_ids")

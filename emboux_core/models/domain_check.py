@@ -121,7 +121,8 @@ class DomainCheck(models.Model):
                 continue  # a server that is silent today does not undo what was seen before
             if verdict.state != record.state:
                 changes.append((record, record.state))
-            values = {"state": verdict.state, "found": verdict.found, "note": verdict.note}
+            values = {"state": verdict.state, "found": verdict.found, "note": verdict.note,
+                      "harmless": verdict.harmless}  # fmt: skip
             if any((record[field] or "") != (value or "") for field, value in values.items()):
                 record.write(values)
         now = fields.Datetime.now()

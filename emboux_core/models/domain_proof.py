@@ -34,10 +34,15 @@ class DomainProof(models.Model):
         needed = self.dns_record_ids.filtered(lambda r: r.level == "required")
         if needed and set(needed.mapped("state")) == {"ok"}:
             return "verified", self.env._("All required DNS records are set.")
-        # the proof of ownership has been given once; what sending needs has to stay
+        # the proof of ownership has been given once; what sending needs has to stay, and only what
+        # makes receivers refuse may end it: not a mail exchanger that is somebody else's, say
         amiss = needed.filtered(
             lambda r: r.state in ("missing", "wrong") and r.key != "verification"
         )
+        if self._settled_state() == "verified" and self.proven_at:
+            amiss = amiss.filtered(lambda r: not r.harmless)
+            if needed and not amiss and "unknown" not in needed.mapped("state"):
+                return "verified", self.env._("Nothing in the DNS makes receivers refuse its mail.")
         if amiss:
             names = ", ".join(f"{record.record_type} {record.name}" for record in amiss)
             return "pending", self.env._("Missing or wrong in the DNS: %s", names)

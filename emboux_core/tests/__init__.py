@@ -6,6 +6,7 @@ from . import (
     test_backend_emboux_reading,
     test_backend_session,
     test_contract,
+    test_dns_dmarc,
     test_dns_domain_connect,
     test_dns_expected,
     test_dns_faults,

@@ -57,6 +57,8 @@ class TestDkim(JudgeCase):
             (f"p={KEY}; v=DKIM1", "no DKIM key"),
             (f"v=DKIM1\\; k=rsa\\; p={KEY}", "no DKIM key"),
             ("hello", "no DKIM key"),
+            (f"v=DKIM1;\N{NO-BREAK SPACE}p={KEY}", "no DKIM key"),
+            (f"v=DKIM1; p={KEY[:100]}\N{NO-BREAK SPACE}{KEY[100:]}", "another DKIM key"),
         ):
             with self.subTest(value):
                 self.check("wrong", value, note=note)
@@ -83,8 +85,11 @@ class TestMx(JudgeCase):
         self.check("wrong", "0 .", note="null MX")
         self.check("wrong", "10 old.test.", note="Add MX mx1.*remove old.test")
         found = ("10 mx1.host.test.", "20 mx2.host.test.", "30 old.test.")
-        verdict = self.check("wrong", *found, note="Remove MX old.test.*elsewhere")
+        verdict = self.check("ok", *found, note="MX old.test is a backup beside ours")
         self.assertEqual(verdict.found, "\n".join(found))
+        for other in ("5 old.test.", "10 old.test."):
+            found = ("10 mx1.host.test.", "20 mx2.host.test.", other)
+            self.assertTrue(self.check("wrong", *found, note="Remove MX old.test.*where").harmless)
         self.check("wrong", "10 mx1.host.test.", "20 mx2.host.test.", "0 .", note=r"Remove MX \.")
 
 
@@ -116,6 +121,34 @@ class TestSpf(JudgeCase):
         ):
             with self.subTest(value):
                 self.check("wrong", value, note=note)
+
+    def test_what_receivers_do_not_read(self):
+        """One row of the table in test_dns_spf for each way; RFC 7208 4.5, 4.6 and 5 to 7."""
+        good = "v=spf1 a:mail.host.test include:spf.host.test"
+        for value, note in (
+            (f" {good} ~all", "begin with \"v=spf1 \""),
+            (f"\t{good} ~all", "begin with"),
+            (f"\N{NO-BREAK SPACE}{good} ~all", "begin with"),
+            (good.replace(" ", "\t", 1), "begin with"),
+            (good.replace(" ", "\N{NO-BREAK SPACE}"), "begin with"),
+            (f"{good}\t~all", "a tab"),
+            (f"{good}\N{NO-BREAK SPACE}~all", "a no-break space"),
+            (f"{good} ip4:192.0.2.1~all", "a space is missing"),
+            (f"{good} ip4:999.1.1.1 ~all", "ip4 takes an IPv4 address"),
+            (f"{good} a: ~all", "without a domain"),
+            (f"{good} redirect=a.test redirect=b.test", "redirect= twice"),
+            (f"{good} exp=a.test exp=b.test ~all", "exp= twice"),
+            (f"{good} ~all moo", "unknown term"),
+        ):
+            with self.subTest(value):
+                self.assertFalse(self.check("wrong", value, note=note).harmless)
+
+    def test_remarks(self):
+        good = "v=spf1 a:mail.host.test include:spf.host.test"
+        self.check("ok", f"{good} ip4:0.0.0.0/0 ~all", note="ip4:0.0.0.0/0.* lets anybody")
+        self.check("ok", f"{good} ~all mx", note='mx stands behind "~all"')
+        self.check("ok", f"{good} ~all x=y exp=e.test")
+        self.check("ok", good, f" {good} ~all", "v=spf2.0/pra -all")
 
     def test_number_of_records(self):
         self.check("missing")
@@ -152,6 +185,35 @@ class TestDmarc(JudgeCase):
         self.check("wrong", "v=DMARC2; p=none", note="cannot be read")
         self.check("wrong", "v=DMARC1 p=none", note="cannot be read")
         self.check("wrong", "v=DMARC1; p=none", "v=DMARC1; p=reject", note="2 DMARC records")
+        self.check("wrong", "v=DMARC1; p=none; p=reject", note="cannot be read")
+        self.check("wrong", "v=DMARC1; p=none; sp=no", note="Correct sp=")
+
+    def test_what_receivers_do_not_read(self):
+        """RFC 7489 6.4: v=DMARC1 comes first, in capitals; 6.6.3: else it is discarded."""
+        for value, note in (
+            (" v=DMARC1; p=none", "begin with"),
+            ("\tv=DMARC1; p=none", "begin with"),
+            ("\N{NO-BREAK SPACE}v=DMARC1; p=none", "begin with"),
+            ('"v=DMARC1; p=none"', "begin with"),
+            ("v=dmarc1; p=none", "cannot be read"),
+            ("v=DMARC1\N{NO-BREAK SPACE}; p=none", "cannot be read"),
+            ("v=DMARC1;\N{NO-BREAK SPACE}p=none", "cannot be read"),
+            ("v=DMARC1; p=none\N{NO-BREAK SPACE}", "policy"),
+            ("v=DMARC1, p=none", "cannot be read"),
+        ):
+            with self.subTest(value):
+                self.check("wrong", value, note=note)
+        self.check("ok", "v=DMARC1; p=none", " v=DMARC1; p=reject")
+
+    def test_remarks(self):
+        for value, note in (
+            ("v=DMARC1; p=none; adkim=x", "adkim=x is ignored"),
+            ("v=DMARC1; p=none; pct=101", "pct=101 is ignored"),
+            ("v=DMARC1; p=none; rua=a@b.test", "No reports come to a@b.test: write mailto:"),
+            ("v=DMARC1; p=none; rua=mailto:a@b.test!10m, b@c.test", "No reports come to b@c.test"),
+        ):
+            with self.subTest(value):
+                self.check("ok", value, note=note)
 
 
 class TestOthers(JudgeCase):
@@ -181,13 +243,16 @@ class TestOthers(JudgeCase):
     def test_found_is_bounded(self):
         self.record = expected("verification", "TXT", "x")
         self.assertEqual(len(self.check("wrong", *["y" * 60_000] * 3).found), 2000)
+        self.record = expected("spf", "TXT", "v=spf1 a:mail.host.test ~all")
+        verdict = self.check("wrong", "v=spf1 " + "y" * 60_000)
+        self.assertLessEqual(len(verdict.note), 2000)
 
 
 class TestMtaSts(JudgeCase):
     record = expected("mta_sts", "TXT", "v=STSv1; id=abc1", "_mta-sts.shop.test")
 
     def test_the_same_policy(self):
-        for value in ("v=STSv1; id=abc1", "v=STSv1;id=abc1;", "v=STSv1 ; id = abc1; x=y"):
+        for value in ("v=STSv1; id=abc1", "v=STSv1;id=abc1;", "v=STSv1 \t; x=y ;\tid=abc1 "):
             self.check("ok", value)
         self.check("ok", "something else", "v=STSv1; id=abc1")
 
@@ -198,6 +263,22 @@ class TestMtaSts(JudgeCase):
         self.check("wrong", "v=STSv1; id=", note="cannot be read")
         self.check("wrong", "v=STSv1; id=a-b", note="cannot be read")
         self.check("wrong", "v=STSv1; id=abc1", "v=STSv1; id=abc2", note="keep one")
+
+    def test_what_senders_do_not_read(self):
+        """RFC 8461 3.1: nothing in front, and blanks around the semicolons alone."""
+        for value in (
+            " v=STSv1; id=abc1", "\N{NO-BREAK SPACE}v=STSv1; id=abc1", "v = STSv1; id=abc1",
+            "v=stsv1; id=abc1", "v=STSv1\N{NO-BREAK SPACE}; id=abc1", "v=STSv1",
+            "v=STSv1 id=abc1",
+        ):  # fmt: skip
+            with self.subTest(value):
+                self.check("wrong", value, note="begin with")
+        for value in (
+            "v=STSv1; id = abc1", "v=STSv1;\N{NO-BREAK SPACE}id=abc1", "v=STSv1; id=abc1 x=y",
+            "v=STSv1; id=abc1; id=abc1", "v=STSv1; id=abc1; x",
+        ):  # fmt: skip
+            with self.subTest(value):
+                self.check("wrong", value, note="cannot be read")
 
 
 class TestTlsReport(JudgeCase):
@@ -219,6 +300,19 @@ class TestTlsReport(JudgeCase):
         self.check("wrong", "v=TLSRPTv1; rua=", note="nobody")
         self.check("wrong", "v=TLSRPTv1;", note="nobody")
         self.check("wrong", *["v=TLSRPTv1; rua=mailto:tls@host.test"] * 2, note="keep one")
+
+    def test_what_senders_do_not_read(self):
+        """RFC 8460 3: as above, with blanks around the commas too."""
+        rua = "rua=mailto:tls@host.test"
+        for value in (f" v=TLSRPTv1; {rua}", f"\tv=TLSRPTv1; {rua}", f"v=tlsrptv1; {rua}",
+                      f"v=TLSRPTv1\N{NO-BREAK SPACE}; {rua}", f"v=TLSRPTv1 {rua}"):  # fmt: skip
+            with self.subTest(value):
+                self.check("wrong", value, note="begin with")
+        for value in (f"v=TLSRPTv1;\N{NO-BREAK SPACE}{rua}", "v=TLSRPTv1; rua = mailto:a@b.t",
+                      f"v=TLSRPTv1; {rua} mailto:a@b.t", f"v=TLSRPTv1; {rua}; {rua}"):  # fmt: skip
+            with self.subTest(value):
+                self.check("wrong", value, note="cannot be read")
+        self.check("ok", f"v=TLSRPTv1 ; {rua}\t,https://r.test/?a=b ; x=y; ")
 
 
 class TestProvidersAlias(JudgeCase):

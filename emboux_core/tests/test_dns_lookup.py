@@ -158,6 +158,44 @@ class TestSpfLookups(LookupCase):
         self.assertEqual(verdict.state, "wrong")
         self.assertEqual(self.spf("a:imap.host.test a:y.host.test mx:z.host.test").state, "ok")
 
+    def test_ours_behind_others_is_found(self):
+        """RFC 7208 5.2, 6.1: what matters is what receivers come to, not where it stands."""
+        self.resolver.add_zone(
+            "other.test",
+            'a IN TXT "v=spf1 include:b.other.test -all"\n'
+            'b IN TXT "v=spf1 include:spf.host.test -all"\n'
+            'list IN TXT "v=spf1 ip4:192.0.2.0/25 ip4:192.0.2.0/24 -all"\n'
+            'none IN TXT "v=spf1 ip4:192.0.2.0/25 -all"\n'
+            'broken IN TXT "v=spf1 ip4:192.0.2.1~all"\n',
+        )
+        for record, state, note in (
+            ("v=spf1 redirect=a.other.test", "ok", "^$"),
+            ("v=spf1 include:a.other.test -all", "ok", "^$"),
+            ("v=spf1 redirect=list.other.test", "ok", "^$"),
+            ("v=spf1 redirect=none.other.test", "wrong", "Add include:spf.host.test"),
+            ("v=spf1 ~include:a.other.test -all", "wrong", "Add include:spf.host.test"),
+            ("v=spf1 include:broken.other.test include:spf.host.test -all", "wrong",
+             "broken.other.test has .*a space is missing"),
+        ):  # fmt: skip
+            with self.subTest(record):
+                good = "v=spf1 include:spf.host.test ~all"
+                self.serve("shop.test", GOOD_ZONE.replace(good, record))
+                verdict = next(v for v in self.check().verdicts if v.key == "spf")
+                self.assertEqual((verdict.state, verdict.found), (state, record), verdict)
+                self.assertRegex(verdict.note, note)
+
+    def test_what_breaks_the_record_for_others_alone_is_harmless(self):
+        self.assertTrue(self.spf(" ".join(["ptr"] * 10)).harmless)
+        self.assertFalse(self.spf("ip4:192.0.2.1/33").harmless)
+
+    def test_an_answer_that_never_came_is_unknown(self):
+        self.resolver.add_zone("other.test", "")
+        self.resolver.fault("a.other.test", "servfail")
+        good = "v=spf1 include:spf.host.test ~all"
+        self.serve("shop.test", GOOD_ZONE.replace(good, "v=spf1 redirect=a.other.test"))
+        verdict = next(v for v in self.check().verdicts if v.key == "spf")
+        self.assertEqual(verdict.state, "unknown", verdict)
+
     def test_include_that_does_not_answer_is_not_held_against_the_record(self):
         self.resolver.fault("spf.host.test", "servfail")
         verdict = self.spf("mx")

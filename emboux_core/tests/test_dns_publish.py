@@ -184,6 +184,75 @@ class TestPublish(KnotCase):
         self.there('_dmarc TXT "V=DMARC1 p=none"\n')
         self.assert_conflict(self.records("dmarc"), "one such record only")
 
+    # -- a policy that applies already (RFC 7489 3.2, RFC 9989 4.10) is not undercut ---------
+
+    def below(self, policy, at="", signer=None, published=()):
+        """Plan for news.<zone> with this record at _dmarc of a domain above."""
+        if policy:
+            self.there(f'_dmarc{at} TXT "{policy}"\n')
+        domain = f"shop.news.{self.zone}"
+        records = only(domain, "dmarc", service=replace(SERVICE, dkim_domain=signer))
+        return plan(domain, records, self.primary, published)
+
+    def test_a_domain_under_a_policy_gets_none_of_its_own(self):
+        for policy in (
+            "v=DMARC1; p=reject", "v=DMARC1; p=none; sp=reject; rua=mailto:a@b.test",
+            "v=DMARC1; p=none; rua=mailto:reports@b.test", "v=DMARC1; p=quarantine; pct=10",
+        ):  # fmt: skip
+            for at in ("", ".news"):
+                with self.subTest(policy, at=at):
+                    seen = self.below(policy, at)
+                    before = self.content()
+                    (step,) = seen.steps
+                    self.assertEqual((step.action, step.found, step.value),
+                                     ("there", policy, policy))  # fmt: skip
+                    self.assertRegex(step.note, f"{at[1:]}.*applies to shop.news")
+                    result = apply(seen, self.primary, confirm_merge=True)
+                    self.assertEqual((self.content(), result.published), (before, ()))
+                    self.knot.change(self.zone, delete=f'_dmarc{at} TXT "{policy}"\n')
+
+    def test_a_domain_under_no_policy_gets_its_own(self):
+        for policy in ("", " v=DMARC1; p=reject", "v=DMARC1; p=rejct", "v=spf1 -all"):
+            with self.subTest(policy):
+                self.assertEqual(self.actions(self.below(policy)), {"dmarc": "add"})
+
+    def test_strict_alignment_above_is_said_and_not_undone(self):
+        seen = self.below("v=DMARC1; p=reject; adkim=s; rua=mailto:a@b.test", signer=self.zone)
+        self.assertEqual(self.actions(seen), {"dmarc": "conflict"})
+        self.assertIn("what is forwarded will be rejected", seen.steps[0].note)
+        self.assertIn("v=DMARC1; p=reject; adkim=r; rua=mailto:a@b.test", seen.steps[0].note)
+
+    def test_an_own_record_stays_as_it_is(self):
+        for policy in ("v=DMARC1; p=reject; rua=mailto:a@b.test", "v=DMARC1; p=quarantine; sp=none",
+                       " v=DMARC1; p=reject", "v=DMARC1;p=rejct"):  # fmt: skip
+            with self.subTest(policy):
+                self.there(f'_dmarc TXT "{policy}"\n')
+                before = self.content()
+                self.publish(self.records("dmarc"), confirm_merge=True)
+                self.assertEqual(self.content(), before)
+                self.knot.change(self.zone, delete=f'_dmarc TXT "{policy}"\n')
+
+    def test_our_record_that_they_made_stricter_stays(self):
+        result = self.publish(self.records("dmarc"))
+        self.knot.change(self.zone, '_dmarc TXT "v=DMARC1; p=reject"\n',
+                         '_dmarc TXT "v=DMARC1; p=none; adkim=r; aspf=r"\n')  # fmt: skip
+        self.publish(self.records("dmarc"), result.published, confirm_merge=True)
+        self.assertEqual(self.content(), {'_dmarc TXT "v=DMARC1; p=reject"'})
+
+    def test_a_policy_beyond_the_zone(self):
+        """The zone is of the domain alone, and its parent's records are elsewhere."""
+        sub = f"sub.{type(self).knot.zones[0]}"
+        parent = sub.partition(".")[2]
+        dns = DnsServer({parent: '_dmarc IN TXT "v=DMARC1; p=reject"\n'}).start()
+        self.addCleanup(dns.stop)
+        resolver = Resolver((("127.0.0.1", dns.port),), timeout_s=0.3)
+        look = lambda: plan(sub, only(sub, "dmarc"), self.primary, (), resolver)  # noqa: E731
+        self.assertEqual(self.actions(look()), {"dmarc": "there"})
+        dns.fault(parent, "servfail")
+        seen = look()
+        self.assertEqual(self.actions(seen), {"dmarc": "conflict"})
+        self.assertIn("could not be found out", seen.steps[0].note)
+
     def test_another_srv(self):
         self.there("_imaps._tcp SRV 0 1 993 imap.else.test.\n_submissions._tcp SRV 0 0 0 .\n")
         self.assert_conflict(self.records("srv"), "led to different places")
@@ -242,8 +311,11 @@ class TestPublish(KnotCase):
         self.there('* TXT "v=DMARC1; p=quarantine; pct=x"\n* MX 5 mx.else.test.\n* A 192.0.2.1\n')
         before = self.content()
         result = self.publish(self.records("dmarc", "dkim", "srv", "verification"))
-        self.assertEqual(set(self.states(result).values()), {"done"})
-        self.assertEqual(len(self.content()), len(before) + 6)
+        states = self.states(result)
+        # but for a policy, which receivers apply wherever it comes from (RFC 7489 6.6.3)
+        self.assertEqual(states.pop("dmarc"), "there")
+        self.assertEqual(set(states.values()), {"done"})
+        self.assertEqual(len(self.content()), len(before) + 5)
         seen = self.plan(self.records("dmarc", "dkim", "srv", "verification"), result.published)
         self.assertEqual(set(self.actions(seen).values()), {"there"})
 

@@ -202,6 +202,24 @@ class TestElsewhere(PublishCase):
         self.assertTrue(action["url"].startswith("https://connect.dns.example/v2/"))
         self.assertIn("verification=0123456789abcdef", action["url"])
 
+    def test_a_policy_that_is_there_is_neither_replaced_nor_undercut(self):
+        """Templates replace what begins alike, and a zone file is pasted beside it."""
+        template = domain_connect.make_template(replace(self.service, dkim=(), verification=""))
+        self.env["ir.config_parameter"].set_param(
+            "emboux_core.domain_connect_template", domain_connect.template_text(template)
+        )
+        self.provide(self.PROVIDER)
+        record = self.domain.dns_record_ids.filtered(lambda r: r.key == "dmarc").sudo()
+        for state, found, offered in (
+            ("missing", False, True), ("ok", record.expected, True),
+            ("ok", "v=DMARC1; p=reject", False), ("wrong", "v=DMARC1; p=reject; adkim=s", False),
+        ):  # fmt: skip
+            with self.subTest(state=state, found=found):
+                record.write({"state": state, "found": found})
+                wizard = self.open()
+                self.assertEqual("dmarc" in wizard.provider_url, offered)
+                self.assertEqual("v=DMARC1" in wizard.zone_text, offered)
+
     def test_a_template_of_other_records_is_not_offered(self):
         self.provide(self.PROVIDER)  # the one in the file has other hosts
         with self.assertLogs("odoo.addons.emboux_core.wizard.publish_elsewhere", "WARNING"):

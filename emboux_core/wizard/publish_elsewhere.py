@@ -5,6 +5,7 @@ from odoo import fields, models
 
 from ..backends.base import BackendError
 from ..dns import domain_connect
+from ..models.domain_check import FORM_DEADLINE
 
 _logger = logging.getLogger(__name__)
 
@@ -70,6 +71,16 @@ class PublishElsewhere(models.TransientModel):
             _logger.info("no Domain Connect for %s: %s", self.domain_id.name, error)
             return None
 
+    def _lacking_policy(self):
+        """The records, without ours of DMARC where another policy applies, which it would replace
+        or undercut."""
+        domain = self.domain_id
+        policy = domain.dns_record_ids.filtered(lambda r: r.key == "dmarc")
+        if policy.state == "unknown":
+            domain._store_check(domain._look_up(FORM_DEADLINE)[domain.id])
+        unclear = policy.state == "unknown" or (policy and policy._has_policy())
+        return domain.dns_record_ids - policy if unclear else domain.dns_record_ids
+
     def _provider_link(self, provider):
         """The link to the provider's page, or False when it does not know our template."""
         # as superuser: template and signing key are in administrators' reach alone
@@ -83,8 +94,10 @@ class PublishElsewhere(models.TransientModel):
             known = domain_connect.supports(
                 provider, provider_id=template["providerId"], service_id=template["serviceId"]
             )
-            records = tuple(record._as_expected() for record in self.domain_id.dns_record_ids)
-            return known and domain_connect.apply_url(
+            if not known:
+                return False
+            records = tuple(record._as_expected() for record in self._lacking_policy())
+            return domain_connect.apply_url(
                 provider, records, template, signer=signer or None
             )
         except BackendError as error:

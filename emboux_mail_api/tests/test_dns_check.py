@@ -79,6 +79,72 @@ class TestDnsCheck(PlatformCase):
         self.assertEqual(set(self._states(domain).values()), {"ok"})
         self.assertEqual(domain.state, "verified")
 
+    def _below(self, policy, without=()):
+        """shop.<wildcard parent>, in the parent's zone with this DMARC record; checked."""
+        parent = self.make_domain("above.example", state="verified", is_wildcard=True)
+        child = self.make_domain("shop.above.example")
+        self.assertEqual(child.parent_id, parent)
+        wanted = child.dns_record_ids.filtered(lambda r: r.key not in ("dmarc", *without))
+        self.dns.add_zone(
+            "above.example", f'_dmarc IN TXT "{policy}"\n' + wanted._zone_text()
+        )
+        child.action_check_now()
+        return child, child.dns_record_ids.filtered(lambda r: r.key == "dmarc")
+
+    def test_the_policy_of_the_parent_is_the_childs(self):
+        child, record = self._below("v=DMARC1; p=none; sp=reject; rua=mailto:a@above.example")
+        self.assertEqual(record.state, "ok", record.note)
+        self.assertIn("The DMARC record of above.example applies", record.note)
+        self.assertNotIn("p=none; adkim=r", child.zone_text, "it would undercut the parent's")
+        self.assertIn("v=spf1", child.zone_text)
+
+    def test_strict_alignment_refuses_what_the_parent_signs(self):
+        """d=above.example is not d=shop.above.example (RFC 7489 3.1.1)."""
+        policy = "v=DMARC1; p=reject; adkim=s; rua=mailto:a@above.example"
+        child, record = self._below(policy)
+        self.assertEqual((record.state, record.harmless), ("wrong", True), record.note)
+        self.assertIn("what is forwarded will be rejected", record.note)
+        self.assertIn("v=DMARC1; p=reject; adkim=r; rua=mailto:a@above.example", record.note)
+        # the remedy: the same policy for the child alone, with what it needs
+        remedy = record.note[record.note.index("v=DMARC1") :]
+        self.dns.add_zone(
+            child.name,
+            (child.dns_record_ids - record)._zone_text() + f'_dmarc IN TXT "{remedy}"\n',
+        )
+        child.action_check_now()
+        self.assertEqual((record.state, record.found), ("ok", remedy), record.note)
+
+    def test_strict_alignment_and_no_spf_refuses_everything(self):
+        _child, record = self._below("v=DMARC1; p=reject; adkim=s", without=("spf",))
+        self.assertEqual((record.state, record.harmless), ("wrong", False), record.note)
+        self.assertIn("it will be rejected", record.note)
+
+    def test_a_domain_stays_verified_whose_mail_comes_in_elsewhere(self):
+        domain = self.make_domain("moved.example")
+        self._publish(domain)
+        domain.action_check_now()
+        others = domain.dns_record_ids.filtered(lambda r: r.key != "mx")._zone_text()
+        self.dns.add_zone("moved.example", others + "@ IN MX 10 mx.other.example.\n")
+        for _day in range(4):
+            domain.sudo().failing_on = False  # it was another day
+            domain.action_check_now()
+        self.assertEqual(self._states(domain)["mx"], "wrong")
+        self.assertEqual((domain.state, domain.failing_days), ("verified", 0))
+        self.dns.add_zone("moved.example", others + "@ IN MX 0 .\n")
+        domain.action_check_now()
+        self.assertEqual(domain.failing_days, 1, "a null MX: receivers refuse such senders")
+
+    def test_spf_behind_a_redirect_is_enough(self):
+        domain = self.make_domain("led.example")
+        spf = domain.dns_record_ids.filtered(lambda r: r.key == "spf")
+        rest = (domain.dns_record_ids - spf)._zone_text()
+        self.dns.add_zone(
+            "led.example", rest + '@ IN TXT "v=spf1 redirect=_spf.led.example"\n'
+            f'_spf IN TXT "v=spf1 include:more.led.example -all"\nmore IN TXT "{spf.expected}"\n'
+        )  # fmt: skip
+        domain.action_check_now()
+        self.assertEqual((spf.state, domain.state), ("ok", "verified"), spf.note)
+
     def test_the_responsible_is_told_only_what_changed(self):
         responsible = new_test_user(self.env, "told", groups="emboux_core.group_manager")
         domain = self.make_domain("told.example", user_id=responsible.id)

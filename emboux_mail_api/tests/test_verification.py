@@ -30,13 +30,15 @@ class VerificationCase(PlatformCase):
         return self.make_domain(
             name, partner_id=self.owner.id, user_id=self.responsible.id, **values)
 
-    def look(self, domain, missing=(), unknown=(), day=0):
+    def look(self, domain, missing=(), unknown=(), harmless=(), day=0):
         """What a look-up on a later day finds."""
         verdicts = [
             Verdict(
                 record.key,
                 "missing" if record.key in missing
-                else "unknown" if record.key in unknown else "ok",
+                else "unknown" if record.key in unknown
+                else "wrong" if record.key in harmless else "ok",
+                harmless=record.key in harmless,
             )
             for record in domain.dns_record_ids
         ]
@@ -102,6 +104,21 @@ class TestStates(VerificationCase):
         self.assertIn(warning, domain.activity_ids.activity_type_id)
         may_send = self.rows("SELECT may_send FROM emboux_mail.hosted WHERE id = %s", domain.id)
         self.assertEqual(may_send, [(False,)])
+
+    def test_only_what_makes_receivers_refuse_counts(self):
+        """The mail of the domain comes in elsewhere now, or its SPF record breaks for others."""
+        domain = self.make("elsewhere.example")
+        self.look(domain)
+        self.look(domain, missing=("spf",), day=1)
+        for day in range(2, 6):
+            self.look(domain, harmless=("mx", "spf"), day=day)
+            self.assertEqual((domain.state, domain.failing_days), ("verified", 0))
+            self.assertEqual(domain.dns_state, "attention")
+
+    def test_a_domain_that_nobody_has_proven_is_not_proven_by_that(self):
+        domain = self.make("unproven.example")
+        self.look(domain, harmless=("mx",))
+        self.assertEqual(domain.state, "pending")
 
     def test_days_without_an_answer_do_not_count(self):
         domain = self.make("silent.example")
