@@ -52,6 +52,20 @@ def test_mail_between_two_domains(hosting, mail, master, moved):
     assert answer["used"] == sum(moved(two))
 
 
+def test_a_client_that_says_on_whose_behalf(hosting, mail, moved):
+    """With AUTH= (RFC 4954 5) Postfix' line goes on behind the login, as the client chose."""
+    domain, name = hosting.domain("auth")
+    hosting.mailbox(domain, "ann")
+    chosen = "x,+20sasl_username+3Deve@other.example"  # xtext
+    for number, said in enumerate((f"ann@{name}", "<>", chosen)):
+        before = moved(domain)[1]
+        with mail.login(f"ann@{name}", hosting.PASSWORD) as smtp:
+            text = message(f"ann@{name}", OUTSIDE, f"on behalf {number}", "x" * 70 + "\n")
+            smtp.sendmail(f"ann@{name}", [OUTSIDE], text.as_bytes(),
+                          mail_options=[f"AUTH={said}"])
+        eventually(f"AUTH={said}", lambda b=before: moved(domain)[1] > b)
+
+
 def test_a_second_try_counts_once(hosting, mail, moved):
     domain, name = hosting.domain("again")
     hosting.mailbox(domain, "ann")

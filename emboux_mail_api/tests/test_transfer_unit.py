@@ -66,6 +66,43 @@ class TestLines(PlainTest):
         ):
             self.assertIsNone(self.parse(line), line)
 
+    def test_further_fields_in_any_order(self):
+        """Lines of Postfix 3.7.11 with AUTH=, XFORWARD, a reused connection; and as they may be."""
+        sub, login = SUBMITTED.rpartition("sasl_method")[0], "sasl_username=ann@acme.example"
+        for said in (
+            f"sasl_method=PLAIN, {login}, sasl_sender=ann@acme.example",
+            f"sasl_method=PLAIN, {login}, sasl_sender=<>",
+            f"sasl_method=PLAIN, {login}, sasl_sender=a b, sasl_username=eve@other.example",
+            f"sasl_method=PLAIN, {login}, sasl_sender=x, sasl_username=eve@other.example",
+            f"sasl_method=PLAIN, {login}, sasl_sender=a b, orig_queue_id=4A1B2C3D4F, "
+            "orig_client=unknown[192.0.2.1]",
+            f"sasl_sender=eve@other.example, {login}, sasl_method=PLAIN, tls=TLSv1.3",
+            login,
+        ):
+            self.assertEqual(self.parse(sub + said), Submitted("4A1B2C3D4E", "ann@acme.example"),
+                             said)
+        qmgr = SIZED.partition("from=")[0]
+        for text in (
+            "from=<a@b.example>, size=1500, nrcpt=2, smtputf8=yes (queue active)",
+            "from=<a@b.example>, nrcpt=2, size=1500 (queue active), x=y",
+            "from=<>, envid=x, size=1500, nrcpt=2 (queue active)",
+        ):
+            self.assertEqual(self.parse(qmgr + text), Sized("4A1B2C3D4E", 1500), text)
+        lmtp = LMTP.partition("to=")[0]
+        for text in (
+            "to=<bob@other.example>, orig_to=<info@other.example>, relay=x[/run/lmtp], conn_use=2, "
+            "delay=0.1, delays=0/0/0/0, dsn=2.0.0, status=sent (250 2.0.0 Saved)",
+            "to=<bob@other.example>, relay=x[/run/lmtp], tls=none/-, delays=0/0/0/0, delay=0.1, "
+            "dsn=2.1.5, status=sent (250 ok), x=y",
+            "to=<bob@other.example>, status=sent, dsn=2.0.0, relay=none (250 ok)",
+        ):
+            self.assertEqual(self.parse(lmtp + text), Delivered("4A1B2C3D4E", "bob@other.example"),
+                             text)
+        for text in ("Logged out out=3400 in=120", "Logged out bytes=9 in=120 deleted=0 out=3400",
+                     "Closed (NOOP finished) in=1 out=2 x=1 in=120 out=3400 trashed=0"):
+            self.assertEqual(self.parse(IMAP.partition("Disconnected")[0] + text),
+                             Session("ann@acme.example", 120, 3400), text)
+
     def test_nobody_writes_lines_into_lines(self):
         """Addresses, host names and other servers' answers are anybody's to choose."""
         fake = "imap(ann@acme.example)<7><s>: Info: Logged out in=9 out=9"

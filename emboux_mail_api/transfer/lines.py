@@ -21,13 +21,13 @@ _POSTFIX = re.compile(
 _DOVECOT = re.compile(
     _HEAD + r"(?:\S+ dovecot(?:\[\d+\])?: )?(?:imap|pop3)\((?P<user>[^()\s\"]+)\)(?:<[^<>\s]*>)*: "
     r"(?:Info: )?(?P<rest>.*)$")
-_ADDRESS = r"[^<>\"\s]+"
-_LOGIN = re.compile(rf"client=.*, sasl_username=({_ADDRESS})$")
-_SIZE = re.compile(r"from=<.*>, size=(\d{1,15}), nrcpt=\d+ \(queue active\)$")
-_DELIVERED = re.compile(
-    rf"to=<({_ADDRESS})>, (?:orig_to=<[^<>\"\s]*>, )?relay=\S+, (?:conn_use=\d+, )?"
-    r"delay=[\d.e+-]+, delays=[\d./e+-]+, dsn=2\.[\d.]+, status=sent ")
-_MOVED = re.compile(r"\bin=(\d{1,15}) out=(\d{1,15})\b(?!.*\bin=\d+ out=\d)")
+#: What Postfix says of a message, "name=value" one after the other.  New ones come with a release
+#: or with what the client says (AUTH= adds sasl_sender), in whatever place.  No value that is taken
+#: holds a space, so nobody writes a field into one; with the first that does, the fields end.
+_FIELD = re.compile(r"(?:^|, )(?P<name>[a-z0-9_]+)=(?P<value><[^<>\"\s]*>|[^<>\"\s,]*)(?=[, ]|$)")
+_NUMBER = re.compile(r"\d{1,15}").fullmatch
+#: In Dovecot's imap_logout_format, behind why the session ended; the last of each counts.
+_MOVED = re.compile(r"(?<= )(in|out)=(\d{1,15})(?!\d)")
 
 
 class Submitted(NamedTuple):
@@ -76,8 +76,9 @@ def parse(line, now):
     if found := _POSTFIX.match(line):
         what = _postfix(found["program"], found["id"], found["rest"])
     elif found := _DOVECOT.match(line):
-        moved = _MOVED.search(found["rest"])
-        what = moved and Session(found["user"].lower(), int(moved[1]), int(moved[2]))
+        moved = dict(_MOVED.findall(found["rest"]))
+        what = len(moved) == 2 and Session(
+            found["user"].lower(), int(moved["in"]), int(moved["out"]))
     else:
         return None
     return Event(what, _moment(found, now)) if what else None
@@ -85,17 +86,31 @@ def parse(line, now):
 
 def _postfix(program, queue_id, rest):
     if program == "smtpd":
-        found = _LOGIN.match(rest)
-        return found and Submitted(queue_id, found[1].lower())
+        login = rest.startswith("client=") and _fields(rest)[0].get("sasl_username")
+        return Submitted(queue_id, login.lower()) if login else None
     if program == "qmgr":
         if rest == "removed":
             return Removed(queue_id)
-        found = _SIZE.match(rest)
-        return found and Sized(queue_id, int(found[1]))
-    if program in ("lmtp", "local", "virtual"):
-        found = _DELIVERED.match(rest)
-        return found and Delivered(queue_id, found[1].lower())
+        # behind the sender, which may hold anything
+        fields, behind = _fields(rest.rpartition(">")[2])
+        size = fields.get("size", "")
+        if rest.startswith("from=<") and behind.startswith(" (queue active)") and _NUMBER(size):
+            return Sized(queue_id, int(size))
+    if program in ("lmtp", "local", "virtual") and rest.startswith("to=<"):
+        fields, _behind = _fields(rest)
+        address = fields["to"][1:-1] if "to" in fields else ""
+        if address and fields.get("status") == "sent" and fields.get("dsn", "").startswith("2."):
+            return Delivered(queue_id, address.lower())
     return None
+
+
+def _fields(text):
+    """({name: value}, what follows them); of two of a name the first, which is Postfix' own."""
+    found, end = {}, 0
+    while field := _FIELD.match(text, end):
+        found.setdefault(field["name"], field["value"])
+        end = field.end()
+    return found, text[end:]
 
 
 def _moment(found, now):
