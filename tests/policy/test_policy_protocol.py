@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.plain_core.addresses import AddressError, normalise_reported
 from support.plain_policy.decision import ACCEPT, Decision
 from support.plain_policy.normal import normal_address
 from support.plain_policy.protocol import (
@@ -107,6 +108,19 @@ def test_whose_message_it_is():
 ])
 def test_the_normal_form_of_an_address(written, normal):
     assert normal_address(written) == normal_address(normal) == normal
+    if "@" in normal.strip("@"):
+        assert normalise_reported(written) == normal
+
+
+@given(st.text(st.sampled_from('aZ0.+-_"\\éÜßİ(<,'), min_size=1, max_size=8),
+       st.text(st.sampled_from("aZ0.-_éÜßİ"), min_size=1, max_size=8))
+def test_the_list_and_the_daemon_spell_alike(local, domain):
+    written = f"{local}@{domain}.example"
+    try:
+        reported = normalise_reported(written)
+    except AddressError:
+        return
+    assert normal_address(written) == reported
 
 
 def test_text_that_is_no_text_is_made_harmless():
