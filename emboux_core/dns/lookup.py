@@ -15,7 +15,7 @@ import dns.name
 import dns.resolver
 
 from .client import Client, CnameLoop, NoAnswer, Resolver, plain
-from .expected import ExpectedRecord
+from .expected import ExpectedRecord, kind_of
 from .judge import MISSING, OK, UNKNOWN, WRONG, Verdict, judge
 from .spf import LookupFailed, count_lookups
 from .zone import NotDelegated, Zone, find_zone
@@ -182,7 +182,7 @@ class _Check:
                     note=f"{record.name} is an alias (CNAME) of {plain(end)}, which has no such "
                     f"{record.record_type} record: correct one of the two.",
                 )
-            if verdict.key == "spf" and verdict.state == OK:
+            if kind_of(verdict.key) == "spf" and verdict.state == OK:
                 verdict = await self._count_spf(record.name, verdict)
         except NoAnswer as error:
             self.error = self.error or str(error)
