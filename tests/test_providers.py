@@ -189,6 +189,59 @@ def test_what_the_provider_refuses_is_shown_in_words(odoo, hosting, mailgun, pro
     assert "already taken" in row["state_reason"] and "already taken" in row["registration_error"]
 
 
+@pytest.mark.parametrize("door", ["form", "verify", "ses-verify", "activate", "try", "test"])
+def test_a_refusal_that_was_mended_is_none(odoo, hosting, mailgun, provider, master, door):
+    name = f"mended-{door}{time.time_ns() % 10**8}.example"
+    mailgun.fault("POST", "/v4/domains", answer(400, {"message": "Not just now"}))
+    domain, _name = hosting.domain(name=name, verified=False, provider_id=provider)
+    [row] = registration(odoo, name)
+    assert (row["state"], name in mailgun.domains) == ("refused", False), row
+    if door == "form":
+        odoo("emboux.domain").action_check_now([domain])
+    elif door == "try":
+        odoo("emboux.registration").action_try_now([row["id"]])
+    elif door == "test":
+        odoo("emboux.provider").action_test([provider])
+    elif door == "activate":
+        assert master.put(f"/domains/{name}/activate").status_code == 200
+    else:
+        assert master.post(f"/domains/{name}/{door}").status_code == 200
+    [row] = registration(odoo, name)
+    assert (row["state"], row["error"], name in mailgun.domains) == ("done", False, True), row
+
+
+def test_a_login_that_vanished_is_made_again(hosting, mail, mailgun, relay, master, at_mailgun):
+    domain, name = at_mailgun("van")
+    hosting.mailbox(domain, "ann")
+    ann = f"ann@{name}"
+    increment = master.post(f"/domains/{name}/outbound/increment", {"recipients": 1, "login": ann})
+    assert increment.json()["action"] == "reject" and "no SMTP login" in increment.json()["reason"]
+    status = master.get(f"/domains/{name}/verify-status").json()
+    assert status["verified"] and not status["ready"] and "login" in status["sending_note"]
+    assert master.put(f"/domains/{name}/activate").status_code == 200
+    mailgun.credentials.pop(name)
+    assert master.put(f"/domains/{name}/activate").status_code == 200
+    mail.submit(ann, hosting.PASSWORD, "bob@outside.example", f"again {name}")
+    eventually("mail at the relay", lambda: [t for t in relay.taken if t.sender == ann])
+
+
+def test_status_asks_the_provider_when_what_it_knows_is_old(
+    odoo, hosting, mailgun, provider, master, connect
+):
+    domain, name = hosting.domain("old", verified=False, provider_id=provider)
+    hosting.publish(domain)
+    odoo("emboux.domain").action_check_now([domain])
+    mailgun.in_dns.add(name)
+    mailgun.domains[name]["state"] = "active"  # it has looked by itself
+    assert master.get(f"/domains/{name}/ses-status").json()["state"] == "pending"
+    connect("odoo").cursor().execute(
+        "UPDATE emboux_registration SET answered_at = answered_at - interval '61 s'"
+        " WHERE name = %s", [name])
+    before = len(mailgun.seen)
+    assert master.get(f"/domains/{name}/ses-status").json()["state"] == "verified"
+    assert {seen.method for seen in mailgun.seen[before:]} == {"GET"}, "it changes nothing there"
+
+
 def test_amazon_verifies_by_its_cnames_and_takes_mail_with_the_accounts_login(
     odoo, hosting, mail, state
 ):

@@ -153,6 +153,52 @@ def test_withdraw(odoo, hosting, zone):
     assert not published(odoo, name)
 
 
+def mx_of(status, name):
+    """What a sender's server finds: the MX of a name, as the zone's server answers."""
+    query = dns.message.make_query(name, "MX")
+    answer = dns.query.udp(query, status["dns"]["host"], port=status["dns"]["port"], timeout=5)
+    return [data.to_text() for rrset in answer.answer for data in rrset]
+
+
+def test_a_wildcard_parents_records_make_mail_to_its_subdomains_arrive(
+    odoo, hosting, zone, status, mail
+):
+    parent, name = hosting.domain(name=new_name(), verified=False)
+    publish(odoo, parent)
+    odoo("emboux.domain").write([parent], {"is_wildcard": True})
+    child, child_name = hosting.domain(name=f"shop.{name}", verified=False)
+
+    def note(domain):
+        odoo("emboux.domain").action_check_now([domain])
+        [row] = odoo("emboux.domain").read([domain], ["arrival_note", "state", "dns_state"])
+        assert row["state"] == "verified"
+        return row["arrival_note"] or ""
+
+    assert mx_of(status, child_name) == []
+    assert "does not arrive" in note(child) and f"*.{name}" in note(child)
+    odoo("emboux.domain").action_check_now([parent])
+    [row] = odoo("emboux.domain").read([parent], ["state", "dns_state"])
+    assert (row["state"], row["dns_state"]) == ("verified", "attention")
+
+    assert publish(odoo, parent)["kind"] == "success"
+    assert {f"*.{name} MX 10 mail.emboux.example.",
+            f'*.{name} TXT "v=spf1 a:mail.emboux.example ~all"'} <= zone.records(name)
+    assert mx_of(status, child_name) == ["10 mail.emboux.example."]
+    assert note(child) == ""
+    hosting.mailbox(child, "ann")
+    mail.from_outside("someone@outside.example", f"ann@{child_name}", f"for {child_name}")
+    mail.arrives(f"ann@{child_name}", hosting.PASSWORD, f"for {child_name}")
+
+    # a name that has any record is not the wildcard's (RFC 4592 2.2.1)
+    taken, taken_name = hosting.domain(name=f"site.{name}", verified=False)
+    zone.set(f"{taken_name}. A 192.0.2.1\n")
+    assert mx_of(status, taken_name) == []
+    assert "records of its own" in note(taken)
+    publish(odoo, taken)
+    assert mx_of(status, taken_name) == ["10 mail.emboux.example."]
+    assert note(taken) == ""
+
+
 def test_a_zone_that_changed_is_shown_anew(odoo, hosting, zone):
     domain, name = hosting.domain(name=new_name(), verified=False)
     wizard = odoo("emboux.domain").action_publish([domain])["res_id"]

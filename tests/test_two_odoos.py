@@ -11,6 +11,8 @@ from support.mail_client import eventually
 from support.odoo_client import Odoo, OdooError
 from support.traces import NEEDED_ANYWHERE, assert_clean, in_tables
 
+from odoo.addons.emboux_mail_api.tests.mailgun_server import MailgunServer
+
 DATABASE = "customer"
 PASSWORD = "a password chosen at B"
 
@@ -89,6 +91,85 @@ def test_a_mailbox_from_a_form_in_b_is_real_at_the_platform(customer_odoo, domai
         customer_odoo("ir.cron").search([("cron_name", "like", "fetch the use")]))
     [row] = customer_odoo("emboux.mailbox").read([saved["id"]], ["message_total", "usage_bytes"])
     assert row["message_total"] == 1 and row["usage_bytes"] > 0
+
+
+def rows_of(odoo, domain, *names):
+    return odoo("emboux.dns.record").search_read([("domain_id", "=", domain)], list(names))
+
+
+def check(odoo, domain):
+    """Check Now, in B; returns what the domain is then."""
+    odoo("emboux.domain").action_check_now([domain])
+    [row] = odoo("emboux.domain").read([domain], ["state", "state_reason", "dns_state"])
+    return row
+
+
+def test_with_a_provider_state_records_and_reason_are_the_platforms(
+    customer_odoo, backend, hosting, odoo, status
+):
+    """All is right in the DNS, also as B would see it; the platform waits for its provider."""
+    host, port = status["dns"]["host"], status["dns"]["port"]
+    for name, value in (("nameservers", f"{host}:{port}"), ("port", str(port)),
+                        ("allow_private", "True")):
+        customer_odoo("ir.config_parameter").set_param(f"emboux_core.dns_{name}", value)
+    odoo("ir.config_parameter").set_param("emboux_core.backend_allow_private", "True")
+    mailgun = MailgunServer("key-of-two").start()
+    try:
+        provider = odoo("emboux.provider").create({
+            "name": "Mailgun of two", "kind": "mailgun", "region": "eu", "api_key": "key-of-two",
+            "endpoint": f"http://127.0.0.1:{mailgun.port}", "sequence": 95})
+        name = f"two{time.time_ns() % 10**10}.example"
+        domain = customer_odoo("emboux.domain").create({"name": name, "backend_id": backend[0]})
+        [there] = odoo("emboux.domain").search([("name", "=", name)])
+        odoo("emboux.domain").write([there], {"provider_id": provider})
+        hosting.publish(there)
+        row = check(customer_odoo, domain)
+        assert (row["state"], row["dns_state"]) == ("pending", "ok"), row
+        records = {(r["record_type"], r["name"]): (r["expected"], r["state"], r["level"])
+                   for r in rows_of(customer_odoo, domain, "record_type", "name", "expected",
+                                    "state", "level")}
+        assert records == {(r["record_type"], r["name"]): (r["expected"], r["state"], r["level"])
+                           for r in rows_of(odoo, there, "record_type", "name", "expected",
+                                            "state", "level")}
+        assert "include:mailgun.org" in records["TXT", name][0]
+        assert records["TXT", f"k1._domainkey.{name}"][1] == "ok"
+        mailgun.in_dns.add(name)
+        row = check(customer_odoo, domain)
+        assert (row["state"], row["state_reason"]) == (
+            "verified", "Mailgun has verified the domain."), row
+        odoo("emboux.domain").action_suspend([there])
+        assert check(customer_odoo, domain)["state"] == "suspended"
+        odoo("emboux.domain").action_activate([there])
+        assert check(customer_odoo, domain)["state"] == "verified"
+    finally:
+        mailgun.stop()
+
+
+def test_odoo_sends_at_once_by_the_hosts_that_the_platform_tells(
+    customer_odoo, domain, backend, mail, odoo
+):
+    number, name = domain
+    fields = ["smtp_host", "smtp_tls_port", "smtp_starttls_port", "imap_host", "imap_tls_port",
+              "imap_starttls_port", "mail_host"]
+    [here] = customer_odoo("emboux.backend").read([backend[0]], fields)
+    [there] = odoo("emboux.backend").search_read([("kind", "=", "local")], fields)
+    assert {f: here[f] for f in fields} == {f: there[f] for f in fields}
+    box = customer_odoo("emboux.mailbox").create({"domain_id": number, "local_part": "odoo"})
+    assert check(customer_odoo, number)["state"] == "verified"
+    for encryption in ("tls", "starttls"):
+        getattr(customer_odoo("emboux.mailbox"), f"action_use_as_outgoing_{encryption}")([box])
+    [server] = customer_odoo("ir.mail_server").search_read(
+        [("smtp_user", "=", f"odoo@{name}")], ["smtp_host", "smtp_port"])
+    assert (server["smtp_host"], server["smtp_port"]) == (
+        there["smtp_host"], there["smtp_starttls_port"])
+
+
+def test_a_subdomain_of_the_operators_parent_is_verified_here_too(customer_odoo, backend, hosting):
+    _parent, name = hosting.domain("twowild", is_wildcard=True)
+    child = customer_odoo("emboux.domain").create(
+        {"name": f"shop.{name}", "backend_id": backend[0]})
+    [row] = customer_odoo("emboux.domain").read([child], ["state", "parent_id"])
+    assert (row["state"], row["parent_id"]) == ("verified", False), row
 
 
 def test_what_the_platform_refuses_is_not_saved(customer_odoo, domain, customers, backend):

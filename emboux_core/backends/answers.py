@@ -65,6 +65,13 @@ class Fields:
         """Any text as one line that can be shown and stored."""
         return printable(self._get(name, str))
 
+    def lines(self, name: str, length: int = 8000) -> tuple[str, ...]:
+        """Text of several lines, each as one that can be shown and stored."""
+        text = self._get(name, str)
+        if len(text) > length:
+            raise Unfit(f'"{name}" of the {self._where} is too long')
+        return tuple(printable(line, 4000) for line in text.split("\n"))
+
     def text_or_none(self, name: str, pattern: str = r"", length: int = 4000) -> str | None:
         return None if self.none(name) else self.text(name, pattern, length)
 

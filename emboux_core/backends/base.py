@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..dns.expected import MailService
+from ..dns.expected import ExpectedRecord, MailService
+from ..dns.judge import Verdict
 
 
 class BackendError(Exception):
@@ -57,7 +58,8 @@ class MailboxSpec:
 
     ``password`` and ``password_hash`` (argon2id in PHC format) are None unless the password
     shall change.  A backend that can take the hash needs nothing else; it alone is there when
-    an earlier call is repeated.
+    an earlier call is repeated.  ``service_password_hash`` is that of a second password, which
+    only the Odoo knows that sends through the mailbox; None leaves it as it is.
     """
 
     email: str
@@ -67,6 +69,7 @@ class MailboxSpec:
     display_name: str = ""
     password: str | None = field(default=None, repr=False)
     password_hash: str | None = field(default=None, repr=False)
+    service_password_hash: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,26 @@ class UsagePage:
     rows: tuple[Usage, ...]
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a platform that judges its domains itself says of one; its word is final.
+
+    ``state``: ``pending``, ``verified``, ``failed`` or ``suspended``, with ``reason`` as one
+    sentence, empty where it gave none. ``owned``: it takes the domain's mail. ``records`` with a
+    verdict for each, and ``asked`` (whom it asked of the DNS, as a sentence); both are empty where
+    they were not wanted.
+    """
+
+    name: str
+    state: str
+    owned: bool
+    service: MailService
+    reason: str = ""
+    records: tuple[ExpectedRecord, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    asked: str = ""
+
+
 class Backend(ABC):
     """A mail platform.  Each method raises ``Refused``, ``Unreachable`` or ``UnknownOutcome``.
 
@@ -104,6 +127,10 @@ class Backend(ABC):
     #: The caller's database transaction is the change: no call leaves the machine.
     transactional: ClassVar[bool]
 
+    #: Whether the platform itself says which of its domains are verified (``standing``): then
+    #: nobody else does.
+    judges: ClassVar[bool] = False
+
     @abstractmethod
     def check(self) -> str:
         """Prove that the platform can be used.  Returns a sentence that says what was found."""
@@ -111,6 +138,14 @@ class Backend(ABC):
     @abstractmethod
     def ensure_domain(self, domain: DomainSpec) -> MailService:
         """Make the domain be so.  Returns what its DNS has to say."""
+
+    def standing(self, name: str, records: bool = False, look: bool = False) -> Standing | None:
+        """What the platform says of a domain, None where it has none of this name for us.
+
+        ``records``: with its records and verdicts. ``look``: it shall look at the DNS now, which
+        may take 30 seconds; else it may give what it saw a minute ago. For those that ``judge``.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def delete_domain(self, name: str) -> None:

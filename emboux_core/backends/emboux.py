@@ -18,6 +18,7 @@ from .base import (
     MailboxSpec,
     NotAuthorised,
     Refused,
+    Standing,
     UnknownOutcome,
     Unreachable,
     Usage,
@@ -32,6 +33,8 @@ from .emboux_answers import (
     rows_of,
     sentence_of,
     service_of,
+    standing_of,
+    verification_of,
 )
 from .guard import Timeouts
 from .http import Answer, HttpClient
@@ -63,6 +66,7 @@ class EmbouxBackend(Backend):
     """
 
     transactional: ClassVar[bool] = False
+    judges: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -150,6 +154,22 @@ class EmbouxBackend(Backend):
         except BackendError:
             raise UnknownOutcome(f"{refusal} The domain was made nevertheless.") from None
 
+    def standing(self, name: str, records: bool = False, look: bool = False) -> Standing | None:
+        path = _path("domains", name)
+        try:
+            seen = None
+            if records or look:
+                method, what = ("POST", "verify") if look else ("GET", "verify-status")
+                seen = self._call(
+                    method, f"{path}/{what}", lambda fields: verification_of(fields, name)
+                )
+            # last: what it wants in the DNS may be known by the look alone
+            return self._call("GET", path, lambda fields: standing_of(fields, name, seen))
+        except _No as error:
+            if error.status != 404:
+                raise
+            return None
+
     def delete_domain(self, name: str) -> None:
         self._delete(_path("domains", name))
 
@@ -179,17 +199,23 @@ class EmbouxBackend(Backend):
 
         def call(method: str, path: str, **more: str) -> None:
             body = {**more, **wish, **secrets}
-            self._call(method, path, read, body=body, secrets=tuple(secrets.values()))
+            self._call(
+                method, path, read, body=body, secrets=(*secrets.values(), *service.values())
+            )
 
         # changes are more frequent than new mailboxes, so the first call is that of a change
         path = _path("users", mailbox.email)
+        service = {}
+        if mailbox.service_password_hash:
+            service["service_password_hash"] = mailbox.service_password_hash
         try:
-            return call("PUT", path)
+            return call("PUT", path, **service)
         except _No as error:
             if error.status != 404:
                 raise
         try:
-            return call("POST", "/users/", email=mailbox.email)
+            call("POST", "/users/", email=mailbox.email)
+            return call("PUT", path, **service) if service else None
         except _No as error:
             if error.status == 404:
                 raise _no_domain(mailbox.email) from None
@@ -197,7 +223,8 @@ class EmbouxBackend(Backend):
                 raise
             conflict = error
         try:
-            return call("PUT", path)  # an earlier call of ours may have come through meanwhile
+            # an earlier call of ours may have come through meanwhile
+            return call("PUT", path, **service)
         except _No as error:
             if error.status != 404:
                 raise

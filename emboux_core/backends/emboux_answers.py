@@ -5,6 +5,7 @@ over, because the platform may be newer.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..dns.expected import (
@@ -19,8 +20,9 @@ from ..dns.expected import (
     expected_records,
     zone_text,
 )
+from ..dns.judge import MISSING, OK, UNKNOWN, WRONG, Verdict
 from .answers import Fields, Unfit, printable
-from .base import AliasSpec, DomainSpec, MailboxSpec, Usage
+from .base import AliasSpec, DomainSpec, MailboxSpec, Standing, Usage
 
 _NAME = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
 _ADDRESS = rf"[\x21-\x3f\x41-\x7e]+@{_NAME}"
@@ -81,6 +83,8 @@ def service_of(fields: Fields, name: str) -> MailService:
         imaps_port=fields.number("imaps_port", 1, 65535),
         smtp_host=fields.text("smtp_host", _VISIBLE, 253),
         submissions_port=fields.number("submissions_port", 1, 65535),
+        imap_port=_port_if_there(fields, "imap_port", 143),
+        submission_port=_port_if_there(fields, "submission_port", 587),
         dkim_domain=fields.text_or_none("dkim_domain", _NAME, 253),
         # what an older platform does not know of is not there
         records=_records_of(fields) if fields.has("records") else (),
@@ -88,29 +92,103 @@ def service_of(fields: Fields, name: str) -> MailService:
         mta_sts_id=_text_if_there(fields, "mta_sts_id", 32),
         tls_report=_text_if_there(fields, "tls_report", 254),
         autoconfig_host=_text_if_there(fields, "autoconfig_host", 253),
+        wildcard=fields.has("wildcard") and fields.flag("wildcard"),
     )
+    _assert_writable(expected_records, name, service)
+    return service
+
+
+def _assert_writable(make: Callable[..., tuple[ExpectedRecord, ...]], *arguments: Any) -> None:
     try:
-        zone_text(expected_records(name, service))
+        zone_text(make(*arguments))
     except ValueError:
         raise Unfit("what it wants in the DNS cannot stand there") from None
-    return service
 
 
 def _records_of(fields: Fields) -> tuple[ExpectedRecord, ...]:
     """A provider's records; of a type or level that is not known here they are passed over."""
-    records = []
+    rows = (_record_of(row, row.text("value")) for row in fields.objects("records"))
+    return tuple(record for record in rows if record)
+
+
+def _record_of(row: Fields, value: str) -> ExpectedRecord | None:
+    record = ExpectedRecord(
+        key=row.text("key", r"[\x21-\x7e]+", 253),
+        record_type=row.text("type", r"[A-Z0-9]+", 20),
+        name=row.text("name", r"[\x21-\x7e]+", 253),
+        value=value,
+        level=row.text("level", r"[a-z]+", 20),
+        purpose="" if row.none("purpose") else row.any_text("purpose"),
+    )
+    known = record.record_type in TYPES and record.level in (REQUIRED, RECOMMENDED, OPTIONAL)
+    return record if known else None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What the platform has seen of a domain, and what it makes of it."""
+
+    state: str
+    reason: str
+    records: tuple[ExpectedRecord, ...]
+    verdicts: tuple[Verdict, ...]
+    asked: str
+
+
+def verification_of(fields: Fields, name: str) -> Verification:
+    assert_same(fields.text("name", _NAME, 253), name)
+    records, verdicts = [], []
     for row in fields.objects("records"):
-        record = ExpectedRecord(
-            key=row.text("key", r"[\x21-\x7e]+", 253),
-            record_type=row.text("type", r"[A-Z0-9]+", 20),
-            name=row.text("name", r"[\x21-\x7e]+", 253),
-            value=row.text("value"),
-            level=row.text("level", r"[a-z]+", 20),
-            purpose=row.any_text("purpose"),
-        )
-        if record.record_type in TYPES and record.level in (REQUIRED, RECOMMENDED, OPTIONAL):
-            records.append(record)
-    return tuple(records)
+        # several MX are several lines
+        lines = row.lines("expected")
+        record = _record_of(row, "\n".join(lines))
+        state = row.text("verdict", r"[a-z]+", 20)
+        if record is None or state not in (OK, MISSING, WRONG, UNKNOWN):
+            continue
+        if record.name != name and not record.name.endswith(f".{name}"):
+            raise Unfit("what it wants in the DNS is not in the domain")
+        records.append(record)
+        found = [] if row.none("found") else row.lines("found")
+        note = "" if row.none("note") else row.any_text("note")
+        verdicts.append(Verdict(record.key, state, "\n".join(found), note))
+    if len({record.key for record in records}) < len(records):
+        raise Unfit("it names a record twice")
+    _assert_writable(tuple, records)
+    return Verification(
+        state=_state_of(fields),
+        reason="" if fields.none("reason") else fields.any_text("reason"),
+        records=tuple(records),
+        verdicts=tuple(verdicts),
+        asked="" if fields.none("message") else fields.any_text("message"),
+    )
+
+
+def standing_of(fields: Fields, name: str, seen: Verification | None) -> Standing:
+    """``seen``: what it has said just before, None when it was not asked for that."""
+    assert_same(fields.text("name", _NAME, 253), name)
+    reason = seen.reason if seen else ""
+    if fields.has("reason") and not fields.none("reason"):
+        reason = fields.any_text("reason")
+    return Standing(
+        name=name,
+        state=_state_of(fields),
+        owned=not fields.none("owned_since"),
+        service=service_of(fields.object("service"), name),
+        reason=reason,
+        records=seen.records if seen else (),
+        verdicts=seen.verdicts if seen else (),
+        asked=seen.asked if seen else "",
+    )
+
+
+def _state_of(fields: Fields) -> str:
+    """The state as it is told here; one that is not known is none in which mail may leave."""
+    state = fields.text("state", r"[a-z_]+", 50)
+    return state if state in ("verified", "failed", "suspended") else "pending"
+
+
+def _port_if_there(fields: Fields, name: str, usual: int) -> int:
+    return fields.number(name, 1, 65535) if fields.has(name) else usual
 
 
 def _text_if_there(fields: Fields, name: str, length: int) -> str:

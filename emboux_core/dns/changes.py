@@ -12,7 +12,7 @@ import dns.rdatatype
 
 from . import spf_merge
 from .dmarc import Policy
-from .expected import ExpectedRecord, rdata
+from .expected import ExpectedRecord, kind_of, rdata
 from .judge import OK, judge, settle_dmarc
 from .spf import is_spf, looks_like_spf
 
@@ -188,7 +188,7 @@ class _Matter:
         self.mine = {mark for entry in own for mark in self._marks(entry)}
         # SPF records of somebody, and the mechanisms that may be Emboux' in them
         self.theirs, self.made = {}, []
-        if record.key == "spf" and record.record_type == "TXT":
+        if kind_of(record.key) == "spf" and record.record_type == "TXT":
             self.theirs = {
                 mark: shown for mark, (_, shown) in self.current.items()
                 if is_spf(shown) and mark not in self.mine
@@ -201,7 +201,7 @@ class _Matter:
             return replace(self._conflict(self.seen.obstacle), held=self.same, published=self.same)
         if self.seen.alias:
             return self._beside_alias() if self.record.value else None
-        if self.record.key == "spf" and self.record.record_type == "TXT":
+        if kind_of(self.record.key) == "spf" and self.record.record_type == "TXT":
             return self._spf()
         missing = [mark for mark in self.wanted if mark not in self.current]
         gone = [mark for mark in self.current if mark in self.older]
@@ -225,7 +225,7 @@ class _Matter:
         return self._change(REPLACE if gone else ADD, gone, adds)
 
     def _marks(self, entry: Published) -> set[object]:
-        if entry.key == "spf" and not is_spf(entry.value):
+        if kind_of(entry.key) == "spf" and not is_spf(entry.value):
             return set()  # mechanisms in somebody's record, which stays theirs
         return set(map(identity, rdatas_of(entry)))
 

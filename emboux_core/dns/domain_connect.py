@@ -29,7 +29,14 @@ from ..backends.guard import Attempt, GuardedAdapter, Timeouts, attempting
 from ..backends.http import check_url
 from .client import Client, NoAnswer, Resolver, plain
 from .dmarc import parse_tags
-from .expected import DkimKey, ExpectedRecord, MailService, MxTarget, expected_records
+from .expected import (
+    DkimKey,
+    ExpectedRecord,
+    MailService,
+    MxTarget,
+    expected_records,
+    kind_of,
+)
 from .lookup import in_own_loop
 from .spf_merge import terms
 from .zone import NotDelegated, find_zone
@@ -196,13 +203,13 @@ def make_template(
         imap_host=service.imap_host, imaps_port=service.imaps_port,
         smtp_host=service.smtp_host, submissions_port=service.submissions_port,
         mta_sts_host=service.mta_sts_host, mta_sts_id="x" if service.mta_sts_host else "",
-        tls_report=service.tls_report, autoconfig_host=service.autoconfig_host,
+        tls_report=service.tls_report, autoconfig_host=service.autoconfig_host, wildcard=True,
     )  # fmt: skip
     entries, _values = _convert(expected_records(domain, whole), domain)
     signing = {"syncPubKeyDomain": key_domain} if key_domain else {"warnPhishing": True}
     return {
         "providerId": provider_id, "providerName": name, "serviceId": service_id,
-        "serviceName": "Mail", "version": 1,
+        "serviceName": "Mail", "version": 2,
         "description": "Mail of a domain: delivery, senders, signatures, policy, mail programs.",
         "variableDescription": "verification: proof of ownership; selectorN, typeN, keyN: "
         "selector, algorithm (rsa or ed25519) and public key in base64 of the Nth DKIM key."
@@ -246,7 +253,7 @@ def _convert(
         elif record.record_type == "CNAME":
             made = {"type": "CNAME", "host": host, "pointsTo": record.value.removesuffix("."),
                     "ttl": _TTL}  # fmt: skip
-        elif record.key == "spf":
+        elif kind_of(record.key) == "spf":
             made = {"type": "SPFM", "host": host, "spfRules": " ".join(terms(record.value))}
         elif record.key.startswith("dkim:"):
             keys += 1

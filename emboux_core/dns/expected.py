@@ -18,6 +18,7 @@ DMARC_DEFAULT = "v=DMARC1; p=none; adkim=r; aspf=r"
 #: What can stand in a record without being encoded.
 REPORT_ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 TYPES = ("MX", "TXT", "SRV", "CNAME")
+_WILDCARD = "wildcard:"  # before the key of a record that stands for all subdomains
 _MAX_STRING = 255  # RFC 1035 3.3: octets of one character-string
 
 
@@ -49,14 +50,15 @@ class MailService:
 
     ``spf``: mechanisms that must be authorised, such as ``include:spf.example``. ``verification``:
     token that proves ownership, ``""`` when none is needed (a subdomain that inherits). Hosts come
-    without trailing dot. ``dkim_domain``: when set, mail is signed with d=that parent domain, so
-    this domain needs no DKIM record.
+    without trailing dot; ``imaps_port`` and ``submissions_port`` speak TLS from the start,
+    ``imap_port`` and ``submission_port`` by STARTTLS. ``dkim_domain``: when set, mail is signed
+    with d=that parent domain, so this domain needs no DKIM record.
 
     ``records``: what a provider of outgoing mail wants besides, with keys of its own that begin
     with ``dkim:`` or ``provider:``. ``mta_sts_host``: web host that serves the MTA-STS policy, and
     ``mta_sts_id`` the policy's id, 1 to 32 letters and digits (RFC 8461); one without the other
     needs no record. ``tls_report``: address for reports on TLS (RFC 8460). ``autoconfig_host``: web
-    host that tells mail programs their settings.
+    host that tells mail programs their settings. ``wildcard``: subdomains are handed out below it.
     """
 
     mx: tuple[MxTarget, ...] = ()
@@ -67,12 +69,15 @@ class MailService:
     imaps_port: int = 993
     smtp_host: str = ""
     submissions_port: int = 465
+    imap_port: int = 143
+    submission_port: int = 587
     dkim_domain: str | None = None
     records: "tuple[ExpectedRecord, ...]" = ()
     mta_sts_host: str = ""
     mta_sts_id: str = ""
     tls_report: str = ""
     autoconfig_host: str = ""
+    wildcard: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,18 @@ def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord,
             "spf", "TXT", "", f"v=spf1 {' '.join(service.spf)} ~all",
             REQUIRED, "Lists who may send mail of the domain; without it much of it lands in spam.",
         )  # fmt: skip
+    if service.wildcard:
+        # What makes subdomains work that have no records of their own (RFC 4592). No address: no
+        # host of that name is ours. Neither DMARC, which a subdomain has of its parent (RFC 7489
+        # 6.6.3), nor DKIM, as d= is the parent; and SRV, autoconfig and MTA-STS stand at names
+        # with labels in front of the subdomain's, where a wildcard is none (RFC 4592 2.1.1).
+        for key, purpose in (
+            ("mx", "Tells other servers where to deliver mail for its subdomains."),
+            ("spf", "Lists who may send mail of its subdomains."),
+        ):
+            record = next((record for record in records if record.key == key), None)
+            if record:
+                add(_WILDCARD + key, record.record_type, "*", record.value, REQUIRED, purpose)
     if service.dkim_domain is None:
         for key in service.dkim:
             add(
@@ -188,6 +205,16 @@ def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord,
         )  # fmt: skip
     order = (REQUIRED, RECOMMENDED, OPTIONAL)
     return tuple(sorted(records, key=lambda record: order.index(record.level)))
+
+
+def is_wildcard(key: str) -> bool:
+    """Whether a record is there for the subdomains, and says nothing of the domain itself."""
+    return key.startswith(_WILDCARD)
+
+
+def kind_of(key: str) -> str:
+    """How a record is judged and merged: that of the subdomains as the domain's own."""
+    return key.removeprefix(_WILDCARD)
 
 
 def zone_text(records: tuple[ExpectedRecord, ...], ttl: int = 3600) -> str:

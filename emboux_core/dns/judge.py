@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from . import dmarc, spf
 from .dmarc import parse_tags
-from .expected import ExpectedRecord
+from .expected import ExpectedRecord, kind_of
 
 OK, MISSING, WRONG, UNKNOWN = "ok", "missing", "wrong", "unknown"
 _MAX_FOUND = 2000  # characters kept of what was found: a stranger's zone must not fill our database
@@ -56,7 +56,7 @@ def _comparison(record: ExpectedRecord) -> Callable[[ExpectedRecord, tuple[str, 
         return _dkim
     by_key = {"spf": _spf, "dmarc": _dmarc, "mta_sts": _mta_sts, "tls_report": _tls_report}
     by_type = {"MX": _mx, "SRV": _srv, "CNAME": _cname, "TXT": _any_text}
-    found = by_key.get(record.key) or by_type.get(record.record_type)
+    found = by_key.get(kind_of(record.key)) or by_type.get(record.record_type)
     if not found:
         raise ValueError(
             f"Records of type {record.record_type} cannot be compared: use MX, TXT, SRV or CNAME."

@@ -17,7 +17,7 @@ import dns.resolver
 from ..public_suffix import is_public_suffix, registered_domain
 from . import dmarc
 from .client import Client, CnameLoop, NoAnswer, Resolver, plain
-from .expected import ExpectedRecord
+from .expected import ExpectedRecord, kind_of
 from .judge import (
     MISSING,
     OK,
@@ -192,7 +192,7 @@ class _Check:
                     note=f"{record.name} is an alias (CNAME) of {plain(end)}, which has no such "
                     f"{record.record_type} record: correct one of the two.",
                 )
-            if verdict.key == "spf" and single_spf(record, values):
+            if kind_of(verdict.key) == "spf" and single_spf(record, values):
                 verdict = await self._follow_spf(record, values)
             if verdict.key == "dmarc":
                 verdict = await self._find_policy(record, verdict, values)

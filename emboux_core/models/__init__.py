@@ -12,6 +12,7 @@ from . import (
     domain_step,
     domain_state,
     domain_proof,
+    domain_platform,
     domain_parent,
     domain_check,
     dns_record,

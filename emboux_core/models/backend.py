@@ -156,10 +156,28 @@ class Backend(models.Model):
             )
         done = super().write(vals)
         if {*HOSTS, "smtp_tls_port", "imap_tls_port"} & set(vals):
-            # What the domains' DNS has to say follows; as superuser, because the domains of
-            # other companies on a shared backend follow too.
-            self.sudo().with_context(active_test=False).domain_ids._provision()
+            # What the domains' DNS has to say follows, unless the platform says that; as
+            # superuser, because the domains of other companies on a shared backend follow too.
+            here = self.sudo().filtered(lambda b: not b.judges)
+            here.with_context(active_test=False).domain_ids._provision()
         return done
+
+    def _take_hosts(self, service):
+        """Mail programs, and Odoo itself, go where the platform says (a ``MailService``)."""
+        self.ensure_one()
+        said = {
+            "mail_host": service.mx[0].host if service.mx else "",
+            "smtp_host": service.smtp_host,
+            "smtp_tls_port": service.submissions_port,
+            "smtp_starttls_port": service.submission_port,
+            "imap_host": service.imap_host,
+            "imap_tls_port": service.imaps_port,
+            "imap_starttls_port": service.imap_port,
+        }
+        changed = {name: value for name, value in said.items() if value and value != self[name]}
+        if changed:
+            # as superuser: whoever asked the platform need not be an administrator of backends
+            self.sudo().write(changed)
 
     def _normalise_hosts(self, vals):
         """An MX or SRV names a host, never an address (RFC 5321, 5.1; RFC 2782)."""

@@ -72,10 +72,14 @@ class DnsRecord(models.Model):
 
     def _align(self, domain, service):
         """Make the domain's rows be what its service wants; unchanged ones keep their verdict."""
+        self._align_to(domain, expected_records(domain.name, service))
+
+    def _align_to(self, domain, records):
+        """Make the domain's rows be these ``ExpectedRecord``; unchanged ones keep their verdict."""
         # as superuser: rows of the table are the platform's to write, not the user's
         rows = {row.key: row for row in self.sudo()}
         new = []
-        for sequence, expected in enumerate(expected_records(domain.name, service), 1):
+        for sequence, expected in enumerate(records, 1):
             values = {
                 "sequence": sequence,
                 "record_type": expected.record_type,

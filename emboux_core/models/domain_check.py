@@ -7,11 +7,14 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ..backends.base import Standing
 from ..dns import lookup
+from ..dns.expected import is_wildcard, kind_of
 
 _logger = logging.getLogger(__name__)
 
 FORM_DEADLINE = 10.0  # seconds that a person waits at most
+BRIEF_DEADLINE = 3.0
 BATCH_DEADLINE = 60.0
 BATCH = 500  # a name server that keeps silent is waited for once in each
 
@@ -31,6 +34,56 @@ class DomainCheck(models.Model):
         string="DNS",
     )
 
+    arrival_note = fields.Char(
+        "Arrival", compute="_compute_arrival_note", compute_sudo=True,
+        help="Of a subdomain that may send: why mail to it does not arrive, or is not known to; "
+        "empty when it does.",
+    )
+
+    @api.depends("state", "parent_id", "dns_record_ids.state", "parent_id.dns_record_ids.state")
+    def _compute_arrival_note(self):
+        """A subdomain is verified by its parent; that mail finds it is the DNS' to say."""
+        for domain in self:
+            domain.arrival_note = (
+                domain._why_nothing_arrives()
+                if domain.parent_id and domain.state == "verified" else False
+            )
+
+    def _see_arrival(self):
+        """Look whether mail to a new subdomain arrives, while somebody waits: its name servers are
+        those of its parent."""
+        for domain in self.sudo().filtered("parent_id"):  # as superuser: nobody's to write
+            domain._store_check(domain._look_up(BRIEF_DEADLINE)[domain.id])
+
+    def _why_nothing_arrives(self):
+        needed = self.dns_record_ids.filtered(lambda r: r.key in ("mx", "spf"))
+        amiss = needed.filtered(lambda r: r.state in ("missing", "wrong"))
+        if not amiss:
+            if needed and set(needed.mapped("state")) == {"ok"}:
+                return False
+            return self.env._(
+                "It may send. Whether mail to it arrives has not been seen in the DNS yet."
+            )
+        kinds = ", ".join(r.record_type if r.key == "mx" else "SPF" for r in amiss)
+        of_all = self.parent_id.dns_record_ids.filtered(
+            lambda r: is_wildcard(r.key) and kind_of(r.key) in amiss.mapped("key")
+        )
+        if amiss.filtered(lambda r: r.key == "mx"):
+            what = self.env._("It may send, but mail to it does not arrive.")
+        else:
+            what = self.env._("It sends and receives, but much of its mail lands in spam.")
+        if of_all and set(of_all.mapped("state")) == {"ok"}:
+            return self.env._(
+                "%(what)s %(name)s has records of its own in the DNS, so those of *.%(parent)s do "
+                "not answer for it (RFC 4592): set %(kinds)s at %(name)s itself.",
+                what=what, name=self.name, parent=self.parent_id.name, kinds=kinds,
+            )
+        return self.env._(
+            "%(what)s Publish the records of %(parent)s, among them %(kinds)s of *.%(parent)s, or "
+            "set %(kinds)s at %(name)s itself.",
+            what=what, name=self.name, parent=self.parent_id.name, kinds=kinds,
+        )
+
     @api.depends("dns_record_ids.state", "dns_record_ids.level")
     def _compute_dns_state(self):
         for domain in self:
@@ -45,7 +98,13 @@ class DomainCheck(models.Model):
         """Check while the user waits, for at most the deadline, and say what was found."""
         self.ensure_one()
         self.check_access("write")
-        self._store_check(self._look_up(FORM_DEADLINE)[self.id])
+        if self._judged_elsewhere():
+            [answer] = self._ask_platforms(look=True).values()
+            self._store_standing(answer)
+            if not isinstance(answer, Standing):
+                return self._say_check("danger", self.check_message)
+        else:
+            self._store_check(self._look_up(FORM_DEADLINE)[self.id])
         open_records = self.dns_record_ids.filtered(
             lambda r: r.level == "required" and r.state != "ok"
         )
@@ -60,6 +119,12 @@ class DomainCheck(models.Model):
                 count=len(open_records),
                 names=", ".join(f"{record.record_type} {record.name}" for record in open_records),
             )
+        if not open_records and self.state != "verified" and self._judged_elsewhere():
+            # the records are not all that the platform goes by
+            kind, message = "warning", self.state_reason or message
+        return self._say_check(kind, message)
+
+    def _say_check(self, kind, message):
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -138,7 +203,10 @@ class DomainCheck(models.Model):
         """One domain that cannot be stored must not hold up the others."""
         try:
             with self.env.cr.savepoint():
-                self._store_check(answer)
+                if isinstance(answer, lookup.DomainCheck):
+                    self._store_check(answer)
+                else:
+                    self._store_standing(answer)
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise  # the whole transaction is spoilt
         except Exception:
@@ -201,14 +269,18 @@ class DomainCheck(models.Model):
         due = [
             ("next_check", "<=", fields.Datetime.now()),
             # what a new domain's DNS should say is not known yet
-            ("state", "not in", ("draft", "suspended")),
+            ("state", "!=", "draft"),
+            # whether it is suspended still, its platform says
+            "|", ("state", "!=", "suspended"), ("backend_id.kind", "=", "emboux"),
         ]
         seen = self.browse()
         while domains := self.search(
             [*due, ("id", "not in", seen.ids)], limit=BATCH, order="next_check, id"
         ):
             seen |= domains
-            answers = domains._look_up(BATCH_DEADLINE)
+            elsewhere = domains._judged_elsewhere()
+            answers = (domains - elsewhere)._look_up(BATCH_DEADLINE)
+            answers |= elsewhere._ask_platforms()
             remaining = self.search_count([*due, ("id", "not in", seen.ids)])
             for number, domain in enumerate(domains):
                 # a transaction for each: others write domains too, and the one before is as

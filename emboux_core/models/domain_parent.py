@@ -54,12 +54,9 @@ class DomainParent(models.Model):
                 and vals.get("company_id", self.env.company.id) == parent.company_id.id
             ]
             if near:
-                vals |= {
-                    "parent_id": near[0].id,
-                    "backend_id": near[0].backend_id.id,
-                    "state": "verified",
-                    "owned_since": fields.Datetime.now(),
-                }
+                vals |= {"parent_id": near[0].id, "backend_id": near[0].backend_id.id}
+                if not near[0]._judged_elsewhere():  # else its platform says it
+                    vals |= {"state": "verified", "owned_since": fields.Datetime.now()}
         return vals_list
 
     # -- changes -------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from psycopg2.errors import UniqueViolation
 
 from odoo import fields, models
 
+from ..dns.expected import is_wildcard
+
 LOSS_DAYS = 3  # different days on which a verified domain has to fail before it is lost
 CLAIM_DAYS = 14  # unless emboux_core.claim_days says otherwise
 
@@ -31,7 +33,10 @@ class DomainProof(models.Model):
         None where nobody knows.
         """
         self.ensure_one()
-        needed = self.dns_record_ids.filtered(lambda r: r.level == "required")
+        # what its subdomains need to be reached proves nothing of itself
+        needed = self.dns_record_ids.filtered(
+            lambda r: r.level == "required" and not is_wildcard(r.key)
+        )
         if needed and set(needed.mapped("state")) == {"ok"}:
             return "verified", self.env._("All required DNS records are set.")
         # the proof of ownership has been given once; what sending needs has to stay, and only what
@@ -53,6 +58,8 @@ class DomainProof(models.Model):
         self.ensure_one()
         # as superuser: what follows from the DNS is nobody's to write
         self = self.sudo()
+        if self._judged_elsewhere():
+            return  # its platform says what it is
         seen = self.dns_record_ids.filtered(lambda r: r.key == "verification")
         if not self.owned_since and seen.state == "ok" and not self._own():
             return

@@ -58,7 +58,8 @@ class DomainState(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         domains = super().create(vals_list)
-        domains._note_step()
+        # a platform that judges may have said already how they stand
+        domains.filtered(lambda d: not d.state_since)._note_step()
         return domains
 
     def write(self, vals):
@@ -81,18 +82,28 @@ class DomainState(models.Model):
     def _advance(self, state, reason):
         """How the DNS, a provider or a parent moves a domain, and says why.
 
-        What the operator has suspended stays so, and comes back in the new state.
+        Not one of which its platform says how it stands: that alone moves it.
         """
+        (self - self._judged_elsewhere())._move(state, reason)
+
+    def _move(self, state, reason):
+        """What the operator has suspended stays so, and comes back in the new state."""
         # as superuser: the state is nobody's to write who merely looked
         for domain in self.sudo().with_context(**{REASON: reason}):
             before = domain._settled_state()
             if state == before:
                 continue
+            # whoever is just adding it sees how it stands
+            is_new = not domain.state_since
             if domain.state == "suspended":
                 domain.state_before = state
+            elif domain._judged_elsewhere():
+                # with the outcome: what the platform has said is not told to it
+                domain.write({"state": state, "sync_state": domain.sync_state})
             else:
                 domain.state = state
-            domain._tell_state(before, reason)
+            if not is_new:
+                domain._tell_state(before, reason)
 
     def _settled_state(self):
         """The state beneath a suspension."""
@@ -129,7 +140,8 @@ class DomainState(models.Model):
         steps = []
         # as superuser: the steps are nobody's to write
         for domain in self.sudo():
-            reason = said or domain._default_reason()
+            known = not domain.state_since and domain.state_reason
+            reason = said or known or domain._default_reason()
             domain.write({"state_since": now, "state_reason": reason})
             steps.append(
                 {
@@ -163,7 +175,9 @@ class DomainState(models.Model):
             if state != "done" and not domain.dns_record_ids and before != "draft":
                 values = {"state": "draft", "owned_since": False}
             elif state == "done" and before == "draft":
-                verified = domain.parent_id.state == "verified"
+                verified = (
+                    domain.parent_id.state == "verified" and not domain._judged_elsewhere()
+                )
                 values = {"state": "verified" if verified else "pending"}
             if values and domain.state == "suspended":
                 values["state_before"] = values.pop("state")
@@ -177,12 +191,20 @@ class DomainState(models.Model):
         state = vals.get("state")
         if state in (None, "suspended") or self.env.su:
             return
-        if self.env.user.has_group("emboux_core.group_admin"):
+        elsewhere = self._judged_elsewhere()
+        if self.env.user.has_group("emboux_core.group_admin") and not elsewhere:
             return
         restores = self and all(d.state == "suspended" and d.state_before == state for d in self)
         if state in ("draft", "pending") and not self:
             return
         if not restores:
+            if elsewhere:
+                raise AccessError(
+                    self.env._(
+                        "Its mail platform says whether a domain is verified: publish its DNS "
+                        "records, then use Check Now, which asks the platform."
+                    )
+                )
             raise AccessError(
                 self.env._(
                     "A domain becomes verified by its DNS records: publish them, then use "

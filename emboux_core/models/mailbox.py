@@ -27,7 +27,9 @@ class Mailbox(models.Model):
             "has_password", "usage_bytes", "usage_mb", "usage_percent", "message_total",
         }
     )
-    _provisioned_fields = frozenset({"state", "quota_mb", "send_as", "name", "active"})
+    _provisioned_fields = frozenset(
+        {"state", "quota_mb", "send_as", "name", "active", "service_password_hash"}
+    )
     _provision_on_create = False
     _own_text_fields = frozenset({"password"})
 
@@ -295,6 +297,8 @@ class Mailbox(models.Model):
             display_name=self.name or "",
             password=password,
             password_hash=stored or None,
+            # as superuser: see above
+            service_password_hash=self.sudo().service_password_hash or None,
         )
 
     def _provision_ensure(self, client, secret=None, with_password=False):

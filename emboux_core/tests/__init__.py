@@ -16,6 +16,7 @@ from . import (
     test_dns_publish_faults,
     test_dns_publish_spf,
     test_dns_spf,
+    test_domain_platform,
     test_drift,
     test_operation,
     test_operation_commit,

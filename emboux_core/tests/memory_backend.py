@@ -42,6 +42,7 @@ class MemoryBackend(Backend):
             smtp_host="mail.memory.example",
             submissions_port=465,
             dkim_domain=domain.parent,
+            wildcard=domain.wildcard,
         )
 
     def delete_domain(self, name):
@@ -79,7 +80,8 @@ class FarBackend(MemoryBackend):
     """What a test scripts goes wrong; what was called is written down.
 
     ``faults``: "ensure", "delete" or "list", one of these with a key, or "*", to the exception
-    that it raises; with "after " before it, the deed is done and its answer lost.
+    that it raises; with "after " before it, the deed is done and its answer lost.  ``judges`` as a
+    test sets it: then ``standings`` is what the platform says, by name.
     """
 
     def __init__(self):
@@ -87,6 +89,7 @@ class FarBackend(MemoryBackend):
         self.calls = []
         self.faults = {}
         self.during = None  # called while a call is under way
+        self.standings = {}
 
     def _do(self, verb, key, deed, *arguments):
         self.calls.append((verb, key))
@@ -107,6 +110,9 @@ class FarBackend(MemoryBackend):
         if domain.parent and domain.parent not in self._domains:
             raise Refused(f"There is no domain {domain.parent} here.")
         return self._do("ensure", domain.name, super().ensure_domain, domain)
+
+    def standing(self, name, records=False, look=False):
+        return self._do("look" if look else "ask", name, self.standings.get, name)
 
     def ensure_mailbox(self, mailbox):
         return self._do("ensure", mailbox.email, super().ensure_mailbox, mailbox)

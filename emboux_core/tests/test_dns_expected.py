@@ -11,8 +11,10 @@ from odoo.addons.emboux_core.dns.expected import (
     MailService,
     MxTarget,
     expected_records,
+    is_wildcard,
     zone_text,
 )
+from odoo.addons.emboux_core.dns.judge import judge
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
 
 RSA = base64.b64encode(b"\x30" * 294).decode()
@@ -62,6 +64,22 @@ class TestExpected(PlainTest):
         )
         keys = [record.key for record in expected_records("shop.example.com", service)]
         self.assertEqual(keys, ["mx", "spf", "dmarc"])
+
+    def test_a_wildcard_parent_serves_its_subdomains_too(self):
+        found = {r.key: r for r in expected_records("p.test", replace(SERVICE, wildcard=True))}
+        for key in ("mx", "spf"):
+            own, theirs = found[key], found[f"wildcard:{key}"]
+            self.assertEqual((own.name, theirs.name), ("p.test", "*.p.test"))
+            self.assertEqual((theirs.record_type, theirs.value, theirs.level),
+                             (own.record_type, own.value, "required"))
+            self.assertTrue(is_wildcard(theirs.key) and not is_wildcard(own.key))
+        self.assertEqual(len(found), len(self.records) + 2)
+        self.assertIn("*.p.test. 3600 IN MX 10 mx1.host.test.", zone_text(tuple(found.values())))
+        # judged as the domain's own: by meaning, whatever stands beside it
+        theirs = found["wildcard:spf"]
+        for text, state in (("v=spf1 mx a:mail.host.test include:spf.host.test -all", "ok"),
+                            ("v=spf1 -all", "wrong"), ("another text", "missing")):
+            self.assertEqual(judge(theirs, (text,)).state, state)
 
     def test_service_that_cannot_stand_in_dns(self):
         for service in (

@@ -31,7 +31,8 @@ class LocalBackend(Backend):
     several may claim a name.
     ``dkim_keys`` gives the keys that a domain has to publish, and makes its first ones.
     ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
-    smtp_tls_port, imap_tls_port, policy_host, mta_sts_id, tls_report_address.  ``elsewhere`` is
+    smtp_tls_port, imap_tls_port, smtp_starttls_port, imap_starttls_port, policy_host, mta_sts_id,
+    tls_report_address.  ``elsewhere`` is
     what a provider that carries and signs a domain's mail wants its DNS to say, None where this
     server does it itself.
     """
@@ -101,12 +102,15 @@ class LocalBackend(Backend):
             imaps_port=self._hosts["imap_tls_port"],
             smtp_host=self._hosts["smtp_host"] or host,
             submissions_port=self._hosts["smtp_tls_port"],
+            imap_port=self._hosts["imap_starttls_port"],
+            submission_port=self._hosts["smtp_starttls_port"],
             dkim_domain=domain.parent,
             records=provider.records if provider else (),
             mta_sts_host=self._hosts["policy_host"],
             mta_sts_id=self._hosts["mta_sts_id"],
             tls_report=self._hosts["tls_report_address"],
             autoconfig_host=self._hosts["policy_host"],
+            wildcard=domain.wildcard,
         )
 
     def _record(self, name: str) -> int | None:

@@ -241,6 +241,18 @@ class ApiKey(models.Model):
 
     @api.model
     @api.private
+    def _number_of(self, token):
+        """The number of the key with this secret, whatever its state; 0 for none."""
+        if not keys.is_well_formed(token):
+            return 0
+        self.env.cr.execute(
+            "SELECT id FROM emboux_api_key WHERE token_hash = %s", [keys.digest(token)]
+        )
+        row = self.env.cr.fetchone()
+        return row[0] if row else 0
+
+    @api.model
+    @api.private
     def _authenticate(self, token, address):
         """The bearer of this secret.  One look-up by index, whatever the number of keys.
 

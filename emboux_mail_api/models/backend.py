@@ -27,7 +27,10 @@ class Backend(models.Model):
         self.ensure_one()
         if self.kind != "local":
             return super()._client()
-        hosts = ("mail_host", "smtp_host", "imap_host", "smtp_tls_port", "imap_tls_port")
+        hosts = (
+            "mail_host", "smtp_host", "imap_host", "smtp_tls_port", "imap_tls_port",
+            "smtp_starttls_port", "imap_starttls_port",
+        )
         return LocalBackend(
             self._local_query,
             self.env["emboux.dkim.key"]._public_keys,

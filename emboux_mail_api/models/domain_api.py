@@ -74,6 +74,13 @@ class MailboxOperations(models.Model):
         return {username: (size, messages) for username, size, messages in self.env.cr.fetchall()}
 
     @api.private
+    def _set_service_hash(self, hashed):
+        """Let the customer's Odoo send through the mailbox with a password of its own."""
+        self.check_access("write")
+        # as superuser: the hash is in no user's reach
+        self.sudo().service_password_hash = hashed
+
+    @api.private
     def _delete_with_mail(self):
         """Delete although mail is there: who calls this by name of the mailbox means it."""
         self.check_access("unlink")
@@ -95,4 +102,6 @@ class BackendOperations(models.Model):
             imaps_port=self.imap_tls_port,
             smtp_host=self.smtp_host or "",
             submissions_port=self.smtp_tls_port,
+            imap_port=self.imap_starttls_port,
+            submission_port=self.smtp_starttls_port,
         )

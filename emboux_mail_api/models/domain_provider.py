@@ -1,8 +1,15 @@
+from datetime import timedelta
+
 from markupsafe import Markup
 
 from odoo import api, fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.tools import SQL
 
 from ..providers.dkim import Finding
+
+FRESH = timedelta(minutes=1)  # what is known for less is not asked again for a GET
+PATIENCE = 5.0  # seconds that the DNS is waited for then
 
 
 class DomainProvider(models.Model):
@@ -56,13 +63,14 @@ class DomainProvider(models.Model):
             domain.registration_reason = row.reason
 
     @api.depends(
-        "provider_id.smtp_password", "registration_ids.credential_at", "registration_ids.state"
+        "provider_id.smtp_password", "registration_ids.credential_at", "registration_ids.state",
+        "registration_ids.verdict",
     )
     def _compute_sending_note(self):
         for domain in self:
             provider, row = domain.provider_id, domain.registration_id
             note = False
-            if provider.kind in ("mailgun", "ses") and row.state != "done":
+            if provider.kind in ("mailgun", "ses") and not (row and row._is_there()):
                 note = self.env._("%s does not have the domain yet.", provider.name)
             elif provider.kind == "ses" and not provider.smtp_password:
                 note = self.env._(
@@ -174,7 +182,45 @@ class DomainProvider(models.Model):
         if row.state == "done":
             [answer] = row._ask().values()
             row._note_poll(answer)
+        elif row:
+            # whatever it said before: what it refused for may be in order now
+            row._wish_again()
+            row._run_now()
         return super().action_check_now()
+
+    @api.private
+    def _look_again(self):
+        """Ask DNS and provider once more, where what is known is older than a minute; this
+        knowledge, and what follows from it, is all that changes.
+
+        The provider is asked what it says of its own accord.  In a transaction of its own, while
+        nothing is locked; the caller's has to begin anew to see it.  Returns whether it asked.
+        """
+        self.ensure_one()
+        # as superuser: what is found is nobody's to write
+        domain = self.sudo()
+        old = fields.Datetime.now() - FRESH
+        looked, said = None, {}
+        if domain.dns_record_ids and (not domain.last_check or domain.last_check < old):
+            looked = domain._look_up(PATIENCE)[domain.id]
+        row = domain.registration_id
+        if row.state == "done" and not row._asked_since(old):
+            said = row.with_context(emboux_haste=True)._ask(only_status=True)
+        if not looked and not said:
+            return False
+        with self.env.registry.cursor() as cr:
+            try:
+                apart = domain.with_env(domain.env(cr=cr))
+                # others may go on to refer to the domain, as the history of its sending does
+                if apart.exists() and apart.try_lock_for_update(allow_referencing=True):
+                    for number, answer in said.items():
+                        row.with_env(apart.env).browse(number)._note_status(answer)
+                    if looked:
+                        apart._store_or_postpone(looked)
+                    apart.env.flush_all()
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                cr.rollback()  # somebody else has just looked
+        return True
 
     def _tell_refused_by_provider(self, sentence):
         self.ensure_one()
@@ -193,32 +239,73 @@ class DomainProvider(models.Model):
         """Make the SMTP login of the domain at its provider where it is missing."""
         self.ensure_one()
         row = self._want_sending()
-        row._run_now()
-        left = row.state != "done" if row else False
+        if row:
+            row._run_now()
+        left = self._why_no_mail_leaves()
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
                 "type": "warning" if left else "success",
-                "message": (left and row.error) or self.env._(
-                    "Mail of %s can leave.", self.display_name),
+                "message": left or self.env._("Mail of %s can leave.", self.display_name),
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }
 
     @api.private
     def _want_sending(self):
-        """Have the domain have its SMTP login; the registration that is to be told, or none."""
+        """Have the domain, and its SMTP login, be at its provider, whatever that said before.
+
+        Returns the registration that is to be told, or none where this server sends by itself.
+        """
         self.ensure_one()
         self.check_access("write")
         # as superuser: registrations are nobody's to write
         row = self.sudo().registration_id
-        if self.provider_kind != "mailgun" or row.credential_at:
+        if self.provider_kind not in ("mailgun", "ses"):
             return row.browse()
         if not row:
             self._register_at_provider()
             row = self.sudo().registration_id
-        row._want_credential()
-        row._wish("present")
-        row._tell_after_commit()
+        if self.provider_kind == "mailgun":
+            row._want_credential()
+        row._wish_again()
         return row
+
+    def _why_no_mail_leaves(self):
+        """What keeps mail of the domain from leaving, as a sentence; empty where nothing does."""
+        self.ensure_one()
+        # as superuser: registrations are nobody's to read who merely has a domain
+        row = self.sudo().registration_id
+        if row and row.state != "done":
+            return row.error or self.env._("%s has not answered yet.", row.provider_id.name)
+        if row.verdict == "failed":
+            return row.reason
+        if self.sending_note:
+            return self.sending_note
+        if self.outbound_status == "blocked":
+            return self.env._("The operator has stopped its sending. %s",
+                              self.outbound_reason or "")
+        stopped = self._stopped_sending()
+        # without its code
+        return stopped.split(" ", 2)[2] if stopped else ""
+
+    def _stopped_sending(self, login=None):
+        """What Postfix answers to each message of the domain, or of this login, as it stands:
+        code, enhanced code and sentence; empty where it asks the policy."""
+        self.ensure_one()
+        self.env.flush_all()
+        where = ("outbound WHERE login", login) if login else ("stopped WHERE domain_id", self.id)
+        self.env.cr.execute(
+            SQL("SELECT action FROM emboux_mail.%s = %s", SQL(where[0]), where[1])
+        )
+        row = self.env.cr.fetchone()
+        return row[0] if row else ""
+
+    def _say_state(self, good):
+        if good and self.backend_id.kind == "local" and self.sending_note:
+            return self.env._(
+                "%(name)s is verified and receives, but no mail leaves yet: %(why)s",
+                name=self.display_name, why=self.sending_note,
+            )
+        return super()._say_state(good)

@@ -5,7 +5,7 @@ from odoo.exceptions import UserError
 
 from ..policy import ledger
 from ..policy.cursor import drive
-from ..policy.decision import END, Request
+from ..policy.decision import END, Decision, Request
 from ..policy.normal import normal_address
 
 
@@ -26,6 +26,12 @@ class DomainDecision(models.Model):
         self.env.flush_all()
         cr = self.env.cr
         settings = self._outgoing_settings(login)
+        known = settings.mailbox_suspended or settings.suspended or settings.unverified
+        if not known and (stopped := self._stopped_sending(login)):
+            # what Postfix says before it asks the policy: no relay takes the domain's mail yet
+            code, detail, sentence = stopped.split(" ", 2)
+            refusal = Decision("reject", "reject", f"{code} {detail}", f"{sentence}.", "relay")
+            return refusal, *self.env["emboux.outbound.count"]._used(self)
         sender = settings.login or settings.domain
         normal = tuple(dict.fromkeys(map(normal_address, addresses)))
         check = tuple((to, ledger.pair_hash(sender, to)) for to in normal)

@@ -6,12 +6,15 @@ from odoo.addons.emboux_core.backends.guard import Timeouts
 from odoo.addons.emboux_core.backends.http import check_url
 from odoo.addons.emboux_core.models.errors import backend_errors
 
+from ..events.sns import is_topic
 from ..providers.dkim import OwnServer
 from ..providers.mailgun import Mailgun
 from ..providers.ses import Ses
 
 #: A person or a mail program waits for it: shorter than a client's patience.
 DEADLINES = Timeouts(connect=5, read=15, total=25)
+#: For somebody who merely asks how things are.
+HASTE = Timeouts(connect=2, read=3, total=6)
 
 
 class Provider(models.Model):
@@ -22,7 +25,7 @@ class Provider(models.Model):
     _inherit = ["emboux.thread", "emboux.guarded", "emboux.audited"]
     _order = "sequence, id"
     _check_company_auto = True
-    _followed_fields = frozenset({"state", "state_message"})
+    _followed_fields = frozenset({"state", "state_message", "earlier_topics"})
     _audited_fields = (
         "name", "kind", "active", "region", "endpoint", "webhook_url", "topic_arn",
         "relay_host", "relay_port", "relay_tls", "smtp_login", "company_id",
@@ -61,6 +64,10 @@ class Provider(models.Model):
         "Webhook", help="Where the provider reports bounces and complaints; empty for nowhere."
     )
     topic_arn = fields.Char("SNS Topic", help="ARN of the topic that gets the events of SES.")
+    earlier_topics = fields.Char(
+        readonly=True, copy=False,
+        help="Topics that it had before: what they still report of mail sent then is believed.",
+    )
 
     relay_host = fields.Char("Relay", help="Where Postfix hands the mail over.")
     relay_port = fields.Integer(default=465)
@@ -141,7 +148,18 @@ class Provider(models.Model):
             used._refuse_change(
                 vals, {"kind"}, self.env._("The kind cannot change while domains are here.")
             )
+        if "topic_arn" in vals:
+            # as superuser: what was subscribed is nobody's to write
+            for provider in self.sudo().filtered("topic_arn"):
+                if provider.topic_arn != vals["topic_arn"]:
+                    before = [*(provider.earlier_topics or "").split(), provider.topic_arn]
+                    provider.earlier_topics = " ".join(dict.fromkeys(before))
         return super().write(vals)
+
+    def _topics(self):
+        """The SNS topics of these providers, by their ARN, earlier ones too."""
+        texts = [text for p in self for text in (p.topic_arn, p.earlier_topics) if text]
+        return frozenset(filter(is_topic, " ".join(texts).split()))
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_in_use(self):
@@ -185,20 +203,25 @@ class Provider(models.Model):
         return self.env.ref("emboux_mail_api.provider_own")
 
     def _client(self):
-        """The implementation of ``providers.base.Provider`` for this record."""
+        """The implementation of ``providers.base.Provider`` for this record.
+
+        ``emboux_haste`` in the context: it soon has waited enough.
+        """
         self.ensure_one()
+        deadlines = HASTE if self.env.context.get("emboux_haste") else DEADLINES
         provider = self.sudo()  # as superuser: the keys are in no manager's reach
         if self.kind == "mailgun":
             return Mailgun(
                 provider.api_key or "", region=self.region, webhook_url=self.webhook_url or "",
                 url=provider.endpoint or "", allow_private=self._allow_private(),
-                timeouts=DEADLINES,
+                timeouts=deadlines,
             )  # fmt: skip
         if self.kind == "ses":
             return Ses(
                 provider.access_key or "", provider.api_key or "", self.region,
                 topic_arn=self.topic_arn or "", webhook_url=self.webhook_url or "",
                 endpoint=provider.endpoint or "", allow_private=self._allow_private(),
+                timeouts=deadlines,
             )  # fmt: skip
         domains = self.env["emboux.domain"].sudo()  # as superuser: as the platform
         return OwnServer(
@@ -220,8 +243,10 @@ class Provider(models.Model):
             self.write({"state": "error", "state_message": str(error)})
         else:
             self.write({"state": "connected", "state_message": message})
-            # what waited for a good key need not wait any longer
+            # what waited for a good key need not wait any longer, and what was refused may be
+            # taken now: the account was put in order perhaps
             self.registration_ids.filtered(lambda r: r.state == "pending")._soon()
+            self.registration_ids.filtered(lambda r: r.state == "refused")._wish_again()
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",

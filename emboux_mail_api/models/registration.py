@@ -110,6 +110,25 @@ class Registration(models.Model):
             }
         )
 
+    def _is_there(self):
+        """Whether the provider has the domain, as far as it said; asking it again changes nothing.
+
+        The view ``emboux_mail.carried`` says the same.
+        """
+        self.ensure_one()
+        return self.state == "done" or (
+            self.state == "pending" and self.verdict in ("pending", "verified")
+        )
+
+    def _wish_again(self):
+        """Tell the provider once more, whatever it said before: what stood in the way may be gone.
+
+        All that it is told is to be so; what is so already stays.
+        """
+        for row in self:
+            row._wish(row.wish)
+        self._tell_after_commit()
+
     def _want_credential(self):
         """Have a password of its own, written down before the provider hears of it."""
         if not self.password:
@@ -178,6 +197,7 @@ class Registration(models.Model):
         self.env["emboux.domain"].check_access("write")
         # as superuser: registrations are nobody's to write
         rows = self.sudo()
+        rows._wish_again()
         rows._run_now()
         left = rows.exists().filtered(lambda r: r.state != "done")[:1]
         return {

@@ -187,11 +187,34 @@ class RegistrationRun(models.Model):
             if not cron._commit_progress(1, remaining=remaining):
                 return
 
-    def _ask(self):
-        """Ask about all of them at once: id to the registration, None or the error."""
-        jobs = [(row.id, row.provider_id._client(), row.name, row.verdict) for row in self]
+    def _ask(self, only_status=False):
+        """Ask about all of them at once: id to the registration, None or the error.
+
+        ``only_status``: nothing is changed there, nor is anybody made to look.
+        """
+        jobs = [
+            Question(
+                row.id, row.provider_id._client(), row.name,
+                only_status or row.verdict == "verified",
+                (row.password if row.credential_at and not only_status else None) or None,
+            )
+            for row in self
+        ]
         with ThreadPoolExecutor(THREADS) as threads:
             return dict(threads.map(_question, jobs))
+
+    def _asked_since(self, moment):
+        """Whether the provider was asked since then, with or without an answer."""
+        self.ensure_one()
+        last = max(filter(None, (self.answered_at, self.error and self.write_date)), default=None)
+        return bool(last) and last >= moment
+
+    def _note_status(self, answer):
+        """What the provider says of its own accord; what is to be done about it is the cron's."""
+        if answer is None:
+            self.next_poll = fields.Datetime.now()
+        else:
+            self._note_poll(answer)
 
     def _note_poll(self, answer):
         if not self.exists() or not self.try_lock_for_update():
@@ -207,17 +230,37 @@ class RegistrationRun(models.Model):
             self._note(answer)
 
 
-def _question(job):
-    row_id, client, name, verdict = job
+@dataclass(frozen=True)
+class Question:
+    """``password``: that of the SMTP login which the domain is to have there, None without one."""
+
+    id: int
+    client: Provider
+    name: str
+    only_status: bool
+    password: str | None = field(repr=False)
+
+
+def _question(asked):
+    client, name = asked.client, asked.name
     try:
         # a provider may doubt a verified domain until it has looked, so it is not made to look
-        return row_id, client.status(name) if verdict == "verified" else client.verify(name)
-    except Refused as error:
-        if isinstance(error, NotAuthorised):
-            return row_id, error
+        answer = client.status(name) if asked.only_status else client.verify(name)
+    except NotAuthorised as error:
+        return asked.id, error
+    except Refused:
         try:
-            return row_id, client.status(name)
+            answer = client.status(name)
         except BackendError as second:
-            return row_id, second
+            return asked.id, second
     except BackendError as error:
-        return row_id, error
+        return asked.id, error
+    if answer and asked.password:
+        try:
+            if not client.has_credential(name):
+                # somebody removed it there, and all mail of the domain would wait
+                client.ensure_credential(name, asked.password)
+        except BackendError as error:
+            _logger.warning("the SMTP login of %s: %s", name, error)
+            return asked.id, error
+    return asked.id, answer

@@ -61,8 +61,12 @@ class ReputationParameters(models.AbstractModel):
     @api.model
     @api.private
     def _topics(self):
-        """The SNS topics whose messages are believed."""
-        return frozenset(self._text("ses_topics").replace(",", " ").split())
+        """The SNS topics whose messages are believed: those of the providers, to which this
+        platform has subscribed itself, and those that the settings name besides."""
+        # as superuser: a webhook has no user
+        providers = self.env["emboux.provider"].sudo().with_context(active_test=False)
+        own = providers.search([("kind", "=", "ses")])._topics()
+        return own | frozenset(self._text("ses_topics").replace(",", " ").split())
 
     def _number(self, name, default):
         try:

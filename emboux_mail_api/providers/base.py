@@ -103,6 +103,10 @@ class Provider(ABC):
         it here; without it there is a new one each time, and an older one stops working.
         """
 
+    def has_credential(self, name: str) -> bool:
+        """Whether the domain has its SMTP credential; True where the account's one serves all."""
+        return True
+
     @abstractmethod
     def delete_credential(self, name: str) -> None:
         """Remove the domain's credential; one that is not there is no error."""

@@ -24,7 +24,7 @@ from odoo.addons.emboux_core.backends.guard import Timeouts
 from odoo.addons.emboux_core.backends.http import Answer
 
 from .base import IMPLICIT, Credential, Provider, Registration, Relay
-from .mailgun_answers import domain_of, sentence_of, webhooks_of
+from .mailgun_answers import credentials_of, domain_of, sentence_of, webhooks_of
 from .mailgun_http import MailgunHttp
 
 #: What Mailgun tells us about: the names that its webhooks have.
@@ -34,6 +34,7 @@ _REGIONS = {
     "eu": ("https://api.eu.mailgun.net", "smtp.eu.mailgun.org"),
 }
 _MOST_URLS = 3  # of one webhook
+_LOGINS, _MOST_LOGINS = 100, 1000  # of a page, and looked through
 _LOGIN = "emboux"  # local part, so that a login of the customer's own stays what it is
 _PASSWORD = re.compile(r"[\x21-\x7e]{5,32}")
 
@@ -243,6 +244,17 @@ class Mailgun(Provider):
         if found := put():
             return found
         raise Refused(str(conflict))
+
+    def has_credential(self, name: str) -> bool:
+        """Source: GET /v3/domains/{name}/credentials, a page of logins in full."""
+        path, seen = f"{_domain(3, name)}/credentials", 0
+        while True:
+            logins, total = self._ask(path, credentials_of, {"skip": seen, "limit": _LOGINS})
+            if f"{_LOGIN}@{name}" in logins:
+                return True
+            seen += len(logins)
+            if not logins or seen >= min(total, _MOST_LOGINS):
+                return False
 
     def delete_credential(self, name: str) -> None:
         self._delete(f"{_domain(3, name)}/credentials/{_LOGIN}")

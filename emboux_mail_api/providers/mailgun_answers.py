@@ -62,6 +62,12 @@ def webhooks_of(answer: Fields) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def credentials_of(answer: Fields) -> tuple[frozenset[str], int]:
+    """The logins of a page in full, and how many there are in all."""
+    logins = frozenset(row.text("login").lower() for row in answer.objects("items"))
+    return logins, answer.number("total_count")
+
+
 def _records(answer: Fields) -> tuple[tuple[ExpectedRecord, ...], tuple[str, ...], list[str]]:
     """DKIM records, SPF mechanisms, and what of both Mailgun does not find.
 

@@ -30,7 +30,10 @@ SELECT d.id, d.name, d.unicode_name, d.parent_id, d.is_wildcard, d.state,
 CREATE VIEW emboux_mail.carried AS
 SELECT d.id AS domain_id, coalesce(v.kind, 'dkim') AS carrier,
        CASE v.kind WHEN 'mailgun' THEN r.credential_at IS NOT NULL
-                   WHEN 'ses' THEN r.state = 'done' AND v.smtp_password IS NOT NULL
+                   WHEN 'ses' THEN v.smtp_password IS NOT NULL
+                        -- as _is_there in models/registration.py: to ask again stops no mail
+                        AND (r.state = 'done'
+                             OR r.state = 'pending' AND r.verdict IN ('pending', 'verified'))
                    ELSE true END AS relay_ready,
        v.id AS provider_id, r.login AS relay_login, r.password AS relay_password
   FROM emboux_domain d
@@ -126,12 +129,10 @@ SELECT m.email, child.name
    AND above.partner_id IS NOT DISTINCT FROM own.partner_id
  WHERE m.send_as = 'domain';
 
--- Postfix check_sasl_access: logins that may not send now, also in a session that is open.
-CREATE VIEW emboux_mail.outbound AS
-SELECT m.email AS login,
-       CASE WHEN m.state = 'suspended'
-            THEN '554 5.7.1 This mailbox is suspended and may not send; ask its administrator'
-            WHEN d.state = 'suspended'
+-- Domains whose mailboxes may not send now, and what they are told.
+CREATE VIEW emboux_mail.stopped AS
+SELECT d.id AS domain_id,
+       CASE WHEN d.state = 'suspended'
             THEN '554 5.7.1 The domain ' || d.name || ' is suspended; ask its administrator'
             WHEN NOT d.may_send
             THEN '554 5.7.1 The domain ' || d.name || ' is not verified yet:'
@@ -139,10 +140,22 @@ SELECT m.email AS login,
             ELSE '554 5.7.1 The domain ' || d.name || ' has no SMTP login at its provider yet:'
                  || ' ask the operator to activate its sending'
        END AS action
+  FROM emboux_mail.hosted d
+  JOIN emboux_mail.carried c ON c.domain_id = d.id
+ WHERE NOT d.may_send OR NOT c.relay_ready;
+
+-- Postfix check_sasl_access: logins that may not send now, also in a session that is open.
+-- POST outbound/increment asks these two as well (models/outbound_decision.py).
+CREATE VIEW emboux_mail.outbound AS
+SELECT m.email AS login,
+       CASE WHEN m.state = 'suspended'
+            THEN '554 5.7.1 This mailbox is suspended and may not send; ask its administrator'
+            ELSE s.action
+       END AS action
   FROM emboux_mailbox m
   JOIN emboux_mail.hosted d ON d.id = m.domain_id
-  JOIN emboux_mail.carried c ON c.domain_id = d.id
- WHERE m.active AND (m.state = 'suspended' OR NOT d.may_send OR NOT c.relay_ready);
+  LEFT JOIN emboux_mail.stopped s ON s.domain_id = d.id
+ WHERE m.active AND (m.state = 'suspended' OR s.domain_id IS NOT NULL);
 
 -- Postfix sender_dependent_default_transport_maps: by which relay a domain's mail leaves.
 -- The transports relay-implicit and relay-starttls are those of master.cf.

@@ -107,6 +107,7 @@ class MailgunServer(ScriptedServer):
             ("v3", "GET", 2, "webhooks"): self._get_webhooks,
             ("v3", "POST", 2, "webhooks"): self._post_webhook,
             ("v3", "PUT", 3, "webhooks"): self._put_webhook,
+            ("v3", "GET", 2, "credentials"): self._get_credentials,
             ("v3", "POST", 2, "credentials"): self._post_credential,
             ("v3", "PUT", 3, "credentials"): self._put_credential,
             ("v3", "DELETE", 3, "credentials"): self._delete_credential,
@@ -206,6 +207,14 @@ class MailgunServer(ScriptedServer):
             return answer(400, {"message": "Invalid webhook"})
         self.webhooks[name][event] = urls
         return answer(200, {"message": f"Webhook has been {done}", "webhook": {"urls": urls}})
+
+    def _get_credentials(self, _form, name) -> Reply:
+        items = [
+            {"created_at": "Thu, 13 Oct 2011 18:02:00 GMT", "login": f"{login}@{name}",
+             "mailbox": f"{login}@{name}", "size_bytes": None}
+            for login in self.credentials[name]
+        ]
+        return answer(200, {"items": items, "total_count": len(items)})
 
     def _post_credential(self, form, name) -> Reply:
         login = form.get("login", [""])[0].removesuffix(f"@{name}")

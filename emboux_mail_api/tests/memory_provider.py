@@ -54,6 +54,9 @@ class MemoryProvider(Provider):
         self.credentials[name] = password
         return Credential(f"emboux@{name}", password)
 
+    def has_credential(self, name):
+        return name in self.credentials
+
     def delete_credential(self, name):
         self.credentials.pop(name, None)
 

@@ -276,7 +276,9 @@ class TestCredentials(MailgunCase):
         self.assertIn("register it first", said)
 
     def test_deleting_twice(self):
+        self.assertFalse(self.mailgun.has_credential(A))
         self.mailgun.ensure_credential(A)
+        self.assertTrue(self.mailgun.has_credential(A))
         self.mailgun.delete_credential(A)
         self.assertFalse(self.server.credentials[A])
         self.mailgun.delete_credential(A)

@@ -12,6 +12,8 @@ from odoo.addons.emboux_core.backends.base import (
     UnknownOutcome,
     Unreachable,
 )
+from odoo.addons.emboux_core.dns.judge import Verdict
+from odoo.addons.emboux_core.dns.lookup import DomainCheck
 
 from .common import PlatformCase
 from .memory_provider import MemoryProvider
@@ -155,6 +157,178 @@ class TestTelling(RegistrationCase):
         self.make()
         self.assertEqual(self.row().state, "pending")
         self.assertNotIn("a defect", self.row().error)
+
+
+class TestAskedAgain(RegistrationCase):
+    """Whatever a provider said before: it is asked again, and what it says now is so."""
+
+    def setUp(self):
+        super().setUp()
+        # a test's cursor refuses it
+        self.startPatcher(patch.object(self.env.cr, "commit", self.commit))
+
+    def refused(self, verb="register", **values):
+        self.far.faults[verb] = Refused("the topic does not exist")
+        domain = self.make(**values)
+        if verb == "register":
+            self.assertEqual(domain.registration_state, "refused")
+        return domain
+
+    def test_a_refusal_that_is_mended_is_none_by_any_door(self):
+        for name, door in (
+            ("check.example", lambda domain: domain.action_check_now()),
+            ("try.example", lambda domain: domain.registration_id.action_try_now()),
+            ("test.example", lambda domain: self.provider.action_test()),
+            ("send.example", lambda domain: domain.action_activate_sending()),
+        ):
+            domain = self.refused(name=name)
+            with patch.object(type(domain), "_look_up", lambda domains, _deadline: {
+                domain.id: DomainCheck(domain.name, ()) for domain in domains
+            }):
+                door(domain)
+                self.commit()
+                self.assertEqual(domain.registration_state, "refused", "asked, and refused again")
+                del self.far.faults["register"]
+                door(domain)
+                self.commit()
+            self.assertEqual((domain.registration_state, domain.registration_error),
+                             ("done", False), name)
+            self.assertIn(name, self.far.domains)
+
+    def test_try_now_says_what_was_said_now(self):
+        domain = self.refused()
+        self.far.faults["register"] = Refused("another reason")
+        shown = domain.registration_id.action_try_now()["params"]
+        self.assertIn("another reason", shown["message"])
+
+    def test_activate_sending_claims_nothing_that_it_did_not_see(self):
+        def said(domain):
+            shown = domain.action_activate_sending()["params"]
+            return shown["type"], shown["message"]
+
+        domain = self.refused("credential", state="verified")
+        self.assertEqual(said(domain)[0], "warning")
+        self.assertIn("topic does not exist", said(domain)[1])
+        del self.far.faults["credential"]
+        self.assertEqual(said(domain), ("success", "Mail of p.example can leave."))
+        self.far.credentials.clear()
+        self.far.faults["register"] = Unreachable("the line is cut")
+        self.assertIn("the line is cut", said(domain)[1])
+        self.assertFalse(domain.sending_note, "that it does not answer now stops no mail")
+        del self.far.faults["register"]
+        self.assertEqual(said(domain)[0], "success")
+        self.assertIn("p.example", self.far.credentials, "made again")
+        self.env.cr.execute(
+            "UPDATE emboux_provider SET kind = 'ses' WHERE id = %s", [self.provider.id])
+        self.env.invalidate_all()
+        self.assertIn("no SMTP login", said(domain)[1])
+        for values, words in (({"outbound_status": "blocked"}, "stopped its sending"),
+                              ({"state": "suspended"}, "is suspended"),
+                              ({"state": "pending"}, "not verified")):
+            other = self.make_domain("own.example", state="verified")
+            other.write(values)
+            self.assertIn(words, said(other)[1])
+            other.state = "verified"
+            other.outbound_status = "open"
+            other.unlink()
+
+    def test_a_login_that_vanished_is_made_again_with_its_password(self):
+        domain = self.make(state="verified")
+        domain._want_sending()
+        self.commit()
+        password = self.far.credentials.pop("p.example")
+        self.row().next_poll = self.now
+        self.run_cron("_cron_poll")
+        self.assertEqual(self.far.credentials, {"p.example": password})
+
+    def test_to_ask_again_stops_no_mail(self):
+        domain = self.make(state="verified")
+        self.env.cr.execute(
+            "UPDATE emboux_provider SET kind = 'ses', smtp_password = 'x' WHERE id = %s",
+            [self.provider.id])
+        self.env.invalidate_all()
+        self.make_mailbox("ann", domain)
+
+        def stopped():
+            self.env.flush_all()
+            return self.rows("SELECT action FROM emboux_mail.outbound WHERE login = %s",
+                             f"ann@{domain.name}")
+
+        self.assertFalse(stopped() or domain.sending_note)
+        self.row()._wish_again()
+        self.assertEqual(self.row().state, "pending")
+        self.assertFalse(stopped() or domain.sending_note)
+        self.far.faults["register"] = Refused("no more")
+        self.commit()
+        self.assertTrue(stopped() and domain.sending_note)
+        self.row()._wish_again()
+        self.assertTrue(stopped() and domain.sending_note, "it has to say yes first")
+
+    def test_increment_says_what_postfix_says(self):
+        domain = self.make(state="verified")
+        self.make_mailbox("ann", domain)
+        [(sentence,)] = self.rows(
+            "SELECT action FROM emboux_mail.outbound WHERE login = 'ann@p.example'")
+        for login in ("ann@p.example", None):
+            decision, today, _month = domain._decide_outgoing(1, login=login)
+            self.assertEqual((decision.action, decision.rule, today), ("reject", "relay", 0))
+            self.assertEqual(f"{decision.code} {decision.reason}", f"{sentence}.")
+        domain.outbound_enforcement = "off"
+        self.assertFalse(domain._decide_outgoing(1)[0].accepted, "nor does Postfix let it pass")
+        domain._want_sending()
+        self.commit()
+        self.assertTrue(domain._decide_outgoing(1, login="ann@p.example")[0].accepted)
+
+    def test_verified_without_a_login_is_not_announced_as_sending(self):
+        domain = self.make()
+        domain.sudo().owned_since = self.now
+        self.far.verified.add("p.example")
+        self.row().next_poll = self.now
+        self.run_cron("_cron_poll")
+        self.assertEqual(domain.state, "verified")
+        told = "".join(domain.message_ids.mapped("body"))
+        self.assertIn("no mail leaves yet", told)
+        self.assertNotIn("may send", told)
+
+    def test_who_asks_gets_what_is_known_for_a_minute_at_most(self):
+        domain = self.make()
+        checked = []
+
+        def look(domains, deadline):
+            checked.append(deadline)
+            return {d.id: DomainCheck(d.name, tuple(
+                Verdict(r.key, "ok", r.expected) for r in d.dns_record_ids)) for d in domains}
+
+        self.startPatcher(patch.object(type(domain), "_look_up", look))
+        self.far.calls.clear()
+        self.assertTrue(domain._look_again())
+        self.env.invalidate_all()
+        self.assertTrue(domain.owned_since)
+        self.assertEqual(self.far.calls, [], "it has answered a moment ago")
+        self.assertFalse(domain._look_again())
+        self.later(seconds=61)
+        self.far.verified.add("p.example")
+        self.assertTrue(domain._look_again())
+        self.env.invalidate_all()
+        self.assertEqual((domain.state, self.row().verdict), ("verified", "verified"))
+        self.assertEqual(self.far.calls, [("status", "p.example")], "nobody is made to look")
+        self.assertTrue(all(deadline <= 5 for deadline in checked))
+
+    def test_who_asks_changes_nothing_there(self):
+        domain = self.make()
+        self.startPatcher(patch.object(type(domain), "_look_up", lambda domains, _deadline: {
+            d.id: DomainCheck(d.name, ()) for d in domains}))
+        self.far.domains.clear()
+        self.later(seconds=61)
+        domain._look_again()
+        self.env.invalidate_all()
+        self.assertEqual(self.row().state, "done")
+        self.assertEqual((self.far.domains, self.row().next_poll), ({}, self.now))
+        self.far.faults["status"] = Unreachable("the line is cut")
+        self.later(seconds=61)
+        domain._look_again()
+        self.env.invalidate_all()
+        self.assertIn("the line is cut", self.row().error)
 
 
 class TestLeaving(RegistrationCase):
@@ -308,10 +482,10 @@ class TestSending(RegistrationCase):
             "SELECT transport FROM emboux_mail.relays WHERE domain = %s", "p.example")
         self.assertEqual(transport, [("relay-implicit:[smtp.eu.mailgun.org]:465",)])
         self.assertFalse(domain.sending_note)
-        calls = len(self.far.calls)
-        self.assertFalse(domain._want_sending())
+        self.assertEqual(domain._want_sending(), row)
         self.commit()
-        self.assertEqual(len(self.far.calls), calls, "idempotent")
+        self.assertEqual(self.far.credentials["p.example"], password, "idempotent")
+        self.assertEqual(row.state, "done")
 
     def test_a_subdomain_gets_its_login_at_once(self):
         parent = self.make(state="verified", is_wildcard=True)

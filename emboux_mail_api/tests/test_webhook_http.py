@@ -124,6 +124,22 @@ class TestSesOverHttp(HttpCase):
         self.assertEqual(len(self.server.seen), 2, "who unsubscribes is not subscribed anew")
         self.assertFalse(self.stored())
 
+    def test_the_topics_of_our_providers_are_ours(self):
+        """Without any setting; those that a provider had before as well."""
+        self.env["ir.config_parameter"].set_param("emboux_mail_api.ses_topics", "")
+        message = sign(notification(ses_bounce("jane@far.example")))
+        self.assert_answer(403, message)
+        provider = self.env["emboux.provider"].create(
+            {"name": "SES", "kind": "ses", "region": "eu-west-1", "topic_arn": TOPIC})
+        self.assert_answer(200, message)
+        provider.write({"topic_arn": f"{TOPIC}2", "active": False})
+        self.assert_answer(200, sign(notification(ses_bounce("joe@far.example"), "m2")))
+        self.server.script(answer(200, b"<ConfirmSubscriptionResponse/>"))
+        self.assert_answer(200, sign(confirmation()))
+        self.assert_answer(403, sign(notification(ses_bounce("x@far.example"), "m3")
+                                     | {"TopicArn": f"{TOPIC}3"}))
+        self.assertEqual(len(self.stored()), 2)
+
     def test_a_topic_of_somebody_elses_is_not_subscribed_to(self):
         other = f"{TOPIC}2"
         self.assert_answer(403, sign(confirmation(

@@ -51,11 +51,17 @@ class DomainPortal(http.Controller):
                 with form.at(field):
                     domain = request.env["emboux.domain"].create({"name": name})
             if form.is_good:
-                ready = domain.state == "verified"
+                if domain.parent_id:
+                    domain._see_arrival()
+                    said = (
+                        request.env._("%s may send: make its first mailbox. Whether mail to it "
+                                      "arrives is being looked up.", domain.display_name)
+                        if domain.arrival_note else
+                        request.env._("%s is ready: make its first mailbox.", domain.display_name)
+                    )
                 return done(
                     f"{HOME}/domains/{domain.id}",
-                    request.env._("%s is ready: make its first mailbox.", domain.display_name)
-                    if ready else
+                    said if domain.parent_id else
                     request.env._("%s was added. Now set its DNS records.", domain.display_name),
                 )
         return page("portal_domain_new", request.env._("Add a Domain"), parents=parents, form=form)

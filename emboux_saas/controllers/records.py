@@ -41,7 +41,11 @@ class RecordPortal(http.Controller):
         return request.redirect(f"{HOME}/domains/{domain.id}")
 
     def _page(self, domain):
-        words = [record_words(record) for record in domain.dns_record_ids]
+        # what he cannot set and does without is not shown to him as missing
+        records = domain.dns_record_ids
+        if is_ours(domain):
+            records = records.filtered(lambda r: r.level == "required" or r.state == "ok")
+        words = [record_words(record) for record in records]
         groups = [
             (title, [row for row in words if row["level"] == level])
             for level, title in (

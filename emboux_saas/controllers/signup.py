@@ -117,8 +117,14 @@ class SignupPortal(http.Controller):
     def _enter(self, values, domain, mailbox):
         """Log the new customer in, at the page that says what to do next."""
         _logger.info("new customer %s with %s", values["login"], domain.name)
+        domain._see_arrival()
         notice = (
             request.env._("Welcome! %s can send and receive at once.", mailbox.display_name)
+            if domain.state == "verified" and not domain.arrival_note else
+            request.env._(
+                "Welcome! %s can send at once. Whether mail to it arrives is being looked up.",
+                mailbox.display_name,
+            )
             if domain.state == "verified" else
             request.env._(
                 "Welcome! %s is made. Set these DNS records, then its mail comes here.",

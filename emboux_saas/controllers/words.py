@@ -2,6 +2,8 @@
 
 from odoo.http import request
 
+from odoo.addons.emboux_core.dns.expected import is_wildcard
+
 from ..models.portal_customer import say_mb
 
 
@@ -26,14 +28,26 @@ def domain_words(domain):
         return "danger", env._("Stopped"), env._(
             "It cannot send: %s Write to us.", domain.outbound_parent_stop
         )
+    # as superuser: the provider is the operator's, that it is not ready is no secret
+    if domain.state == "verified" and domain.sudo().sending_note:
+        return "warning", env._("Receives, cannot send yet"), env._(
+            "It is verified. We are still setting it up with the service that carries your mail; "
+            "there is nothing for you to do."
+        )
+    if domain.state == "verified" and domain.arrival_note and is_ours(domain):
+        return "warning", env._("Sends, not reached yet"), env._(
+            "It sends by %s. That mail to it arrives is not seen in the DNS yet: its records are "
+            "ours to set, and we look again by ourselves.", parent.display_name,
+        )
+    if domain.state == "verified" and domain.arrival_note:
+        return "warning", env._("Sends, not reached yet"), domain.arrival_note
     if domain.state == "verified" and is_ours(domain):
         return "success", env._("Ready"), env._(
             "It sends and receives by %s. You need not set any DNS record.", parent.display_name
         )
     if domain.state == "verified" and parent:
         return "success", env._("Ready"), env._(
-            "It sends by %s. So that mail comes here, its MX record has to be set.",
-            parent.display_name,
+            "It sends and receives by %s.", parent.display_name
         )
     if domain.state == "verified":
         if domain.dns_state == "attention":
@@ -71,6 +85,8 @@ def record_words(record):
         "unknown": ("muted", "fa-question-circle", env._("Not checked"), ""),
     }[record.state]
     colour, icon, label, advice = state
+    if advice and is_ours(record.domain_id):
+        advice = env._("Ours to set: there is nothing for you to do.")
     relative = record.name.removesuffix(record.domain_id.name).removesuffix(".") or "@"
     return {
         "id": record.id, "type": record.record_type, "level": record.level,
@@ -85,6 +101,8 @@ def record_words(record):
 
 def _purpose(record):
     env = request.env
+    if is_wildcard(record.key):
+        return env._("Makes mail for its subdomains arrive, and what they send be believed.")
     kind = record.key.partition(":")[0]
     return {
         "verification": env._("Proves that the domain is yours."),

@@ -1,6 +1,10 @@
+from unittest import mock
+
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
+from odoo.addons.emboux_core.dns.judge import Verdict
+from odoo.addons.emboux_core.dns.lookup import DomainCheck
 from odoo.addons.emboux_mail_api import keys
 
 from .portal_case import PortalCase
@@ -30,8 +34,31 @@ class TestPortalForms(PortalCase):
         self.assertEqual((domain.partner_id, domain.state), (self.acme.partner, "pending"))
         self.assertEqual(domain.transfer_limit, self.plan.transfer_limit_gb * 10**9)
 
+    def look(self, state):
+        """What the DNS says of each record from now on."""
+        self.startPatcher(mock.patch.object(
+            self.env.registry["emboux.domain"], "_look_up",
+            lambda domains, _deadline: {
+                domain.id: DomainCheck(domain.name, tuple(
+                    Verdict(record.key, state) for record in domain.dns_record_ids))
+                for domain in domains
+            }))
+
+    def test_a_name_under_a_parent_is_not_ready_before_mail_to_it_arrives(self):
+        parent = self.make_parent()
+        for label, state in (("lost", "missing"), ("dark", "unknown")):
+            self.look(state)
+            text = self.sent("/my/email/domains/new", kind="under", label=label,
+                             parent_id=str(parent.id))
+            self.assertIn("Sends, not reached yet", text)
+            self.assertNotIn("is ready", text)
+            self.assertNotIn("You need not set any DNS record", text)
+            self.assertNotIn("Create this record", text)
+            self.assertNotIn("_imaps._tcp", text, "he cannot set it, and does without")
+
     def test_a_name_under_a_parent_is_ready_at_once(self):
         parent = self.make_parent()
+        self.look("ok")
         text = self.sent("/my/email/domains/new", kind="under", label="Shop",
                          parent_id=str(parent.id))
         self.assertIn("shop.parent.example is ready", text)
@@ -42,8 +69,10 @@ class TestPortalForms(PortalCase):
 
     def test_below_a_parent_of_ones_own_the_records_are_ones_own_too(self):
         self.acme.domain.is_wildcard = True
+        self.look("missing")
         text = self.sent("/my/email/domains/new", kind="own", name="sub.acme.example")
-        self.assertIn("its MX record has to be set", text)
+        self.assertIn("mail to it does not arrive", text)
+        self.assertIn("*.acme.example", text)
         self.assertNotIn("we set these records", text)
 
     def test_what_is_wrong_with_a_domain_is_said_where_it_was_typed(self):

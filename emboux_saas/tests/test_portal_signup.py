@@ -5,6 +5,9 @@ from unittest.mock import patch
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
+from odoo.addons.emboux_core.dns.judge import Verdict
+from odoo.addons.emboux_core.dns.lookup import DomainCheck
+
 from .portal_case import PortalCase
 
 PATH = "/email/signup"
@@ -63,6 +66,13 @@ class TestPortalSignup(PortalCase):
 
     def test_with_a_name_of_the_operators(self):
         parent = self.make_parent()
+        self.startPatcher(patch.object(
+            self.env.registry["emboux.domain"], "_look_up",
+            lambda domains, _deadline: {
+                domain.id: DomainCheck(domain.name, tuple(
+                    Verdict(record.key, "ok") for record in domain.dns_record_ids))
+                for domain in domains
+            }))
         text = self.sign_up(kind="under", name="", label="nina", parent_id=str(parent.id))
         self.assertIn("hello@nina.parent.example can send and receive at once", text)
         self.assertIn("You need not set any DNS record", text)

@@ -23,7 +23,8 @@ def customer(customers):
 def test_domains_post_master_makes_the_operators_own(master):
     name = new_name()
     made = done(master.post("/domains/", {"name": name}), 201)
-    assert set(made) == SHOWN | {"service"}
+    assert set(made) == SHOWN | {"service", "reason"}
+    assert made.pop("reason") == "Waiting for its DNS records."
     assert made | {"created_at": "", "service": {}} == {
         "name": name, "unicode_name": name, "state": "pending", "owned_since": None,
         "parent": None, "wildcard": False, "partner_ref": None, "mailboxes": 0, "aliases": 0,
@@ -31,7 +32,8 @@ def test_domains_post_master_makes_the_operators_own(master):
         "stopped": None,
     }
     assert made["created_at"].endswith("Z")
-    assert done(master.get(f"/domains/{name}"), 200) == made
+    assert done(master.get(f"/domains/{name}"), 200) == made | {
+        "reason": "Waiting for its DNS records."}
 
 
 def test_domains_post_master_makes_it_a_customers(master, customers, used):
@@ -222,14 +224,15 @@ def test_domains_get_customer_counts_what_is_in_it(customer, domains):
     shown = done(customer.get(f"/domains/{name}"), 200)
     assert (shown["mailboxes"], shown["aliases"], shown["size"]) == (1, 1, 0)
     assert done(customer.get("/domains/", params={"q": name}))["items"] == [
-        {key: value for key, value in shown.items() if key != "service"}]
+        {key: value for key, value in shown.items() if key not in ("service", "reason")}]
 
 
 def test_domains_get_customer_tells_what_the_dns_needs(customer, domains):
     shown = done(customer.get(f"/domains/{domains(customer)}"), 200)["service"]
     assert set(shown) == {"mx", "spf", "dkim", "dkim_domain", "verification", "imap_host",
                           "imaps_port", "smtp_host", "submissions_port", "records",
-                          "mta_sts_host", "mta_sts_id", "tls_report", "autoconfig_host"}
+                          "mta_sts_host", "mta_sts_id", "tls_report", "autoconfig_host",
+                          "imap_port", "submission_port", "wildcard"}
     assert shown["mx"][0]["preference"] == 10 and shown["mx"][0]["host"]
     assert shown["dkim"][0]["key_type"] == "rsa" and len(shown["dkim"][0]["public_key"]) > 300
     assert len(shown["verification"]) == 32 and shown["dkim_domain"] is None
@@ -327,6 +330,39 @@ def test_domains_verify_customer_before_and_after_publishing(customer, domains, 
     assert seen["checked_at"] and seen["message"]
     assert done(customer.get(f"/domains/{name}/{show}"), 200) == seen
     assert done(customer.get(f"/domains/{name}"))["owned_since"]
+
+
+@pytest.mark.parametrize("show", ["verify-status", "ses-status"])
+def test_domains_verify_customer_status_looks_when_what_it_knows_is_old(
+    customers, domains, connect, show
+):
+    partner = customers.partner()
+    customer, reader = customers.key(partner), customers.key(partner, read_only=True)
+    name = domains(customer)
+    assert not done(reader.get(f"/domains/{name}/{show}"), 200)["verified"]
+    domains.publish(name)
+    known = done(reader.get(f"/domains/{name}/{show}"), 200)
+    assert not known["verified"], "a minute is not over"
+    connect("odoo").cursor().execute(
+        "UPDATE emboux_domain SET last_check = last_check - interval '61 s' WHERE name = %s",
+        [name])
+    seen = done(reader.get(f"/domains/{name}/{show}"), 200)
+    assert (seen["state"], seen["verified"], seen["ready"]) == ("verified", True, True)
+    assert seen["checked_at"] > known["checked_at"]
+
+
+def test_domains_verify_customer_a_subdomain_is_ready_once_mail_to_it_arrives(
+    master, customer, domains, connect
+):
+    parent = domains.parent(master)
+    name = domains(customer, name=f"shop.{parent}")
+    seen = done(customer.post(f"/domains/{name}/verify"), 200)
+    assert (seen["verified"], seen["ready"]) == (True, False)
+    domains.publish(parent)
+    seen = done(customer.post(f"/domains/{name}/verify"), 200)
+    assert (seen["verified"], seen["ready"]) == (True, True), seen
+    by_key = {record["key"]: record for record in seen["records"]}
+    assert (by_key["mx"]["verdict"], by_key["spf"]["verdict"]) == ("ok", "ok")
 
 
 def test_domains_verify_master_asks_about_a_domain_that_is_not_here(master, domains, customer):

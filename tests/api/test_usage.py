@@ -100,6 +100,11 @@ def test_usage_get_customer_mail_that_came_is_told(customer, domains, mail, host
         item for item in feed.read() if item["kind"] == "usage"])
     assert (item["name"], item["domain"], item["messages"]) == (address, name, 1)
     assert item["size"] > 900
+    # the same figures wherever they are shown, without waiting for a job
+    quota = done(customer.get(f"/users/{address}/quota"))
+    assert (quota["used"], quota["messages"]) == (item["size"], 1)
+    shown = done(customer.get(f"/users/{address}"))
+    assert (shown["size"], shown["messages"]) == (item["size"], 1)
 
 
 def test_usage_get_customer_owner_transfer_is_gone_here_and_new_there(
@@ -240,13 +245,18 @@ def test_usage_get_customer_somebody_elses_key_is_not_found(customer, customers,
         detail(customer.get(f"/api-keys/{token}/usage"), 404)
 
 
-def test_usage_get_master_another_key_by_number_not_by_secret(master, customer, customers, domains):
+def test_usage_get_master_another_key_by_number_or_secret(master, customer, customers, domains):
     ref = customers.partner()
     made = done(master.post("/api-keys/", {"name": "Looked at", "partner_ref": ref}))
     name = domains(master.with_key(made["secret"]))
     domains(customer)
-    assert Feed(master, made["id"]).names() == [("domain", name, False)]
-    detail(master.get(f"/api-keys/{made['secret']}/usage"), 404)
+    for token in (made["id"], made["secret"]):
+        assert Feed(master, token).names() == [("domain", name, False)]
+    done(master.delete(f"/api-keys/{made['id']}"), 204)
+    assert Feed(master, made["secret"]).names() == [("domain", name, False)]
+    detail(master.get(f"/api-keys/{made['secret'][:-1]}x/usage"), 404)
+    narrow = done(master.post("/api-keys/", {"name": "n", "role": "master", "area": "domains"}))
+    detail(master.with_key(narrow["secret"]).get(f"/api-keys/{made['secret']}/usage"), 404)
 
 
 def test_usage_get_customer_secret_in_the_url_is_not_logged(customer, state):

@@ -109,7 +109,8 @@ class ApiKeyController(http.Controller):
                query=schemas.UsageQuery, out=schemas.Usage,
                summary="What changed since a cursor")
     def get_usage(self, token, query):
-        """`self` is the caller's own key; a master key may name another key by its number."""
+        """`self` is the caller's own key; a master key may name another one by its number, or by
+        its secret."""
         env = request.env(user=self._user_of(token))
         try:
             rows, cursor, more = env["emboux.change"]._since(
@@ -125,9 +126,12 @@ class ApiKeyController(http.Controller):
         if token in ("self", str(caller.id)) or _same(token, caller.token):
             return caller.user_id
         whole = caller.role == "master" and caller.area == "all" and not caller.domain_name
-        if whole and re.fullmatch("[0-9]{1,9}", token):
+        if whole:
+            number = int(token) if re.fullmatch("[0-9]{1,9}", token) else (
+                request.env["emboux.api.key"]._number_of(token)
+            )
             # as superuser: the technical user is nobody's to read
-            return find_key(int(token)).sudo().user_id.id
+            return find_key(number).sudo().user_id.id
         raise not_found()
 
 

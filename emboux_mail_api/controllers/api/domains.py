@@ -89,7 +89,9 @@ def show_detail(domain):
     service = asdict(domain.sudo()._mail_service())
     for record in service["records"]:
         record["type"] = record.pop("record_type")
-    return schemas.DomainDetail(**show_domain(domain), service=service)
+    return schemas.DomainDetail(
+        **show_domain(domain), reason=domain.state_reason or None, service=service
+    )
 
 
 def show_records(records, verdicts=None):
@@ -125,11 +127,23 @@ def verification_of(domain):
             for step in domain.sudo().step_ids[:STEPS]
         ],
         verified=domain.state == "verified",
+        ready=domain.state == "verified" and not (domain.arrival_note or domain.sending_note),
+        # as superuser: the provider is the operator's, what it lacks is no secret to the owner
+        sending_note=domain.sudo().sending_note or None,
         checked_at=domain.last_check or None,
         next_check_at=domain.next_check or None,
         message=domain.check_message or None,
         records=show_records(domain.dns_record_ids),
     )
+
+
+def _look_again(_env, arguments):
+    """For who asks how a domain stands: what is known of it is not older than a minute."""
+    domain = search_domain(arguments["name"])
+    if domain and domain._look_again():
+        # this transaction does not see it yet
+        request.env.cr.rollback()
+        request.env.transaction.clear()
 
 
 def _turn_of_owner(env, arguments):
@@ -154,6 +168,8 @@ def _tell_provider(row):
     :raises ApiError: 409, it could not be reached or it refused; what is saved is repeated.
     """
     if row and row.state != "done":
+        if row.state == "refused":
+            row._wish_again()
         row._run_now()
         if row.state == "pending":
             raise ApiError(409, row.error or "The provider has not answered yet, repeat it.",
@@ -242,13 +258,19 @@ class DomainController(http.Controller):
                   if r.level == "required" and r.key in verdicts]
         return schemas.Verification(
             name=name, state=None, since=None, reason=None, steps=[],
-            verified=bool(needed) and set(needed) == {"ok"}, checked_at=None, next_check_at=None,
+            verified=bool(needed) and set(needed) == {"ok"}, ready=False,
+            sending_note=None, checked_at=None, next_check_at=None,
             message=found.error or found.asked, records=show_records(expected, verdicts),
         )
 
     @operation("GET", "/domains/{name}/verify-status", role="customer", area="domains", tag=TAG,
-               out=schemas.Verification, summary="The state, and each record as last seen")
+               out=schemas.Verification, prepare=_look_again,
+               summary="The state, and each record as last seen")
     def get_verify_status(self, name):
+        """DNS and provider are asked before, when what is known of them is older than a minute.
+
+        It waits for some seconds at most; nothing else is changed.
+        """
         return verification_of(find_domain(name))
 
     @operation("POST", "/domains/{name}/ses-verify", role="customer", area="domains", tag=TAG,
@@ -257,7 +279,8 @@ class DomainController(http.Controller):
         return self.verify_domain.original_endpoint(self, name)
 
     @operation("GET", "/domains/{name}/ses-status", role="customer", area="domains", tag=TAG,
-               out=schemas.Verification, deprecated=True, summary="Older name of verify-status")
+               out=schemas.Verification, prepare=_look_again, deprecated=True,
+               summary="Older name of verify-status")
     def get_ses_status(self, name):
         return self.get_verify_status.original_endpoint(self, name)
 

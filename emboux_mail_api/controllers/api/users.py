@@ -23,7 +23,7 @@ LOCAL = SearchDomain("domain_id.backend_id.kind", "=", "local")
 TAG = "Mailboxes"
 #: What is shown of a mailbox, fetched along with the search for it.
 FIELDS = (
-    "email", "name", "quota_mb", "usage_bytes", "message_total", "state", "send_as",
+    "email", "name", "quota_mb", "state", "send_as",
     "suspended_by_operator", "suspended_by_customer",
     "has_password", "create_date", "domain_id", *FORWARD, *VACATION,
 )
@@ -43,14 +43,15 @@ def find_mailbox(email):
 
 
 def show_users(mailboxes):
+    counted = mailboxes._counted()
     return [
         schemas.User(
             email=mailbox.email,
             domain=mailbox.email.rpartition("@")[2],
             display_name=mailbox.name or "",
             quota=mailbox.quota_mb * MEGABYTE,
-            size=mailbox.usage_bytes,
-            messages=mailbox.message_total,
+            size=counted.get(mailbox.email, (0, 0))[0],
+            messages=counted.get(mailbox.email, (0, 0))[1],
             suspended=mailbox.state == "suspended",
             suspended_by=[
                 side for side in ("operator", "customer") if mailbox[f"suspended_by_{side}"]
@@ -210,6 +211,12 @@ class UserController(http.Controller):
                prepare=_prepare_one, summary="Change a mailbox")
     def update_user(self, email, body):
         mailbox = find_mailbox(email)
+        if body.service_password_hash:
+            try:
+                service = passwords.accept_hash(body.service_password_hash.get_secret_value())
+            except passwords.PasswordError as error:
+                raise invalid("service_password_hash", str(error)) from error
+            mailbox._set_service_hash(service.hash)
         mailbox.write(_values(body))
         [shown] = show_users(mailbox)
         return shown
@@ -235,8 +242,6 @@ class UserController(http.Controller):
 
 
 def _quota_of(mailbox):
-    return schemas.QuotaUse(
-        quota=mailbox.quota_mb * MEGABYTE,
-        used=mailbox.usage_bytes,
-        messages=mailbox.message_total,
-    )
+    # as Dovecot has counted by now, which is what `usage` tells too
+    used, messages = mailbox._counted().get(mailbox.email, (0, 0))
+    return schemas.QuotaUse(quota=mailbox.quota_mb * MEGABYTE, used=used, messages=messages)

@@ -118,8 +118,10 @@ class Service(Schema):
     verification: Annotated[str, Field(description="Proof of ownership; empty when inherited.")]
     imap_host: str
     imaps_port: int
+    imap_port: Annotated[int, Field(description="With STARTTLS.")]
     smtp_host: str
     submissions_port: int
+    submission_port: Annotated[int, Field(description="With STARTTLS.")]
     records: list[ServiceRecord]
     mta_sts_host: Annotated[
         str, Field(description="Web host of the MTA-STS policy (RFC 8461), or empty.")
@@ -131,9 +133,11 @@ class Service(Schema):
     autoconfig_host: Annotated[
         str, Field(description="Web host that tells mail programs their settings, or empty.")
     ]
+    wildcard: Annotated[bool, Field(description="Its records have to serve subdomains too.")]
 
 
 class DomainDetail(Domain):
+    reason: Annotated[str | None, Field(description="Why it is in this state.")]
     service: Service
 
     volatile: ClassVar[frozenset[str]] = Domain.volatile
@@ -166,6 +170,14 @@ class Verification(Schema):
     reason: Annotated[str | None, Field(description="Why it is in this state.")]
     steps: Annotated[list[Step], Field(description="The latest first.")]
     verified: bool
+    ready: Annotated[
+        bool,
+        Field(description="It may send, and mail to it arrives, as last seen. A subdomain is "
+              "verified by its parent, and ready once the DNS says where its mail goes."),
+    ]
+    sending_note: Annotated[
+        str | None, Field(description="What is missing at its provider before mail can leave.")
+    ]
     checked_at: Utc | None
     next_check_at: Utc | None
     message: str | None

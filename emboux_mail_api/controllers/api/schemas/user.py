@@ -102,6 +102,10 @@ class UserUpdate(Passwords, Rules):
     suspended: bool | None = None
     send_as_domain: bool | None = None
     catch_all: bool | None = None
+    service_password_hash: Annotated[
+        PasswordHash | None,
+        Field(description="argon2id of a second password, of an Odoo that sends through it."),
+    ] = None
 
 
 class User(Schema):

@@ -1,0 +1,11 @@
+from odoo import SUPERUSER_ID, api
+
+
+def migrate(cr, version):
+    """Wildcard parents of before have to publish what leads mail to their subdomains."""
+    env = api.Environment(cr, SUPERUSER_ID, {})
+    parents = env["emboux.domain"].with_context(active_test=False).search(
+        [("is_wildcard", "=", True), ("backend_id.kind", "=", "local")]
+    )
+    parents._provision()
+    parents.next_check = env.cr.now()
