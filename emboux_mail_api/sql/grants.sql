@@ -20,8 +20,9 @@ BEGIN
             emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
             emboux_mail.users, emboux_mail.sieve TO emboux_mail;
         -- what a view calls, its reader calls
-        GRANT EXECUTE ON FUNCTION emboux_mail.over_transfer, emboux_mail.sieve_string
-            TO emboux_mail;
+        GRANT EXECUTE ON FUNCTION
+            emboux_mail.over_transfer, emboux_mail.sieve_string, emboux_mail.sieve_tagged,
+            emboux_mail.goals TO emboux_mail;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_relay') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_relay;
@@ -42,7 +43,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_mail') THEN
         GRANT EXECUTE ON FUNCTION
             emboux_mail.aliases_of, emboux_mail.inbound_of, emboux_mail.outbound_of,
-            emboux_mail.senders_of TO emboux_mail;
+            emboux_mail.senders_of, emboux_mail.role_destinations TO emboux_mail;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_queue') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_queue;
