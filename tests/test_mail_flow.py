@@ -3,6 +3,8 @@
 import imaplib
 import json
 import smtplib
+import socket
+from email import policy
 
 import pytest
 from parts import system
@@ -69,6 +71,76 @@ def test_unknown_address_and_relay_are_refused(domain, mail):
     code, text = refused(mail.from_outside, OUTSIDE, f"nobody@{domain[1]}", "x")
     assert (code, "5.1.1" in text) == (550, True), text
     assert refused(mail.from_outside, OUTSIDE, "x@elsewhere.tests.example", "x")[0] == 554
+
+
+def test_postmaster_and_abuse_of_each_domain_arrive(hosting, mail, odoo):
+    """RFC 5321 4.5.1, RFC 2142; nobody has made these addresses, not even a mailbox."""
+    owner = odoo("res.partner").create(
+        {"name": "Owner of roles", "email": "Owner <owner-of-roles@outside.tests.example>"})
+    domain, name = hosting.domain("roles", partner_id=owner)
+    for number, address in enumerate((f"postmaster@{name}", f"Abuse@{name.upper()}",
+                                      f"PostMaster+x@{name}")):
+        mail.from_outside(OUTSIDE, address, f"role {number} {name}")
+        raw = mail.outside(f"role {number} {name}").decode()
+        assert "X-Envelope-To: <owner-of-roles" in raw
+    assert refused(mail.from_outside, OUTSIDE, f"root@{name}", "x")[0] == 550
+    odoo("emboux.domain").action_suspend([domain])
+    mail.from_outside(OUTSIDE, f"abuse@{name}", f"he sends spam {name}")
+    mail.outside(f"he sends spam {name}")
+    odoo("emboux.domain").action_activate([domain])
+    # himself there: the operator hears it
+    odoo("res.partner").write([owner], {"email": f"abuse@{name}"})
+    odoo("emboux.domain").write([domain], {"user_id": False})
+    odoo("emboux.backend").write(
+        [hosting.backend], {"postmaster": "operator@outside.tests.example"})
+    try:
+        mail.from_outside(OUTSIDE, f"abuse@{name}", f"no circle {name}")
+        assert b"X-Envelope-To: <operator@" in mail.outside(f"no circle {name}")
+        # the mail server's own, without a domain
+        with smtplib.SMTP("localhost", mail.status["smtp"]["port"], timeout=30) as smtp:
+            smtp.ehlo("outside.tests.example")
+            smtp.mail(OUTSIDE)
+            assert smtp.docmd("RCPT", "TO:<Postmaster>")[0] == 250
+            text = message(OUTSIDE, "postmaster", f"bare {name}")
+            assert smtp.data(text.as_bytes(policy=policy.SMTP))[0] == 250
+        assert b"X-Envelope-To: <operator@" in mail.outside(f"bare {name}")
+    finally:
+        odoo("emboux.backend").write([hosting.backend], {"postmaster": False})
+    hosting.mailbox(domain, "abuse")
+    mail.from_outside(OUTSIDE, f"abuse@{name}", "for the mailbox")
+    mail.arrives(f"abuse@{name}", hosting.PASSWORD, "for the mailbox")
+
+
+def raw_smtp(status, *pieces, port="smtp"):
+    """All that the server says to these bytes; each piece is sent after an answer to the last."""
+    with socket.create_connection(("127.0.0.1", status[port]["port"]), timeout=10) as client:
+        said = client.recv(4096)
+        for piece in pieces:
+            client.sendall(piece)
+            said += client.recv(4096)
+        client.shutdown(socket.SHUT_WR)
+        while more := client.recv(4096):
+            said += more
+    return said.decode()
+
+
+def test_bare_newlines_are_refused(box, mail, hosting, status):
+    """SMTP smuggling: what looks like the end of a message to one server and not to another."""
+    said = raw_smtp(status, b"EHLO outside.tests.example\n")
+    assert "bare <LF> received" in said
+    start = [b"EHLO outside.tests.example\r\n", f"MAIL FROM:<{OUTSIDE}>\r\n".encode(),
+             f"RCPT TO:<{box[1]}>\r\n".encode(), b"DATA\r\n"]
+    head = b"Subject: smuggled\r\n\r\nText\r\n"
+    for end in (b"\n.\n", b"\n.\r\n", b"\r\n.\n"):
+        said = raw_smtp(status, *start, head + end + b"NOOP\r\nMore\r\n.\r\n")
+        assert "bare <LF> received" in said, end
+        assert "queued" not in said
+    assert mail.subjects(box[1], hosting.PASSWORD) == []
+
+
+def test_commands_before_their_turn_are_refused(status):
+    said = raw_smtp(status, b"HELO outside.tests.example\r\nNOOP\r\nNOOP\r\n")
+    assert "SMTP protocol synchronization" in said
 
 
 def test_no_password_without_encryption(status):

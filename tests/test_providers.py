@@ -6,6 +6,7 @@ import urllib.error
 
 import dkim
 import pytest
+from support.api_client import done
 from support.mail_client import eventually
 from support.odoo_client import OdooError
 from support.relay import Relay
@@ -126,6 +127,32 @@ def test_mail_leaves_by_the_relay_with_the_login_that_activate_makes(
     assert (taken.login, taken.recipients) == (f"emboux@{name}", ("bob@outside.example",))
     assert f"after {name}" not in mail.outside_subjects(), "not by any other way"
     assert b"DKIM-Signature" not in taken.content, "the provider signs"
+
+
+def test_another_relay_counts_at_once(
+    hosting, mail, odoo, provider, relay, master, at_mailgun, state
+):
+    """Postfix' queue manager remembers for half a minute how mail from one to another goes."""
+    domain, name = at_mailgun()
+    hosting.mailbox(domain, "ann")
+    ann, bob = f"ann@{name}", "bob@outside.example"
+    done(master.put(f"/domains/{name}/activate"))
+    mail.submit(ann, hosting.PASSWORD, bob, f"by one {name}")
+    eventually("mail at the relay", lambda: [t for t in relay.taken if t.sender == ann])
+    other = Relay(state.path("tls", "cert.pem"), state.path("tls", "key.pem"),
+                  lambda *_login: True).start()
+    odoo("emboux.provider").write([provider], {"relay_port": other.port})
+
+    def by_the_other():
+        mail.submit(ann, hosting.PASSWORD, bob, f"by the other {name}")
+        time.sleep(0.5)
+        return [t for t in other.taken if t.sender == ann]
+
+    try:
+        eventually("mail at the other relay", by_the_other, seconds=12)
+    finally:
+        odoo("emboux.provider").write([provider], {"relay_port": relay.port})
+        other.stop()
 
 
 def test_a_subdomain_sends_within_seconds_signed_by_its_parent(hosting, mail, status):

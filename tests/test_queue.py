@@ -1,15 +1,19 @@
 """The queue of the real Postfix obeys Odoo, by the agent that the world has started."""
 
+import contextlib
 import imaplib
 import json
+import smtplib
 import time
+from email import policy
 
 import pytest
+from parts import postgres, system
 from parts import queue as queue_part
-from parts import system
 from parts.supervisor import Supervisor, is_alive
 from support.browser import Browser
 from support.mail_client import eventually, message
+from support.plain_mail_api.queue.forget import RELOAD_SECONDS
 
 OUTSIDE = "ann@outside.tests.example"
 LATER = "defer450@outside.tests.example"
@@ -320,6 +324,79 @@ def test_a_message_is_released_in_the_browser(sender, mail, hosting, held, brows
     browser.page.click("button[name=action_release]")
     mail.outside(subjects[1])
     assert not browser.errors
+
+
+def answers(mail, recipient, sessions=6):
+    """What Postfix says to a recipient in as many sessions at once, each a process of its own."""
+    said = []
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(smtplib.SMTP("localhost", mail.status["smtp"]["port"],
+                                                    timeout=30)) for _ in range(sessions)]
+        for client in clients:
+            client.ehlo("outside.tests.example")
+            code, _text = client.mail(OUTSIDE)
+            said.append(client.rcpt(recipient)[0] if code == 250 else code)
+    return set(said)
+
+
+def test_who_wrote_before_the_proof_is_heard_after_it(hosting, mail, odoo):
+    """The same sender and recipient, by the same processes of Postfix, before and after."""
+    domain, name = hosting.domain("fresh", verified=False)
+    hosting.mailbox(domain, "ann")
+    address = f"ann@{name}"
+    assert answers(mail, address) == {554}
+    _other, other_name = hosting.domain("session")
+    hosting.mailbox(_other, "bob")
+    with smtplib.SMTP("localhost", mail.status["smtp"]["port"], timeout=30) as under_way:
+        under_way.ehlo("outside.tests.example")
+        under_way.mail(OUTSIDE)
+        assert under_way.rcpt(f"bob@{other_name}")[0] == 250
+        hosting.publish(domain)
+        odoo("emboux.domain").action_check_now([domain])
+        began = time.monotonic()
+        eventually("the mail is taken", lambda: answers(mail, address) == {250})
+        assert time.monotonic() - began < RELOAD_SECONDS + 3
+        # a session under way is not disturbed
+        text = message(OUTSIDE, f"bob@{other_name}", "under way in a reload")
+        assert under_way.data(text.as_bytes(policy=policy.SMTP))[0] == 250
+    mail.arrives(f"bob@{other_name}", hosting.PASSWORD, "under way in a reload")
+
+    odoo("emboux.domain").write([domain], {"active": False})
+    began = time.monotonic()
+    eventually("no mail for what went", lambda: answers(mail, address) == {554})
+    assert time.monotonic() - began < RELOAD_SECONDS + 3
+    odoo("emboux.domain").write([domain], {"active": True})
+    eventually("the mail is taken", lambda: answers(mail, address) == {250})
+    boxes = odoo("emboux.mailbox")
+    boxes.unlink(boxes.search([("domain_id", "=", domain)]))
+    odoo("emboux.domain").unlink([domain])
+    eventually("no mail for what is deleted", lambda: answers(mail, address) == {554})
+
+
+def test_mail_flows_again_soon_after_the_database_was_away(hosting, mail, state):
+    """One killed process of PostgreSQL ends all its connections and keeps it busy for a moment;
+    a process of Postfix that asked meanwhile would answer 451 for a minute."""
+    domain, name = hosting.domain("back")
+    hosting.mailbox(domain, "ann")
+    eventually("the mail is taken", lambda: answers(mail, f"ann@{name}") == {250})
+    time.sleep(RELOAD_SECONDS)  # of the domain that has just come
+    for _try in range(10):
+        pid = postgres.sql(state, "SELECT pid FROM pg_stat_activity"
+                                  " WHERE usename = 'emboux_mail' LIMIT 1")
+        system.run(system.as_root(["kill", "-9", pid]))
+        if 451 in answers(mail, f"ann@{name}"):
+            break
+    else:
+        pytest.fail("Postfix never noticed")
+
+    def is_back():
+        with contextlib.suppress(SystemExit):
+            return postgres.sql(state, "SELECT 1") == "1"
+
+    eventually("the database", is_back)
+    began = time.monotonic()
+    eventually("the mail is taken", lambda: answers(mail, f"ann@{name}") == {250})
+    assert time.monotonic() - began < RELOAD_SECONDS + 3
 
 
 def test_once_ends_by_itself(odoo, state, status):

@@ -1,8 +1,10 @@
 """Forwarding and out-of-office replies, as Dovecot carries them out from the commit on."""
 
+import base64
 import datetime
 import mailbox as mailboxes
 import smtplib
+import socket
 import time
 from email import message_from_bytes, policy
 
@@ -96,6 +98,30 @@ def test_a_reply_to_mail_for_an_alias(box, domain, mail, odoo, replies):
     eventually("a reply", lambda: replies(address))
 
 
+def test_a_reply_to_mail_that_came_a_long_way(box, domain, hosting, mail, odoo, replies):
+    """By an alias of an alias in another domain of the owner's, with a tag, as the mailbox with
+    one (RFC 5230 4.5); not to whoever names nobody, as lists and blind copies do."""
+    _number, address = box(vacation_on=True, vacation_text="Away for ${hex:41}" + "." * 5000)
+    other, other_name = hosting.domain("rules-other")
+    for place, local_part, to in ((domain, "front", address),
+                                  ((other, other_name), "front", f"front+in@{domain[1]}")):
+        odoo("emboux.alias").create(
+            {"domain_id": place[0], "local_part": local_part, "destinations": to})
+    for number, to in enumerate((f"front@{other_name}", f"Front+X@{other_name}",
+                                 f"front+y@{domain[1]}", address.replace("@", "+z@"))):
+        sender = f"writer{number}@outside.tests.example"
+        mail.from_outside(sender, to, f"a long way {number}")
+        [reply] = eventually(f"a reply to mail for {to}", lambda s=sender: [
+            m for m in replies(address) if s in str(m["To"])])
+        text = "".join(reply.get_content().split())
+        assert text == "Awayfor${hex:41}" + "." * 5000
+    with mail_server(mail) as smtp:
+        text = message("blind@outside.tests.example", "others@outside.tests.example", "blind")
+        smtp.send_message(text, "blind@outside.tests.example", [f"front@{other_name}"])
+    mail.arrives(address, hosting.PASSWORD, "blind")
+    assert not [m for m in replies(address) if "blind@" in str(m["To"])]
+
+
 def test_no_reply_to_lists_and_robots(box, mail, hosting, replies):
     _number, address = box(vacation_on=True, vacation_text="Away")
     for number, header in enumerate((("List-Id", "<news.tests.example>"),
@@ -143,6 +169,116 @@ def test_the_users_own_script_comes_after(box, mail, hosting, state):
     mail.outside("sorted and forwarded")
     mail.arrives(address, hosting.PASSWORD, "sorted and forwarded", "Archive")
     assert mail.subjects(address, hosting.PASSWORD) == []
+
+
+def own_script(state, address, text):
+    """Put there as by ManageSieve."""
+    doveadm = ["/usr/bin/doveadm", "-c", str(state.path("dovecot", "dovecot.conf")), "sieve"]
+    system.run(system.as_root([*doveadm, "put", "-u", address, "own"]), input=text)
+    system.run(system.as_root([*doveadm, "activate", "-u", address, "own"]))
+
+
+def without_sender(mail, to, subject):
+    with mail_server(mail) as smtp:
+        smtp.ehlo("outside.tests.example")
+        smtp.send_message(message("MAILER-DAEMON@outside.tests.example", to, subject), "", [to])
+
+
+REFUSES = "reject550@outside.tests.example"
+UNDELIVERED = "Undelivered Mail Returned to Sender"
+
+
+def test_the_bounce_of_a_forward_stays(box, mail, hosting):
+    """The other server refuses; so it would refuse the bounce, and nobody hear of it."""
+    _number, address = box(forward_to=REFUSES, forward_keep=False)
+    mail.from_outside(OUTSIDE, address, "refused further on")
+    mail.arrives(address, hosting.PASSWORD, UNDELIVERED)
+    without_sender(mail, address, "a bounce from elsewhere")
+    mail.arrives(address, hosting.PASSWORD, "a bounce from elsewhere")
+    assert "a bounce from elsewhere" not in mail.outside_subjects()
+
+
+@pytest.mark.parametrize(("script", "folder"), [
+    ('redirect "{0}";', "INBOX"),
+    ('redirect "{0}"; redirect "bob@outside.tests.example";', "INBOX"),
+    ('redirect "{0}"; discard;', "INBOX"),
+    ('require "copy"; redirect :copy "{0}";', "INBOX"),
+    ('require ["fileinto"]; if header :contains "subject" "Undelivered" '
+     '{{ fileinto "Archive"; redirect "{0}"; }} else {{ redirect "{0}"; }}', "Archive"),
+    ('require ["fileinto", "copy"]; fileinto "Archive"; redirect :copy "{0}";', "Archive"),
+    ('require ["fileinto"]; if header :contains "subject" "Undelivered" {{ fileinto "Archive"; }} '
+     'else {{ redirect "{0}"; }}', "Archive"),
+], ids=["alone", "to-two", "discard", "copy", "filed", "filed-copy", "sorted"])
+def test_the_bounce_of_a_users_own_redirect_stays(
+    box, mail, hosting, state, script, folder, request
+):
+    _number, address = box(f"-{request.node.callspec.id}")
+    own_script(state, address, script.format(REFUSES))
+    mail.from_outside(OUTSIDE, address, f"own redirect {address}")
+    mail.arrives(address, hosting.PASSWORD, UNDELIVERED, folder)
+    # what is filed before a redirect that is refused, Pigeonhole keeps besides
+    for where in ("INBOX", "Archive"):
+        found = mail.subjects(address, hosting.PASSWORD, where).count(UNDELIVERED)
+        assert found == 1 if where == folder else found <= 1, where
+
+
+def test_a_users_script_still_rejects(box, mail, hosting, state):
+    """The word that it does so has no envelope sender either."""
+    _number, address = box()
+    own_script(state, address, 'require "reject"; reject "Not here";')
+    mail.from_outside(OUTSIDE, address, f"unwanted {address}")
+    mail.outside(f"Rejected: unwanted {address}")
+
+
+class ManageSieve:
+    """RFC 5804, as far as it is needed."""
+
+    def __init__(self, mail, address, password):
+        port = mail.status["sieve"]["port"]
+        self._socket = socket.create_connection(("localhost", port), timeout=30)
+        self._greeted()
+        self._said("STARTTLS")
+        self._socket = mail.tls.wrap_socket(self._socket, server_hostname="localhost")
+        self._greeted()
+        token = base64.b64encode(f"\0{address}\0{password}".encode()).decode()
+        assert self._said(f'AUTHENTICATE "PLAIN" "{token}"').startswith("OK")
+
+    def _greeted(self):
+        self._file = self._socket.makefile("rb")
+        self._answer()
+
+    def _answer(self):
+        while True:
+            line = self._file.readline().decode()
+            if line.startswith(("OK", "NO", "BYE")):
+                return line
+            assert line, "it has hung up"
+
+    def _said(self, line):
+        self._socket.sendall(f"{line}\r\n".encode())
+        return self._answer()
+
+    def put(self, name, text):
+        return self._said(f'PUTSCRIPT "{name}" {{{len(text)}+}}\r\n{text}')
+
+    def space(self, name, size):
+        return self._said(f'HAVESPACE "{name}" {size}')
+
+
+def test_what_a_user_may_keep_as_scripts(box, mail, hosting):
+    _number, address = box()
+    client = ManageSieve(mail, address, hosting.PASSWORD)
+    small = "keep;\r\n"
+    assert client.put("small", small).startswith("OK")
+    assert client.put("large", small + f"# {'x' * 200_000}\r\n").startswith("NO")
+    for number in range(19):
+        assert client.put(f"n{number}", small).startswith("OK")
+    assert "QUOTA/MAXSCRIPTS" in client.put("one too many", small)
+    assert client.put("n1", small).startswith("OK")
+    large = small + f"# {'x' * 100_000}\r\n"
+    said = [client.put(f"n{number}", large) for number in range(6)]
+    assert said[0].startswith("OK")
+    assert "QUOTA/MAXSTORAGE" in said[-1]
 
 
 def test_two_owners_that_forward_to_each_other(hosting, mail, odoo):

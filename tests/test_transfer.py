@@ -2,6 +2,7 @@
 
 import smtplib
 import time
+from email import policy
 
 import psycopg2
 import pytest
@@ -61,7 +62,7 @@ def test_a_client_that_says_on_whose_behalf(hosting, mail, moved):
         before = moved(domain)[1]
         with mail.login(f"ann@{name}", hosting.PASSWORD) as smtp:
             text = message(f"ann@{name}", OUTSIDE, f"on behalf {number}", "x" * 70 + "\n")
-            smtp.sendmail(f"ann@{name}", [OUTSIDE], text.as_bytes(),
+            smtp.sendmail(f"ann@{name}", [OUTSIDE], text.as_bytes(policy=policy.SMTP),
                           mail_options=[f"AUTH={said}"])
         eventually(f"AUTH={said}", lambda b=before: moved(domain)[1] > b)
 

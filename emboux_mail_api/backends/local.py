@@ -76,7 +76,7 @@ class LocalBackend(Backend):
             if not self._hosts.get(field):
                 raise Refused(f"The {label} is not set, so domains cannot say where mail goes.")
         [[domains, mailboxes]] = self._query(
-            "SELECT (SELECT count(*) FROM emboux_mail.domains),"
+            "SELECT (SELECT count(*) FROM emboux_mail.hosted WHERE owned),"
             " (SELECT count(*) FROM emboux_mail.mailboxes)"
         )
         return (

@@ -3,9 +3,9 @@
     odoo emboux_queue -c odoo.conf -d DB --postfix /etc/postfix --dovecot /etc/dovecot/dovecot.conf
     odoo emboux_queue -c odoo.conf -d DB --postfix /etc/postfix --once
 
-It runs on the mail server, as root: ``postsuper`` is root's alone.  Odoo itself is not root, and
-reaches the queue by nothing but rows in its database.  Where odoo.conf is looked for, see
-``emboux_policy``.  It loads no registry.
+It runs on the mail server, as root: ``postsuper`` and ``postfix reload`` are root's alone.  Odoo
+itself is not root, and reaches the queue by nothing but rows in its database.  Where odoo.conf is
+looked for, see ``emboux_policy``.  It loads no registry.
 """
 
 import argparse
@@ -21,13 +21,15 @@ PASSWORD = "EMBOUX_QUEUE_PASSWORD"  # noqa: S105 - the variable's name
 
 
 class EmbouxQueue(Command):
-    """Hold, release and discard mail in Postfix' queue, as Odoo says."""
+    """Hold, release and discard mail in Postfix' queue, as Odoo says; and let Postfix forget
+    what it knew of a domain that has changed."""
 
     name = "emboux_queue"
 
     def run(self, cmdargs):
-        agents, agent, postqueue, sessions, store = load(
-            "agents", "queue.agent", "queue.postqueue", "queue.sessions", "queue.store")
+        agents, agent, forget, postqueue, sessions, store = load(
+            "agents", "queue.agent", "queue.forget", "queue.postqueue", "queue.sessions",
+            "queue.store")
         parser = argparse.ArgumentParser(prog="odoo emboux_queue", description=self.__doc__)
         agents.add_options(parser, "emboux_queue", PASSWORD)
         parser.add_argument("--postfix", default="/etc/postfix", metavar="DIR",
@@ -42,11 +44,9 @@ class EmbouxQueue(Command):
         arguments = parser.parse_args(cmdargs)
         database = agents.start(parser, arguments, PASSWORD)
         dovecot = arguments.dovecot and sessions.Dovecot(str(Path(arguments.dovecot).resolve()))
+        postfix = postqueue.Postfix(str(Path(arguments.postfix).resolve()))
         sys.exit(agent.run(
-            agent.Agent(
-                postqueue.Postfix(str(Path(arguments.postfix).resolve())),
-                store.Store(database, arguments.name),
-                dovecot,
-            ),
+            agent.Agent(postfix, store.Store(database, arguments.name), dovecot),
+            forget.Forgetting(postfix, store.Routing(database, arguments.name)),
             once=arguments.once,
         ))

@@ -15,7 +15,7 @@ class BackendPolicy(models.Model):
     """
 
     _inherit = "emboux.backend"
-    _audited_fields = ("policy_host", "mta_sts_mode", "tls_report_address")
+    _audited_fields = ("policy_host", "mta_sts_mode", "tls_report_address", "postmaster")
 
     policy_host = fields.Char(
         "Web Host for Policies",
@@ -34,6 +34,10 @@ class BackendPolicy(models.Model):
         "TLS Reports To",
         help="Other mail servers report here when they could not encrypt (RFC 8460). "
         "Empty: domains are not asked for the record.",
+    )
+    postmaster = fields.Char(
+        help="Takes the mail to postmaster@ and abuse@ of this mail server, and of domains whose "
+        "owner has no address. Empty: the company's address.",
     )
 
     @api.model_create_multi
@@ -56,11 +60,12 @@ class BackendPolicy(models.Model):
         if vals.get("policy_host"):
             with plain_errors():
                 vals["policy_host"] = addresses.normalise_domain(vals["policy_host"])
-        if vals.get("tls_report_address"):
-            with plain_errors():
-                vals["tls_report_address"] = addresses.normalise_address(
-                    vals["tls_report_address"]
-                )
+        for field in ("tls_report_address", "postmaster"):
+            if vals.get(field):
+                with plain_errors():
+                    vals[field] = addresses.normalise_address(
+                        vals[field], plus=field == "postmaster"
+                    )
 
     @api.constrains("tls_report_address")
     def _check_tls_report_address(self):

@@ -20,6 +20,13 @@ class QueueAgent(models.Model):
     waiting = fields.Integer(help="Messages that wait to be delivered.")
     held = fields.Integer("On Hold")
     problem = fields.Char(help="What keeps the agent from its work.")
+    reloaded_at = fields.Datetime(
+        "Last Reload",
+        help="When Postfix was last made to forget what it knew: a domain came, went or leaves by "
+        "another relay, or the database was away.",
+    )
+    reload_problem = fields.Char(help="What keeps the agent from reloading Postfix.")
+    routing = fields.Char(help="Domains and relays at the last reload, as one number.")
 
     _name_unique = models.UniqueIndex("(name)")
 
@@ -48,5 +55,13 @@ class QueueAgent(models.Model):
                 "The mail queue on %(server)s cannot be worked with: %(problem)s",
                 server=troubled.name,
                 problem=troubled.problem,
+            )
+        stale = agents.filtered("reload_problem")[:1]
+        if stale:
+            return self.env._(
+                "Postfix on %(server)s does not hear of new domains, and may refuse their mail "
+                "until somebody runs “postfix reload” there: %(problem)s",
+                server=stale.name,
+                problem=stale.reload_problem,
             )
         return ""

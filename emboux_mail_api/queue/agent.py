@@ -15,6 +15,7 @@ import time
 import psycopg2
 
 from . import rules
+from .forget import Forgetter
 from .postqueue import QueueError
 from .rules import DISCARDING, GONE, HELD, OVER_LIMIT, RELEASING
 from .sessions import SessionError
@@ -176,8 +177,11 @@ class Agent:
         return self.postfix.envelopes([row.queue_id], kept=None).get(row.queue_id)
 
 
-def run(agent, once=False):
-    """Rounds until SIGTERM or SIGINT; returns the exit code.  ``once``: until nothing is to do."""
+def run(agent, forgetting=None, once=False):
+    """Rounds until SIGTERM or SIGINT; returns the exit code.  ``once``: until nothing is to do.
+
+    ``forgetting``: a ``forget.Forgetting``, which goes on beside the rounds.
+    """
     store, ending, problem, pause = agent.store, [], None, 0.5
     wake_read, wake_write = os.pipe()
 
@@ -188,10 +192,17 @@ def run(agent, once=False):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     _logger.info("serving the queue of %s as %s", agent.postfix.config, store.host)
+    forgetter = None
     while not ending:
         began, acted = time.monotonic(), False
         try:
             store.open()
+            if forgetting and once:
+                forgetting.once()
+                forgetting = None
+            elif forgetting and not forgetter:  # no sooner: this is the only agent here
+                forgetter = Forgetter(forgetting)
+                forgetter.start()
             acted = agent.round()
             if problem:
                 _logger.info("all is well again")
@@ -211,6 +222,8 @@ def run(agent, once=False):
             # a queue that takes long to list is not listed all the time, whatever changes in Odoo
             select.select([wake_read], [], [], min(took, LONGEST_PAUSE))
             _pause(store, wait - min(took, wait), wake_read)
+    if forgetter:
+        forgetter.end()
     store.close()
     return 0
 

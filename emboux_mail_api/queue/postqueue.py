@@ -2,10 +2,12 @@
 
 ``postqueue -j`` lists it (JSON, one message a line), ``postcat -e`` shows an envelope with the
 login that submitted the message, and ``postsuper`` holds, releases and deletes; ids go in on its
-standard input.  Only root may call ``postsuper``.
+standard input.  ``postfix reload`` lets Postfix begin with fresh processes.  Only root may call the
+latter two.
 """
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -133,6 +135,18 @@ class Postfix:
     def discard(self, queue_ids):
         """Delete these, if they are on hold."""
         self._super("-d", queue_ids, "hold")
+
+    def reload(self):
+        """Fresh processes for all that begins from now on; sessions and deliveries under way end
+        in peace.  Returns before the last old process that was idle has gone."""
+        code, _said, errors = self._run("postfix", "reload")
+        if not code:
+            return
+        why = " ".join(errors.split())[:300]
+        if os.geteuid():  # then Postfix says nothing at all
+            why = ("only root may do that: run the agent as root, as emboux-queue.service does. "
+                   + why).strip()
+        raise QueueError(f"postfix reload: {why or f'exit code {code}'}")
 
     def _super(self, option, queue_ids, *queues):
         queue_ids = _checked(queue_ids)

@@ -17,7 +17,6 @@ from ..policy.ledger import Ask
 from . import rules
 from .rules import Login, Row
 
-CHANNELS = ("emboux_queue", "emboux_policy")  # wishes; suspensions and limits
 _OPTIONS = {
     "connect_timeout": 5,
     "options": "-c statement_timeout=30000 -c lock_timeout=5000",
@@ -52,36 +51,38 @@ RETURNING {_ROWS.partition('SELECT')[2].partition('FROM')[0]}
 """
 
 
-class Store:
-    """``database``: psycopg2's keywords; ``host``: the name of this mail server."""
+class _Listener:
+    """A connection that listens.  ``database``: psycopg2's keywords; ``host``: the name of this
+    mail server."""
+
+    channels = ()
 
     def __init__(self, database, host):
         self._database, self.host = database, host
         self._connection = None
 
     def open(self):
-        """Connect, listen, and be the only agent of this mail server.
+        """Connect and listen; returns whether that was necessary.
 
         :raises psycopg2.Error: PostgreSQL is away.
         """
         if self._connection is not None and not self._connection.closed:
-            return
+            return False
         connection = psycopg2.connect(**self._database, **_OPTIONS)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_try_advisory_lock(hashtext('emboux_queue'), hashtext(%s))",
-                    [self.host])
-                if not cursor.fetchone()[0]:
-                    raise psycopg2.OperationalError(
-                        f"another agent already serves the mail server {self.host}")
-                for channel in CHANNELS:
+                self._begin(cursor)
+                for channel in self.channels:
                     cursor.execute(f"LISTEN {channel}")
         except BaseException:
             connection.close()
             raise
         self._connection = connection
+        return True
+
+    def _begin(self, cursor):
+        pass
 
     def close(self):
         if self._connection is not None:
@@ -90,14 +91,52 @@ class Store:
 
     def wait(self, seconds, *others):
         """Until something has changed in Odoo, ``seconds`` are over, or one of ``others``, which
-        are files, can be read."""
+        are files, can be read.  Returns whether it was said that something changed."""
         watched = [*others]
         if self._connection is not None and not self._connection.closed:
             watched.append(self._connection)
         select.select(watched, [], [], seconds)
-        if self._connection is not None and not self._connection.closed:
-            self._connection.poll()
-            self._connection.notifies.clear()
+        return self.heard()
+
+    def heard(self):
+        """Whether it was said since the last time that something changed."""
+        if self._connection is None or self._connection.closed:
+            return False
+        self._connection.poll()
+        said = bool(self._connection.notifies)
+        self._connection.notifies.clear()
+        return said
+
+    def _all(self, statement, parameters=None):
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self):
+        with self._connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                yield cursor
+            except BaseException:
+                if not self._connection.closed:
+                    cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+
+class Store(_Listener):
+    """What the agent's rounds need."""
+
+    channels = ("emboux_queue", "emboux_policy")  # wishes; suspensions and limits
+
+    def _begin(self, cursor):
+        """Be the only agent of this mail server."""
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('emboux_queue'), hashtext(%s))",
+                       [self.host])
+        if not cursor.fetchone()[0]:
+            raise psycopg2.OperationalError(
+                f"another agent already serves the mail server {self.host}")
 
     # -- what is there ---------------------------------------------------------------------
 
@@ -235,22 +274,37 @@ class Store:
                            held = coalesce(excluded.held, a.held), problem = excluded.problem""",
                 [self.host, waiting, held, problem])
 
-    def _all(self, statement, parameters=None):
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.fetchall()
 
-    @contextlib.contextmanager
-    def _transaction(self):
-        with self._connection.cursor() as cursor:
-            cursor.execute("BEGIN")
-            try:
-                yield cursor
-            except BaseException:
-                if not self._connection.closed:
-                    cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
+class Routing(_Listener):
+    """Which domains are ours, and by which relays they leave; a connection of its own, because a
+    round of the agent may take a minute."""
+
+    channels = ("emboux_routing",)
+
+    def mark(self):
+        """A text that is another one when it has changed."""
+        return self._all("SELECT mark FROM emboux_mail.routing")[0][0]
+
+    def told(self):
+        """The mark of when Postfix of this mail server was last told; None: never."""
+        found = self._all("SELECT routing FROM emboux_mail.queue_agents WHERE name = %s",
+                          [self.host])
+        return found[0][0] if found else None
+
+    def tell(self, mark, problem=None):
+        """Postfix has been reloaded, or why not."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                f"""INSERT INTO emboux_mail.queue_agents AS a
+                           (name, seen_at, reloaded_at, routing, reload_problem)
+                    VALUES (%(host)s, {_UTC}, {_UTC}, %(mark)s, %(problem)s)
+                        ON CONFLICT (name) DO UPDATE
+                       SET reload_problem = excluded.reload_problem,
+                           reloaded_at = CASE WHEN %(problem)s IS NULL THEN excluded.reloaded_at
+                                              ELSE a.reloaded_at END,
+                           routing = CASE WHEN %(problem)s IS NULL THEN excluded.routing
+                                          ELSE a.routing END""",
+                {"host": self.host, "mark": None if problem else mark, "problem": problem})
 
 
 _UNKNOWN = Decision("reject", reason="Its login is no mailbox here any more.")

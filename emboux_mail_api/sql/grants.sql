@@ -20,8 +20,9 @@ BEGIN
             emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
             emboux_mail.users, emboux_mail.sieve TO emboux_mail;
         -- what a view calls, its reader calls
-        GRANT EXECUTE ON FUNCTION emboux_mail.over_transfer, emboux_mail.sieve_string
-            TO emboux_mail;
+        GRANT EXECUTE ON FUNCTION
+            emboux_mail.over_transfer, emboux_mail.sieve_string, emboux_mail.sieve_tagged,
+            emboux_mail.goals TO emboux_mail;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_relay') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_relay;
@@ -44,8 +45,7 @@ BEGIN
             emboux_mail.aliases_of, emboux_mail.inbound_of, emboux_mail.outbound_of,
             emboux_mail.senders_of, emboux_mail.domain_of, emboux_mail.mailbox_of,
             emboux_mail.normal_address, emboux_mail.normal_domain, emboux_mail.as_utf8,
-            emboux_mail.kept_from
-            TO emboux_mail;
+            emboux_mail.kept_from, emboux_mail.role_destinations TO emboux_mail;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_relay') THEN
         GRANT EXECUTE ON FUNCTION emboux_mail.normal_domain, emboux_mail.as_utf8
@@ -61,6 +61,8 @@ BEGIN
             TO emboux_queue;
         -- it charges what it releases, by the policy's own code
         GRANT SELECT ON emboux_mail.sending, emboux_mail.sending_domains TO emboux_queue;
+        -- it makes Postfix forget what it knew of domains and relays
+        GRANT SELECT ON emboux_mail.routing TO emboux_queue;
         -- and ends the sessions of who is suspended
         GRANT SELECT (email, suspended) ON emboux_mail.users TO emboux_queue;
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.sent, emboux_mail.pair TO emboux_queue;

@@ -52,8 +52,13 @@ SELECT m.email, m.domain_id, m.state, m.send_as, m.mail_folder, m.service_passwo
 
 -- Postfix virtual_mailbox_domains: proven domains, so that nobody can take the mail of a
 -- domain that is not his; suspended ones too, else their mail would bounce as "relay denied".
+-- And the mail server's own name, by which its postmaster is reached.
 CREATE VIEW emboux_mail.domains AS
-SELECT name FROM emboux_mail.hosted WHERE owned;
+SELECT name FROM emboux_mail.hosted WHERE owned
+ UNION ALL
+SELECT lower(b.mail_host)::varchar FROM emboux_backend b
+ WHERE b.kind = 'local' AND b.active AND b.mail_host <> ''
+   AND NOT EXISTS (SELECT FROM emboux_mail.hosted h WHERE h.name = lower(b.mail_host) AND h.owned);
 
 -- Postfix virtual_mailbox_maps.
 CREATE VIEW emboux_mail.mailboxes AS
@@ -227,46 +232,184 @@ SELECT k.id::text AS key_name, d.name AS domain, k.selector, k.private_key
   FROM emboux_dkim_key k JOIN emboux_mail.hosted d ON d.id = k.domain_id
  WHERE k.signs;
 
--- A quoted string of Sieve (RFC 5228 2.4.2): nothing but these two letters means anything in it,
--- because the script requires neither "variables" nor "encoded-character".
+-- The addresses that a list of destinations leads to: a tag after + reaches the same mailbox.
+CREATE OR REPLACE FUNCTION emboux_mail.goals(destinations text)
+RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT string_to_array(regexp_replace(destinations, '\+[^@\n]*@', '@', 'g'), E'\n')
+$$;
+-- "which aliases lead to this mailbox"
+CREATE INDEX IF NOT EXISTS emboux_alias_goals ON emboux_alias
+    USING gin (emboux_mail.goals(destinations)) WHERE active;
+
+-- Where an address leads by an alias or a catch-all; nothing for a mailbox, or outside.
+CREATE OR REPLACE FUNCTION emboux_mail.leads_to(address text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE key text;
+BEGIN
+    IF EXISTS (SELECT FROM emboux_mail.held h WHERE h.email = address) THEN
+        RETURN;
+    END IF;
+    FOREACH key IN ARRAY ARRAY[address, '@' || split_part(address, '@', 2)] LOOP
+        RETURN QUERY
+        SELECT unnest(emboux_mail.goals(a.destinations))
+          FROM emboux_alias a
+          JOIN emboux_mail.hosted d ON d.id = a.domain_id AND d.owned
+         WHERE a.active AND a.email = key;
+        EXIT WHEN FOUND;
+    END LOOP;
+END $$;
+
+-- Whether mail for an address can be delivered: to somebody outside, or to a mailbox here that
+-- takes mail now, and not in a circle.
+CREATE OR REPLACE FUNCTION emboux_mail.arrives(candidate text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    level text[] := emboux_mail.goals(lower(candidate));
+    goals text[];
+    next text[];
+    address text;
+BEGIN
+    FOR depth IN 0..10 LOOP
+        next := '{}';
+        FOREACH address IN ARRAY level LOOP
+            goals := ARRAY(SELECT emboux_mail.leads_to(address));
+            next := next || goals;
+            -- it ends here: is there anybody?
+            CONTINUE WHEN cardinality(goals) > 0
+                OR NOT EXISTS (SELECT FROM emboux_mail.domains
+                                WHERE name = split_part(address, '@', 2));
+            IF NOT EXISTS (SELECT FROM emboux_mail.users
+                            WHERE email = address AND NOT suspended) THEN
+                RETURN false;
+            END IF;
+        END LOOP;
+        IF next = '{}' THEN
+            RETURN true;
+        END IF;
+        level := ARRAY(SELECT DISTINCT unnest(next));
+    END LOOP;
+    RETURN false;
+END $$;
+
+-- postmaster@ and abuse@ of each domain always arrive (RFC 5321 4.5.1, RFC 2142): where nobody has
+-- that address and no catch-all takes it, at the first of these to which mail can be delivered: the
+-- domain's owner, whoever is responsible for it, the operator.  So does the mail server's own.
+CREATE OR REPLACE FUNCTION emboux_mail.role_destinations(asked text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE place record;
+BEGIN
+    IF asked NOT LIKE 'postmaster@%' AND asked NOT LIKE 'abuse@%' THEN
+        RETURN;
+    END IF;
+    SELECT h.id, o.partner_id, o.user_id INTO place
+      FROM emboux_mail.domains n
+      LEFT JOIN emboux_mail.hosted h ON h.name = n.name AND h.owned
+      LEFT JOIN emboux_domain o ON o.id = h.id
+     WHERE n.name = split_part(asked, '@', 2);
+    IF NOT FOUND OR EXISTS (SELECT FROM emboux_mail.leads_to(asked))
+            OR EXISTS (SELECT FROM emboux_mail.held WHERE email = asked) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT c.email::text FROM (
+        SELECT 1 AS rank, p.email_normalized AS email
+          FROM res_partner p WHERE p.id = place.partner_id
+         UNION ALL
+        SELECT 2, c.email_normalized
+          FROM res_partner p JOIN res_partner c ON c.id = p.commercial_partner_id
+         WHERE p.id = place.partner_id
+         UNION ALL
+        -- 1 is Odoo itself
+        SELECT 3, p.email_normalized
+          FROM res_users u JOIN res_partner p ON p.id = u.partner_id
+         WHERE u.id = place.user_id AND u.id > 1 AND u.active
+         UNION ALL
+        SELECT 4, b.postmaster FROM emboux_backend b WHERE b.kind = 'local'
+         UNION ALL
+        (SELECT 5, p.email_normalized
+           FROM res_company c JOIN res_partner p ON p.id = c.partner_id
+          WHERE c.active AND c.id = coalesce((SELECT company_id FROM emboux_backend
+                                               WHERE kind = 'local'),
+                                             (SELECT min(id) FROM res_company WHERE active)))
+    ) AS c
+     WHERE c.email ~ '^[!-~]+@[a-z0-9.-]+$' AND emboux_mail.arrives(c.email)
+     ORDER BY c.rank LIMIT 1;
+END $$;
+
+-- A quoted string of Sieve (RFC 5228 2.4.2, 5229 3): nothing but the two letters, and what begins
+-- a variable, means anything in it, because the script does not require "encoded-character".
 CREATE OR REPLACE FUNCTION emboux_mail.sieve_string(value text)
 RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT '"' || replace(replace(value, '\', '\\'), '"', '\"') || '"'
+    SELECT '"' || replace(replace(replace(value, '\', '\\'), '"', '\"'), '${', '${dollar}{') || '"'
+$$;
+
+-- Any address that is this one with a tag, as a pattern of Sieve (RFC 5228 2.7.1); no address of
+-- ours has a letter that means something in one.
+CREATE OR REPLACE FUNCTION emboux_mail.sieve_tagged(email text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT emboux_mail.sieve_string(replace(email, '@', '+*@'))
 $$;
 
 -- Dovecot's sieve_before, for each mailbox that forwards or replies: the script, under an id that
 -- changes with it.  Days are those of the mail server's time zone.
--- The reply goes to whoever wrote to the mailbox or to an alias of it, not to mailing lists;
--- without a copy the mail ends here, else the user's own script and the delivery follow.
+-- The reply goes to whoever wrote to the mailbox or, in any domain of its owner, to an alias that
+-- leads to it, by way of others too and with a tag (RFC 5230 4.5); not to mailing lists.  Dovecot
+-- compares whole addresses, so that the tagged one is taken from the message.  All of them are so
+-- many letters that the script passes through Dovecot's dict, whose lines are of 64 KiB.
+-- Without a copy forwarded mail ends here, else the user's own script and the delivery follow.
+-- What has no envelope sender stays: the bounce of a forward would be forwarded to whoever refused
+-- it, and nobody hear of it.
 CREATE VIEW emboux_mail.sieve AS
 SELECT username, 'rules'::text AS name, md5(script) AS id, script
   FROM (
     SELECT m.email AS username,
-           'require ["copy", "vacation", "date", "relational"];' || E'\n'
+           'require ["copy", "vacation", "date", "relational", "envelope", "variables"];' || E'\n'
+        || 'set "dollar" "$";' || E'\n'
         || CASE WHEN m.vacation_on THEN
-               'if allof (true'
+               'set "tagged" ' || emboux_mail.sieve_string(m.email) || E';\n'
+            || 'if address :matches ["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"] ['
+            || known.tagged || '] {' || E'\n' || '  set "tagged" "${0}";' || E'\n}\n'
+            || 'if allof (true'
             || coalesce(', currentdate :value "ge" "date" "' || to_char(m.vacation_from, 'YYYY-MM-DD') || '"', '')
             || coalesce(', currentdate :value "le" "date" "' || to_char(m.vacation_until, 'YYYY-MM-DD') || '"', '')
             || ') {' || E'\n'
             || '  vacation :days ' || m.vacation_days
             || coalesce(' :subject ' || emboux_mail.sieve_string(nullif(m.vacation_subject, '')), '')
             || ' :from ' || emboux_mail.sieve_string(m.email)
-            || ' :addresses [' || emboux_mail.sieve_string(m.email)
-            || coalesce((SELECT string_agg(', ' || emboux_mail.sieve_string(a.email), '' ORDER BY a.email)
-                           FROM (SELECT email FROM emboux_alias
-                                  WHERE active AND kind = 'forward' AND domain_id = m.domain_id
-                                    AND m.email = ANY (string_to_array(destinations, E'\n'))
-                                  ORDER BY email LIMIT 100) a), '')
-            || '] ' || emboux_mail.sieve_string(m.vacation_text) || ';' || E'\n}\n'
+            || ' :addresses [' || known.plain || ', "${tagged}"] '
+            || emboux_mail.sieve_string(m.vacation_text) || ';' || E'\n}\n'
            ELSE '' END
-        || coalesce((SELECT string_agg(
-                         'redirect ' || CASE WHEN m.forward_keep THEN ':copy ' ELSE '' END
+        || coalesce('if not envelope :is "from" "" {' || E'\n'
+                    || (SELECT string_agg(
+                         '  redirect ' || CASE WHEN m.forward_keep THEN ':copy ' ELSE '' END
                          || emboux_mail.sieve_string(target) || ';' || E'\n', '')
                        FROM regexp_split_to_table(nullif(m.forward_to, ''), E'\n') AS target
-                      WHERE emboux_mail.kept_from(m.domain_id, target) IS NULL), '')
+                      WHERE emboux_mail.kept_from(m.domain_id, target) IS NULL)
+                    || E'}\n', '')
            AS script
       FROM emboux_mailbox m
       JOIN emboux_mail.hosted d ON d.id = m.domain_id AND d.owned
+      JOIN emboux_domain own ON own.id = d.id
+      LEFT JOIN LATERAL (
+          WITH RECURSIVE known(email, depth) AS (
+              SELECT m.email::text, 0
+               UNION
+              SELECT a.email::text, k.depth + 1
+                FROM known k
+                JOIN emboux_alias a ON emboux_mail.goals(a.destinations) @> ARRAY[k.email]
+                                   AND a.active AND a.kind = 'forward'
+                JOIN emboux_mail.hosted h ON h.id = a.domain_id AND h.owned
+                JOIN emboux_domain o ON o.id = h.id
+                 AND o.partner_id IS NOT DISTINCT FROM own.partner_id
+               WHERE k.depth < 10)
+          SELECT string_agg(emboux_mail.sieve_string(email), ', ' ORDER BY depth, email) AS plain,
+                 string_agg(emboux_mail.sieve_tagged(email), ', ' ORDER BY depth, email) AS tagged
+            FROM (SELECT email, depth,
+                         sum(2 * length(email) + 20) OVER (ORDER BY depth, email) AS letters
+                    FROM (SELECT email, min(depth) AS depth FROM known GROUP BY email) AS each
+                 ) AS measured
+           WHERE letters <= 20000
+      ) AS known ON m.vacation_on
      WHERE m.active AND (m.vacation_on OR m.forward_to <> '')
   ) AS scripts;
 
@@ -301,8 +444,13 @@ BEGIN
                   WHERE a.address = normal
                     AND (a.of_domain IS NULL
                          OR emboux_mail.kept_from(a.of_domain, a.destination) IS NULL);
-    IF NOT FOUND AND EXISTS (SELECT FROM emboux_mail.aliases a WHERE a.address = normal) THEN
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM emboux_mail.aliases a WHERE a.address = normal) THEN
         RETURN NEXT normal;
+    ELSE
+        RETURN QUERY SELECT * FROM emboux_mail.role_destinations(normal);
     END IF;
 END $$;
 
@@ -311,6 +459,10 @@ RETURNS SETOF text LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_p
 DECLARE
     normal text := emboux_mail.normal_address(asked);
 BEGIN
+    -- postmaster and abuse of a suspended domain, who are elsewhere
+    IF EXISTS (SELECT FROM emboux_mail.role_destinations(normal)) THEN
+        RETURN;
+    END IF;
     RETURN QUERY SELECT i.action FROM emboux_mail.inbound i WHERE i.key = normal;
     IF NOT FOUND THEN
         normal := emboux_mail.normal_domain(of_domain);
@@ -413,7 +565,11 @@ BEGIN
                     key := '@' || substring(address FROM '[^@]*$');
                     tag := '';
                     IF NOT EXISTS (SELECT FROM emboux_mail.aliases a WHERE a.address = key) THEN
-                        fate := 'unknown';
+                        -- postmaster and abuse arrive, whatever the domain may send
+                        fate := CASE WHEN EXISTS (
+                            SELECT FROM emboux_mail.role_destinations(
+                                emboux_mail.without_tag(address)))
+                            THEN 'local' ELSE 'unknown' END;
                         RETURN NEXT;
                         CONTINUE;
                     END IF;

@@ -89,9 +89,10 @@ class TestMailboxRules(PlatformCase):
 
     def test_forwarding_with_and_without_a_copy(self):
         self.ann.forward_to = "friend@outside.example"
-        self.assertIn('redirect :copy "friend@outside.example";', self.script(self.ann))
+        unless_bounce = 'if not envelope :is "from" "" {\n  redirect %s"friend@outside.example";\n}'
+        self.assertIn(unless_bounce % ":copy ", self.script(self.ann))
         self.ann.forward_keep = False
-        self.assertIn('redirect "friend@outside.example";', self.script(self.ann))
+        self.assertIn(unless_bounce % "", self.script(self.ann))
         self.ann.forward_to = False
         self.assertIsNone(self.script(self.ann))
 
@@ -99,9 +100,9 @@ class TestMailboxRules(PlatformCase):
         text = 'She said "no" \\ ${hex:41}\n.\n/* # */ "; discard; #'
         self.ann.write({"vacation_on": True, "vacation_text": text, "vacation_subject": 'A "b" \\'})
         script = self.script(self.ann)
-        self.assertIn('"She said \\"no\\" \\\\ ${hex:41}\n.\n/* # */ \\"; discard; #";', script)
+        self.assertIn('"She said \\"no\\" \\\\ ${dollar}{hex:41}\n.\n/* # */ \\"; discard; #";',
+                      script)
         self.assertIn(':subject "A \\"b\\" \\\\"', script)
-        self.assertNotIn("variables", script)
         self.assertNotIn("encoded-character", script)
 
     def test_the_reply_knows_days_and_aliases(self):
@@ -115,13 +116,50 @@ class TestMailboxRules(PlatformCase):
         self.assertIn('currentdate :value "ge" "date" "2026-03-01"', script)
         self.assertIn('currentdate :value "le" "date" "2026-03-09"', script)
         self.assertIn("vacation :days 3 ", script)
-        self.assertIn(':addresses ["ann@unit.example", "sales@unit.example"]', script)
+        self.assertIn(':addresses ["ann@unit.example", "sales@unit.example", "${tagged}"]', script)
         self.assertNotIn(":subject", script)
         self.assertNotIn("others@", script)
         before = self.rows("SELECT id FROM emboux_mail.sieve WHERE username = %s", self.ann.email)
         self.ann.vacation_text = "Away still"
         after = self.rows("SELECT id FROM emboux_mail.sieve WHERE username = %s", self.ann.email)
         self.assertNotEqual(before, after)
+
+    def test_the_reply_knows_every_way_to_the_mailbox(self):
+        """In any domain of the owner's, by way of other aliases, with a tag on the way."""
+        owner, other = self.env["res.partner"].create([{"name": "Owner"}, {"name": "Other"}])
+        self.domain.partner_id = owner
+        second, third = (self.make_domain(name, state="verified", partner_id=owner.id)
+                         for name in ("second.example", "third.example"))
+        claimed = self.make_domain("merely-claimed.example", partner_id=owner.id)
+        foreign = self.make_domain("foreign.example", state="verified", partner_id=other.id)
+        for local_part, to, domain in (
+            ("sales", "ann+sales@unit.example", second),
+            ("desk", "bob@unit.example\nsales@second.example", third),
+            ("all", "desk+x@third.example", second),
+            ("no", "ann@unit.example", claimed),
+            ("no", "ann@unit.example", foreign),
+            ("no", "ann@elsewhere.example", second),
+        ):
+            self.make_alias(local_part, to, domain)
+        self.make_alias("gone", "ann@unit.example").active = False
+        self.ann.write({"vacation_on": True, "vacation_text": "Away"})
+        script = self.script(self.ann)
+        self.assertIn(
+            ':addresses ["ann@unit.example", "sales@second.example", "desk@third.example", '
+            '"all@second.example", "${tagged}"]', script)
+        self.assertIn(
+            '["ann+*@unit.example", "sales+*@second.example", "desk+*@third.example", '
+            '"all+*@second.example"]', script)
+
+    def test_the_script_stays_within_what_dovecot_reads(self):
+        """64 KiB, whatever leads to the mailbox and however long the reply is."""
+        self.env["emboux.alias"].create([
+            {"local_part": f"{n:04}{'x' * 50}", "domain_id": self.domain.id,
+             "destinations": "ann@unit.example"} for n in range(300)])
+        self.ann.write({"vacation_on": True, "vacation_text": "\N{GRINNING FACE}" * 10_000})
+        script = self.script(self.ann)
+        self.assertLess(len(script.encode()), 64 * 1024 - 500)
+        self.assertGreater(script.count("@unit.example"), 200)
 
     # -- what cannot be ------------------------------------------------------------------
 

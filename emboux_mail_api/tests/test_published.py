@@ -50,6 +50,104 @@ class TestPublished(PlatformCase):
                                   ("bob@unit.example", ["bob@unit.example"])):
             self.assertEqual(self._get("aliases", "address", address, "destination"), expected)
 
+    # -- postmaster and abuse (RFC 5321 4.5.1, RFC 2142) ---------------------------------
+
+    def _leads(self, address):
+        return [row[0] for row in self.rows("SELECT * FROM emboux_mail.aliases_of(%s)", address)]
+
+    def _owned(self, **values):
+        owner = self.env["res.partner"].create({"name": "Owner", **values})
+        self.domain.write({"partner_id": owner.id, "user_id": False})
+        return owner
+
+    def test_postmaster_and_abuse_lead_to_the_owner(self):
+        self._owned(email='"Owner" <Owner@Outside.example>')
+        for role in ("postmaster", "abuse"):
+            self.assertEqual(self._leads(f"{role}@unit.example"), ["owner@outside.example"])
+        for other in ("root@unit.example", "postmaster@outside.example", "@unit.example",
+                      "postmaster", "abuse@claimed.example"):
+            self.assertEqual(self._leads(other), [], other)
+        self.make_domain("claimed.example", partner_id=self.domain.partner_id.id)
+        self.assertEqual(self._leads("abuse@claimed.example"), [])
+
+    def test_whoever_has_the_address_gets_its_mail(self):
+        self._owned(email="owner@outside.example")
+        self.make_mailbox("postmaster")
+        alias = self.make_alias("abuse", "ann@outside.example")
+        self.assertEqual(self._leads("postmaster@unit.example"), ["postmaster@unit.example"])
+        self.assertEqual(self._leads("abuse@unit.example"), ["ann@outside.example"])
+        alias.active = False
+        self.assertEqual(self._leads("abuse@unit.example"), ["owner@outside.example"])
+        self.make_mailbox("ann", catch_all=True)
+        self.assertEqual(self._leads("abuse@unit.example"), [], "the catch-all is asked next")
+
+    def test_who_stands_in_for_an_owner_without_an_address(self):
+        company = self.env["res.partner"].create(
+            {"name": "Company", "is_company": True, "email": "office@outside.example"})
+        owner = self._owned(parent_id=company.id)
+        leads = lambda: self._leads("abuse@unit.example")  # noqa: E731
+        self.assertEqual(leads(), ["office@outside.example"])
+        company.email = "two@outside.example, three@outside.example"
+        user = self.env.ref("base.user_admin")
+        user.email = "responsible@outside.example"
+        self.domain.user_id = user
+        self.assertNotIn("two@outside.example, three@outside.example", leads())
+        company.email = owner.email = False
+        self.assertEqual(leads(), ["responsible@outside.example"])
+        self.domain.user_id = False
+        self.backend.postmaster = "Operator@Outside.example"
+        self.assertEqual(leads(), ["operator@outside.example"])
+        self.backend.postmaster = False
+        self.env.ref("base.main_company").email = "company@outside.example"
+        self.assertEqual(leads(), ["company@outside.example"])
+
+    def test_no_role_address_leads_into_itself_or_nowhere(self):
+        self.backend.postmaster = "operator@outside.example"
+        owner = self._owned()
+        second = self.make_domain("second.example", state="verified", partner_id=owner.id)
+        abuse = self.make_mailbox("abuse")
+        self.make_alias("info", "abuse@unit.example", second)
+        self.make_alias("via", "info+x@second.example")
+        bob = self.make_mailbox("bob", second)
+        self.make_alias("fine", "bob+x@second.example")
+        # no person can take away what an alias leads to
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE emboux_mailbox SET active = false WHERE id = %s", [abuse.id])
+        for email, expected in (
+            ("abuse@unit.example", "operator@outside.example"),
+            ("postmaster@unit.example", "operator@outside.example"),
+            ("abuse@second.example", "operator@outside.example"),
+            ("nobody@unit.example", "operator@outside.example"),
+            ("info@second.example", "operator@outside.example"),
+            ("via@unit.example", "operator@outside.example"),
+            ("postmaster@mail.unit.example", "operator@outside.example"),
+            ("bob@second.example", "bob@second.example"),
+            ("bob+y@second.example", "bob+y@second.example"),
+            ("fine@unit.example", "fine@unit.example"),
+        ):
+            owner.email = email
+            self.assertEqual(self._leads("abuse@unit.example"), [expected], email)
+        bob.action_suspend()
+        owner.email = "fine@unit.example"
+        self.assertEqual(self._leads("abuse@unit.example"), ["operator@outside.example"])
+
+    def test_the_mail_server_has_a_postmaster(self):
+        self.backend.write({"postmaster": "operator@outside.example",
+                            "mail_host": "Mail.Unit.example"})
+        self.assertEqual(self._leads("postmaster@mail.unit.example"), ["operator@outside.example"])
+        self.assertEqual(self._leads("ann@mail.unit.example"), [])
+        self.assertTrue(self._get("domains", "name", "mail.unit.example", "name"))
+
+    def test_abuse_of_a_suspended_domain_is_heard(self):
+        def inbound(address):
+            return [row[0] for row in self.rows(
+                "SELECT * FROM emboux_mail.inbound_of(%s, 'unit.example')", address)]
+
+        self._owned(email="owner@outside.example")
+        self.domain.action_suspend()
+        self.assertEqual(inbound("abuse@unit.example"), [])
+        self.assertEqual(len(inbound("ann@unit.example")), 1)
+
     def test_logins(self):
         mailbox = self.make_mailbox("ann")
         self.assertFalse(self._get("logins", "email", mailbox.email, "email"))

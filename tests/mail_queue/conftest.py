@@ -6,8 +6,9 @@ import time
 import pytest
 from support.fake_postfix import FakePostfix
 from support.plain_mail_api.queue.agent import Agent
+from support.plain_mail_api.queue.forget import Forgetting
 from support.plain_mail_api.queue.postqueue import Postfix
-from support.plain_mail_api.queue.store import Store
+from support.plain_mail_api.queue.store import Routing, Store
 
 _HOSTS = itertools.count(1)
 
@@ -47,6 +48,11 @@ class Scene:
         [found] = self.odoo("emboux.held.message").search(
             [("host", "=", self.host), ("queue_id", "=", queue_id)])
         self.odoo.execute("emboux.held.message", action, [found])
+
+    def forgetting(self, clock):
+        routing = Routing(self._parameters, self.host)
+        self._stores.append(routing)
+        return Forgetting(Postfix("/fake", self.fake.run), routing, clock)
 
     def second_store(self):
         """Another connection for the same mail server."""

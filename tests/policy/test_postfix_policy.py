@@ -6,6 +6,7 @@ import statistics
 import threading
 import time
 from collections import Counter
+from email import policy
 
 import argon2
 import pytest
@@ -133,7 +134,8 @@ def test_a_suppressed_recipient_never_reaches_the_outside(sender, mail, hosting,
     odoo("emboux.suppression").create({"email": gone, "reason": "bounce"})
     with mail.login(ann, hosting.PASSWORD) as smtp:
         said = smtp.sendmail(ann, [OUTSIDE, gone, f"GONE+x@{gone.partition('@')[2]}"],
-                             message(ann, OUTSIDE, f"to both {domain}").as_bytes())
+                             message(ann, OUTSIDE, f"to both {domain}").as_bytes(
+                                 policy=policy.SMTP))
     assert len(said) == 2
     for code, text in said.values():
         assert (code, b"5.1.6" in text, b"suppression list" in text) == (550, True, True), text

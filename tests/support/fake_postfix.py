@@ -19,6 +19,7 @@ class FakePostfix:
         self.commands, self.delivered, self.deleted = [], [], []
         self.die_at = self.before = None
         self.failing = None
+        self.reloads = 0
 
     def add(self, login, *recipients, queue="deferred", sender=None, tried=True, arrived=None):
         queue_id = f"{next(_IDS):X}99"
@@ -43,6 +44,11 @@ class FakePostfix:
         if self.die_at == len(self.commands):
             raise Ended
         return answer
+
+    def _postfix(self, arguments, _text):
+        assert arguments == ["reload"]
+        self.reloads += 1
+        return 0, "", ""
 
     def _postqueue(self, arguments, _text):
         if arguments[0] == "-i":

@@ -12,7 +12,9 @@
 -- Mail of Dovecot's Sieve (inject port; no login):
 --   signed only if it is new (no Received header) and the envelope sender, which Dovecot
 --   sets, is of the From header's domain.  Redirected mail and a vacation reply in the name of
---   another domain pass unsigned.
+--   another domain pass unsigned.  Redirected mail without an envelope sender is refused, and
+--   Dovecot keeps it: the bounce of a redirect would go to whoever refused that, and nobody
+--   hear of it.
 
 local BASE = "dsn:pgsql://emboux_dkim:@DB_PASSWORD@@@DB_PORT@+127.0.0.1/@DB_NAME@"
 
@@ -115,7 +117,11 @@ local function main()
     else
       refuse(login .. ": may not send as " .. address)
     end
-  elseif domain and domain == domain_of(sender) and not odkim.get_header(ctx, "Received", 0) then
+  elseif odkim.get_header(ctx, "Received", 0) then
+    if sender == "" then
+      refuse("a redirect without an envelope sender: it stays in the mailbox")
+    end
+  elseif domain and domain == domain_of(sender) then
     sign(domain)
   end
 end

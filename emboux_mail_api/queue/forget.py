@@ -1,0 +1,111 @@
+"""Postfix forgets what was true of a domain before.
+
+Each of its ``smtpd`` processes remembers for as long as it lives whether an address is in a domain
+of ours: who wrote to a domain before it was proven would be refused by that process for hours, and
+what is said of a domain that went would still hold.  The queue manager remembers for half a minute
+by which relay mail leaves.  And a process that found the database away asks again in a minute.
+All of them end after ``postfix reload``, as soon as what they do is done.
+
+A thread with a connection of its own: a round of the agent waits for the listing of the queue,
+which may take a minute.
+"""
+
+import logging
+import os
+import threading
+import time
+
+import psycopg2
+
+from .postqueue import QueueError
+
+_logger = logging.getLogger(__name__)
+
+RELOAD_SECONDS = 5.0  # from one reload to the next, however much changes
+POLL_SECONDS = 30.0  # from one look at the domains to the next, should a word have got lost
+AGAIN_SECONDS = 0.25  # from one try to reach the database to the next
+
+
+class Forgetting:
+    """``postfix``: a ``postqueue.Postfix``; ``routing``: a ``store.Routing``."""
+
+    def __init__(self, postfix, routing, clock=time.monotonic):
+        self.postfix, self.routing, self._clock = postfix, routing, clock
+        self._due = False  # something has changed since the last reload began
+        self._mark = None
+        self._looked = self._reloaded = -float("inf")
+
+    def step(self):
+        """Reload Postfix, if it is time; returns the seconds until there may be something to do.
+
+        :raises psycopg2.Error: PostgreSQL is away.
+        """
+        routing = self.routing
+        if routing.open():
+            # what was said meanwhile was not heard, and Postfix may hold the database for dead
+            self._due = True
+        self._due |= routing.heard()
+        now = self._clock()
+        if not self._due and now - self._looked >= POLL_SECONDS:
+            self._looked = now
+            self._due = routing.mark() != self._mark
+        if self._due and now - self._reloaded >= RELOAD_SECONDS:
+            self._reload(now)
+            self._due |= routing.heard()
+        begun, every = ((self._reloaded, RELOAD_SECONDS) if self._due
+                        else (self._looked, POLL_SECONDS))
+        return max(begun + every - self._clock(), 0)
+
+    def wait(self, seconds, *others):
+        """Until there may be something to do, or one of ``others``, which are files, is read."""
+        self._due |= self.routing.wait(seconds, *others)
+
+    def once(self):
+        """Reload Postfix if the domains are others than when it was told last."""
+        self.routing.open()
+        self._mark = self.routing.told()
+        if self.routing.mark() != self._mark:
+            self._reload(self._clock())
+
+    def _reload(self, now):
+        # what changes from here on is another change
+        self._due, self._looked, self._reloaded = False, now, now
+        self._mark = self.routing.mark()
+        try:
+            self.postfix.reload()
+        except QueueError as error:
+            self._due = True
+            _logger.error("%s", error)
+            self.routing.tell(None, str(error))
+        else:
+            _logger.info("Postfix forgets what it knew of domains and relays")
+            self.routing.tell(self._mark)
+
+
+class Forgetter(threading.Thread):
+    """Steps until ``end()``."""
+
+    def __init__(self, forgetting):
+        super().__init__(name="forgetter", daemon=True)
+        self._forgetting = forgetting
+        self._ended = False
+        self._wake, self._waker = os.pipe()
+
+    def run(self):
+        routing, away = self._forgetting.routing, False
+        while not self._ended:
+            try:
+                self._forgetting.wait(self._forgetting.step(), self._wake)
+                away = False
+            except psycopg2.Error as error:
+                if not away:
+                    _logger.error("the database is away: %s", " ".join(str(error).split()))
+                away = True
+                routing.close()
+                routing.wait(AGAIN_SECONDS, self._wake)
+        routing.close()
+
+    def end(self):
+        self._ended = True
+        os.write(self._waker, b"\0")
+        self.join(timeout=5)
