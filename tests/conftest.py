@@ -185,11 +185,12 @@ def second_odoo(state, status):
             self._supervisor = Supervisor(state, echo=False, pids="pids-second.json")
             self.pid = None
 
-        def start(self, env=None):
+        def start(self, env=None, options=()):
             """``env``: variables of its environment besides, such as ``EMBOUX_FAULT``."""
             argv = (str(odoo_server.command(state)), "server", "-c",
                     str(odoo_server.config(state, status["odoo"]["db"])),
-                    f"--http-port={port}", f"--gevent-port={gevent}", "--max-cron-threads=0")
+                    f"--http-port={port}", f"--gevent-port={gevent}", "--max-cron-threads=0",
+                    *options)
             self._supervisor.start(Service(
                 "second", argv, ready=listening(port),
                 env=odoo_server.environment(state) | (env or {}),

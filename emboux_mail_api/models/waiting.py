@@ -21,11 +21,8 @@ _here = threading.local()
 class Busy(UserError):
     """Too many requests wait for somebody outside; ``retry_after``: seconds."""
 
+    http_status = 429
     retry_after = PAUSE
-
-    def __init__(self, sentence, http_status):
-        super().__init__(sentence)
-        self.http_status = http_status
 
 
 class Waiting(models.AbstractModel):
@@ -42,7 +39,7 @@ class Waiting(models.AbstractModel):
     def _place(self):
         """A place for a request of a key or a customer; staff, jobs and commands need none.
 
-        :raises Busy: 429 for too many of one's own, 503 for too many altogether
+        :raises Busy: too many of one's own, or altogether
         """
         who = self._who()
         if who is None or getattr(_here, "waits", False):
@@ -52,15 +49,15 @@ class Waiting(models.AbstractModel):
         mine, everybody = (name, who), (name, None)
         with _lock:
             if _waiting[mine] >= own:
-                self._refuse(429)
+                self._refuse(his=True)
             if _waiting[everybody] >= all_:
-                self._refuse(503)
+                self._refuse(his=False)
             _waiting.update((mine, everybody))
         _here.waits = True
         try:
             if config["workers"]:  # each a process with one request: count by the database
-                self._take(f"{who}", own, 429)
-                self._take(socket.gethostname(), all_, 503)
+                self._take(who, own, his=True)
+                self._take(socket.gethostname(), all_, his=False)
             yield
         finally:
             _here.waits = False
@@ -75,7 +72,8 @@ class Waiting(models.AbstractModel):
             return None
         if key := getattr(request, "emboux_key", None):
             return f"customer {key.partner_id}" if key.partner_id else f"key {key.id}"
-        user = self.env.user
+        # of the request: what is done for it may be done as another
+        user = request.env.user
         if not user:
             return "nobody"  # a webhook before its signature is looked at
         if user._is_internal():
@@ -93,7 +91,7 @@ class Waiting(models.AbstractModel):
         all_ = max(room // SHARE, 1) if room else UNLIMITED
         return max(all_ // (2 if who.startswith("key ") else SHARE), 1), all_
 
-    def _take(self, name, places, status):
+    def _take(self, name, places, his):
         """One of so many places for as long as the transaction lasts."""
         for number in range(places):
             self.env.cr.execute(
@@ -102,14 +100,13 @@ class Waiting(models.AbstractModel):
             )
             if self.env.cr.fetchone()[0]:
                 return
-        self._refuse(status)
+        self._refuse(his)
 
-    def _refuse(self, status):
+    def _refuse(self, his):
         raise Busy(
             self.env._("Your last requests still wait for an answer from outside. Repeat this one.")
-            if status == 429 else
-            self.env._("Many requests wait for answers from outside just now. Repeat this one."),
-            status,
+            if his else
+            self.env._("Many requests wait for answers from outside just now. Repeat this one.")
         )
 
 

@@ -16,9 +16,12 @@ class TestWaiting(PlatformCase):
     """Some requests wait for name servers and providers, the others must not wait for them."""
 
     def _asks(self, partner=0, key=1, user=None):
-        """A request of this customer's key, or of a user of the portal or the office."""
-        key = None if user else SimpleNamespace(id=key, partner_id=partner)
-        return patch.object(waiting, "request", SimpleNamespace(emboux_key=key))
+        """A request of this customer's key, or of a user without a key."""
+        asked = SimpleNamespace(
+            emboux_key=None if user is not None else SimpleNamespace(id=key, partner_id=partner),
+            env=SimpleNamespace(user=user),
+        )
+        return patch.object(waiting, "request", asked)
 
     def _hold(self, count, **who):
         """Let so many requests wait, each in a thread of its own, until the test is over."""
@@ -49,8 +52,8 @@ class TestWaiting(PlatformCase):
                 with self.env["emboux.waiting"]._place():
                     return None
             except Busy as busy:
-                self.assertGreater(busy.retry_after, 0)
-                return busy.http_status
+                self.assertEqual((busy.http_status, busy.retry_after > 0), (429, True))
+                return "own" if str(busy).startswith("Your") else "all"
 
     def setUp(self):
         super().setUp()
@@ -58,7 +61,7 @@ class TestWaiting(PlatformCase):
 
     def test_a_customer_has_few_places_with_all_his_keys(self):
         end = self._hold(2, partner=7, key=1)
-        self.assertEqual(self._refused(partner=7, key=2), 429)
+        self.assertEqual(self._refused(partner=7, key=2), "own")
         self.assertIsNone(self._refused(partner=8, key=3))
         end()
         self.assertIsNone(self._refused(partner=7, key=2))
@@ -66,12 +69,14 @@ class TestWaiting(PlatformCase):
     def test_all_together_leave_room_for_the_others(self):
         for partner in range(1, 5):
             self._hold(2, partner=partner)
-        self.assertEqual(self._refused(partner=9), 503)
+        self.assertEqual(self._refused(partner=9), "all")
 
     def test_staff_and_jobs_have_no_such_limit(self):
         for partner in range(1, 5):
             self._hold(2, partner=partner)
-        self.assertIsNone(self._refused(user=True))
+        self.assertIsNone(self._refused(user=self.env.user))
+        self.assertEqual(self._refused(user=self.env["res.users"]), "all", "a webhook's sender")
+        self.assertEqual(self._refused(user=self.env.ref("base.public_user")), "all")
         with patch.object(waiting, "request", None), self.env["emboux.waiting"]._place():
             pass
 
@@ -87,13 +92,13 @@ class TestWaiting(PlatformCase):
     def test_workers_count_by_the_database(self):
         """Each is a process with one request, so that a count of its own says nothing."""
         self.startPatcher(patch.dict(config.options, {"workers": 16}))
-        for names, status in ((["customer 7 0"], 429),
-                              ([f"{socket.gethostname()} {n}" for n in range(4)], 503)):
+        for names, whose in ((["customer 7 0"], "own"),
+                              ([f"{socket.gethostname()} {n}" for n in range(4)], "all")):
             with self.env.registry.cursor() as other:
                 for name in names:
                     other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
                                   [f"emboux waits {name}"])
                 with self.env.cr.savepoint() as savepoint:  # which frees what is taken within
-                    self.assertEqual(self._refused(partner=7), status)
+                    self.assertEqual(self._refused(partner=7), whose)
                     savepoint.rollback()
         self.assertIsNone(self._refused(partner=7))

@@ -236,6 +236,16 @@ class TestThreadRoles(PortalCase):
                         {"partner_ids": self.outsider.ids, "body": "Buy now", **on}))
                     self.assertEqual(self._traces(), before)
 
+            raw = (f"From: staff@operator.example\nTo: x@operator.example\nSubject: Hi\n"
+                   f"References: {self.said[domain].message_id}\n\nBuy now\n")
+            for given in ({"thread_id": domain.id}, {}):
+                before = self._traces()
+                with self.subTest(role=role, method="message_process", given=given):
+                    self.assertFalse(self._call(
+                        user, mixin, "message_process",
+                        {"model": domain._name, "message": raw, **given}))
+                    self.assertEqual(self._traces(), before)
+
     @mute_logger("odoo.http", "odoo.addons.base.models.ir_model", "odoo.sql_db",
                  "odoo.addons.base.models.ir_rule", "odoo.addons.mail.models.mail_thread")
     def test_no_route_leaves_anything_of_a_customer(self):

@@ -29,7 +29,6 @@ _REASONS = {
     415: "The body is not JSON.",
     422: "Something in the request does not fit; each field is named.",
     429: "Too much at once; wait as long as `Retry-After` says.",
-    503: "The server is too busy just now; wait as long as `Retry-After` says.",
 }
 DESCRIPTION = """Mail hosting: domains, mailboxes, aliases and what belongs to them.
 
@@ -172,8 +171,8 @@ def _responses(operation, references):
             "description": reason,
             "content": {"application/json": content},
         }
-        if status in (429, 503):
-            responses[str(status)]["headers"] = {
+        if status == 429:
+            responses["429"]["headers"] = {
                 "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
             }
     return responses
@@ -201,7 +200,7 @@ def _error_statuses(operation):
     """What follows from the declaration; ``errors`` adds what only the operation knows."""
     statuses = {405, 422, *operation.errors}
     if operation.role in ("customer", "master"):
-        statuses |= {401, 403, 429, 503}
+        statuses |= {401, 403, 429}
     if operation.path_parameters:
         statuses.add(404)
     if operation.body:

@@ -6,7 +6,7 @@ import select
 import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from werkzeug.serving import DechunkedInput
 
@@ -18,7 +18,7 @@ DEFAULT_RATE = 100  # requests a second of one key, in each worker process
 BULKS = 2  # large requests that this process works on at once
 BODY_SECONDS = 10  # in which a body has to be here, and for each so many bytes one more
 BODY_RATE = 50_000
-SLOW_SECONDS = 1  # a body that takes longer waits in one of few places
+SLOW_SECONDS = 0.5  # a body that takes longer waits in one of few places
 _LOCK = threading.Lock()
 _BUCKETS = {}
 _BULKS = set()
@@ -100,7 +100,8 @@ def hurried_body(httprequest, env):
         except Exception:
             if body.late:
                 # else the server would go on reading, to be polite, until he is done
-                sock.shutdown(socket.SHUT_RD)
+                with suppress(OSError):  # he has gone
+                    sock.shutdown(socket.SHUT_RD)
             raise
         finally:
             sock.settimeout(patience)
