@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..dns import lookup
+from .apart import each_apart
 
 _logger = logging.getLogger(__name__)
 
@@ -133,18 +133,6 @@ class DomainCheck(models.Model):
         if changes:
             self._tell_changes(changes)
 
-    def _store_or_postpone(self, answer):
-        """One domain that cannot be stored must not hold up the others."""
-        try:
-            with self.env.cr.savepoint():
-                self._store_check(answer)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            raise  # the whole transaction is spoilt
-        except Exception:
-            _logger.exception("the DNS check of %s could not be stored", self.name)
-            # as superuser: as in _store_check
-            self.sudo().next_check = fields.Datetime.now() + timedelta(hours=1)
-
     def _next_check(self, now):
         """Pending: often at first, then ever less, at least daily.  Others: daily, and more
         often while a verified one fails."""
@@ -209,24 +197,25 @@ class DomainCheck(models.Model):
             seen |= domains
             answers = domains._look_up(BATCH_DEADLINE)
             remaining = self.search_count([*due, ("id", "not in", seen.ids)])
-            for number, domain in enumerate(domains):
-                # a transaction for each: others write domains too, and the one before is as
-                # old as the slowest name server
-                left = len(domains) - number + remaining
-                if not self.env["ir.cron"]._commit_progress(1 if number else 0, remaining=left):
-                    return
-                # each alone: a commit empties the cache, which would be read anew for them all
-                domain.with_prefetch()._store_if_free(answers[domain.id])
+            # a transaction for each: others write domains too, and the one before is as old as
+            # the slowest name server
+            time_left = each_apart(
+                self.env, [domains],
+                lambda domain, answers=answers: domain._store_if_free(answers[domain.id]),
+                lambda domain, _error: domain._check_later(), more=remaining,
+            )
             _logger.info("checked the DNS of %d domains, %d remain", len(domains), remaining)
-            if not self.env["ir.cron"]._commit_progress(1, remaining=remaining):
+            if not time_left:
                 return
 
     def _store_if_free(self, answer):
         """Somebody who writes the domain just now comes first; it stays due."""
-        try:
-            # others may go on to refer to the domain, as the history of its sending does, which
-            # passes over a domain that is being deleted
-            if self.exists() and self.try_lock_for_update(allow_referencing=True):
-                self._store_or_postpone(answer)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            self.env.cr.rollback()
+        # others may go on to refer to the domain, as the history of its sending does, which
+        # passes over a domain that is being deleted
+        if self.try_lock_for_update(allow_referencing=True):
+            self._store_check(answer)
+
+    def _check_later(self):
+        """What cannot be stored is not looked up again at once."""
+        # as superuser: as in _store_check
+        self.sudo().next_check = fields.Datetime.now() + timedelta(hours=1)
