@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
@@ -12,6 +15,7 @@ from ..providers.ses import Ses
 
 #: A person or a mail program waits for it: shorter than a client's patience.
 DEADLINES = Timeouts(connect=5, read=15, total=25)
+UNTIL = "emboux_until"  # in the context: when all calls have to be over, as time.monotonic()
 
 
 class Provider(models.Model):
@@ -188,17 +192,19 @@ class Provider(models.Model):
         """The implementation of ``providers.base.Provider`` for this record."""
         self.ensure_one()
         provider = self.sudo()  # as superuser: the keys are in no manager's reach
+        timeouts = replace(DEADLINES, until=self.env.context.get(UNTIL, math.inf))
         if self.kind == "mailgun":
             return Mailgun(
                 provider.api_key or "", region=self.region, webhook_url=self.webhook_url or "",
                 url=provider.endpoint or "", allow_private=self._allow_private(),
-                timeouts=DEADLINES,
+                timeouts=timeouts,
             )  # fmt: skip
         if self.kind == "ses":
             return Ses(
                 provider.access_key or "", provider.api_key or "", self.region,
                 topic_arn=self.topic_arn or "", webhook_url=self.webhook_url or "",
                 endpoint=provider.endpoint or "", allow_private=self._allow_private(),
+                timeouts=timeouts,
             )  # fmt: skip
         domains = self.env["emboux.domain"].sudo()  # as superuser: as the platform
         return OwnServer(
