@@ -221,6 +221,10 @@ SELECT username, 'rules'::text AS name, md5(script) AS id, script
             || coalesce((SELECT string_agg(', ' || emboux_mail.sieve_string(a.email), '' ORDER BY a.email)
                            FROM (SELECT email FROM emboux_alias
                                   WHERE active AND kind = 'forward' AND domain_id = m.domain_id
+                                    -- by the index, see GOALS in emboux_core/models/alias.py
+                                    AND string_to_array(regexp_replace(
+                                            destinations, '[+][^@\n]*@', '@', 'g'), E'\n')
+                                        @> ARRAY[m.email::text]
                                     AND m.email = ANY (string_to_array(destinations, E'\n'))
                                   ORDER BY email LIMIT 100) a), '')
             || '] ' || emboux_mail.sieve_string(m.vacation_text) || ';' || E'\n}\n'
