@@ -6,6 +6,7 @@ For tests only: nothing happens unless the process was started with the environm
 ``publish:claimed``   what may be in the zone from now on is written down, nothing is sent yet
 ``publish:sent``      the zone is changed, what came of it is not written down yet
 ``withdraw:sent``     the records are out of the zone, and still written down as being there
+``outgoing:widened``  a mailbox may send for its domain, and no outgoing server is made yet
 """
 
 import os

@@ -4,6 +4,7 @@ import imaplib
 import json
 import smtplib
 import socket
+import urllib.error
 from email import policy
 
 import pytest
@@ -268,6 +269,31 @@ def test_a_server_that_refuses_is_not_made(box, hosting, odoo):
     finally:
         model.write([backend], {"smtp_tls_port": row["smtp_tls_port"]})
     assert odoo("ir.mail_server").search_count([]) == before
+    [row] = odoo("emboux.mailbox").read([box[0]], ["send_as"])
+    assert row["send_as"] == "self"
+
+
+def test_killed_while_it_is_tried_a_mailbox_gets_back_what_it_was(
+    box, second_odoo, odoo, connect
+):
+    victim = second_odoo.start(env={"EMBOUX_FAULT": "outgoing:widened"})
+    with pytest.raises((urllib.error.URLError, ConnectionError, TimeoutError)):
+        victim("emboux.mailbox").action_use_as_outgoing_tls([box[0]])
+    [row] = odoo("emboux.mailbox").read([box[0]], ["send_as", "mail_server_ids"])
+    assert row == {"id": box[0], "send_as": "domain", "mail_server_ids": []}, "died where it should"
+    cursor = connect("odoo").cursor()
+    cursor.execute(
+        "UPDATE emboux_mailbox SET outgoing_trial_until = now() AT TIME ZONE 'UTC' WHERE id = %s"
+        " AND outgoing_before IS NOT NULL", [box[0]])
+    assert cursor.rowcount == 1
+    [cron] = odoo("ir.model.data").search_read(
+        [("module", "=", "emboux_core"), ("name", "=", "ir_cron_end_trials")], ["res_id"])
+    odoo("ir.cron").method_direct_trigger([cron["res_id"]])
+    [row] = odoo("emboux.mailbox").read([box[0]], ["send_as"])
+    assert row["send_as"] == "self"
+    cursor.execute(
+        "SELECT service_password_hash, outgoing_before FROM emboux_mailbox WHERE id = %s", [box[0]])
+    assert cursor.fetchone() == (None, None)
 
 
 # -- quota -------------------------------------------------------------------------------

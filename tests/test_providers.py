@@ -1,8 +1,10 @@
 """Domains at a provider: registered, verified, sending by its relay, deleted; and crashes."""
 
 import smtplib
+import threading
 import time
 import urllib.error
+from concurrent.futures import ThreadPoolExecutor
 
 import dkim
 import pytest
@@ -193,6 +195,61 @@ def test_register_subdomain_says_when_the_provider_is_away(odoo, mailgun, master
     mailgun._faults.clear()
     assert master.post(f"/domains/{child}/register-subdomain").status_code in (200, 201)
     assert child in mailgun.domains
+
+
+def test_register_subdomain_twice_at_once_with_one_idempotency_key_is_done_once(
+    mailgun, master, at_mailgun
+):
+    """Its work is saved before Mailgun is asked: the key has to keep the second out all the same,
+    and has no answer until there is one."""
+    _parent, name = at_mailgun("mgk", is_wildcard=True)
+    child, asked, gate = f"once.{name}", threading.Event(), threading.Event()
+
+    def slow(handler):
+        seen = mailgun.seen[-1]
+        asked.set()
+        gate.wait(30)
+        mailgun._serve(seen, "/v4/domains")(handler)
+
+    mailgun.fault("POST", "/v4/domains", slow)
+    key = {"Idempotency-Key": f"once-{name}"}
+
+    def call():
+        return master.with_key(master.key).post(
+            f"/domains/{child}/register-subdomain", headers=key, timeout=60)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(call)
+        assert asked.wait(30)
+        second = pool.submit(call)
+        time.sleep(1)  # there is nothing to be seen of a request that waits
+        assert not second.done(), second.result().text
+        gate.set()
+        answers = [first.result(), second.result()]
+    assert [answer.status_code for answer in answers] == [201, 201], answers[1].text
+    assert answers[0].text == answers[1].text
+    assert ["Idempotency-Replayed" in answer.headers for answer in answers] == [False, True]
+    again = call()
+    assert again.status_code == 201 and "Idempotency-Replayed" in again.headers
+
+
+def test_register_subdomain_that_failed_may_be_tried_again_with_its_key(
+    mailgun, master, at_mailgun, connect
+):
+    _parent, name = at_mailgun("mgf", is_wildcard=True)
+    child, key = f"failed.{name}", {"Idempotency-Key": f"failed-{name}"}
+    mailgun.fault("POST", "/v4/domains", *[answer(503, {"message": "busy"})] * 12)
+    path = f"/domains/{child}/register-subdomain"
+    assert master.post(path, headers=key).status_code == 409
+    with connect("odoo").cursor() as cr:
+        cr.execute("SELECT count(*) FROM emboux_idempotency WHERE token = %s",
+                   [key["Idempotency-Key"]])
+        assert cr.fetchone() == (0,), "no empty row"
+    mailgun._faults.clear()
+    done = master.post(path, headers=key)
+    assert done.status_code in (200, 201) and "Idempotency-Replayed" not in done.headers
+    other = master.post(f"/domains/other.{name}/register-subdomain", headers=key)
+    assert other.status_code == 422, other.text
 
 
 def test_delete_and_create_leave_no_orphan(odoo, hosting, mailgun, provider):

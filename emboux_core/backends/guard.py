@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import io
 import ipaddress
+import math
 import socket
 import time
 from collections.abc import Iterator
@@ -27,13 +28,19 @@ class Timeouts:
     """Deadlines in seconds.
 
     ``connect``: for all addresses of a name together, and for the handshake of TLS. ``read``:
-    for the server to say anything more. ``total``: for a call with its repeats. Looking up the
-    name is the system resolver's work and has its deadlines, beside these.
+    for the server to say anything more. ``total``: for a call with its repeats. ``until``: for
+    all calls together, as ``time.monotonic()``. Looking up the name is the system resolver's work
+    and has its deadlines, beside these.
     """
 
     connect: float = 5.0
     read: float = 30.0
     total: float = 60.0
+    until: float = math.inf
+
+    def deadline(self) -> float:
+        """Of a call that begins now."""
+        return min(time.monotonic() + self.total, self.until)
 
 
 @dataclass

@@ -149,7 +149,7 @@ class HttpClient:
         """
         prepared = self._prepare(method, path, query, body)
         changes = method != "GET"
-        deadline = time.monotonic() + self._timeouts.total
+        deadline = self._timeouts.deadline()
         lost = False  # a try of this change may have been done
         for number in range(1, TRIES + 1):
             attempt = Attempt(

@@ -1,12 +1,16 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
+from odoo.tools import SQL
 
 from .. import addresses
 from ..backends.base import AliasSpec
 from .errors import plain_errors
 
 DEEPEST = 10  # aliases of aliases; Postfix' own limit is higher
+#: Where an alias leads to, as an array in SQL, without tags after +: they reach the same mailbox.
+#: "Who leads to this address" is asked with && or @> of it, and answered by an index.
+GOALS = r"string_to_array(regexp_replace(%s, '[+][^@\n]*@', '@', 'g'), E'\n')"
 
 
 class Alias(models.Model):
@@ -23,6 +27,8 @@ class Alias(models.Model):
     _domain_email_index = models.Index(
         "(domain_id, email) INCLUDE (company_id) WHERE active IS TRUE"
     )
+
+    _goals_index = models.Index(f"USING gin ({GOALS % 'destinations'})")
 
     active = fields.Boolean(default=True)
     kind = fields.Selection(
@@ -102,6 +108,20 @@ class Alias(models.Model):
                 vals["destinations"] = "\n".join(
                     addresses.parse_destinations(vals["destinations"] or "")
                 )
+
+    @api.model
+    def _leading_to(self, emails):
+        """Search domain: the aliases that deliver to one of these addresses, or to it with a tag.
+
+        ``emails``: without tags.
+        """
+        self.flush_model(["destinations"])
+        wanted = sorted(emails)
+        return Domain.custom(
+            to_sql=lambda _model, alias, _query: SQL(
+                f"{GOALS} && %s::text[]", SQL.identifier(alias, "destinations"), wanted
+            )
+        )
 
     # -- no loops ------------------------------------------------------------------------
 

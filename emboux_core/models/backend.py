@@ -27,7 +27,7 @@ def _remote(_process, _database, _number, url, key, allow_private):
 class Backend(models.Model):
     _name = "emboux.backend"
     _description = "Mail Backend"
-    _inherit = ["emboux.thread", "emboux.guarded"]
+    _inherit = ["emboux.thread", "emboux.guarded", "emboux.apart"]
     _order = "sequence, id"
     _check_company_auto = True
     _followed_fields = frozenset({"state", "state_message", "usage_cursor"})

@@ -10,6 +10,7 @@ from odoo.fields import Domain
 from .. import faults
 from ..backends.base import BackendError, NotAuthorised, Refused
 from ..dns import publish
+from .apart import OUT, each_apart
 from .dns_published import Place
 from .errors import backend_sentence
 
@@ -108,28 +109,22 @@ class Withdraw(models.Model):
             due, ["server_id", "domain_name", "domain_id"], ["attempts:max"]
         ):
             servers.setdefault(server, []).append((attempts, name, domain))
-        cron = self.env["ir.cron"]
-        remaining = sum(map(len, servers.values()))
-        for server, tasks in sorted(
-            servers.items(), key=lambda item: max(attempts for attempts, *_ in item[1])
-        ):
-            left = len(tasks)
-            for _attempts, name, domain in tasks:
-                # a new transaction: it sees what others have committed meanwhile
-                if not cron._commit_progress(remaining=remaining):
-                    return
-                outcome = self._try(server, name, domain)
-                if outcome == "out":
-                    break  # the others of this server would only wait for it too
-                if outcome == "busy":  # perhaps by somebody who dies of it
-                    self.env.ref("emboux_core.ir_cron_withdraw")._trigger(
-                        fields.Datetime.now() + timedelta(minutes=1)
-                    )
-                left -= 1
-                remaining -= 1
-                cron._commit_progress(1, remaining=remaining)
-            remaining -= left
-        cron._commit_progress(remaining=remaining)
+        in_order = sorted(servers.items(), key=lambda item: max(tried for tried, *_ in item[1]))
+        each_apart(
+            self.env,
+            [[(server, name, domain) for _tried, name, domain in tasks]
+             for server, tasks in in_order],
+            lambda task: self._try_in_turn(*task),
+        )
+
+    def _try_in_turn(self, server, name, domain):
+        outcome = self._try(server, name, domain)
+        if outcome == "busy":  # perhaps by somebody who dies of it
+            self.env.ref("emboux_core.ir_cron_withdraw")._trigger(
+                fields.Datetime.now() + timedelta(minutes=1)
+            )
+        # the others of a server that is out would only wait for it too
+        return OUT if outcome == "out" else None
 
     def _try(self, server, name, domain):
         """One that fails by a defect must not hold up the others."""

@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..backends.base import Standing
 from ..dns import lookup
 from ..dns.expected import is_wildcard, kind_of
+from .apart import each_apart
 
 _logger = logging.getLogger(__name__)
 
@@ -199,20 +199,12 @@ class DomainCheck(models.Model):
         if changes:
             self._tell_changes(changes)
 
-    def _store_or_postpone(self, answer):
-        """One domain that cannot be stored must not hold up the others."""
-        try:
-            with self.env.cr.savepoint():
-                if isinstance(answer, lookup.DomainCheck):
-                    self._store_check(answer)
-                else:
-                    self._store_standing(answer)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            raise  # the whole transaction is spoilt
-        except Exception:
-            _logger.exception("the DNS check of %s could not be stored", self.name)
-            # as superuser: as in _store_check
-            self.sudo().next_check = fields.Datetime.now() + timedelta(hours=1)
+    def _store_answer(self, answer):
+        """Store what the DNS, or the domain's platform, has answered."""
+        if isinstance(answer, lookup.DomainCheck):
+            self._store_check(answer)
+        else:
+            self._store_standing(answer)
 
     def _next_check(self, now):
         """Pending: often at first, then ever less, at least daily.  Others: daily, and more
@@ -282,24 +274,25 @@ class DomainCheck(models.Model):
             answers = (domains - elsewhere)._look_up(BATCH_DEADLINE)
             answers |= elsewhere._ask_platforms()
             remaining = self.search_count([*due, ("id", "not in", seen.ids)])
-            for number, domain in enumerate(domains):
-                # a transaction for each: others write domains too, and the one before is as
-                # old as the slowest name server
-                left = len(domains) - number + remaining
-                if not self.env["ir.cron"]._commit_progress(1 if number else 0, remaining=left):
-                    return
-                # each alone: a commit empties the cache, which would be read anew for them all
-                domain.with_prefetch()._store_if_free(answers[domain.id])
+            # a transaction for each: others write domains too, and the one before is as old as
+            # the slowest name server
+            time_left = each_apart(
+                self.env, [domains],
+                lambda domain, answers=answers: domain._store_if_free(answers[domain.id]),
+                lambda domain, _error: domain._check_later(), more=remaining,
+            )
             _logger.info("checked the DNS of %d domains, %d remain", len(domains), remaining)
-            if not self.env["ir.cron"]._commit_progress(1, remaining=remaining):
+            if not time_left:
                 return
 
     def _store_if_free(self, answer):
         """Somebody who writes the domain just now comes first; it stays due."""
-        try:
-            # others may go on to refer to the domain, as the history of its sending does, which
-            # passes over a domain that is being deleted
-            if self.exists() and self.try_lock_for_update(allow_referencing=True):
-                self._store_or_postpone(answer)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            self.env.cr.rollback()
+        # others may go on to refer to the domain, as the history of its sending does, which
+        # passes over a domain that is being deleted
+        if self.try_lock_for_update(allow_referencing=True):
+            self._store_answer(answer)
+
+    def _check_later(self):
+        """What cannot be stored is not looked up again at once."""
+        # as superuser: as in _store_check
+        self.sudo().next_check = fields.Datetime.now() + timedelta(hours=1)

@@ -6,6 +6,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..backends.base import BackendError
+from .apart import each_apart
 from .drift import MODELS
 from .errors import backend_sentence
 from .mailbox import MEGABYTE
@@ -69,10 +70,10 @@ class BackendComparison(models.Model):
     def _cron_compare(self):
         """Compare all remote backends; the outage of one is not the others'."""
         backends = self.search([("active", "=", True)]).filtered("is_remote")
-        for done, backend in enumerate(backends, 1):
-            backend._compare()
-            if not self.env["ir.cron"]._commit_progress(1, remaining=len(backends) - done):
-                break
+        each_apart(
+            self.env, [backends], lambda backend: backend._compare(),
+            lambda backend, _error: backend._apart("_store_failure", backend._say_defect()),
+        )
 
     # -- one comparison ------------------------------------------------------------------
 
@@ -89,19 +90,17 @@ class BackendComparison(models.Model):
         except Exception:
             # a defect, or an answer that makes no sense; the other backends are compared
             _logger.exception("the comparison with %s failed", self.name)
-            message = self.env._("Something went wrong here; see the log of the server.")
+            message = self._say_defect()
         else:
-            self._apart("_store_comparison", there, began)
+            # apart: it sees what was saved during the look over there; and in one language: a
+            # difference is compared with the one of the last time
+            self.with_context(lang=None)._apart("_store_comparison", there, began)
             return None
         self._apart("_store_failure", message)
         return message
 
-    def _apart(self, method, *arguments):
-        """In a transaction of its own, which sees what was saved during the look over there."""
-        with self.env.registry.cursor() as cr:
-            # in one language: a difference is compared with the one of the last time
-            apart = self.with_env(self.env(cr=cr, su=True)).with_context(lang=None)
-            getattr(apart, method)(*arguments)
+    def _say_defect(self):
+        return self.env._("Something went wrong here; see the log of the server.")
 
     def _look_there(self):
         """Everything of the domains that both sides know: (kind, name) to value object."""

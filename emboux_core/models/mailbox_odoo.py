@@ -1,8 +1,16 @@
-from odoo import fields, models
+import logging
+from datetime import timedelta
+
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.orm.models import NO_ACCESS
 
-from .. import passwords
+from .. import faults, passwords
+from .apart import each_apart
+
+_logger = logging.getLogger(__name__)
+
+TRIAL = timedelta(minutes=10)  # longer than any test of a mail server: whoever is at it is dead
 
 
 class MailboxOdoo(models.Model):
@@ -14,7 +22,12 @@ class MailboxOdoo(models.Model):
 
     _inherit = "emboux.mailbox"
 
+    _followed_fields = frozenset({"outgoing_before", "outgoing_trial_until"})
+
     service_password_hash = fields.Char(copy=False, groups=NO_ACCESS)
+    # while an outgoing server is tried: what comes back unless it is taken into use
+    outgoing_before = fields.Json(copy=False, groups=NO_ACCESS)
+    outgoing_trial_until = fields.Datetime(copy=False, groups=NO_ACCESS, index="btree_not_null")
     mail_server_ids = fields.One2many(
         "ir.mail_server", "emboux_mailbox_id", "Odoo Outgoing Server", groups="base.group_system"
     )
@@ -47,11 +60,8 @@ class MailboxOdoo(models.Model):
         server = self.with_context(active_test=False).mail_server_ids[:1]
         # a server that is renewed keeps its password: should the test fail, it goes on working
         password = server.smtp_pass or passwords.generate(30)
-        # as superuser: the hash is in no user's reach
-        before = self.sudo().read(["service_password_hash", "send_as"])[0]
-        self._commit_apart(
-            {"service_password_hash": passwords.hash_all([password])[0], "send_as": "domain"}
-        )
+        self._begin_trial(password)
+        faults.point("outgoing:widened")
         values = {
             "name": f"{self.display_name} (Emboux)",
             "smtp_host": self.smtp_host,
@@ -71,7 +81,7 @@ class MailboxOdoo(models.Model):
         try:
             server.test_smtp_connection()
         except UserError:
-            self._commit_apart(before)
+            self._end_trial(failed=True)
             raise
         return {
             "type": "ir.actions.client",
@@ -105,16 +115,62 @@ class MailboxOdoo(models.Model):
                 )
             )
 
-    def _commit_apart(self, values):
-        """Write in a transaction of its own: the mail server has to see it before the test.
+    def _begin_trial(self, password):
+        """Let the mailbox send for its domain with this password, which the mail server has to see
+        before the test: committed apart, so with what was before, which comes back unless an
+        outgoing server is in use at the end, however the transaction ends.
 
         The caller's transaction must not write this row, it would never get it (40001).
         """
-        values = {key: value for key, value in values.items() if key != "id"}
+        # as superuser: the hash is in no user's reach
+        mailbox = self.sudo()
+        # of a trial that nobody has ended yet, what was before that one
+        before = mailbox.outgoing_before or mailbox.read(["service_password_hash", "send_as"])[0]
+        until = fields.Datetime.now() + TRIAL
+        self._commit_apart(
+            {
+                "service_password_hash": passwords.hash_all([password])[0], "send_as": "domain",
+                "outgoing_before": {k: before[k] for k in ("service_password_hash", "send_as")},
+                "outgoing_trial_until": until,
+            },
+            until,
+        )
+        self.env.cr.postcommit.add(self._end_trial)
+        self.env.cr.postrollback.add(self._end_trial)
+
+    def _commit_apart(self, values, cron_at=None):
         with self.env.registry.cursor() as cr:
-            # as superuser: the hash is in no user's reach
-            self.with_env(self.env(cr=cr)).sudo().write(values)
+            # as superuser: see _begin_trial
+            apart = self.with_env(self.env(cr=cr)).sudo()
+            apart.write(values)
+            if cron_at:
+                apart.env.ref("emboux_core.ir_cron_end_trials")._trigger(cron_at)
         self.invalidate_recordset(list(values))
+
+    def _end_trial(self, failed=False):
+        """Keep what is in use, take back what is not."""
+        try:
+            with self.env.registry.cursor() as cr:
+                # as superuser: see _begin_trial
+                self.with_env(self.env(cr=cr)).sudo()._settle_trial(failed)
+        except Exception:
+            # its user need not read of it: the cron does it
+            _logger.exception("what mailbox %s was before its outgoing server", self.id)
+        self.invalidate_recordset()
+
+    def _settle_trial(self, failed=False):
+        for mailbox in self.exists().filtered("outgoing_before"):
+            back = mailbox.outgoing_before if failed or not mailbox.mail_server_ids else {}
+            mailbox.write({"outgoing_before": False, "outgoing_trial_until": False, **back})
+
+    @api.model
+    def _cron_end_trials(self):
+        """Take back what somebody died of while he tried it."""
+        over = [("outgoing_trial_until", "<=", fields.Datetime.now())]
+        each_apart(
+            self.env, [self.with_context(active_test=False).search(over)],
+            lambda mailbox: mailbox._settle_trial(),
+        )
 
     def _assert_odoo_does_not_send(self):
         """Refuse what would stop Odoo's own mail without a word."""

@@ -1,13 +1,15 @@
 import logging
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
 
+from .apart import each_apart
 from .errors import backend_errors
 from .fields import BigInteger
 from .mailbox import MEGABYTE
 
 _logger = logging.getLogger(__name__)
+
+BATCH = 100  # mailboxes written in one transaction
 
 
 class MailboxUsage(models.Model):
@@ -38,13 +40,14 @@ class MailboxUsage(models.Model):
     def _cron_sync_usage(self):
         """Fetch what changed since the last time, one backend after the other."""
         backends = self.env["emboux.backend"].search([("active", "=", True)])
-        for done, backend in enumerate(backends, 1):
-            try:
-                with self.env.cr.savepoint():
-                    backend._sync_usage()
-            except UserError as error:
-                _logger.warning("%s", error)  # its outage is not the others'
-            if not self.env["ir.cron"]._commit_progress(1, remaining=len(backends) - done):
+        asked = {}
+        # its outage is not the others'
+        each_apart(
+            self.env, [backends],
+            lambda backend: asked.update({backend: backend._ask_usage()}),
+        )
+        for backend, page in asked.items():
+            if not backend._store_usage_apart(page):
                 break
 
 
@@ -68,10 +71,44 @@ class BackendUsage(models.Model):
 
     def _sync_usage(self):
         """Write the mailboxes and domains whose use changed since the backend's cursor."""
+        page = self._ask_usage()
+        self._store_usage(page.rows)
+        # as superuser, here and below: what was counted is nobody's to write
+        self.sudo().usage_cursor = page.cursor
+
+    def _ask_usage(self):
         self.ensure_one()
         with backend_errors(self.env, self.name):
-            page = self._client().usage(self.usage_cursor or "")
-        usage = {row.email: row for row in page.rows}
+            return self._client().usage(self.usage_cursor or "")
+
+    def _store_usage_apart(self, page):
+        """As ``_sync_usage``, some mailboxes in a transaction, for a job.
+
+        Others change mailboxes meanwhile: whoever meets them writes those few again, and not the
+        thousands before.  The cursor moves on once all are written, what was written already is
+        then as it should be.  Returns whether the job has time for more.
+        """
+        stored = set()
+
+        def store(rows):
+            self._store_usage(rows)
+            stored.update(rows)
+
+        time_left = each_apart(
+            self.env, [page.rows], store,
+            # one that cannot be written is told of again when its use changes
+            lambda rows, _error: stored.update(rows), size=BATCH,
+        )
+        if len(stored) == len(set(page.rows)):
+            # as superuser: as above
+            time_left = each_apart(
+                self.env, [self.sudo()],
+                lambda backend: backend.write({"usage_cursor": page.cursor}),
+            )
+        return time_left
+
+    def _store_usage(self, rows):
+        usage = {row.email: row for row in rows}
         mailboxes = self.env["emboux.mailbox"].with_context(active_test=False).search_fetch(
             # what somebody merely claims holds no mail, whatever an address of that name holds
             [("email", "in", list(usage)), ("domain_id.backend_id", "=", self.id),
@@ -82,9 +119,8 @@ class BackendUsage(models.Model):
         for mailbox in mailboxes:
             row = usage[mailbox.email]
             if (mailbox.usage_bytes, mailbox.message_total) != (row.size, row.messages):
-                # as superuser, here and below: what was counted is nobody's to write
+                # as superuser: see _sync_usage
                 mailbox.sudo().write({"usage_bytes": row.size, "message_total": row.messages})
                 changed |= mailbox
         changed.domain_id._sum_usage()
-        self.sudo().usage_cursor = page.cursor
         _logger.info("%s: use of %d mailboxes changed", self.name, len(changed))

@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from odoo import api, fields, models
-from odoo.fields import Domain
+from odoo.tools import SQL
 
+from .apart import swept
 from .fields import BigInteger
 
 LEASE = timedelta(minutes=10)  # longer than any call: who has not come back by then is dead
@@ -108,6 +109,16 @@ class Operation(models.Model):
         "This change is on its way already.",
     )
     _next_of_backend = models.Index("(backend_id, turn) WHERE state = 'pending'")
+    _of_record = models.Index("(res_model, res_id, turn)")
+    # what an operation waits for, see _waits_for
+    _by_key = models.Index("(backend_id, key, turn) WHERE state = 'pending'")
+    _by_domain = models.Index(
+        "(backend_id, domain_name, res_model, turn) WHERE state = 'pending'"
+    )
+    _below_domain = models.Index(
+        "(backend_id, reverse(domain_name) text_pattern_ops)"
+        " WHERE state = 'pending' AND res_model = 'emboux.domain'"
+    )
 
     @api.depends("res_model", "key", "verb")
     def _compute_display_name(self):
@@ -139,31 +150,73 @@ class Operation(models.Model):
             return record
         return record.browse()
 
-    def _waits_for(self):
-        """Earlier operations that this one depends on.
+    def _waits_for(self, limit=None, done=()):
+        """Earlier operations that this one depends on, the latest ``limit`` of each kind.
 
         One name's run in order.  Within a domain so do those of different kinds: a mailbox
         comes after its domain and goes before it, an alias comes after the mailbox that it
         delivers to.  Mailboxes do not wait for each other.
+
+        ``done``: ids that are no reason to wait.
         """
+        self.flush_model()
+        # each by an index of its own: an import asks for thousands, each among all the others
+        each = [
+            SQL("(%s ORDER BY turn DESC %s)", kind, SQL("LIMIT %s", limit) if limit else SQL())
+            for kind in self._kinds_ahead(done)
+        ]
+        found = self.env.execute_query(
+            SQL("SELECT id FROM (%s) AS ahead ORDER BY turn DESC", SQL(" UNION ").join(each))
+        )
+        return self.browse(number for [number] in found)
+
+    def _kinds_ahead(self, done=()):
+        """Statements that find ids and turns."""
         self.ensure_one()
         name = self.domain_name
         labels = name.split(".")
         above = [".".join(labels[depth:]) for depth in range(1, len(labels) - 1)]
-        a_domain = Domain("res_model", "=", "emboux.domain")
-        ahead = (
-            Domain("key", "=", self.key)
-            | (Domain("domain_name", "=", name) & Domain("res_model", "!=", self.res_model))
-            | (Domain("domain_name", "in", above) & a_domain)
-        )
+        others = [kind for kind in self._fields["res_model"].get_values(self.env)
+                  if kind != self.res_model]
+        kinds = [SQL("key = %s", self.key)]
+        kinds += [SQL("domain_name = %s AND res_model = %s", name, kind) for kind in others]
+        if above:
+            kinds.append(SQL("domain_name IN %s AND res_model = 'emboux.domain'", tuple(above)))
         if self.res_model == "emboux.domain":
-            ahead |= Domain("domain_name", "=like", f"%.{name}") & a_domain
-        return self.search(
-            Domain("backend_id", "=", self.backend_id.id)
-            & Domain("state", "=", "pending")
-            & Domain("turn", "<", self.turn)
-            & ahead
+            kinds.append(
+                SQL("reverse(domain_name) LIKE %s AND res_model = 'emboux.domain'",
+                    f"{name[::-1]}.%")
+            )
+        return [
+            SQL(
+                """SELECT id, turn FROM emboux_operation
+                    WHERE backend_id = %s AND state = 'pending' AND turn < %s
+                      AND id <> ALL(%s) AND %s""",
+                self.backend_id.id, self.turn, [*done], kind,
+            )
+            for kind in kinds
+        ]
+
+    def _hurry(self, now):
+        """Somebody waits for what these wait for: it is tried now, unless it is being made."""
+        # of those of one kind in one domain the last one waits for whatever the others wait for,
+        # but for what has the same name
+        last = {}
+        for operation in self.sorted("turn"):
+            last[operation.backend_id, operation.domain_name, operation.res_model] = operation
+        ahead = [kind for operation in last.values() for kind in operation._kinds_ahead()]
+        same_name = [operation._kinds_ahead()[0] for operation in self - self.union(*last.values())]
+        if not ahead:
+            return
+        self.env.execute_query(
+            SQL(
+                """UPDATE emboux_operation SET next_try = %(now)s
+                    WHERE id IN (SELECT id FROM (%(ahead)s) AS ahead) AND next_try > %(now)s
+                      AND (busy_until IS NULL OR busy_until <= %(now)s) RETURNING id""",
+                now=now, ahead=SQL(" UNION ").join(ahead + same_name),
+            )
         )
+        self.invalidate_model(["next_try"])
 
     def action_open_record(self):
         """The form of what the operation is about."""
@@ -181,10 +234,7 @@ class Operation(models.Model):
     def _gc_closed(self):
         """Closed ones stay a week, to be read."""
         before = fields.Datetime.now() - KEEP_CLOSED
-        old = self.search([("state", "!=", "pending"), ("write_date", "<", before)], limit=1000)
-        done = len(old)
-        old.unlink()
-        return done, done == 1000
+        return swept(self, [("state", "!=", "pending"), ("write_date", "<", before)])
 
 
 class BackendOperations(models.Model):

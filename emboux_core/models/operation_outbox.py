@@ -1,6 +1,7 @@
 """Writing down what is about to be called, and what became of it."""
 
 import logging
+import time
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -11,6 +12,9 @@ from .operation import LEASE, Ticket, Told
 _logger = logging.getLogger(__name__)
 
 DATA = "emboux_core.operations"  # this transaction's tickets, in the data of its hooks
+SHOWN = 3  # of those that an operation waits for
+PATIENCE = 30.0  # seconds that a transaction makes calls while somebody waits
+
 
 class Outbox(models.Model):
     _name = "emboux.operation"
@@ -36,7 +40,11 @@ class Outbox(models.Model):
         backend = self.env["emboux.backend"].browse(backend_id).exists()
         if not backend:
             raise UserError(self.env._("Save the backend first, then what shall be on it."))
-        return [self._write_wish(backend, wish, at_once, mine, done) for wish in wishes]
+        mine = set(mine)
+        tickets = [self._write_wish(backend, wish, at_once, mine, done) for wish in wishes]
+        waiting = [ticket.operation_id for ticket in tickets if not ticket.may_call]
+        self.browse(waiting)._hurry(fields.Datetime.now())
+        return tickets
 
     def _write_wish(self, backend, wish, at_once, mine, done):
         now = fields.Datetime.now()
@@ -69,7 +77,7 @@ class Outbox(models.Model):
                 }
             )
         # what this transaction has done itself is no reason to wait
-        ahead = operation._waits_for().filtered(lambda o: o.id not in done)
+        ahead = operation._waits_for(SHOWN, done)
         busy = (
             operation.id not in mine
             and bool(operation.busy_until)
@@ -84,8 +92,6 @@ class Outbox(models.Model):
         else:
             message = operation._say_queued(ahead, busy)
             operation.write({"attempts": 0, "error": message})
-            # somebody waits for them now
-            ahead.filtered(lambda o: not o.busy_until or o.busy_until <= now).next_try = now
         return Ticket(
             wish, operation.id, operation.number, may_call, operation.with_password, replaces,
             message, operation.next_try,
@@ -107,7 +113,7 @@ class Outbox(models.Model):
 
     def _say_queued(self, ahead, busy):
         if ahead:
-            return self.env._("Comes after: %s", ", ".join(ahead[:3].mapped("display_name")))
+            return self.env._("Comes after: %s", ", ".join(ahead[:SHOWN].mapped("display_name")))
         if busy:
             return self.env._("An earlier change is just being made.")
         return self.env._("One of many: they are made one after the other.")
@@ -137,8 +143,12 @@ class Outbox(models.Model):
 
     @api.model
     def _why_out(self, backend):
-        """What the platform answered when this transaction waited for it in vain."""
-        return self._transaction()["out"].get(backend.id)
+        """Why this transaction makes no further call: the platform did not answer, or much time
+        has passed; then the cron makes it."""
+        state = self._transaction()
+        if time.monotonic() > state["until"]:
+            return self.env._("One of many: they are made one after the other.")
+        return state["out"].get(backend.id)
 
     @api.model
     def _refuse(self, ticket, reason):
@@ -190,7 +200,9 @@ class Outbox(models.Model):
         """What this transaction has called so far, with the hooks that settle it at its end."""
         cr = self.env.cr
         if DATA not in cr.postcommit.data:
-            state = cr.postcommit.data[DATA] = {"tickets": {}, "out": {}}
+            state = cr.postcommit.data[DATA] = {
+                "tickets": {}, "out": {}, "until": time.monotonic() + PATIENCE,
+            }
             operations = self.browse()
 
             cr.postcommit.add(lambda: operations._settle(state["tickets"], "_settle_committed"))

@@ -1,5 +1,6 @@
 from . import (
     test_addresses,
+    test_apart,
     test_backend_emboux,
     test_backend_emboux_connect,
     test_backend_emboux_faults,

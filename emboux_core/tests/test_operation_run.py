@@ -1,10 +1,12 @@
 from contextlib import contextmanager
 from datetime import timedelta
+from unittest.mock import Mock, patch
 
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ..backends.base import NotAuthorised, Refused, UnknownOutcome
+from ..models import operation_outbox
 from ..models.operation import LEASE, Wish
 from .remote_case import CUT, RemoteCase
 
@@ -51,6 +53,68 @@ class TestRepeating(RemoteCase):
             self.assertGreater(row.next_try - self.now, timedelta(seconds=40 * 2 ** (attempts - 1)))
             self.assertEqual(mailbox.sync_next_try, row.next_try)
         self.assert_pending(mailbox)
+
+    # -- many ----
+
+    def test_who_saves_waits_for_slow_calls_and_not_for_all_of_them(self):
+        clock = [1000.0]
+        self.startPatcher(
+            patch.object(operation_outbox, "time", Mock(monotonic=lambda: clock[0])))
+        original = self.far.ensure_mailbox
+
+        def slow(spec):
+            clock[0] += 12
+            return original(spec)
+
+        self.far.ensure_mailbox = slow
+        boxes = self.env["emboux.mailbox"].create(
+            [{"local_part": f"slow{n}", "domain_id": self.domain.id} for n in range(6)])
+        self.commit()
+        self.assertEqual(boxes.mapped("sync_state"), ["done"] * 3 + ["pending"] * 3)
+        self.later(minutes=2)
+        self.run_cron()
+        self.assertEqual(boxes.mapped("sync_state"), ["done"] * 6)
+
+    def _read(self):
+        """Rows of the table that this transaction has read."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)"
+            " FROM pg_stat_xact_user_tables WHERE relname = 'emboux_operation'"
+        )
+        return self.env.cr.fetchone()[0]
+
+    def test_an_import_reads_few_rows_for_each_of_its_thousands(self):
+        self.env.cr.execute(
+            """INSERT INTO emboux_operation (backend_id, res_model, res_id, key, domain_name, verb,
+                                             state, number, turn, next_try)
+               SELECT %(backend)s, 'emboux.mailbox', 1000000 + n, 'n' || n || '@far.example',
+                      'far.example', 'ensure', 'pending', 1, n, %(now)s
+                 FROM generate_series(1, 5000) n
+                UNION ALL
+               SELECT %(backend)s, 'emboux.domain', 1000000 + n, 'd' || n || '.example',
+                      'd' || n || '.example', 'ensure', 'pending', 1, n, %(now)s
+                 FROM generate_series(1, 5000) n;
+               ANALYZE emboux_operation""",
+            {"backend": self.backend.id, "now": self.now},
+        )
+        self.operations.invalidate_model()
+        operations = self.operations.sudo()
+        for model, key in (("emboux.mailbox", "new{}@far.example"),
+                           ("emboux.alias", "alias{}@far.example"),
+                           ("emboux.domain", "new{}.example")):
+            wishes = [Wish(model, 2_000_000 + n, key.format(n), "ensure", 1) for n in range(20)]
+            before = self._read()
+            operations._write_wishes(self.backend.id, wishes, False, [], [])
+            read = self._read() - before
+            # what aliases wait for, all mailboxes of the domain, is looked at once for all of them
+            self.assertLess(read, 12_000 if model == "emboux.alias" else 1000, model)
+        [alias] = operations.search([("key", "=", "alias7@far.example")])
+        self.assertIn("new19@far.example", alias.error)
+        before = self._read()
+        self.assertTrue(alias._waits_for(1))
+        self.assertEqual(operations._of(self.domain).key, "far.example")
+        self.assertLess(self._read() - before, 50)
 
     # -- order ---------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from psycopg2.errors import SerializationFailure
 
 from odoo import api, fields, models
 
+from odoo.addons.emboux_core.models.apart import swept
+
 _logger = logging.getLogger(__name__)
 
 WINDOW = timedelta(minutes=5)
@@ -97,4 +99,4 @@ class ApiFailure(models.Model):
 
     @api.autovacuum
     def _gc(self):
-        self.search([("since", "<", fields.Datetime.now() - timedelta(days=1))]).unlink()
+        return swept(self, [("since", "<", fields.Datetime.now() - timedelta(days=1))])

@@ -199,9 +199,7 @@ class ApiKey(models.Model):
         """The technical user whose groups and record rules are the key's reach."""
         master = values["role"] == "master"
         group = "emboux_core.group_admin" if master else "emboux_mail_api.group_customer"
-        # a master key works for all companies; there are few
-        everywhere = self.env["res.company"].sudo()
-        companies = everywhere.search([], limit=1000) if master else self.env.company
+        companies = self.env["res.company"].sudo()._every() if master else self.env.company
         return self.env["res.users"].sudo().with_context(no_reset_password=True).create(
             {
                 "name": values["name"],
@@ -223,6 +221,15 @@ class ApiKey(models.Model):
             # as superuser: the technical user is nobody's to edit
             self.sudo().user_id.partner_id.name = vals["name"]
         return done
+
+    @api.model
+    def _reach_every_company(self):
+        """A master key works for all companies, those of later too."""
+        every = self.env["res.company"]._every()
+        masters = self.with_context(active_test=False).search([("role", "=", "master")]).user_id
+        masters.filtered(lambda user: every - user.company_ids).write(
+            {"company_ids": [fields.Command.set(every.ids)]}
+        )
 
     def action_revoke(self):
         """From now on the key opens nothing.  It stays in the list, for the audit trail."""
@@ -300,6 +307,21 @@ class ApiKey(models.Model):
                 )
         except (SerializationFailure, PoolError):
             _logger.debug("key %s: another request has noted its use", key_id)
+
+
+class Company(models.Model):
+    _inherit = "res.company"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        companies = super().create(vals_list)
+        # as superuser: whoever makes companies need not administer keys
+        self.env["emboux.api.key"].sudo()._reach_every_company()
+        return companies
+
+    def _every(self):
+        """Archived ones too: they may come back."""
+        return self.with_context(active_test=False).search([])
 
 
 def networks_of(text):

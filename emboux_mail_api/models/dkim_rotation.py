@@ -5,7 +5,8 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from odoo.addons.emboux_core.models.apart import each_apart
 
 from ..providers.dkim import OVERLAP, ROTATE_AFTER, plan
 
@@ -139,19 +140,6 @@ class DomainDkim(models.Model):
         self._provision()
         self._dkim_say_removed(keys)
 
-    def _dkim_turn_or_postpone(self, today):
-        """One domain that cannot be served must not hold up the others."""
-        try:
-            todo = self._dkim_plan(today)
-            if any(self._dkim_changes(todo)) or todo.remove or self._dkim_due(todo):
-                with self.env.cr.savepoint():
-                    self._dkim_turn(today)
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            raise  # the whole transaction is spoilt
-        except Exception:
-            self.env.invalidate_all(flush=False)  # what was rolled back
-            _logger.exception("the DKIM keys of %s could not be looked after", self.name)
-
     @api.model
     def _cron_rotate_dkim(self):
         """Look after the keys of each domain once a day, in batches, until the time is up."""
@@ -160,28 +148,28 @@ class DomainDkim(models.Model):
         due = [
             *self._dkim_rotating(), "|", ("dkim_next", "=", False), ("dkim_next", "<=", begin),
         ]
-        seen = self.browse()
-        while domains := self.search([*due, ("id", "not in", seen.ids)], limit=BATCH, order="id"):
+        following = {"dkim_next": begin + timedelta(days=1)}
+        seen, time_left = self.browse(), True
+        while time_left and (
+            domains := self.search([*due, ("id", "not in", seen.ids)], limit=BATCH, order="id")
+        ):
             seen |= domains
-            # what somebody writes at this moment is left for the next batch of the job
-            done = len(domains._dkim_turn_batch(today, begin + timedelta(days=1)))
-            if not self.env["ir.cron"]._commit_progress(done, remaining=self.search_count(due)):
-                break
+            time_left = each_apart(
+                self.env, [domains],
+                lambda some: some._dkim_turn_batch(today, following),
+                # one that cannot be served is tried again tomorrow
+                lambda domain, _error: domain.write(following),
+                more=self.search_count([*due, ("id", "not in", seen.ids)]), size=BATCH,
+            )
 
     def _dkim_turn_batch(self, today, following):
-        """Look after these domains; returns those that were free, which are due again then."""
-        try:
-            free = self.try_lock_for_update(allow_referencing=True)
-            for domain in free:
-                domain.with_context(
-                    lang=domain.user_id.lang or self.env.lang
-                )._dkim_turn_or_postpone(today)
-            free.write({"dkim_next": following})
-            free.flush_recordset()
-        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            self.env.cr.rollback()
-            return self.browse()
-        return free
+        """What somebody writes at this moment is left for the next run of the job."""
+        free = self.try_lock_for_update(allow_referencing=True)
+        for domain in free:
+            todo = domain._dkim_plan(today)
+            if any(domain._dkim_changes(todo)) or todo.remove or domain._dkim_due(todo):
+                domain.with_context(lang=domain.user_id.lang or self.env.lang)._dkim_turn(today)
+        free.write(following)
 
     def _follow_proof(self):
         """The DNS was looked at: a key that was waited for may sign from now on."""

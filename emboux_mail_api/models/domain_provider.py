@@ -185,7 +185,6 @@ class DomainProvider(models.Model):
         elif row:
             # whatever it said before: what it refused for may be in order now
             row._wish_again()
-            row._run_now()
         return super().action_check_now()
 
     @api.private
@@ -216,7 +215,7 @@ class DomainProvider(models.Model):
                     for number, answer in said.items():
                         row.with_env(apart.env).browse(number)._note_status(answer)
                     if looked:
-                        apart._store_or_postpone(looked)
+                        apart._store_answer(looked)
                     apart.env.flush_all()
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                 cr.rollback()  # somebody else has just looked
@@ -238,10 +237,14 @@ class DomainProvider(models.Model):
     def action_activate_sending(self):
         """Make the SMTP login of the domain at its provider where it is missing."""
         self.ensure_one()
-        row = self._want_sending()
-        if row:
-            row._run_now()
-        left = self._why_no_mail_leaves()
+        self.check_access("write")
+        # saved apart, and the provider told by its commit: it must not hear of what may still be
+        # rolled back; as superuser: registrations are nobody's to write
+        rows = self.env["emboux.registration"].sudo()
+        rows._apart("_want_sending_of", self.id)
+        # a fresh look: what the provider said was noted in a transaction of its own
+        left = rows._apart("_what_keeps_mail_of", self.id)
+        self.env.invalidate_all()
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",

@@ -3,6 +3,7 @@
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from odoo.addons.emboux_core.models.apart import each_apart
 from odoo.addons.emboux_core.models.fields import BigInteger
 
 LEVELS = (95, 80)  # percent at which its people are told, the highest first
@@ -57,14 +58,15 @@ class DomainTransferUse(models.Model):
                 most=LEVELS[0],
             )
         )
-        for done, (number, percent) in enumerate(found, 1):
-            domain = self.browse(number)
-            level = next(level for level in LEVELS if percent >= level)
+        percents = {self.browse(number): percent for number, percent in found}
+
+        def warn(domain):
+            level = next(level for level in LEVELS if percents[domain] >= level)
             domain._warn_transfer(level)
             # as superuser: what has been told follows, and is nobody's to write
             domain.sudo().write({"transfer_warned": level, "transfer_warned_month": month})
-            if not self.env["ir.cron"]._commit_progress(1, remaining=len(found) - done):
-                break
+
+        each_apart(self.env, [percents], warn)
 
     @api.private
     def _warn_transfer(self, percent):

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from odoo.addons.emboux_core.models.apart import each_apart, swept
 from odoo.addons.emboux_core.models.fields import BigInteger
 
 KEPT_DAYS = 30  # how long what is over stays in the list
@@ -150,13 +151,19 @@ class HeldMessage(models.Model):
         # as superuser: system parameters are readable by administrators alone
         setting = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.held_expired")
         discard = setting == "discard"
-        for domain, messages in expired.grouped("domain_id").items():
-            if domain:
-                messages._tell_expired(domain, discard)
         # as superuser: what follows from the time is nobody's to write
-        expired.sudo().told_at = now
+        by_domain = expired.sudo().grouped("domain_id")
+        each_apart(
+            self.env, [by_domain.items()],
+            lambda item: item[1].exists()._expire(item[0], now, discard),
+        )
+
+    def _expire(self, domain, now, discard):
+        if domain:
+            self._tell_expired(domain, discard)
+        self.told_at = now
         if discard:
-            expired.filtered(lambda m: not m.wish).wish = "discard"
+            self.filtered(lambda m: not m.wish).wish = "discard"
 
     def _tell_expired(self, domain, discard):
         title = (
@@ -182,7 +189,10 @@ class HeldMessage(models.Model):
     @api.autovacuum
     def _gc(self):
         old = fields.Datetime.now() - timedelta(days=KEPT_DAYS)
-        over = self.search([("state", "not in", OPEN), ("done_at", "<", old)], limit=10_000)
-        # without a line for each in the audit trail: nobody did it
-        self.env.cr.execute("DELETE FROM emboux_held_message WHERE id = ANY(%s)", [over.ids])
-        over.invalidate_recordset(flush=False)
+        return swept(self, [("state", "not in", OPEN), ("done_at", "<", old)], _delete_silently)
+
+
+def _delete_silently(over):
+    """Without a line for each in the audit trail: nobody did it."""
+    over.env.cr.execute("DELETE FROM emboux_held_message WHERE id = ANY(%s)", [over.ids])
+    over.invalidate_recordset(flush=False)

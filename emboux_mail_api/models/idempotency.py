@@ -2,6 +2,8 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
+from odoo.addons.emboux_core.models.apart import swept
+
 KEPT = timedelta(hours=24)
 
 
@@ -64,7 +66,4 @@ class Idempotency(models.Model):
     @api.autovacuum
     def _gc(self):
         old = [("made_at", "<", fields.Datetime.now() - KEPT)]
-        gone = self.search(old, limit=10_000)
-        count = len(gone)
-        gone.unlink()
-        return count, self.search_count(old)
+        return swept(self, old)

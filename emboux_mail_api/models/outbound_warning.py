@@ -5,6 +5,8 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from odoo.addons.emboux_core.models.apart import each_apart
+
 #: Percent of a limit at which people are told, each once in a window.
 LEVELS = (100, 80)
 
@@ -44,12 +46,14 @@ class DomainOutboundWarning(models.Model):
         near = self.env.execute_query(
             SQL(_NEAR, day=day, month=day.replace(day=1), least=min(LEVELS))
         )
-        for done, (number, daily, monthly, in_day, in_month) in enumerate(near, 1):
-            domain = self.browse(number)
+        near = {self.browse(number): values for number, *values in near}
+
+        def warn(domain):
+            daily, monthly, in_day, in_month = near[domain]
             domain._warn_of_limit("outbound_warned_day", f"{now:%Y-%m-%d}", in_day, daily)
             domain._warn_of_limit("outbound_warned_month", f"{now:%Y-%m}", in_month, monthly)
-            if not self.env["ir.cron"]._commit_progress(1, remaining=len(near) - done):
-                return
+
+        each_apart(self.env, [near], warn)
 
     def _warn_of_limit(self, field, window, used, limit):
         level = next((n for n in LEVELS if limit and used * 100 >= limit * n), None)

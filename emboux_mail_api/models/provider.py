@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
@@ -15,6 +18,7 @@ from ..providers.ses import Ses
 DEADLINES = Timeouts(connect=5, read=15, total=25)
 #: For somebody who merely asks how things are.
 HASTE = Timeouts(connect=2, read=3, total=6)
+UNTIL = "emboux_until"  # in the context: when all calls have to be over, as time.monotonic()
 
 
 class Provider(models.Model):
@@ -210,18 +214,19 @@ class Provider(models.Model):
         self.ensure_one()
         deadlines = HASTE if self.env.context.get("emboux_haste") else DEADLINES
         provider = self.sudo()  # as superuser: the keys are in no manager's reach
+        timeouts = replace(deadlines, until=self.env.context.get(UNTIL, math.inf))
         if self.kind == "mailgun":
             return Mailgun(
                 provider.api_key or "", region=self.region, webhook_url=self.webhook_url or "",
                 url=provider.endpoint or "", allow_private=self._allow_private(),
-                timeouts=deadlines,
+                timeouts=timeouts,
             )  # fmt: skip
         if self.kind == "ses":
             return Ses(
                 provider.access_key or "", provider.api_key or "", self.region,
                 topic_arn=self.topic_arn or "", webhook_url=self.webhook_url or "",
                 endpoint=provider.endpoint or "", allow_private=self._allow_private(),
-                timeouts=deadlines,
+                timeouts=timeouts,
             )  # fmt: skip
         domains = self.env["emboux.domain"].sudo()  # as superuser: as the platform
         return OwnServer(

@@ -1,6 +1,10 @@
 import re
+from collections import Counter
 
 from odoo import api, fields, models
+from odoo.tools import SQL
+
+from odoo.addons.emboux_core.models.alias import GOALS
 
 from .customer import AbovePlan, QuotaReached
 
@@ -72,6 +76,13 @@ class MailboxQuota(models.Model):
                 self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
             )
         return done
+
+    def _assert_may_add(self, vals_list):
+        super()._assert_may_add(vals_list)
+        wanted = Counter(vals["domain_id"] for vals in vals_list if vals.get("domain_id"))
+        for domain, room in self._room(wanted).items():
+            if wanted[domain] > room:
+                raise QuotaReached(self._limit_sentence(domain))
 
     def _room(self, domain_ids):
         """Domain id to how many more mailboxes a limited domain can have; others are left out."""
@@ -155,15 +166,15 @@ class AliasQuota(models.Model):
             boxes.domain_id._meet()
             self.flush_model(["destinations"])
             for box in boxes:
-                self.env.cr.execute(
-                    """SELECT count(*) FROM emboux_alias a
-                         JOIN emboux_domain d ON d.id = a.domain_id
-                        WHERE d.partner_id = %s AND EXISTS (
-                              SELECT FROM unnest(string_to_array(a.destinations, E'\\n')) AS goal
-                               WHERE regexp_replace(goal, '[+][^@]*@', '@') = %s)""",
-                    [partner.id, box.email],
+                [[count]] = self.env.execute_query(
+                    SQL(
+                        """SELECT count(*) FROM emboux_alias a
+                             JOIN emboux_domain d ON d.id = a.domain_id
+                            WHERE d.partner_id = %s AND %s @> ARRAY[%s]""",
+                        partner.id, SQL(GOALS, SQL.identifier("a", "destinations")), box.email,
+                    )
                 )
-                if self.env.cr.fetchone()[0] > limit:
+                if count > limit:
                     raise QuotaReached(
                         self.env._(
                             "The limit of %(limit)s aliases for %(mailbox)s is reached. Delete "

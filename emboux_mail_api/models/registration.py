@@ -149,6 +149,10 @@ class Registration(models.Model):
             hooks.add(partial(self._run_after_commit, hooks.data[DATA]))
         hooks.data[DATA].update(self.ids)
 
+    def _is_told_after_commit(self):
+        """Whether the commit of this transaction tells the provider of this row."""
+        return self.id in self.env.cr.postcommit.data.get(DATA, ())
+
     # -- what it means here --------------------------------------------------------------
 
     def _as_answer(self):
@@ -197,15 +201,31 @@ class Registration(models.Model):
         self.env["emboux.domain"].check_access("write")
         # as superuser: registrations are nobody's to write
         rows = self.sudo()
-        rows._wish_again()
-        rows._run_now()
-        left = rows.exists().filtered(lambda r: r.state != "done")[:1]
+        # saved apart, and the provider told by its commit
+        rows._apart("_wish_again")
+        # a fresh look: the calls were noted in transactions of their own
+        left, error = rows._apart("_what_is_left")
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
                 "type": "warning" if left else "success",
-                "message": left.error or self.env._("Done: the provider is as it shall be."),
+                "message": error or (
+                    self.env._("It has to wait for its turn.") if left
+                    else self.env._("Done: the provider is as it shall be.")
+                ),
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }
+
+    def _what_is_left(self):
+        """(whether something is still to be told, what the provider said)"""
+        left = self.exists().filtered(lambda r: r.state != "done")[:1]
+        return bool(left), left.error
+
+    def _what_keeps_mail_of(self, domain_id):
+        return self.env["emboux.domain"].browse(domain_id)._why_no_mail_leaves()
+
+    def _want_sending_of(self, domain_id):
+        """The number of the registration that is told that its domain wants to send, or none."""
+        return self.env["emboux.domain"].browse(domain_id)._want_sending().id

@@ -1,6 +1,8 @@
 """Telling providers what they shall have, and asking them what they say."""
 
 import logging
+import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,15 +11,18 @@ from odoo import api, fields, models
 
 from odoo.addons.emboux_core import faults
 from odoo.addons.emboux_core.backends.base import BackendError, NotAuthorised, Refused
+from odoo.addons.emboux_core.models.apart import OUT, each_apart
 from odoo.addons.emboux_core.models.errors import backend_sentence
 
 from ..providers.base import Provider
+from .provider import UNTIL
 from .registration import AT_ONCE
 
 _logger = logging.getLogger(__name__)
 
 BATCH = 200
 THREADS = 8  # questions to one provider at a time
+PATIENCE = 20.0  # seconds that somebody waits for all calls together
 
 
 @dataclass(frozen=True)
@@ -54,23 +59,25 @@ class RegistrationRun(models.Model):
 
     def _run_after_commit(self, ids):
         """Whoever saved the change waits for a few calls; the cron makes the others."""
-        for row in self.browse(sorted(ids)[:AT_ONCE]):
-            try:
-                row._run()
-            except Exception:
-                # the change is saved, so nobody must read that it failed; the cron repeats it
-                _logger.exception("registration %s", row.id)
+        self.browse(sorted(ids)[:AT_ONCE])._run_now()
         ids.clear()
 
     def _run_now(self):
-        """Save what the caller has done, and tell the provider while he waits."""
-        # the provider must never be told of what may still be rolled back
-        self.env.cr.commit()  # pylint: disable=invalid-commit
+        """Tell providers while somebody waits, but not for long; the cron makes the other calls.
+
+        What they are told is committed already, because it must not be rolled back afterwards.
+        Calls are noted in transactions of their own: the caller's sees nothing of it.
+        """
+        until = time.monotonic() + PATIENCE
         for row in self:
-            row._run()
-        self.env.invalidate_all()
-        # a fresh look: the calls were noted in transactions of their own
-        self.env.cr.commit()  # pylint: disable=invalid-commit
+            if time.monotonic() >= until:
+                break
+            try:
+                row._run(until)
+            except Exception:
+                # the change is saved, so nobody must read that it failed; the cron repeats it
+                _logger.exception("registration %s", row.id)
+        self.env.invalidate_all(flush=False)
 
     @api.model
     def _cron_registrations(self):
@@ -79,23 +86,20 @@ class RegistrationRun(models.Model):
         due = self.search(
             [("state", "=", "pending"), ("next_try", "<=", now)], order="id"
         )
-        remaining = len(due)
-        cron = self.env["ir.cron"]
-        for rows in due.grouped("provider_id").values():
-            for row in rows:
-                if not cron._commit_progress(remaining=remaining):
-                    return
-                outcome = row._run()
-                remaining -= 1
-                cron._commit_progress(1, remaining=remaining)
-                if outcome == "failed":
-                    break  # the others would only wait for it too
+        each_apart(
+            self.env, due.grouped("provider_id").values(),
+            # after a failure the others of this provider would only wait for it too
+            lambda row: OUT if row._run() == "failed" else None,
+        )
 
-    def _run(self):
-        """Make one call: *done*, *failed* or *waiting*.  Nobody else makes it meanwhile."""
+    def _run(self, until=math.inf):
+        """Make one call: *done*, *failed* or *waiting*.  Nobody else makes it meanwhile.
+
+        ``until``: when it has to be over, as ``time.monotonic()``.
+        """
         self.ensure_one()
         with self._turn(f"{self._name} {self.id}") as free:
-            if not free or not (job := self._apart("_claim")):
+            if not free or not (job := self._apart("_claim", until)):
                 return "waiting"
             try:
                 found, credential = job.call()
@@ -108,20 +112,22 @@ class RegistrationRun(models.Model):
                 return "failed"
             return self._apart("_note_success", job.number, found, credential)
 
-    def _claim(self):
+    def _claim(self, until):
         """What is to be called now, or None where there is nothing to be done."""
         if not self.exists() or self.state != "pending":
             return None
         self.attempts += 1
         return Job(
-            self.id, self.number, self.provider_id._client(), self.wish, self.name,
+            self.id, self.number,
+            self.provider_id.with_context(**{UNTIL: until})._client(), self.wish, self.name,
             self.parent_name or None, self.password or None,
         )
 
     def _note_success(self, number, found, credential):
+        # Whoever writes the row meanwhile is waited for by the writing below, which then fails
+        # (40001): _apart looks anew, and sees the newer number.
         if not self.exists():
             return "done"
-        self.lock_for_update()
         if self.number != number:
             return self._again()
         faults.point("register:noting" if found else "delete:noting")
@@ -137,7 +143,6 @@ class RegistrationRun(models.Model):
     def _note_failure(self, number, error):
         if not self.exists():
             return "done"
-        self.lock_for_update()
         if self.number != number:
             return self._again()
         sentence = backend_sentence(self.env, self.provider_id.name, error)
@@ -173,18 +178,16 @@ class RegistrationRun(models.Model):
         due = [("wish", "=", "present"), ("state", "=", "done"),
                ("next_poll", "<=", fields.Datetime.now())]
         seen = self.browse()
-        cron = self.env["ir.cron"]
         while rows := self.search([*due, ("id", "not in", seen.ids)], limit=BATCH,
                                   order="next_poll, id"):
             seen |= rows
             answers = rows._ask()
             remaining = self.search_count([*due, ("id", "not in", seen.ids)])
-            for number, row in enumerate(rows):
-                if not cron._commit_progress(1 if number else 0,
-                                             remaining=len(rows) - number + remaining):
-                    return
-                row._note_poll(answers[row.id])
-            if not cron._commit_progress(1, remaining=remaining):
+            if not each_apart(
+                self.env, [rows],
+                lambda row, answers=answers: row._note_poll(answers[row.id]),
+                lambda row, _error: row._ask_later(), more=remaining,
+            ):
                 return
 
     def _ask(self, only_status=False):
@@ -221,13 +224,17 @@ class RegistrationRun(models.Model):
             return
         if isinstance(answer, BackendError):
             sentence = backend_sentence(self.env, self.provider_id.name, answer)
-            self.write({"error": sentence, "next_poll": fields.Datetime.now() + timedelta(hours=1)})
+            self.error = sentence
+            self._ask_later()
         elif answer is None:
             # somebody removed it there: the wish stands, so it is made again
             self._wish("present")
             self._tell_after_commit()
         else:
             self._note(answer)
+
+    def _ask_later(self):
+        self.next_poll = fields.Datetime.now() + timedelta(hours=1)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
 from odoo.addons.emboux_core import addresses
+from odoo.addons.emboux_core.models.apart import swept
 from odoo.addons.emboux_core.models.errors import plain_errors
 from odoo.addons.emboux_core.models.fields import BigInteger
 
@@ -284,10 +285,7 @@ class Suppression(models.Model):
     def _gc_expired(self):
         """What ended a month ago interests nobody any more."""
         old = [("expires_at", "<", fields.Datetime.subtract(fields.Datetime.now(), days=30))]
-        gone = self.search(old, limit=10_000)
-        count = len(gone)
-        gone.unlink()
-        return count, self.search_count(old)
+        return swept(self, old)
 
 
 def _normalised_ones(emails):

@@ -10,6 +10,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from odoo.addons.emboux_core import addresses
+from odoo.addons.emboux_core.models.apart import swept
 
 from ..events import base, mailgun, ses, sns
 from .webhook_token import AGE
@@ -22,7 +23,6 @@ _COLUMNS = (
     "provider", "provider_id", "kind", "permanent", "counts", "recipient", "domain_id",
     "happened_at", "sent_at", "reason", "state", "payload", "create_date", "create_uid",
 )  # fmt: skip
-_VACUUMED = 10_000  # rows in one go
 
 
 class SignatureRefused(Exception):
@@ -269,13 +269,10 @@ class WebhookEvent(models.Model):
         )
         old = [("create_date", "<", before)]
         worthless = [*old, "|", ("kind", "=", "delivery"), ("state", "=", "unreadable")]
-        gone = self.search(worthless, limit=_VACUUMED)
-        count = len(gone)
-        gone.unlink()
         full = [*old, ("payload", "!=", False)]
-        emptied = self.search(full, limit=_VACUUMED, order="create_date")
-        emptied.write({"payload": False})
-        return count + len(emptied), self.search_count(worthless) + self.search_count(full)
+        gone, more = swept(self, worthless)
+        emptied, fuller = swept(self, full, lambda events: events.write({"payload": False}))
+        return gone + emptied, more or fuller
 
 
 def _readable(address):

@@ -2,6 +2,8 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
+from odoo.addons.emboux_core.models.apart import swept
+
 #: Seconds that a signature counts; one that is older could be a replay of one that is forgotten.
 AGE = 15 * 60
 
@@ -36,7 +38,4 @@ class WebhookToken(models.Model):
     def _gc(self):
         # a timestamp may be AGE in the future as well as in the past
         old = [("used_at", "<", fields.Datetime.now() - 4 * timedelta(seconds=AGE))]
-        gone = self.search(old, limit=10_000)
-        count = len(gone)
-        gone.unlink()
-        return count, self.search_count(old)
+        return swept(self, old)

@@ -1,7 +1,9 @@
 """Calls to Amazon's APIs through boto3: deadlines, bounded repeats, errors in words."""
 
 import contextlib
+import math
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -76,6 +78,8 @@ class AwsCalls:
 
         :raises BackendError: ``AwsRefused`` or another of the failures.
         """
+        if time.monotonic() >= self._timeouts.until:
+            raise Unreachable("There was no time left to ask Amazon.")
         client = self._client(service)
         failure: BackendError | None = None
         with _watching() as lost:
@@ -104,6 +108,8 @@ class AwsCalls:
             if not _REGION.fullmatch(self._region):
                 raise Refused("The region is none of Amazon's: give one such as eu-west-1.")
             endpoint = check_url(self._endpoint, self._allow_private) if self._endpoint else None
+            # somebody waits: no repeats, whose pauses nothing could cut short
+            left = self._timeouts.until - time.monotonic()
             client = boto3.session.Session(
                 aws_access_key_id=self._access_key,
                 aws_secret_access_key=self._secret_key,
@@ -113,8 +119,11 @@ class AwsCalls:
                 endpoint_url=endpoint,
                 config=Config(
                     connect_timeout=self._timeouts.connect,
-                    read_timeout=self._timeouts.read,
-                    retries={"total_max_attempts": TRIES, "mode": "standard"},
+                    read_timeout=max(1, min(self._timeouts.read, left)),
+                    retries={
+                        "total_max_attempts": TRIES if left == math.inf else 1,
+                        "mode": "standard",
+                    },
                     proxies={},  # neither from the environment nor from elsewhere
                     ignore_configured_endpoint_urls=True,
                 ),

@@ -232,14 +232,13 @@ SELECT k.id::text AS key_name, d.name AS domain, k.selector, k.private_key
   FROM emboux_dkim_key k JOIN emboux_mail.hosted d ON d.id = k.domain_id
  WHERE k.signs;
 
--- The addresses that a list of destinations leads to: a tag after + reaches the same mailbox.
+-- The addresses that a list of destinations leads to: a tag after + reaches the same mailbox.  The
+-- expression is that of an index of emboux_alias, by which "who leads to this mailbox" is answered
+-- (GOALS in emboux_core/models/alias.py); a function in SQL is put in its place by the planner.
 CREATE OR REPLACE FUNCTION emboux_mail.goals(destinations text)
 RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT string_to_array(regexp_replace(destinations, '\+[^@\n]*@', '@', 'g'), E'\n')
+    SELECT string_to_array(regexp_replace(destinations, '[+][^@\n]*@', '@', 'g'), E'\n')
 $$;
--- "which aliases lead to this mailbox"
-CREATE INDEX IF NOT EXISTS emboux_alias_goals ON emboux_alias
-    USING gin (emboux_mail.goals(destinations)) WHERE active;
 
 -- Where an address leads by an alias or a catch-all; nothing for a mailbox, or outside.
 CREATE OR REPLACE FUNCTION emboux_mail.leads_to(address text) RETURNS SETOF text

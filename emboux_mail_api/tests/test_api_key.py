@@ -34,6 +34,23 @@ class TestApiKey(PlatformCase):
             self.assertFalse(keys.is_well_formed(text))
         self.assertEqual(keys.redact(f"GET /{secret}/usage"), "GET /emboux_***/usage")
 
+    def test_a_master_key_reaches_companies_that_are_made_later(self):
+        key, _secret = self.keys._make({"name": "Master", "role": "master"})
+        customers, _secret = self._make()
+        late = self.env["res.company"].sudo().create({"name": "Late"})
+        user = key.sudo().user_id
+        self.assertIn(late, user.company_ids)
+        self.assertNotIn(late, customers.sudo().user_id.company_ids)
+        domain = self.make_domain("late.example", company_id=late.id)
+        found = self.env["emboux.domain"].with_user(user).search([("name", "=", "late.example")])
+        self.assertEqual(found.ids, domain.ids)
+        asleep = self.env["res.company"].sudo().create({"name": "Asleep"})
+        asleep.active = False
+        again, _secret = self.keys._make({"name": "Another", "role": "master"})
+        asleep.active = True
+        for some in (user, again.sudo().user_id):
+            self.assertIn(asleep, some.company_ids)
+
     def test_only_a_hash_is_stored(self):
         key, secret = self._make()
         self.env.flush_all()

@@ -1,5 +1,6 @@
 from contextlib import contextmanager
 
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from .common import PlatformCase
@@ -110,6 +111,50 @@ class TestCost(PlatformCase):
         self._page("emboux.domain", page)
         with self._statements(8):
             self._page("emboux.domain", page)
+
+    def test_who_leads_to_an_address_is_found_by_an_index(self):
+        """Asked for each mailbox that goes, each alias of a limited customer, each reply."""
+        self._grow(10_000)
+        self.rows(
+            "INSERT INTO emboux_alias (local_part, domain_id, email, kind, destinations, active)"
+            " SELECT 'a' || n, %s, 'a' || n || '@unit.example', 'forward',"
+            " 'x@y.example' || E'\n' || 'n' || n || '@unit.example', true"
+            " FROM generate_series(1, 10000) n RETURNING 1",
+            self.domain.id,
+        )
+        self.env.cr.execute("ANALYZE emboux_alias")
+        aliases = self.env["emboux.alias"]
+        boxes = self.env["emboux.mailbox"].search([("email", "in", ["n77@unit.example"])])
+
+        def read():
+            return self.rows(
+                "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)"
+                " FROM pg_stat_xact_user_tables WHERE relname = 'emboux_alias'")[0][0]
+
+        before = read()
+        with self.assertRaisesRegex(UserError, "a77@unit.example delivers to n77@unit.example"):
+            boxes._assert_not_needed()
+        self.assertLess(read() - before, 100, "rows of aliases read")
+        many = self.env["emboux.mailbox"].search(
+            [("domain_id", "=", self.domain.id), ("email", "like", "n990%")])
+        self.assertGreater(len(many), 10)
+        with self.assertRaises(UserError):
+            many._assert_not_needed()
+        tagged_alias = self.make_alias("tagged", "n78+shop@unit.example")
+        found = aliases.sudo().search(aliases._leading_to({"n78@unit.example"}))
+        self.assertEqual(found.mapped("email"), ["a78@unit.example", tagged_alias.email])
+        boxes.write({"vacation_text": "Away", "vacation_on": True, "vacation_days": 7})
+        before = read()
+        [(script,)] = self.rows(
+            "SELECT script FROM emboux_mail.sieve WHERE username = 'n77@unit.example'")
+        self.assertIn('"n77@unit.example", "a77@unit.example"', script)
+        self.assertLess(read() - before, 100)
+        customer = self.env["res.partner"].create({"name": "Limited"})
+        self.env["emboux.customer"].create({"partner_id": customer.id, "alias_limit": 3})
+        self.domain.partner_id = customer
+        before = read()
+        self.make_alias("limited", "n79@unit.example")
+        self.assertLess(read() - before, 100)
 
     def test_every_look_up_of_postfix_and_dovecot_uses_an_index(self):
         self._grow(10_000)

@@ -1,8 +1,12 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.emboux_core.models import apart
 
 from .common import PlatformCase
 
@@ -114,7 +118,7 @@ class TestHeldMessage(PlatformCase):
         self.assertIn(later, held.search([("is_expired", "=", False)]))
         before = len(self.domain.message_ids)
         for _ in range(2):
-            self.env["emboux.held.message"].with_user(self.env.ref("base.user_root"))._cron_expire()
+            self.expire()
         self.assertEqual(len(self.domain.message_ids), before + 1)
         self.assertIn("needs a decision", self.domain.message_ids[0].body)
         self.assertIn(self.env.user, self.domain.activity_ids.user_id)
@@ -123,15 +127,49 @@ class TestHeldMessage(PlatformCase):
     def test_expired_mail_is_discarded_where_the_setting_says_so(self):
         self.env["ir.config_parameter"].sudo().set_param("emboux_mail_api.held_expired", "discard")
         held = self.make_held(expires_at=fields.Datetime.now() - timedelta(minutes=1))
-        self.env["emboux.held.message"].with_user(self.env.ref("base.user_root"))._cron_expire()
+        self.expire()
         self.assertEqual(held.wish, "discard")
+
+    @mute_logger("odoo.addons.emboux_core.models.apart")
+    def test_a_domain_whose_people_cannot_be_told_holds_up_no_other_one(self):
+        ago = fields.Datetime.now() - timedelta(minutes=1)
+        first = self.make_held(expires_at=ago)
+        second = self.make_held(self.make_domain("other.example"), expires_at=ago)
+        model = self.env.registry["emboux.held.message"]
+        original = model._tell_expired
+
+        def fails(messages, domain, discard):
+            if domain == self.domain:
+                raise ZeroDivisionError
+            return original(messages, domain, discard)
+
+        with patch.object(model, "_tell_expired", fails):
+            self.expire()
+        self.assertFalse(first.told_at)
+        self.assertTrue(second.told_at)
+
+    def expire(self):
+        self.env.flush_all()
+        with self.enter_registry_test_mode(), self.env.registry.cursor() as cr:
+            self.env(cr=cr, user=1)["emboux.held.message"]._cron_expire()
+        self.env.invalidate_all()
 
     def test_the_list_forgets_what_is_long_over(self):
         ago = fields.Datetime.now() - timedelta(days=31)
         old = self.make_held(state="gone", done_at=ago)
         kept = self.make_held(state="released", done_at=fields.Datetime.now()) | self.make_held()
-        self.env["emboux.held.message"].sudo()._gc()
+        self.assertEqual(self.env["emboux.held.message"].sudo()._gc(), (1, False))
         self.assertEqual((old | kept).exists(), kept)
+
+    def test_what_is_long_over_goes_however_much_it_is(self):
+        ago = fields.Datetime.now() - timedelta(days=31)
+        old = self.make_held(state="gone", done_at=ago)
+        for _more in range(4):
+            old |= self.make_held(state="gone", done_at=ago)
+        with patch.object(apart, "SWEPT", 2):
+            said = [self.env["emboux.held.message"].sudo()._gc() for _ in range(3)]
+        self.assertEqual(said, [(2, True), (2, True), (1, False)], "Odoo calls again at once")
+        self.assertFalse(old.exists())
 
     def test_the_list_says_when_the_agent_is_away(self):
         agents = self.env["emboux.queue.agent"].sudo()

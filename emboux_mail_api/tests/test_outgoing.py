@@ -1,7 +1,9 @@
+from datetime import timedelta
 from unittest.mock import patch
 
 from argon2 import PasswordHasher
 
+from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
@@ -94,6 +96,55 @@ class TestOutgoing(PlatformCase):
             "SELECT service_password_hash FROM emboux_mailbox WHERE id = %s", mailbox.id
         )
         self.assertTrue(PasswordHasher().verify(service, password))
+
+    def settle(self, **delta):
+        """The job, so much later."""
+        self.env.flush_all()
+        now = fields.Datetime.now() + timedelta(**delta)
+        with (patch.object(fields.Datetime, "now", lambda *_args: now),
+              self.env.registry.cursor() as cr):
+            self.env(cr=cr, user=1)["emboux.mailbox"]._cron_end_trials()
+        self.env.invalidate_all()
+
+    def test_what_somebody_died_of_is_taken_back(self):
+        mailbox = self.make_mailbox("odoo")
+        before = mailbox.sudo().service_password_hash
+        with patch.object(IrMail_Server, "create", side_effect=KeyboardInterrupt):
+            try:
+                mailbox.action_use_as_outgoing_tls()
+            except KeyboardInterrupt:
+                self.env.cr.postrollback.clear()  # as nobody lives to do it
+        self.env.invalidate_all()
+        self.assertEqual(mailbox.send_as, "domain", "the mail server has to see it for the test")
+        self.settle(minutes=9)
+        self.assertEqual(mailbox.send_as, "domain", "somebody may be at it still")
+        self.settle(minutes=11)
+        self.assertEqual(mailbox.send_as, "self")
+        self.assertEqual(mailbox.sudo().service_password_hash, before)
+        mailbox.action_use_as_outgoing_tls()
+        self.settle(minutes=11)
+        self.assertEqual(mailbox.send_as, "domain", "it is in use")
+
+    def test_whatever_fails_after_the_test_takes_it_back(self):
+        mailbox = self.make_mailbox("odoo")
+        mailbox.action_use_as_outgoing_tls()
+        mailbox.mail_server_ids.emboux_mailbox_id = False  # as if rolled back
+        self.env.flush_all()
+        self.env.cr.postrollback.run()
+        self.env.invalidate_all()
+        self.assertEqual(mailbox.send_as, "self")
+
+    def test_a_second_try_knows_what_was_before_the_first(self):
+        mailbox = self.make_mailbox("odoo")
+        with patch.object(IrMail_Server, "create", side_effect=KeyboardInterrupt):
+            for _try in range(2):
+                try:
+                    mailbox.action_use_as_outgoing_tls()
+                except KeyboardInterrupt:
+                    self.env.cr.postrollback.clear()
+                self.env.invalidate_all()
+        self.settle(minutes=11)
+        self.assertEqual(mailbox.send_as, "self")
 
     def test_what_would_stop_odoos_mail_is_refused(self):
         mailbox = self.make_mailbox("odoo")

@@ -1,5 +1,7 @@
 """``Mailgun`` against a stand-in for its API that keeps state and can be broken."""
 
+import time
+
 import requests
 
 from odoo.addons.emboux_core.backends import http
@@ -334,6 +336,17 @@ class TestFaults(MailgunCase):
         self.server.fault("GET", f"/v4/domains/{A}", answer(502), reset())
         self.assertEqual(self.mailgun.status(A).name, A)
         self.assertEqual(self.pauses, [0.5, 1.0])
+
+    def test_all_calls_together_have_an_end(self):
+        """Whoever saves waits for the calls of a whole registration, of which each has its own."""
+        end = time.monotonic() + 1
+        hurried = self.client(timeouts=Timeouts(connect=5, read=15, total=25, until=end))
+        self.server.fault("POST", "/v4/domains", silence())
+        with self.assertRaises(UnknownOutcome):
+            hurried.register(A)
+        with self.assertRaises(Unreachable):
+            hurried.check()
+        self.assertLess(time.monotonic(), end + 2)
 
     def test_silence(self):
         hasty = self.client(timeouts=Timeouts(connect=5, read=0.1, total=20))

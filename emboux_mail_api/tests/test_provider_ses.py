@@ -1,5 +1,6 @@
 """``Ses`` over HTTP against moto's server, completed by ``ses_server``."""
 
+import time
 from unittest import mock
 
 import botocore.endpoint
@@ -288,6 +289,16 @@ class TestFaults(SesCase):
         self.assertIn("got lost", self.failure(UnknownOutcome, self.ses.delete, A))
         self.server.fault(reply(500), reply(503), reply(503))
         self.failure(Unreachable, self.ses.status, A)
+
+    def test_all_calls_together_have_an_end(self):
+        late = self.client(timeouts=Timeouts(until=time.monotonic()))
+        with self.assertRaisesRegex(Unreachable, "no time left"):
+            late.check()
+        self.assertEqual(self.asked(), [], "not even tried")
+        hurried = self.client(timeouts=Timeouts(connect=5, read=15, until=time.monotonic() + 20))
+        hurried.check()
+        config = hurried._aws._client("sesv2").meta.config
+        self.assertEqual(config.retries["total_max_attempts"], 1)
 
     def test_silence(self):
         hasty = self.client(timeouts=Timeouts(connect=5, read=0.1))

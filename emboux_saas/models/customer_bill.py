@@ -11,6 +11,8 @@ from odoo import Command, api, fields, models
 from odoo.exceptions import RedirectWarning, UserError
 from odoo.tools import float_repr, format_date, formatLang
 
+from odoo.addons.emboux_core.models.apart import each_apart
+
 from ..billing import Period, Row, Terms, month_lines
 from ..billing.engine import Rounding
 from .plan_terms import PRICE_TERMS
@@ -40,14 +42,11 @@ class CustomerBill(models.Model):
         if not counted or counted < today.replace(day=1):
             _logger.info("usage of %s is not counted yet, so nothing is billed", month)
             return
-        due = self._search_due(month)
-        remaining = len(due)
-        for start in range(0, len(due), BATCH):
-            batch = due[start : start + BATCH].try_lock_for_update(allow_referencing=True)
-            batch._bill_until(month)
-            remaining -= min(BATCH, remaining)
-            if not self.env["ir.cron"]._commit_progress(len(batch), remaining=remaining):
-                return
+        each_apart(
+            self.env, [self._search_due(month)],
+            lambda some: some.try_lock_for_update(allow_referencing=True)._bill_until(month),
+            lambda one, error: one._note_not_billed(error), size=BATCH,
+        )
 
     @api.model
     def _search_due(self, month):
@@ -92,6 +91,7 @@ class CustomerBill(models.Model):
             with self.env.cr.savepoint():
                 self._make_invoices(month)
         except (UserError, RedirectWarning) as error:
+            # anything else is a defect: the job then tries each by itself, see each_apart
             if len(self) > 1:
                 # one of them spoils it for the others: find out who
                 failed = self.browse()
@@ -99,9 +99,15 @@ class CustomerBill(models.Model):
                     failed |= customer._bill_month(month)
                 return failed
             _logger.warning("%s could not be billed: %s", self.display_name, error)
-            self.billing_problem = str(error.args[0])
+            self._note_not_billed(error)
             return self
         return self.browse()
+
+    def _note_not_billed(self, error):
+        told = isinstance(error, UserError | RedirectWarning)
+        self.billing_problem = str(error.args[0]) if told else self.env._(
+            "Something went wrong here; see the log of the server."
+        )
 
     def _make_invoices(self, month):
         moves = self.env["account.move"]

@@ -4,6 +4,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from odoo.addons.emboux_core.models.apart import AGAIN, each_apart
+
 from .customer_trial import FIRST, LAST
 
 _logger = logging.getLogger(__name__)
@@ -22,9 +24,11 @@ class CustomerErase(models.Model):
         near = fields.Date.context_today(self) + timedelta(days=FIRST)
         ended = self.search([("state", "=", "ended"), ("erase_on", "<=", near)])
         ended._each(lambda customer: customer._tell_erasing())
-        for customer in ended.filtered(lambda c: c.erase_on <= fields.Date.context_today(c)):
-            if not customer._erase_in_steps():
-                return
+        each_apart(
+            self.env, [ended.filtered(lambda c: c.erase_on <= fields.Date.context_today(c))],
+            lambda customer: AGAIN if customer._erase_some() else None,
+            lambda customer, error: customer._tell_not_erased(error),
+        )
 
     def _tell_erasing(self):
         """7 days and 1 day before.  Who was not told in time is told now and has another day."""
@@ -47,20 +51,6 @@ class CustomerErase(models.Model):
             order="create_date", limit=1,
         )
         return bool(first) and first.create_date.date() < fields.Date.context_today(self)
-
-    def _erase_in_steps(self):
-        """Whether the job has time for more."""
-        while True:
-            try:
-                with self.env.cr.savepoint():
-                    more = self._erase_some()
-            except UserError as error:
-                self._tell_not_erased(error)
-                more = False
-            if not self.env["ir.cron"]._commit_progress(0 if more else 1):
-                return False
-            if not more:
-                return True
 
     def _erase_some(self):
         """Erase a part; whether there may be more.
@@ -100,8 +90,9 @@ class CustomerErase(models.Model):
         return False
 
     def _tell_not_erased(self, error):
-        _logger.warning("email customer %s could not be erased: %s", self.id, error)
+        reason = error if isinstance(error, UserError) else self.env._(
+            "Something went wrong here; see the log of the server.")
         self.message_post(
-            body=self.env._("This could not be erased, and is tried again tomorrow: %s", error),
+            body=self.env._("This could not be erased, and is tried again tomorrow: %s", reason),
             subtype_xmlid="mail.mt_note",
         )

@@ -1,9 +1,6 @@
-import logging
-
 from odoo import models
-from odoo.exceptions import UserError
 
-_logger = logging.getLogger(__name__)
+from odoo.addons.emboux_core.models.apart import each_apart
 
 
 class CustomerJob(models.Model):
@@ -12,13 +9,6 @@ class CustomerJob(models.Model):
     def _each(self, do):
         """For a job: do something for each customer, in a transaction of its own.
 
-        What is refused for one of them holds up nobody else.
+        What fails for one of them holds up nobody else.  Returns whether the job has time for more.
         """
-        for left, customer in zip(range(len(self) - 1, -1, -1), self, strict=True):
-            try:
-                with self.env.cr.savepoint():
-                    do(customer)
-            except UserError as error:
-                _logger.warning("email customer %s: %s", customer.display_name, error)
-            if not self.env["ir.cron"]._commit_progress(1, remaining=left):
-                break
+        return each_apart(self.env, [self], do)

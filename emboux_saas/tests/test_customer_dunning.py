@@ -1,7 +1,9 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from .saas_case import SaasCase
 
@@ -39,6 +41,23 @@ class TestDunning(SaasCase):
         self.env["account.payment.register"].sudo().with_context(
             active_model="account.move", active_ids=invoice.ids
         ).create({})._create_payments()
+
+    @mute_logger("odoo.addons.emboux_core.models.apart")
+    def test_a_defect_with_one_holds_up_nobody(self):
+        other = self.make_customer("Other", self.plan)
+        self.invoice()
+        self.invoice(partner=other.partner_id)
+        model = self.env.registry["emboux.customer"]
+        original = model._dun
+
+        def fails(customer, invoices):
+            if customer == min(self.acme, other, key=lambda c: c.id):
+                raise ZeroDivisionError
+            return original(customer, invoices)
+
+        with patch.object(model, "_dun", fails):
+            self.dun()
+        self.assertEqual((self.acme.state, other.state), ("active", "past_due"))
 
     def dun(self):
         self.run_cron("ir_cron_dunning")

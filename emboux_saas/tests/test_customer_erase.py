@@ -4,6 +4,7 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from odoo.addons.emboux_saas.models import customer_erase
 
@@ -108,10 +109,31 @@ class TestErase(SaasCase):
             return original(mailboxes)
 
         with (patch.object(boxes, "_delete_with_mail", refuses),
-              self.assertLogs("odoo.addons.emboux_saas", "WARNING")):
+              self.assertLogs("odoo.addons.emboux_core.models.apart", "WARNING")):
             self.assertTrue(self.erase())
         self.assertFalse(theirs.exists())
         self.assertIn("Odoo sends through it.", self.acme.message_ids[:1].body)
+        self.assertFalse(self.erase())
+
+    @mute_logger("odoo.addons.emboux_core.models.apart")
+    def test_a_defect_with_one_holds_up_nobody_either(self):
+        second = self.make_customer("Second", self.plan)
+        theirs = self.make_domain("second.example", partner_id=second.partner_id.id)
+        second._advance_customer("ended", "x")
+        self.at(days=29)
+        self.erase()
+        self.at(days=1)
+        original = type(self.acme)._erase_some
+
+        def fails(customer):
+            if customer == self.acme:
+                raise ZeroDivisionError
+            return original(customer)
+
+        with patch.object(type(self.acme), "_erase_some", fails):
+            self.assertTrue(self.erase())
+        self.assertFalse(theirs.exists())
+        self.assertNotIn("division", self.acme.message_ids[:1].body)
         self.assertFalse(self.erase())
 
     def test_others_subdomains_stand_alone_from_then_on(self):

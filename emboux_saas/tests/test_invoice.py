@@ -142,6 +142,30 @@ class TestInvoice(BillingCase):
         self.env.invalidate_all()
         return self.env["account.move"].search([("emboux_customer_id", "=", self.customer.id)])
 
+    @mute_logger("odoo.addons.emboux_core.models.apart")
+    def test_a_defect_with_one_does_not_keep_the_others_from_their_invoices(self):
+        """Whatever it is: a conflict with somebody who writes, or a record that makes no sense."""
+        with self.at(date(2026, 7, 1)):
+            stuck, third = self.make_customer("Stuck"), self.make_customer("Third")
+        self.env["emboux.usage"]._progress().counted_on = date(2026, 10, 1)
+        model = self.env.registry["emboux.customer"]
+        original = model._invoice_vals
+
+        def fails(customer, month, lines):
+            if customer == stuck:
+                raise ZeroDivisionError
+            return original(customer, month, lines)
+
+        with patch.object(model, "_invoice_vals", fails):
+            self.run_job(date(2026, 10, 1))
+        self.assertEqual(
+            [customer.billed_until for customer in self.customer | stuck | third],
+            [LAST, False, LAST],
+        )
+        self.assertIn("log of the server", stuck.billing_problem)
+        self.run_job(date(2026, 10, 2))
+        self.assertEqual((stuck.billed_until, stuck.billing_problem), (LAST, False))
+
     def test_the_job_waits_until_the_month_is_counted(self):
         progress = self.env["emboux.usage"]._progress()
         progress.counted_on = LAST

@@ -94,7 +94,7 @@ def run():
         # one after another, as on every day, when they are right already
         started = time.monotonic()
         for domain in domains[: wish["sample"]]:
-            domain._store_or_postpone(domain._look_up(30.0)[domain.id])
+            domain._store_check(domain._look_up(30.0)[domain.id])
             env.cr.commit()
         seen["sample_s"] = time.monotonic() - started
         due()

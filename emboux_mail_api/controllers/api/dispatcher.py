@@ -23,7 +23,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from . import throttle
 from .errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_found, too_many
 from .operation import OPERATIONS
-from .turns import take_turn
+from .turns import end_with_transaction, hold_turn, take_turn
 from .types import Address, AliasAddress, DomainName, Line, Recipient, problems
 
 _logger = logging.getLogger(__name__)
@@ -88,6 +88,17 @@ class ApiDispatcher(http.Dispatcher):
             return self._do(endpoint, arguments)
 
     def _do(self, endpoint, arguments):
+        env = self.request.env
+        end = self._hold_key()
+        try:
+            response = self._answer_to(endpoint, arguments)
+        except BaseException:
+            end()
+            raise
+        end_with_transaction(env, end)  # from then on the answer is there for others
+        return response
+
+    def _answer_to(self, endpoint, arguments):
         operation = self.operation
         if operation.prepare and (turn := operation.prepare(self.request.env, arguments)):
             take_turn(self.request.env, turn)
@@ -151,10 +162,22 @@ class ApiDispatcher(http.Dispatcher):
             return None
         return self._answer_again(self._register()._known(*self._named()))
 
+    def _hold_key(self):
+        """Let one request with an ``Idempotency-Key`` come after the other, if the register's row
+        cannot do it: what an operation commits before its answer is there ends the row's lock.
+
+        Returns what lets the next one in.
+        """
+        if not self.operation.commits or not self._idempotency_key():
+            return lambda: None
+        return hold_turn(self.request.env, "answer to {} {}".format(*self._named()))
+
     def _begin_idempotent(self):
         """Take the ``Idempotency-Key``; the answer of somebody who was quicker, or None."""
         if not self._idempotency_key():
             return None
+        if self.operation.commits:
+            return self._replay()  # its row comes along with the answer: never an empty one
         self._idempotent = self._register()._begin(*self._named(), self._fingerprint())
         return self._answer_again(self._idempotent)
 
@@ -190,6 +213,9 @@ class ApiDispatcher(http.Dispatcher):
         return response
 
     def _end_idempotent(self, status, result):
+        if self.operation.commits and self._idempotency_key():
+            begun = self._register()._begin(*self._named(), self._fingerprint())
+            self._idempotent = None if begun.status else begun
         if self._idempotent is not None:
             kept = result
             if kept is not None and hasattr(kept, "without_secret"):

@@ -163,14 +163,21 @@ def _provider_of_kind(kind):
 
 
 def _tell_provider(row):
-    """Tell the provider now what the domain needs; the work of the request is saved before.
+    """Tell the provider now what the domain needs; the work of the request is saved before, so
+    the operation has to be declared as one that ``commits``.
 
     :raises ApiError: 409, it could not be reached or it refused; what is saved is repeated.
     """
     if row and row.state != "done":
         if row.state == "refused":
             row._wish_again()
-        row._run_now()
+        told = row._is_told_after_commit()
+        # the provider must never be told of what may still be rolled back
+        request.env.cr.commit()  # pylint: disable=invalid-commit
+        if not told:
+            row._run_now()
+        # a fresh look: the calls were noted in transactions of their own
+        request.env.cr.commit()  # pylint: disable=invalid-commit
         if row.state == "pending":
             raise ApiError(409, row.error or "The provider has not answered yet, repeat it.",
                            {"Retry-After": "30"})
@@ -286,7 +293,7 @@ class DomainController(http.Controller):
 
     @operation("POST", "/domains/{name}/register-subdomain", role="customer", area="domains",
                tag=TAG, out=schemas.DomainDetail, status=201, errors=IN_USE | PROVIDER,
-               statuses={200: "It was registered already."}, prepare=_turn_of_owner,
+               statuses={200: "It was registered already."}, prepare=_turn_of_owner, commits=True,
                summary="Make a subdomain of a wildcard parent ready to send")
     def register_subdomain(self, name):
         """Adds it when it is not here, and has its provider take it.
@@ -340,7 +347,7 @@ class DomainController(http.Controller):
         return show_detail(domain)
 
     @operation("PUT", "/domains/{name}/activate", role="master", area="domains", tag=TAG,
-               out=schemas.DomainDetail, current="get_domain", errors=PROVIDER,
+               out=schemas.DomainDetail, current="get_domain", errors=PROVIDER, commits=True,
                summary="Restore what was before the suspension")
     def activate_domain(self, name):
         """Also makes the domain's SMTP login at Mailgun where it is missing."""

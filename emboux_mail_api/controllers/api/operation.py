@@ -26,6 +26,8 @@ class Operation:
     and for master keys that reach everything.
     ``prepare``: called before the transaction's work, for what must hold no lock; returns the
     name of the turn to take (see ``turns.py``), or None.
+    ``commits``: saves its work before the answer is known, because somebody else has to be asked
+    who must not hear of what may still be taken back.
     ``bulk``: much work in one request: few are done at once.
     ``current``: name of the handler that shows what a ``PUT`` changes, for ``If-Match``.
     ``accepts``: media types of a body of JSON, for senders who call it by another name.
@@ -53,6 +55,7 @@ class Operation:
     writes: bool = False
     deprecated: bool = False
     bulk: bool = False
+    commits: bool = False
     accepts: frozenset[str] = frozenset({JSON})
     largest: int = LARGEST_BODY
 

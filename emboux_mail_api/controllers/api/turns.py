@@ -26,6 +26,16 @@ def take_turn(env, name):
     The turn ends with the transaction.  Nothing may have been written before.
     :raises ApiError: 429, it took too long.
     """
+    end_with_transaction(env, hold_turn(env, name))
+
+
+def end_with_transaction(env, end):
+    env.cr.postcommit.add(end)
+    env.cr.postrollback.add(end)
+
+
+def hold_turn(env, name):
+    """As ``take_turn``, for longer than one transaction; returns what ends it."""
     leave = _enter_process(f"{env.cr.dbname} {name}")
     try:
         turn = env.registry.cursor()
@@ -51,8 +61,7 @@ def take_turn(env, name):
         raise
     env.cr.rollback()
     env.transaction.clear()
-    env.cr.postcommit.add(end)
-    env.cr.postrollback.add(end)
+    return end
 
 
 def _enter_process(name):

@@ -1,0 +1,256 @@
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from psycopg2.errors import SerializationFailure
+
+from odoo import api
+from odoo.exceptions import LockError, UserError
+from odoo.tests import TransactionCase, tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.base.models.ir_autovacuum import is_autovacuum
+
+from ..backends.base import Unreachable, Usage, UsagePage
+from ..models import apart
+from ..models.apart import AGAIN, OUT, each_apart
+from .memory_backend import FarBackend
+from .remote_case import RemoteCase
+
+LOGGER = "odoo.addons.emboux_core.models.apart"
+
+
+@tagged("post_install", "-at_install")
+class TestEachApart(TransactionCase):
+    """The one way in which jobs go through what is due."""
+
+    def setUp(self):
+        super().setUp()
+        self.partners = self.env["res.partner"].create([{"name": n} for n in "abcdef"])
+        self.env.flush_all()
+        self.registry_enter_test_mode()
+        self.told = []  # (processed, remaining)
+
+    @contextmanager
+    def job(self):
+        """A job's own cursor; what it commits is seen after it."""
+        model = self.registry["ir.cron"]
+        original = model._commit_progress
+
+        def tell(cron, processed=0, *, remaining=None, **options):
+            self.told.append((processed, remaining))
+            return original(cron, processed, remaining=remaining, **options)
+
+        with patch.object(model, "_commit_progress", tell), self.registry.cursor() as cr:
+            yield api.Environment(cr, 1, {})
+        self.env.invalidate_all()
+
+    def names(self):
+        return "".join(self.partners.mapped("name"))
+
+    @mute_logger(LOGGER)
+    def test_one_that_fails_is_taken_back_and_holds_up_nobody(self):
+        for error in (UserError("no"), ZeroDivisionError()):
+            self.partners.name = "x"
+            self.env.flush_all()
+
+            def do(partner, error=error):
+                partner.name = "y"
+                partner.env.flush_all()
+                if partner.id == self.partners[1].id:
+                    raise error
+
+            with self.job() as env:
+                partners = self.partners.with_env(env)
+                said = each_apart(
+                    env, [partners], do,
+                    lambda partner, error: partner.write({"comment": type(error).__name__}),
+                )
+            self.assertTrue(said)
+            self.assertEqual(self.names(), "yxyyyy")
+            self.assertIn(type(error).__name__, self.partners[1].comment)
+            self.assertEqual(self.told[-1], (1, 0))
+
+    @mute_logger(LOGGER)
+    def test_even_what_is_said_of_it_may_fail(self):
+        with self.job() as env:
+            each_apart(
+                env, [self.partners.with_env(env)],
+                lambda partner: 1 / (partner.id - self.partners[0].id) and partner.write(
+                    {"name": "y"}) and None,
+                lambda partner, _error: 1 / 0,
+            )
+        self.assertEqual(self.names(), "ayyyyy")
+
+    def test_who_meets_another_transaction_starts_over_and_is_left_at_last(self):
+        tries = []
+
+        def do(partner):
+            tries.append(partner.name)
+            if partner.name == "a" and tries.count("a") < 3:
+                raise SerializationFailure
+            if partner.name == "b":
+                raise LockError("somebody has it")
+            partner.comment = "done"
+
+        with self.job() as env:
+            each_apart(env, [self.partners.with_env(env)], do, lambda *_: self.fail("no defect"))
+        self.assertEqual("".join(tries), "aaabbbcdef")
+        self.assertEqual([bool(p.comment) for p in self.partners], [True, False, *[True] * 4])
+        self.assertEqual(self.told[-1], (1, 0), "the job would else begin again at once")
+
+    def test_the_rest_of_a_group_that_is_out_is_skipped_and_does_not_remain(self):
+        seen = []
+
+        def do(partner):
+            seen.append(partner.name)
+            return OUT if partner.name in "be" else None
+
+        with self.job() as env:
+            partners = self.partners.with_env(env)
+            each_apart(env, [partners[:4], partners[4:]], do)
+        self.assertEqual(seen, ["a", "b", "e"])
+        self.assertEqual(self.told, [(0, 6), (1, 5), (1, 2), (1, 0)])
+
+    def test_again(self):
+        seen = []
+
+        def do(partner):
+            seen.append(partner.name)
+            return AGAIN if seen.count(partner.name) < 2 else None
+
+        with self.job() as env:
+            each_apart(env, [self.partners.with_env(env)[:2]], do, more=7)
+        self.assertEqual("".join(seen), "aabb")
+        self.assertEqual(self.told, [(0, 9), (1, 9), (1, 8), (1, 8), (1, 7)])
+
+    @mute_logger(LOGGER)
+    def test_many_at_once_and_each_by_itself_where_that_fails(self):
+        seen, failed = [], []
+
+        def do(partners):
+            seen.append("".join(partners.mapped("name")))
+            if "e" in seen[-1]:
+                raise ZeroDivisionError
+            partners.comment = "done"
+
+        with self.job() as env:
+            each_apart(
+                env, [self.partners.with_env(env)], do,
+                lambda partner, _error: failed.append(partner.name), size=2,
+            )
+        self.assertEqual((seen, failed), (["ab", "cd", "ef", "e", "f"], ["e"]))
+        self.assertEqual([bool(p.comment) for p in self.partners], [*[True] * 4, False, True])
+
+    def test_what_is_gone_is_passed_over(self):
+        gone = self.partners[0]
+        self.partners[1:].name = "x"
+        gone.unlink()
+        with self.job() as env:
+            partners = self.partners.with_env(env)
+            each_apart(env, [partners], lambda partner: partner.write({"name": "y"}) and None)
+        self.assertEqual(set(self.partners[1:].mapped("name")), {"y"})
+
+
+@tagged("post_install", "-at_install")
+class TestCleaning(TransactionCase):
+    def test_each_cleaning_says_whether_there_is_more(self):
+        """Odoo calls one that says nothing once a day: what is more than it takes piles up."""
+        found = 0
+        for name, model in self.env.items():
+            if not name.startswith("emboux."):
+                continue
+            for attribute in dir(type(model)):
+                method = getattr(type(model), attribute, None)
+                if is_autovacuum(method):
+                    found += 1
+                    answer = method(model.sudo())
+                    self.assertIsInstance(answer, tuple, f"{name}.{attribute}")
+                    self.assertEqual(len(answer), 2, f"{name}.{attribute}")
+        self.assertGreater(found, 0)
+
+    def test_some_at_once_until_none_is_left(self):
+        partners = self.env["res.partner"].create([{"name": "swept"} for _ in range(5)])
+        with patch.object(apart, "SWEPT", 2):
+            said = [apart.swept(self.env["res.partner"], [("name", "=", "swept")])
+                    for _ in range(3)]
+        self.assertEqual(said, [(2, True), (2, True), (1, False)])
+        self.assertFalse(partners.exists())
+
+
+class CountingBackend(FarBackend):
+    """``used``: address to bytes."""
+
+    used = {}
+
+    def usage(self, since=""):
+        self._fail("usage")
+        return UsagePage("next", tuple(Usage(email, size, 1) for email, size in self.used.items()))
+
+
+@tagged("post_install", "-at_install")
+class TestUsage(RemoteCase):
+    """The use of mailboxes, as platforms have counted it."""
+
+    def setUp(self):
+        super().setUp()
+        self.domain = self.make_domain()
+        self.boxes = self.make_mailbox(self.domain, "a")
+        for name in "bcd":
+            self.boxes |= self.make_mailbox(self.domain, name)
+        counting = CountingBackend()
+        counting.used = {box.email: 5 for box in self.boxes}
+        model = self.env.registry["emboux.backend"]
+        original = model._client
+        self.startPatcher(patch.object(
+            model, "_client",
+            lambda backend: counting if backend.id == self.backend.id else original(backend)))
+        self.counting = counting
+
+    def run_cron(self):
+        self.env.flush_all()
+        with self.env.registry.cursor() as cr:
+            self.env(cr=cr, user=1)["emboux.mailbox"]._cron_sync_usage()
+        self.env.invalidate_all()
+
+    def fail_for(self, local_part, error, times=99):
+        model = self.env.registry["emboux.mailbox"]
+        original, calls = model.write, []
+
+        def write(mailboxes, vals):
+            if "usage_bytes" in vals and local_part in mailboxes.mapped("local_part"):
+                calls.append(1)
+                if len(calls) <= times:
+                    raise error
+            return original(mailboxes, vals)
+
+        self.startPatcher(patch.object(model, "write", write))
+
+    def test_one_that_is_written_by_somebody_else_loses_not_the_others(self):
+        self.fail_for("b", SerializationFailure())
+        self.run_cron()
+        self.assertEqual(self.boxes.mapped("usage_bytes"), [5, 0, 5, 5])
+        self.assertEqual(self.domain.usage_bytes, 15)
+        self.assertFalse(self.backend.usage_cursor, "it is asked for again")
+
+    def test_a_short_meeting_is_made_up_for_at_once(self):
+        self.fail_for("b", SerializationFailure(), times=1)
+        self.run_cron()
+        self.assertEqual(self.boxes.mapped("usage_bytes"), [5, 5, 5, 5])
+        self.assertEqual(self.backend.usage_cursor, "next")
+
+    @mute_logger(LOGGER)
+    def test_a_defect_with_one_is_no_end(self):
+        self.fail_for("c", ZeroDivisionError())
+        self.run_cron()
+        self.assertEqual(self.boxes.mapped("usage_bytes"), [5, 5, 0, 5])
+        self.assertEqual(self.backend.usage_cursor, "next")
+
+    @mute_logger(LOGGER)
+    def test_the_outage_of_one_platform_is_not_the_others(self):
+        self.counting.faults["usage"] = Unreachable("the line is cut")
+        self.run_cron()
+        self.assertEqual(self.other.usage_cursor, "1")
+        self.counting.faults["usage"] = ZeroDivisionError("a defect")
+        self.other.sudo().usage_cursor = False
+        self.run_cron()
+        self.assertEqual(self.other.usage_cursor, "1")
