@@ -9,6 +9,7 @@ UTS #46 (international names).
 import ipaddress
 import re
 import unicodedata
+from contextlib import suppress
 
 import idna
 
@@ -287,10 +288,8 @@ def _unquoted(local: str) -> str:
 
 def _reported_domain(text: str) -> str:
     name = text.strip(_WHITE_SPACE)
-    try:
+    with suppress(AddressError):
         return normalise_domain(name)
-    except AddressError:
-        pass
     try:
         mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
     except UnicodeError:

@@ -82,6 +82,29 @@ class TestTelling(RegistrationCase):
         self.assertEqual(domain.provider_id, self.env.ref("emboux_mail_api.provider_own"))
         self.assertFalse(self.row("own.example"))
 
+    def test_a_name_that_several_claim_is_registered_once(self):
+        """For the first who claims it, then for its owner; it goes with the last of them."""
+        partners = self.env["res.partner"].create([{"name": n} for n in "ABC"])
+        first, second, third = (self.make(partner_id=partner.id) for partner in partners)
+        [row] = self.row()
+        self.assertEqual(row.domain_id, first)
+        self.assertEqual([name for name, *_rest in self.far.calls].count("register"), 1)
+        second.owned_since = self.now
+        self.commit()
+        [row] = self.row()
+        self.assertEqual((row.domain_id, row.wish, row.state), (second, "present", "done"))
+        self.assertIn("dkim:k1", second.dns_record_ids.mapped("key"))
+        first.unlink()
+        self.commit()
+        self.assertEqual((self.row().domain_id, self.row().wish), (second, "present"))
+        second.unlink()
+        self.commit()
+        self.assertEqual((self.row().domain_id, self.row().wish), (third, "present"))
+        self.assertEqual(set(self.far.domains), {"p.example"})
+        third.unlink()
+        self.commit()
+        self.assertFalse(self.far.domains)
+
     def test_an_unreachable_provider_is_told_later_with_growing_pauses(self):
         self.far.faults["register"] = Unreachable("the line is cut")
         domain = self.make()

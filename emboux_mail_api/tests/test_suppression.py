@@ -279,7 +279,8 @@ class TestBlacklist(ReputationCase):
         """Whatever Odoo has on its list can have been written to, so it is on ours too."""
         entries = self.black.create([{"email": "ü@far.example"}, {"email": "ann@far.example"},
                                      {"email": "x@localhost"}])
-        self.assertEqual(self.ours(), {"ann@far.example", "ü@far.example", "x@localhost"})
+        self.assertEqual(self.ours(), {"ann@far.example", "ü@far.example"})
+        self.assertTrue(self.list._find("x@localhost"))
         entries.unlink()
         self.assertEqual(self.ours(), set())
 

@@ -45,7 +45,7 @@ def test_usage_get_costs_in_proportion_to_the_changes(
     """Among ten thousand mailboxes; the very query, run as the customer and as a master."""
     made = done(master.post("/api-keys/", {"name": "Few", "partner_ref": customers.partner()}))
     customer = master.with_key(made["secret"])
-    name = domains(customer, "feed")
+    name = domains(customer, "feed", verified=True)
     grown(name)
     root = done(master.post("/api-keys/", {"name": "All", "role": "master"}))
     feeds = {made["id"]: Feed(customer), root["id"]: Feed(master.with_key(root["secret"]))}
