@@ -588,12 +588,12 @@ BEGIN
                     CONTINUE WHEN NOT forwards;
                     names := names || ARRAY(
                         SELECT target FROM emboux_mailbox m
+                          JOIN emboux_mail.hosted h ON h.id = m.domain_id AND h.owned
                          CROSS JOIN LATERAL regexp_split_to_table(nullif(m.forward_to, ''), E'\n')
                                AS target
                          WHERE m.email = key AND m.active);
                     passed := passed || array_fill(
-                        (SELECT m.domain_id FROM emboux_mailbox m
-                          WHERE m.email = key AND m.active LIMIT 1),
+                        (SELECT m.domain_id FROM emboux_mail.held m WHERE m.email = key),
                         ARRAY[cardinality(names) - cardinality(passed)]);
                 ELSE
                     names := names || CASE WHEN tag = '' THEN next.destination
