@@ -22,7 +22,7 @@ PASSWORD = "EMBOUX_QUEUE_PASSWORD"  # noqa: S105 - the variable's name
 
 class EmbouxQueue(Command):
     """Hold, release and discard mail in Postfix' queue, as Odoo says; and let Postfix forget
-    what it knew of a domain that has changed."""
+    by which relay mail left, and that the database was away."""
 
     name = "emboux_queue"
 

@@ -22,11 +22,11 @@ class QueueAgent(models.Model):
     problem = fields.Char(help="What keeps the agent from its work.")
     reloaded_at = fields.Datetime(
         "Last Reload",
-        help="When Postfix was last made to forget what it knew: a domain came, went or leaves by "
+        help="When Postfix was last made to forget what it knew: mail of a domain leaves by "
         "another relay, or the database was away.",
     )
     reload_problem = fields.Char(help="What keeps the agent from reloading Postfix.")
-    routing = fields.Char(help="Domains and relays at the last reload, as one number.")
+    routing = fields.Char(help="The relays at the last reload, as one number.")
 
     _name_unique = models.UniqueIndex("(name)")
 
@@ -59,8 +59,8 @@ class QueueAgent(models.Model):
         stale = agents.filtered("reload_problem")[:1]
         if stale:
             return self.env._(
-                "Postfix on %(server)s does not hear of new domains, and may refuse their mail "
-                "until somebody runs “postfix reload” there: %(problem)s",
+                "Postfix on %(server)s is not told of other relays, and not that the database is "
+                "back, until somebody runs “postfix reload” there: %(problem)s",
                 server=stale.name,
                 problem=stale.reload_problem,
             )

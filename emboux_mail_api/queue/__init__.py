@@ -3,5 +3,5 @@
 Plain Python that imports neither Odoo nor a model.  ``postqueue.py`` runs Postfix' commands,
 ``rules.py`` decides and is pure, ``store.py`` has the SQL, and ``agent.py`` does one round after
 the other on the mail server, as root, which Odoo is not.  ``forget.py`` makes Postfix forget what
-it remembers of a domain that has changed.
+it remembers of relays and of the database.
 """

@@ -1,10 +1,12 @@
-"""Postfix forgets what was true of a domain before.
+"""Postfix forgets by which relay mail leaves, and that the database was away.
 
-Each of its ``smtpd`` processes remembers for as long as it lives whether an address is in a domain
-of ours: who wrote to a domain before it was proven would be refused by that process for hours, and
-what is said of a domain that went would still hold.  The queue manager remembers for half a minute
-by which relay mail leaves.  And a process that found the database away asks again in a minute.
-All of them end after ``postfix reload``, as soon as what they do is done.
+Its queue manager remembers the former for half a minute.  And a process that found the database
+away asks again in a minute, and answers 451 until then.  All of them end after ``postfix reload``,
+as soon as what they do is done.
+
+Domains that come and go need none (``smtpd_relay_restrictions`` in main.cf), which is as well:
+Postfix' master takes an idle ``smtpd`` that accepts a client in the moment of a reload for idle
+until that client has gone, and starts no other as long as it waits for that one.
 
 A thread with a connection of its own: a round of the agent waits for the listing of the queue,
 which may take a minute.
@@ -22,7 +24,7 @@ from .postqueue import QueueError
 _logger = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 5.0  # from one reload to the next, however much changes
-POLL_SECONDS = 30.0  # from one look at the domains to the next, should a word have got lost
+POLL_SECONDS = 30.0  # from one look at the relays to the next, should a word have got lost
 AGAIN_SECONDS = 0.25  # from one try to reach the database to the next
 
 
@@ -61,7 +63,7 @@ class Forgetting:
         self._due |= self.routing.wait(seconds, *others)
 
     def once(self):
-        """Reload Postfix if the domains are others than when it was told last."""
+        """Reload Postfix if the relays are others than when it was told last."""
         self.routing.open()
         self._mark = self.routing.told()
         if self.routing.mark() != self._mark:
@@ -78,7 +80,7 @@ class Forgetting:
             _logger.error("%s", error)
             self.routing.tell(None, str(error))
         else:
-            _logger.info("Postfix forgets what it knew of domains and relays")
+            _logger.info("Postfix forgets what it knew of relays and the database")
             self.routing.tell(self._mark)
 
 

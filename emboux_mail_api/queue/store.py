@@ -276,8 +276,8 @@ class Store(_Listener):
 
 
 class Routing(_Listener):
-    """Which domains are ours, and by which relays they leave; a connection of its own, because a
-    round of the agent may take a minute."""
+    """By which relays mail leaves; a connection of its own, because a round of the agent may take a
+    minute."""
 
     channels = ("emboux_routing",)
 

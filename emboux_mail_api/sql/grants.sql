@@ -61,7 +61,7 @@ BEGIN
             TO emboux_queue;
         -- it charges what it releases, by the policy's own code
         GRANT SELECT ON emboux_mail.sending, emboux_mail.sending_domains TO emboux_queue;
-        -- it makes Postfix forget what it knew of domains and relays
+        -- it makes Postfix forget what it knew of relays
         GRANT SELECT ON emboux_mail.routing TO emboux_queue;
         -- and ends the sessions of who is suspended
         GRANT SELECT (email, suspended) ON emboux_mail.users TO emboux_queue;
