@@ -27,7 +27,8 @@ Query = Callable[..., list[tuple[Any, ...]]]
 class LocalBackend(Backend):
     """``query`` runs SQL in the caller's transaction.
 
-    ``dkim_keys`` gives the keys that a domain has to publish, and makes its first ones.
+    ``dkim_keys`` gives the keys that a domain has to publish, and makes its first ones if asked
+    to.
     ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
     smtp_tls_port, imap_tls_port, policy_host, mta_sts_id, tls_report_address.  ``elsewhere`` is
     what a provider that carries and signs a domain's mail wants its DNS to say, None where this
@@ -39,7 +40,7 @@ class LocalBackend(Backend):
     def __init__(
         self,
         query: Query,
-        dkim_keys: Callable[[str], tuple[DkimKey, ...]],
+        dkim_keys: Callable[[str, bool], tuple[DkimKey, ...]],
         token: Callable[[str], str],
         hosts: dict[str, Any],
         elsewhere: Callable[[str], Registration | None] = lambda _name: None,
@@ -81,6 +82,11 @@ class LocalBackend(Backend):
         )
 
     def ensure_domain(self, domain: DomainSpec) -> MailService:
+        return self.service(domain, make=True)
+
+    def service(self, domain: DomainSpec, make: bool = False) -> MailService:
+        """What the domain's DNS and its mail programs have to know; changes nothing, unless the
+        keys that the domain does not have yet are to be made."""
         host = self._hosts["mail_host"]
         if not host:
             raise Refused(
@@ -92,7 +98,7 @@ class LocalBackend(Backend):
         return MailService(
             mx=(MxTarget(10, host),),
             spf=provider.spf if provider else (f"a:{host}",),
-            dkim=() if inherits or provider else self._dkim_keys(domain.name),
+            dkim=() if inherits or provider else self._dkim_keys(domain.name, make),
             verification="" if inherits else self._token(domain.name),
             imap_host=self._hosts["imap_host"] or host,
             imaps_port=self._hosts["imap_tls_port"],

@@ -97,10 +97,10 @@ class DkimSigningKey(models.Model):
         return (RSA,) if wanted == "False" else (RSA, ED25519)
 
     @api.model
-    def _public_keys_of(self, name):
+    def _public_keys_of(self, name, make=True):
         """What a domain has to publish, RSA first; its first keys are made when it has none.
 
-        ``name`` is an A-label.
+        ``name`` is an A-label.  ``make``: False where somebody merely looks.
         """
         # as superuser: signing is the platform's, whoever adds the domain
         local = [("name", "=", name), ("backend_id.kind", "=", "local")]
@@ -108,7 +108,7 @@ class DkimSigningKey(models.Model):
             [("domain_id", "any", local), ("removed", "=", False)],
             ["selector", "key_type", "public_key", "made"],
         )
-        if not keys:
+        if make and not keys:
             domain = self.env["emboux.domain"].sudo().with_context(active_test=False).search(
                 local, limit=1
             )
