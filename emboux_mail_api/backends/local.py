@@ -29,7 +29,8 @@ class LocalBackend(Backend):
 
     ``dkim_keys``, ``token`` and ``elsewhere`` are asked with the number of a domain's row:
     several may claim a name.
-    ``dkim_keys`` gives the keys that a domain has to publish, and makes its first ones.
+    ``dkim_keys`` gives the keys that a domain has to publish, and makes its first ones if asked
+    to.
     ``hosts`` is what mail programs and DNS are told: mail_host, smtp_host, imap_host,
     smtp_tls_port, imap_tls_port, smtp_starttls_port, imap_starttls_port, policy_host, mta_sts_id,
     tls_report_address.  ``elsewhere`` is
@@ -42,7 +43,7 @@ class LocalBackend(Backend):
     def __init__(
         self,
         query: Query,
-        dkim_keys: Callable[[int], tuple[DkimKey, ...]],
+        dkim_keys: Callable[[int, bool], tuple[DkimKey, ...]],
         token: Callable[[int], str],
         hosts: dict[str, Any],
         elsewhere: Callable[[int], Registration | None] = lambda _record: None,
@@ -84,6 +85,11 @@ class LocalBackend(Backend):
         )
 
     def ensure_domain(self, domain: DomainSpec) -> MailService:
+        return self.service(domain, make=True)
+
+    def service(self, domain: DomainSpec, make: bool = False) -> MailService:
+        """What the domain's DNS and its mail programs have to know; changes nothing, unless the
+        keys that the domain does not have yet are to be made."""
         host = self._hosts["mail_host"]
         if not host:
             raise Refused(
@@ -96,7 +102,7 @@ class LocalBackend(Backend):
         return MailService(
             mx=(MxTarget(10, host),),
             spf=provider.spf if provider else (f"a:{host}",),
-            dkim=() if inherits or provider else self._dkim_keys(record),
+            dkim=() if inherits or provider else self._dkim_keys(record, make),
             verification="" if inherits else self._token(record),
             imap_host=self._hosts["imap_host"] or host,
             imaps_port=self._hosts["imap_tls_port"],

@@ -321,7 +321,7 @@ class Company(models.Model):
 
     def _every(self):
         """Archived ones too: they may come back."""
-        return self.with_context(active_test=False).search([])
+        return self.with_context(active_test=False).search([], limit=100_000)
 
 
 def networks_of(text):

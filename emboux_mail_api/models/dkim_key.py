@@ -102,17 +102,17 @@ class DkimSigningKey(models.Model):
         return self._public_keys(self.env["emboux.domain"].sudo()._hosted(name).id)
 
     @api.model
-    def _public_keys(self, record):
+    def _public_keys(self, record, make=True):
         """What a domain has to publish, RSA first; its first keys are made when it has none.
 
-        ``record``: the number of the domain's row.
+        ``record``: the number of the domain's row.  ``make``: False where somebody merely looks.
         """
         # as superuser: signing is the platform's, whoever adds the domain
         keys = self.sudo().with_context(active_test=False).search_fetch(
             [("domain_id", "=", record), ("removed", "=", False)],
             ["selector", "key_type", "public_key", "made"],
         )
-        if not keys:
+        if make and not keys:
             domain = self.env["emboux.domain"].sudo().browse(record)
             # none of them is in the DNS yet, but mail is never to leave unsigned
             keys = self._make(domain, self._types(), fields.Date.today(), sign=self._types()[:1])

@@ -12,9 +12,9 @@ class DomainOperations(models.Model):
 
     @api.private
     def _mail_service(self):
-        """What the domain's DNS and its mail programs have to know."""
+        """What the domain's DNS and its mail programs have to know; looking changes nothing."""
         self.ensure_one()
-        return self.backend_id._client().ensure_domain(self._spec())
+        return self.backend_id._client().service(self._spec())
 
     @api.private
     def _delete_contents(self):
