@@ -192,7 +192,7 @@ class TestPlatform(RemoteCase):
         self.assertEqual(domain.state, "failed")
 
     def test_one_silent_platform_is_asked_once_for_all(self):
-        names = [f"d{number}.example" for number in range(30)]
+        names = [f"d{number}.example" for number in range(12)]
         for name in names:
             self.make_domain(name)
         other = self.make_domain("other.example", self.other)
@@ -200,7 +200,7 @@ class TestPlatform(RemoteCase):
         self.far.calls.clear()
         self.far.faults["ask"] = CUT
         self.run_check()
-        self.assertLess(len(self.far.calls), 10)
+        self.assertLessEqual(len(self.far.calls), 8, "those that were under way")
         self.assertEqual(other.state, "verified")
 
 

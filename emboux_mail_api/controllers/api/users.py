@@ -42,8 +42,9 @@ def find_mailbox(email):
     return owners_first(mailbox)[:1]
 
 
-def show_users(mailboxes):
-    counted = mailboxes._counted()
+def show_users(mailboxes, counted=None):
+    """``counted``: address to (bytes, messages), where it is known already."""
+    counted = mailboxes._counted() if counted is None else counted
     return [
         schemas.User(
             email=mailbox.email,
@@ -150,7 +151,8 @@ class UserController(http.Controller):
                prepare=_prepare_one, summary="Make a mailbox")
     def create_user(self, body):
         domain = find_domain(body.email.rpartition("@")[2])
-        [shown] = show_users(request.env["emboux.mailbox"].create(_new(body, domain)))
+        # in a new one there is nothing
+        [shown] = show_users(request.env["emboux.mailbox"].create(_new(body, domain)), {})
         return shown
 
     @operation("GET", "/users/", role="customer", area="mailboxes", tag=TAG,
