@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import secrets
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -119,11 +120,29 @@ def accept_hash(text):
     return Hashed(text)
 
 
-def hash_each(wanted):
+def hash_each(wanted, known=None, whose=None):
     """Check and hash each (password, address); its fault, if it has one, in its place.
 
     Returns a ``Hashed``, a ``PasswordError`` or None (for a password that is None) for each.
+
+    :param known: what was hashed before, which is not hashed again; the new comes along.
+    :param whose: what tells apart, in ``known``, two mailboxes of one password, else the address:
+        equal passwords must not show by equal hashes.
     """
+    if known is None:
+        return _hash_each(wanted)
+    count, keys = Counter(), []
+    for (password, address), who in zip(wanted, whose or [w for _p, w in wanted], strict=True):
+        key = password, who or address
+        count[key] += 1
+        keys.append((*key, count[key]))
+    new = {key: pair for key, pair in zip(keys, wanted, strict=True)
+           if pair[0] is not None and key not in known}
+    known.update(zip(new, _hash_each(list(new.values())), strict=True))
+    return [known.get(key) for key in keys]
+
+
+def _hash_each(wanted):
     results = []
     for password, email in wanted:
         try:

@@ -3,6 +3,7 @@ import secrets
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.http import request
 from odoo.orm.models import NO_ACCESS
 
 from .. import passwords
@@ -12,6 +13,13 @@ logging.getLogger("odoo.sql_db").addFilter(passwords.RedactHashes())
 
 MEGABYTE = 1024 * 1024
 LARGEST_QUOTA_MB = 100 * 1024 * 1024  # 100 TB: more is a slip of the finger
+
+
+def kept_hashes():
+    """What this request has hashed: Odoo repeats a transaction that has met another one, and the
+    work of hashing is not to be done again.  It is forgotten with the request.
+    """
+    return request.httprequest.environ.setdefault("emboux.hashes", {}) if request else {}
 
 
 class Mailbox(models.Model):
@@ -176,8 +184,9 @@ class Mailbox(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self.browse().check_access("create")  # before the work of hashing
         self, vals_list = self._guard_create(vals_list)
+        if any(isinstance(vals.get("password"), str) for vals in vals_list):
+            self._assert_may_add(vals_list)  # before the work of hashing
         for vals in vals_list:
             self._check_quota(vals)
             vals["local_part"] = self._normalise_local_part(vals.get("local_part") or "")
@@ -217,6 +226,12 @@ class Mailbox(models.Model):
             self._assert_odoo_does_not_send()
         return super().write(vals) if vals else True
 
+    def _assert_may_add(self, vals_list):
+        """Refuse what is certain to be refused later."""
+        self.browse().check_access("create")
+        domains = {vals["domain_id"] for vals in vals_list if vals.get("domain_id")}
+        self.env["emboux.domain"].browse(domains).check_access("read")
+
     def _hash(self, given, vals_list):
         """Check and hash what is not ``Hashed`` yet; raises ``ValidationError`` for the first."""
         wanted = [
@@ -224,7 +239,8 @@ class Mailbox(models.Model):
              vals.get("local_part") or self[:1].email or "")
             for password, vals in zip(given, vals_list, strict=True)
         ]
-        hashed = passwords.hash_each(wanted)
+        whose = [(vals.get("local_part"), vals.get("domain_id"), self.ids) for vals in vals_list]
+        hashed = passwords.hash_each(wanted, kept_hashes(), list(map(str, whose)))
         for result in hashed:
             if isinstance(result, passwords.PasswordError):
                 raise ValidationError(str(result)) from result

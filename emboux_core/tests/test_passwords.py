@@ -44,6 +44,19 @@ class TestPasswords(PlainTest):
         self.assertEqual(len(threads), 2)
         self.assertNotIn(threading.get_ident(), threads)
 
+    def test_what_is_known_is_not_hashed_again(self):
+        known, wanted = {}, [("first secret", "a@x.example"), (None, "b@x.example"),
+                             ("first secret", "c@x.example"), ("short", "d@x.example")]
+        made = passwords.hash_each(wanted, known)
+        self.assertNotEqual(made[0].hash, made[2].hash, "equal passwords do not show")
+        self.assertIsNone(made[1])
+        self.assertIsInstance(made[3], passwords.PasswordError)
+        with mock.patch.object(PasswordHasher, "hash", side_effect=AssertionError):
+            self.assertEqual(passwords.hash_each(wanted, known), made)
+        twice = passwords.hash_each([wanted[0]] * 2, known)
+        self.assertEqual(twice[0], made[0])
+        self.assertNotEqual(twice[0].hash, twice[1].hash)
+
     def test_weak_ones_are_refused_without_being_quoted(self):
         bad = ["hunter2", "x" * 300, "line\nbreak1", "aaaaaaaaaaaa", "ann@a.example"]
         for password in bad:

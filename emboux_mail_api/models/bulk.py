@@ -55,34 +55,40 @@ class MailboxBulk(models.Model):
     @api.model
     @api.private
     def _create_each(self, rows):
-        """Make mailboxes; see ``emboux.bulk``.
+        """Make mailboxes; see ``emboux.bulk``."""
+        refused = self._refused_beforehand(
+            {number: (row["local_part"], row["domain_id"]) for number, row in rows.items()}
+        )
+        free = {number: row for number, row in rows.items() if number not in refused}
+        made, more = self._each(free, self.create)
+        return made, refused | more
 
-        What is certain to be refused is refused beforehand, with one look-up for all: a host
-        repeats his import with a thousand addresses that are there.
+    @api.model
+    @api.private
+    def _refused_beforehand(self, places):
+        """What is certain to be refused, with one look-up for all: a host repeats his import with
+        a thousand addresses that are there.
+
+        ``places``: number to (local part, domain id).  Returns number to (status, sentence).
         """
         names = {domain.id: domain.name for domain in
-                 self.env["emboux.domain"].browse({row["domain_id"] for row in rows.values()})}
-        wanted = {number: f"{row['local_part'].lower()}@{names[row['domain_id']]}"
-                  for number, row in rows.items()}
+                 self.env["emboux.domain"].browse({domain for _local, domain in places.values()})}
+        wanted = {number: f"{local.lower()}@{names[domain]}"
+                  for number, (local, domain) in places.items()}
         # as superuser: the register of addresses is nobody's to read
         taken = set(self.env["emboux.address"].sudo().search(
             [("email", "in", list(wanted.values())), ("domain_id", "in", list(names))]
         ).mapped("email"))
         message = self.env["emboux.address"]._email_unique.get_error_message(self, None)
         refused = {number: (409, message) for number, email in wanted.items() if email in taken}
-        room = self._room({row["domain_id"] for row in rows.values()})
-        free = {}
-        for number, row in rows.items():
-            if number in refused:
+        room = self._room(names)
+        for number, (_local, domain) in places.items():
+            if number in refused or domain not in room:
                 continue
-            if room.get(row["domain_id"], 1) <= 0:
-                refused[number] = (409, self._limit_sentence(row["domain_id"]))
-                continue
-            if row["domain_id"] in room:
-                room[row["domain_id"]] -= 1
-            free[number] = row
-        made, more = self._each(free, self.create)
-        return made, refused | more
+            if room[domain] <= 0:
+                refused[number] = (409, self._limit_sentence(domain))
+            room[domain] -= 1
+        return refused
 
 
 class AliasBulk(models.Model):

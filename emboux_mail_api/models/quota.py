@@ -86,15 +86,21 @@ class MailboxQuota(models.Model):
 
     def _room(self, domain_ids):
         """Domain id to how many more mailboxes a limited domain can have; others are left out."""
-        # as superuser: what counts is there for everybody, archived ones too
-        domains = self.env["emboux.domain"].sudo().browse(domain_ids)
-        room = {}
-        for domain in domains:
-            if limit := self.env["emboux.customer"]._of(domain.partner_id).mailbox_limit:
-                used = self.sudo().with_context(active_test=False).search_count(
-                    [("domain_id", "=", domain.id)])
-                room[domain.id] = limit - used
-        return room
+        self.flush_model(["domain_id"])
+        self.env["emboux.domain"].flush_model(["partner_id"])
+        self.env["emboux.customer"].flush_model(["partner_id", "mailbox_limit"])
+        # what counts is there for everybody, archived ones too
+        return dict(
+            self.env.execute_query(
+                SQL(
+                    """SELECT d.id, c.mailbox_limit - (SELECT count(*) FROM emboux_mailbox m
+                                                        WHERE m.domain_id = d.id)
+                         FROM emboux_domain d JOIN emboux_customer c USING (partner_id)
+                        WHERE d.id = ANY(%s) AND c.mailbox_limit > 0""",
+                    list(domain_ids),
+                )
+            )
+        )
 
     def _limit_sentence(self, domain_id):
         # as superuser: see _room

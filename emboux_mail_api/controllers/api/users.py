@@ -3,7 +3,7 @@ from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
 from odoo.addons.emboux_core import passwords
-from odoo.addons.emboux_core.models.mailbox import MEGABYTE
+from odoo.addons.emboux_core.models.mailbox import MEGABYTE, kept_hashes
 
 from ...models.mailbox_rules import FORWARD, VACATION
 from .domains import (
@@ -13,7 +13,7 @@ from .domains import (
     owners_first,
     search_domain,
 )
-from .errors import NOT_FOUND, invalid, not_found
+from .errors import NOT_FOUND, ApiError, invalid, not_found
 from .operation import operation
 from .paging import page_of
 from .schemas import user as schemas
@@ -110,7 +110,7 @@ def _hash(bodies, email=""):
          getattr(body, "email", email))
         for body in bodies
     ]
-    for body, hashed in zip(bodies, passwords.hash_each(wanted), strict=True):
+    for body, hashed in zip(bodies, passwords.hash_each(wanted, kept_hashes()), strict=True):
         body._hashed = hashed
         if body.password_hash:
             try:
@@ -120,21 +120,46 @@ def _hash(bodies, email=""):
 
 
 def _prepare_one(_env, arguments):
-    """Hashing takes long and must hold no lock; then those of a limited domain queue up."""
+    """Hashing takes long and must hold no lock; then those of a limited domain queue up.
+
+    Nothing is hashed for what the caller does not have, or has no room for.
+    """
     body = arguments["body"]
     email = arguments.get("email") or body.email
+    if body.password and "email" in arguments:
+        find_mailbox(email)
+    elif body.password:
+        body._domain = find_domain(email.rpartition("@")[2])
+        _assert_room(body._domain)
     _hash([body], email)
     if isinstance(body._hashed, passwords.PasswordError):
         raise invalid("password_hash" if body.password_hash else "password", str(body._hashed))
     return _turn_of({email.rpartition("@")[2]}) if "email" not in arguments else None
 
 
+def _assert_room(domain):
+    """As far as it can be said before the turn is taken: then it is counted once more."""
+    key, mailboxes = request.emboux_key, request.env["emboux.mailbox"]
+    limited = key.mailboxes_limited or not key.partner_id  # the operator's key is nobody's
+    if limited and mailboxes._room([domain.id]).get(domain.id, 1) <= 0:
+        raise ApiError(409, mailboxes._limit_sentence(domain.id))
+
+
 def _prepare_many(_env, arguments):
-    """Hash for the caller's own domains alone: the work is his to ask for."""
+    """Hash for the caller's own domains alone, and what there is room for: the work is his to ask
+    for."""
     users = arguments["body"].users
     names = {row.email.rpartition("@")[2] for row in users}
     own = domains_by_name(names)
-    _hash([row for row in users if row.email.rpartition("@")[2] in own])
+    places = {}
+    for number, row in enumerate(users):
+        local, _at, name = row.email.rpartition("@")
+        if name in own:
+            places[number] = (local, own[name].id)
+    refused = request.env["emboux.mailbox"]._refused_beforehand(places)
+    for number, answer in refused.items():
+        users[number]._refused = answer
+    _hash([users[number] for number in places if number not in refused])
     return _turn_of(names)
 
 
@@ -150,7 +175,7 @@ class UserController(http.Controller):
                body=schemas.UserCreate, out=schemas.User, status=201, errors=LIMITED,
                prepare=_prepare_one, summary="Make a mailbox")
     def create_user(self, body):
-        domain = find_domain(body.email.rpartition("@")[2])
+        domain = body._domain or find_domain(body.email.rpartition("@")[2])
         # in a new one there is nothing
         [shown] = show_users(request.env["emboux.mailbox"].create(_new(body, domain)), {})
         return shown
@@ -180,7 +205,9 @@ class UserController(http.Controller):
         by_name = domains_by_name(names)
         rows, faults = {}, {}
         for number, row in enumerate(body.users):
-            if isinstance(row._hashed, passwords.PasswordError):
+            if row._refused:  # also if there is room by now: its password is not hashed
+                faults[number] = row._refused
+            elif isinstance(row._hashed, passwords.PasswordError):
                 faults[number] = (422, str(row._hashed))
             elif domain := by_name.get(row.email.rpartition("@")[2]):
                 rows[number] = _new(row, domain)

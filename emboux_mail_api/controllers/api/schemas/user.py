@@ -42,6 +42,10 @@ class Passwords(Schema):
 
     #: A ``passwords.Hashed``, or why there is none (``PasswordError``).
     _hashed: object = PrivateAttr(None)
+    #: The caller's domain, where it was looked up before hashing.
+    _domain: object = PrivateAttr(None)
+    #: Status and sentence, where it was certain before that it is refused: nothing is hashed then.
+    _refused: object = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _one_of_them(self):
