@@ -32,6 +32,13 @@ SELECT coalesce(sum(hashtextextended(domain || ' ' || transport, 0)), 0)::text |
 
 CREATE OR REPLACE FUNCTION emboux_mail.routing_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_TABLE_NAME = 'emboux_domain' THEN
+        -- from one that has no relay to another such nothing changes
+        IF NOT EXISTS (SELECT FROM emboux_provider
+                        WHERE id IN (OLD.provider_id, NEW.provider_id) AND kind <> 'dkim') THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     PERFORM pg_notify('emboux_routing', '');
     RETURN NULL;
 END $$;
