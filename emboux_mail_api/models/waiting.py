@@ -1,3 +1,4 @@
+import logging
 import os
 import socket
 import threading
@@ -13,6 +14,7 @@ UNLIMITED = 8  # who wait in a process that limits its threads not at all
 SHARE = 4  # of the threads or workers one in so many may wait
 PAUSE = 5  # seconds until one may try again
 
+_logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _waiting = Counter()
 _here = threading.local()
@@ -126,9 +128,12 @@ class RegistrationWaiting(models.Model):
     _inherit = "emboux.registration"
 
     def _run_now(self):
-        with self.env["emboux.waiting"]._place():
-            return super()._run_now()
+        try:
+            with self.env["emboux.waiting"]._place():
+                super()._run_now()
+        except Busy:
+            _logger.info("no place to tell providers at once: the job does it")
 
-    def _ask(self):
+    def _ask(self, only_status=False):
         with self.env["emboux.waiting"]._place():
-            return super()._ask()
+            return super()._ask(only_status)
