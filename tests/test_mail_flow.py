@@ -155,6 +155,15 @@ def test_an_unproven_domain_takes_and_sends_nothing(hosting, mail):
     domain, name = hosting.domain("unproven", verified=False)
     hosting.mailbox(domain, "ann")
     assert refused(mail.from_outside, OUTSIDE, f"ann@{name}", "x")[0] == 554
+    assert refused(mail.submit, f"ann@{name}", hosting.PASSWORD, OUTSIDE, "x")[0] == 535
+    assert not mail.can_login(f"ann@{name}", hosting.PASSWORD), "it can hold no mail either"
+
+
+def test_a_proven_domain_whose_records_are_amiss_sends_nothing(hosting, mail, odoo):
+    domain, name = hosting.domain("amiss")
+    hosting.mailbox(domain, "ann")
+    odoo("emboux.domain").write([domain], {"state": "failed"})
+    assert mail.can_login(f"ann@{name}", hosting.PASSWORD)
     code, text = refused(mail.submit, f"ann@{name}", hosting.PASSWORD, OUTSIDE, "x")
     assert code == 554
     assert f"{name} is not verified yet" in text

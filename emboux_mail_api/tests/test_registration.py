@@ -89,7 +89,7 @@ class TestTelling(RegistrationCase):
         [row] = self.row()
         self.assertEqual(row.domain_id, first)
         self.assertEqual([name for name, *_rest in self.far.calls].count("register"), 1)
-        second.owned_since = self.now
+        second.sudo().owned_since = self.now
         self.commit()
         [row] = self.row()
         self.assertEqual((row.domain_id, row.wish, row.state), (second, "present", "done"))
