@@ -9,7 +9,7 @@ for mail2, mail-02 and ma-il, ``noreply`` for no-reply.
 import re
 
 _WORDS = """
-abuse account accounts acme admin administration administrator admins api auth authentication
+abuse account accounts admin administration administrator admins api auth authentication
 autoconfig autodiscover autoresponder backup billing caldav carddav cdn cert certs checkout
 compliance control cpanel dkim dmarc dns dovecot email emails emboux ftp ftps gateway helpdesk
 hostmaster idp imap imaps internal intranet ipv4 ipv6 isatap ldap ldaps listserv local

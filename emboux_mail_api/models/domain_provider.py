@@ -238,10 +238,10 @@ class DomainProvider(models.Model):
         """Make the SMTP login of the domain at its provider where it is missing."""
         self.ensure_one()
         self.check_access("write")
-        # saved apart, and the provider told by its commit: it must not hear of what may still be
-        # rolled back; as superuser: registrations are nobody's to write
+        # saved apart: the provider must not hear of what may still be rolled back
+        # as superuser: registrations are nobody's to write
         rows = self.env["emboux.registration"].sudo()
-        rows._apart("_want_sending_of", self.id)
+        rows.browse(rows._apart("_want_sending_of", self.id) or ())._run_now()
         # a fresh look: what the provider said was noted in a transaction of its own
         left = rows._apart("_what_keeps_mail_of", self.id)
         self.env.invalidate_all()
@@ -256,10 +256,10 @@ class DomainProvider(models.Model):
         }
 
     @api.private
-    def _want_sending(self):
+    def _want_sending(self, tell=True):
         """Have the domain, and its SMTP login, be at its provider, whatever that said before.
 
-        Returns the registration that is to be told, or none where this server sends by itself.
+        ``tell``: as of ``_wish_again``.  Returns the registration that is to be told, or none where this server sends by itself.
         """
         self.ensure_one()
         self.check_access("write")
@@ -272,7 +272,7 @@ class DomainProvider(models.Model):
             row = self.sudo().registration_id
         if self.provider_kind == "mailgun":
             row._want_credential()
-        row._wish_again()
+        row._wish_again(tell)
         return row
 
     def _why_no_mail_leaves(self):

@@ -120,14 +120,16 @@ class Registration(models.Model):
             self.state == "pending" and self.verdict in ("pending", "verified")
         )
 
-    def _wish_again(self):
+    def _wish_again(self, tell=True):
         """Tell the provider once more, whatever it said before: what stood in the way may be gone.
 
-        All that it is told is to be so; what is so already stays.
+        All that it is told is to be so; what is so already stays.  ``tell``: by the commit of this
+        transaction; else the caller does, after it.
         """
         for row in self:
             row._wish(row.wish)
-        self._tell_after_commit()
+        if tell:
+            self._tell_after_commit()
 
     def _want_credential(self):
         """Have a password of its own, written down before the provider hears of it."""
@@ -201,8 +203,9 @@ class Registration(models.Model):
         self.env["emboux.domain"].check_access("write")
         # as superuser: registrations are nobody's to write
         rows = self.sudo()
-        # saved apart, and the provider told by its commit
-        rows._apart("_wish_again")
+        # saved apart: the provider must not hear of what may still be rolled back
+        rows._apart("_wish_again", False)
+        rows._run_now()
         # a fresh look: the calls were noted in transactions of their own
         left, error = rows._apart("_what_is_left")
         return {
@@ -228,4 +231,4 @@ class Registration(models.Model):
 
     def _want_sending_of(self, domain_id):
         """The number of the registration that is told that its domain wants to send, or none."""
-        return self.env["emboux.domain"].browse(domain_id)._want_sending().id
+        return self.env["emboux.domain"].browse(domain_id)._want_sending(tell=False).id

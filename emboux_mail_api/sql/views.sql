@@ -604,7 +604,8 @@ BEGIN
                                            ARRAY[cardinality(names) - cardinality(ways)]);
             END LOOP;
             IF home.deepest > 0
-               AND length(ways[step]) - length(replace(ways[step], E'\n', '')) > home.deepest THEN
+               AND length(ways[step]) - length(replace(ways[step], E'\n', '')) > home.deepest + 1
+            THEN
                 fate := 'deep';
                 why := home.deepest;
                 RETURN NEXT;

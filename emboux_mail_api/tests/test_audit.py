@@ -28,12 +28,12 @@ class TestAudit(PlatformCase):
         self.assertEqual(
             [(who, action, of) for who, action, of, _changes in trail],
             [(me, action, "ann@unit.example")
-             for action in ("create", "password", "write", "write", "unlink")],
+             for action in ("create", "password", "write", "write", "write", "unlink")],
         )
         self.assertIn("Quota (MB): 100", trail[0][3])
         self.assertIn("Quota (MB): 100 → 200", trail[2][3])
         self.assertIn("Full Name: Ann → Anna", trail[2][3])
-        self.assertIn("active → suspended", trail[3][3])
+        self.assertIn("active → suspended", trail[3][3] + trail[4][3])
 
     def test_a_password_is_told_and_not_shown(self):
         mailbox = self.make_mailbox("ann")

@@ -15,6 +15,7 @@ FIXED = {
     ("emboux.alias", "email"),
     ("emboux.backend", "kind"),
     ("emboux.provider", "kind"),
+    ("emboux.domain", "outbound_tier"),  # without plans there is one alone
 }
 #: What has no chatter of its own: a key's life is told on its domain's, and a list of a million
 #: recipients stands in the trail alone.
@@ -26,6 +27,7 @@ VALUES = {
     "networks": "192.0.2.0/24",
     "outbound_hourly_fraction": 0.5,
     "url": "https://other.example",
+    "postmaster": "postmaster@other.example",
     "role": "master",
     "tls_report_address": "tls@other.example",
     "region": "us",
@@ -84,12 +86,12 @@ class TestAuditChatter(PlatformCase):
                 return self.make_domain("above.example", state="verified", is_wildcard=True).id
             return self.env[field.comodel_name].create(values).id
         if field.type == "selection":
-            return next(v for v, _label in field.selection if v != now)
+            return next(v for v, _label in field._description_selection(self.env) if v != now)
         return {
             "boolean": lambda: not now,
             "integer": lambda: now + 1,
             "float": lambda: now + 1,
-            "date": fields.Date.today,
+            "date": lambda: fields.Date.today() + timedelta(days=9),
             "datetime": lambda: fields.Datetime.now() + timedelta(days=9),
         }.get(field.type, lambda: "other.example")()
 
@@ -160,7 +162,8 @@ class TestAuditChatter(PlatformCase):
         before = len(self._notes(domain))
         domain.write({"retention_junk": 30, "transfer_limit": 5})
         domain.write({"retention_trash": 7})
-        domain.outbound_tier = "<b>bold</b>"
+        # as superuser: the reason follows from the block
+        domain.sudo().outbound_reason = "<b>bold</b>"
         [note] = self._notes(domain)[before:]
         self.assertEqual(note.count("<br>"), 2)
         for words in ("Junk (days): 0 → 30", "(bytes): 0 → 5", "Trash (days): 0 → 7",

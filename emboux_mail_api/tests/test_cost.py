@@ -166,10 +166,10 @@ class TestCost(PlatformCase):
         )
         self.rows(
             "INSERT INTO emboux_domain (name, backend_id, company_id, state, active, owned_since,"
-            " outbound_enforcement, outbound_status, outbound_warmup_profile, outbound_unit,"
+            " outbound_tier, outbound_enforcement, outbound_status, outbound_warmup_profile, outbound_unit,"
             " outbound_over_limit, transfer_over_limit)"
             " SELECT 'bulk' || n || '.example', %s, %s, 'verified', true, now(),"
-            " 'enforce', 'open', 'standard', 'recipients', 'defer', 'defer'"
+            " 'standard', 'enforce', 'open', 'standard', 'recipients', 'defer', 'defer'"
             " FROM generate_series(1, 5000) n RETURNING 1",
             self.backend.id, self.domain.company_id.id,
         )

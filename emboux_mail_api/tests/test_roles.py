@@ -127,7 +127,7 @@ class TestRoles(PlatformCase):
                     kind = env[model]._fields[name].type
                     value = {"char": "boss@theirs.example", "integer": 7, "float": 7.0,
                              "datetime": "2020-01-01 00:00:00", "date": "2020-01-01",
-                             "many2one": 1,
+                             "many2one": 1, "json": ["arn"],
                              "selection": "ok", "boolean": True}[kind]
                     with self.assertRaises(AccessError, msg=f"{role} {model}.{name}"):
                         record.with_env(env).write({name: value})

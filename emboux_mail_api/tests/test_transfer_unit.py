@@ -303,7 +303,7 @@ class TestTransfer(PlatformCase):
         self.assertEqual(len(set(rows.ids)), 2)
 
     def test_over_the_limit_mail_waits_where_the_plan_says_so(self):
-        self.domain.transfer_limit = 100
+        self.domain.write({"transfer_limit": 100, "transfer_over_limit": "warn"})
         self.add(60, 40)
         self.assertEqual(self.inbound(), [])
         self.assertEqual(self.outgoing(), ("accept", ""))
