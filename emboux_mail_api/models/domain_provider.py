@@ -259,7 +259,8 @@ class DomainProvider(models.Model):
     def _want_sending(self, tell=True):
         """Have the domain, and its SMTP login, be at its provider, whatever that said before.
 
-        ``tell``: as of ``_wish_again``.  Returns the registration that is to be told, or none where this server sends by itself.
+        Returns the registration that is to be told, or none where this server sends by itself.
+        ``tell``: as of ``_wish_again``.
         """
         self.ensure_one()
         self.check_access("write")

@@ -166,7 +166,8 @@ class TestCost(PlatformCase):
         )
         self.rows(
             "INSERT INTO emboux_domain (name, backend_id, company_id, state, active, owned_since,"
-            " outbound_tier, outbound_enforcement, outbound_status, outbound_warmup_profile, outbound_unit,"
+            " outbound_tier, outbound_enforcement, outbound_status, outbound_warmup_profile,"
+            " outbound_unit,"
             " outbound_over_limit, transfer_over_limit)"
             " SELECT 'bulk' || n || '.example', %s, %s, 'verified', true, now(),"
             " 'standard', 'enforce', 'open', 'standard', 'recipients', 'defer', 'defer'"
