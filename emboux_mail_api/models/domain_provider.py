@@ -238,6 +238,7 @@ class DomainProvider(models.Model):
         """Make the SMTP login of the domain at its provider where it is missing."""
         self.ensure_one()
         self.check_access("write")
+        self.env.flush_all()
         # saved apart: the provider must not hear of what may still be rolled back
         # as superuser: registrations are nobody's to write
         rows = self.env["emboux.registration"].sudo()

@@ -203,6 +203,7 @@ class Registration(models.Model):
         self.env["emboux.domain"].check_access("write")
         # as superuser: registrations are nobody's to write
         rows = self.sudo()
+        self.env.flush_all()
         # saved apart: the provider must not hear of what may still be rolled back
         rows._apart("_wish_again", False)
         rows._run_now()

@@ -68,7 +68,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.sent, emboux_mail.pair TO emboux_queue;
         GRANT EXECUTE ON FUNCTION
             emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record,
-            emboux_mail.over_transfer
+            emboux_mail.over_transfer, emboux_mail.expand
             TO emboux_queue;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_retention') THEN

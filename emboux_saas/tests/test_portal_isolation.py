@@ -99,7 +99,8 @@ class TestPortalIsolation(PortalCase):
     def test_a_stranger_sees_the_sign_up_alone(self):
         parent = self.make_parent()
         self.authenticate(None, None)
-        open_to_all = {"/email/signup", "/email/signup/confirm/<string:token>", "/my/email/names"}
+        open_to_all = {"/email/signup", "/email/signup/confirm/<string:token>",
+                       "/email/signup/sent", "/my/email/names"}
         for rule, method in self._rules():
             answer = self._ask(rule, method, self.acme)
             if rule in open_to_all:

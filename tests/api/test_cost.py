@@ -68,8 +68,9 @@ class Costs:
         }
 
 
-LIMITS = {"create a mailbox": CREATE, "create an alias": CREATE,
-          "create an alias to outside": CREATE,
+# of an alias: how far it leads, and whether somebody closes a loop at the same time
+LIMITS = {"create a mailbox": CREATE, "create an alias": CREATE + 2,
+          "create an alias to outside": CREATE + 1,
           # one more: what is in them, as Dovecot has counted by now
           "page of mailboxes": PAGE + 1, "page of all mailboxes": PAGE + 1}
 
@@ -137,5 +138,6 @@ def test_cost_of_repeating_a_bulk_of_aliases(statements, customers, domains):
     bulk(rows(200, "first"))
     assert bulk(*[rows(200, "first")] * 2) == bulk(*[rows(10, "first")] * 2)
     changed = [bulk(rows(count, f"goal{count}")) for count in (10, 110)]
-    # the look for loops, and Odoo's tracking with its message; no savepoint for each
-    assert (changed[1] - changed[0]) / 100 <= 5, changed
+    # the looks for loops, also those that others close at the same time, and for how far it leads,
+    # and Odoo's tracking with its message; no savepoint for each
+    assert (changed[1] - changed[0]) / 100 <= 7, changed

@@ -13,6 +13,7 @@ OUTBOUND = {
     "warmup_profile": "fast", "warmup_start": 50, "warmup_since": "2026-11-01",
     "spike_max_multiplier": 3.5, "inherit": False, "unit": "messages", "over_limit": "hold",
     "mailbox_daily_limit": 10, "mailbox_monthly_limit": 100, "recipients_per_message": 20,
+    "alias_destination_limit": 40, "alias_depth_limit": 4,
 }
 FRESH = {
     "outbound_tier": "standard", "outbound_enforcement": "enforce", "outbound_status": "open",
@@ -21,12 +22,14 @@ FRESH = {
     "spike_max_multiplier": 5.0, "spike_multiplier": 5.0, "inherit": True,
     "unit": "recipients", "over_limit": "defer",
     "mailbox_daily_limit": 0, "mailbox_monthly_limit": 0, "recipients_per_message": 0,
+    "alias_destination_limit": 100, "alias_depth_limit": 10,
     "flagged_at": None, "counters": {"today": 0, "this_month": 0},
     "source": dict.fromkeys((
         "outbound_tier", "outbound_enforcement", "daily_limit", "monthly_limit", "hourly_fraction",
         "warmup_profile", "warmup_start", "warmup_since", "spike_multiplier",
         "spike_max_multiplier", "unit", "over_limit", "mailbox_daily_limit",
-        "mailbox_monthly_limit", "recipients_per_message"), "default"),
+        "mailbox_monthly_limit", "recipients_per_message", "alias_destination_limit",
+        "alias_depth_limit"), "default"),
 }
 
 

@@ -236,7 +236,7 @@ def test_webhooks_mailgun_post_bounce_suppresses_for_the_customer(
 ):
     ref = customers.partner()
     customer, stranger = customers.key(ref), customers()
-    name, recipient = domains(customer), f"gone@{new_name('far')}"
+    name, recipient = domains(customer, verified=True), f"gone@{new_name('far')}"
     report = mailgun(data=bounced(f"bob@{name}", recipient))
     done(nobody.post("/webhooks/mailgun", report), 200)
     path = f"/suppression/check/{recipient}"
@@ -251,7 +251,7 @@ def test_webhooks_mailgun_post_duplicates_at_once_are_one(
     nobody, customers, domains, connect
 ):
     """Sixteen at a time: the same event with its own token each, and one token many times."""
-    name, data = domains(customers()), []
+    name, data = domains(customers(), verified=True), []
     data = [bounced(f"bob@{name}", f"r{number}@far.example") for number in range(4)]
     reports = [mailgun(data=data[number % 4]) for number in range(400)]
     reports += [reports[0]] * 40
@@ -272,7 +272,7 @@ def test_webhooks_mailgun_post_guillotine_at_once_blocks_in_time(
 ):
     """Reports at once about one domain: none is judged without those before it."""
     customer = customers()
-    name = domains(customer)
+    name = domains(customer, verified=True)
     with connect("odoo").cursor() as cr:
         cr.execute(
             """INSERT INTO emboux_outbound_count (domain_id, "window", since, recipients, frozen)
@@ -413,7 +413,7 @@ def remember(connect, name, window, ages):
 
 
 def test_outbound_reset_daily_master_keeps_seven_days(master, customer, domains, connect):
-    name = domains(customer)
+    name = domains(customer, verified=True)
     remember(connect, name, "day", (0, 1, 7, 8, 30))
     first = done(master.post("/outbound/reset-daily"), 200)
     assert set(first) == {"removed"} and first["removed"] >= 2
@@ -424,7 +424,7 @@ def test_outbound_reset_daily_master_keeps_seven_days(master, customer, domains,
 
 
 def test_outbound_reset_monthly_master_freezes_what_is_over(master, customer, domains, connect):
-    name = domains(customer)
+    name = domains(customer, verified=True)
     remember(connect, name, "month", (0, 1, 2))
     remember(connect, name, "day", (3,))
     first = done(master.post("/outbound/reset-monthly"), 200)

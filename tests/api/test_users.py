@@ -280,7 +280,7 @@ def test_users_post_customer_forwards_from_the_start(customer, name):
     ({"vacation_on": True}, "Write the reply"),
     ({"vacation_on": True, "vacation_text": "x", "vacation_from": "2026-02-01",
       "vacation_until": "2026-01-01"}, "before the first"),
-    ({"vacation_subject": "two\nlines"}, "one line"),
+    ({"vacation_subject": "two\nlines"}, "line break"),
 ])
 def test_users_put_rule_that_cannot_be_is_refused(wish, words, customer, box, name):
     if "forward_to" in wish:

@@ -239,7 +239,7 @@ def test_what_was_counted_belongs_to_owner_and_name(ledger, hosting, odoo, store
 
 
 def test_the_usual_day_is_the_mean_of_the_last_seven_with_mail(ledger, hosting, connect, settings):
-    domain, name = hosting.domain("usual", verified=False)
+    domain, name = hosting.domain("usual", verified=False, state="verified")
     hosting.mailbox(domain, "ann")
     cursor, today = connect("odoo").cursor(), datetime.now(UTC).date()
 

@@ -8,8 +8,9 @@ from parts import postgres
 from parts.state import State
 from parts.supervisor import Supervisor
 
-TABLES = ("emboux_backend", "emboux_domain", "emboux_mailbox", "emboux_suppression",
-          "emboux_outbound_count", "ir_config_parameter")
+TABLES = ("emboux_backend", "emboux_domain", "emboux_mailbox", "emboux_alias",
+          "emboux_suppression", "emboux_outbound_count", "ir_config_parameter")
+VIEWS = ("hosted", "held", "domains", "aliases")  # by which addresses are followed
 _SQL = Path(__file__).resolve().parents[2] / "emboux_mail_api" / "sql"
 
 
@@ -45,8 +46,15 @@ class PrivatePostgres:
                  + "".join(f"ALTER TABLE {table} ADD PRIMARY KEY (id);" for table in TABLES)
                  + "CREATE INDEX ON emboux_mailbox (email);"
                    "CREATE INDEX ON emboux_suppression (email);")
-        for script in ("transfer", "policy"):
+        for script in ("transfer", "address"):
             self.sql(f"SET ROLE odoo; {(_SQL / f'{script}.sql').read_text()}")
+        views = (_SQL / "views.sql").read_text()
+        for view in VIEWS:
+            start = views.index(f"CREATE VIEW emboux_mail.{view} AS")
+            self.sql(f"SET ROLE odoo; {views[start:views.index(';', start)]}")
+        start = views.index("CREATE OR REPLACE FUNCTION emboux_mail.expand")
+        self.sql(f"SET ROLE odoo; {views[start:views.index('END $$;', start)]}END $$")
+        self.sql(f"SET ROLE odoo; {(_SQL / 'policy.sql').read_text()}")
         grants = (_SQL / "grants.sql").read_text()
         start = grants.index("    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy')")
         self.sql(f"SET ROLE odoo; DO $$ BEGIN {grants[start:]}")
