@@ -78,11 +78,12 @@ class MailboxQuota(models.Model):
         return done
 
     def _assert_may_add(self, vals_list):
-        super()._assert_may_add(vals_list)
+        done = super()._assert_may_add(vals_list)
         wanted = Counter(vals["domain_id"] for vals in vals_list if vals.get("domain_id"))
         for domain, room in self._room(wanted).items():
             if wanted[domain] > room:
                 raise QuotaReached(self._limit_sentence(domain))
+        return done
 
     def _room(self, domain_ids):
         """Domain id to how many more mailboxes a limited domain can have; others are left out."""

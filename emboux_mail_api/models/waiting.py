@@ -130,9 +130,10 @@ class RegistrationWaiting(models.Model):
     def _run_now(self):
         try:
             with self.env["emboux.waiting"]._place():
-                super()._run_now()
+                return super()._run_now()
         except Busy:
             _logger.info("no place to tell providers at once: the job does it")
+            return None
 
     def _ask(self, only_status=False):
         with self.env["emboux.waiting"]._place():
