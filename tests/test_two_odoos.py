@@ -123,7 +123,7 @@ def test_with_a_provider_state_records_and_reason_are_the_platforms(
         [there] = odoo("emboux.domain").search([("name", "=", name)])
         odoo("emboux.domain").write([there], {"provider_id": provider})
         hosting.publish(there)
-        # the provider is told once the check is saved, and its records are looked up by the next one
+        # the provider is told once the check is saved; the next one looks up its records
         row = eventually("its records", lambda: (
             found := check(customer_odoo, domain))["dns_state"] == "ok" and found)
         assert row["state"] == "pending", row
