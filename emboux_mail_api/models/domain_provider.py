@@ -184,7 +184,7 @@ class DomainProvider(models.Model):
             row._note_poll(answer)
         elif row:
             # whatever it said before: what it refused for may be in order now
-            row._wish_again()
+            row._wish_again() if row.state == "refused" else row._soon()
         return super().action_check_now()
 
     @api.private
