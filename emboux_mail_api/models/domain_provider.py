@@ -182,9 +182,10 @@ class DomainProvider(models.Model):
         if row.state == "done":
             [answer] = row._ask().values()
             row._note_poll(answer)
+        elif row.state == "refused":
+            row._wish_again()  # what it refused for may be in order now
         elif row:
-            # whatever it said before: what it refused for may be in order now
-            row._wish_again() if row.state == "refused" else row._soon()
+            row._soon()
         return super().action_check_now()
 
     @api.private
