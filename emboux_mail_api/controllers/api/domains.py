@@ -86,11 +86,19 @@ def show_domain(domain):
 
 def show_detail(domain):
     # as superuser: what DNS has to say comes from keys and tokens that nobody reads
-    service = asdict(domain.sudo()._mail_service())
-    for record in service["records"]:
-        record["type"] = record.pop("record_type")
+    service = domain.sudo()._mail_service()
+    records = [
+        # what judges the DMARC record is no provider's to want
+        schemas.ServiceRecord(
+            key=record.key, type=record.record_type, name=record.name, value=record.value,
+            level=record.level, purpose=record.purpose,
+        )
+        for record in service.records
+    ]
     return schemas.DomainDetail(
-        **show_domain(domain), reason=domain.state_reason or None, service=service
+        **show_domain(domain),
+        reason=domain.state_reason or None,
+        service=asdict(service) | {"records": records},
     )
 
 
