@@ -1,16 +1,15 @@
 """What Postfix and Dovecot do with what Odoo says, in plain SMTP and IMAP."""
 
 import imaplib
-import json
 import smtplib
 import socket
 import urllib.error
 from email import policy
 
 import pytest
-from parts import system
 from support.mail_client import eventually, message
 from support.odoo_client import OdooError
+from support.postqueue import deferred, flush
 
 OUTSIDE = "ann@outside.tests.example"
 
@@ -38,23 +37,6 @@ def refused(call, *args, **kwargs):
     else:
         code, text = error.smtp_code, error.smtp_error
     return code, text.decode()
-
-
-def postqueue(state, option):
-    """As root: nobody else may name a configuration of his own, or has /usr/sbin in his path."""
-    return system.run(system.as_root(
-        ["/usr/sbin/postqueue", "-c", str(state.path("postfix", "etc")), option]))
-
-
-def flush(state):
-    postqueue(state, "-f")
-
-
-def deferred(state):
-    """The recipients of the mail that waits in Postfix' queue."""
-    listing = postqueue(state, "-j")
-    mails = [json.loads(line) for line in listing.splitlines()]
-    return [r["address"] for m in mails if m["queue_name"] == "deferred" for r in m["recipients"]]
 
 
 # -- who may come in ---------------------------------------------------------------------

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from parts import odoo_code, report, system
+from parts import dovecot, odoo_code, postgres, report, system
 from parts.render import TEMPLATES, render
 from parts.state import State
 from parts.supervisor import Service, Supervisor
@@ -122,6 +122,40 @@ def test_no_registry_host_is_named():
             continue
         text = (odoo_code.PROJECT / name).read_text()
         assert not [host for host in hosts if host in text], name
+
+
+# -- releases of Debian and of what it brings --------------------------------------------
+
+
+def test_another_system_is_told_which_ones_will_do():
+    system.release()  # this one is one of them
+    debian = 'PRETTY_NAME="Debian GNU/Linux {0}"\nID=debian\nVERSION_ID="{0}"\n'
+    assert system.release(debian.format(12)) == "bookworm"
+    assert system.release(debian.format(13)) == "trixie"
+    for text in (debian.format(11), debian.format(14), "",
+                 'PRETTY_NAME="Ubuntu 24.04.1 LTS"\nID=ubuntu\nVERSION_ID="24.04"\nID_LIKE=debian'):
+        with pytest.raises(SystemExit, match=r"12 \(bookworm\) and 13 \(trixie\)"):
+            system.release(text)
+
+
+def test_a_dovecot_that_nobody_has_tried_is_refused():
+    assert dovecot.series("2.3.19.1 (9b53102964)\n") == "2.3"
+    assert dovecot.series("2.4.1-4 (7d8c0e5759)\n") == "2.4"
+    for said in ("2.5.0 (abc)\n", "3.0\n", "", "dovecot: not found"):
+        with pytest.raises(SystemExit, match=r"2\.3 and 2\.4 \(Debian 12 and 13\)"):
+            dovecot.series(said)
+
+
+def test_each_file_of_dovecot_is_written(place):
+    for name, files in dovecot.FILES.items():
+        assert {path.name for path in (TEMPLATES / f"dovecot-{name}").iterdir()} == set(files)
+
+
+def test_a_database_of_a_postgresql_that_is_gone_says_how_to_go_on(place):
+    state = State(place / "a")
+    state.fact("cluster", "9")
+    with pytest.raises(SystemExit, match="of PostgreSQL 9, which is not installed"):
+        postgres.prepare(state)
 
 
 # -- templates and supervisor ------------------------------------------------------------

@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 import pytest
 from parts import system
 from support.mail_client import eventually, message
+from support.postqueue import flush
 
 OUTSIDE = "ann@outside.tests.example"
 FRIEND = "friend@outside.tests.example"
@@ -67,6 +68,26 @@ def test_forwarding_without_a_copy(box, mail, hosting, odoo):
     mail.from_outside(OUTSIDE, address, "stays here")
     mail.arrives(address, hosting.PASSWORD, "stays here")
     assert "stays here" not in mail.outside_subjects()
+
+
+def test_a_full_mailbox_that_keeps_a_copy_forwards_once(box, domain, mail, hosting, odoo, state):
+    """Found full at its delivery only, mail waits; each try must not forward it once more."""
+    number, address = box(forward_to=FRIEND)
+    odoo("emboux.mailbox").write([number], {"quota_mb": 1})
+    odoo("emboux.alias").create(
+        {"domain_id": domain[0], "local_part": "to-the-full", "destinations": address})
+    # by an alias: its room is not asked for when it comes in
+    large = ("y" * 75 + "\n") * 14000  # just over 1 MB
+    mail.from_outside(OUTSIDE, f"to-the-full@{domain[1]}", "waits for room", large)
+    for _ in range(4):
+        time.sleep(1)
+        flush(state)
+    assert mail.subjects(address, hosting.PASSWORD) == []
+    odoo("emboux.mailbox").write([number], {"quota_mb": 10})
+    eventually("it is there", lambda: flush(state) or "waits for room" in mail.subjects(
+        address, hosting.PASSWORD), seconds=60)
+    mail.outside("waits for room")
+    assert mail.outside_subjects().count("waits for room") == 1
 
 
 def test_forwarding_to_ten(box, mail):

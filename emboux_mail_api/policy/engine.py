@@ -160,16 +160,17 @@ class Engine:
         """Charge what the message's recipients lead to."""
         query, settings = turn.query, turn.settings
         envelope = self.messages.take(query.instance)
-        if envelope.asked >= max(1, query.recipients):
+        if envelope and envelope.asked >= max(1, query.recipients):
             request = decision.Request(END, envelope.own, query.recipient)
             turn.ask = Ask(settings, request, (), envelope.pairs, envelope.others)
         elif query.recipients <= 1:
             # not looked up at RCPT, or by another daemon
-            request, recipients = decision.Request(END, 1, query.recipient), ()
-            if query.recipient:
-                recipients = ((query.recipient, pair_hash(query.login, query.recipient)),)
-            turn.ask = Ask(settings, request, recipients, tuple(pair for _to, pair in recipients),
-                           expand=tuple(to for to, _pair in recipients))
+            recipient = query.recipient
+            turn.ask = Ask(settings, decision.Request(END, 1, recipient))
+            if recipient:
+                pair = pair_hash(query.login, recipient)
+                turn.ask = Ask(settings, turn.ask.request, ((recipient, pair),), (pair,), (),
+                               (recipient,))
         elif self.options.when_down == "open":
             # PostgreSQL was away when they were asked about, and they were let in unseen
             turn.ask = Ask(settings, decision.Request(END, query.recipients))

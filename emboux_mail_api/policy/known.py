@@ -109,15 +109,17 @@ def _remembered(asks, known):
         return None
     subjects, partners, recipients, outside, most = set(), [], [], set(), NO_LIMIT
     for ask in asks:
-        if ask.settings is None or ask.others:
+        settings = ask.settings
+        if settings is None or ask.others:
             return None  # others pay as well
-        subjects.update(subjects_of(ask.settings))
+        subjects.update(subjects_of(settings))
         for recipient in ask.expand:
-            outside.add(recipient.rpartition("@")[2])
+            outside.add(recipient[recipient.rfind("@") + 1:])
+        if ask.check:
+            most = min(most, settings.loop_limit or NO_LIMIT)
         for recipient, _pair in ask.check:
-            partners.append(ask.settings.partner_id)
+            partners.append(settings.partner_id)
             recipients.append(recipient)
-            most = min(most, ask.settings.loop_limit or NO_LIMIT)
     before = {subject: known.get(subject) for subject in sorted(subjects)}
     if None in before.values():
         return None

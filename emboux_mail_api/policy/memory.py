@@ -126,8 +126,8 @@ class Messages:
             self._envelopes.popitem(last=False)
 
     def take(self, instance):
-        """The ``Envelope``, which is forgotten by this."""
-        return self._envelopes.pop(instance, None) or Envelope()
+        """The ``Envelope``, which is forgotten by this; None where nothing is known."""
+        return self._envelopes.pop(instance, None)
 
 
 class Answers:

@@ -11,7 +11,7 @@ import unicodedata
 import idna
 
 # what nearly all addresses are made of: nothing to unquote, to encode or to take off
-_PLAIN = re.compile(r"[!#-'*+\-./0-9=?A-Z^-~]+@[a-zA-Z0-9_.-]*[a-zA-Z0-9_-]")
+_is_plain = re.compile(r"[!#-'*+\-./0-9=?A-Z^-~]+@[a-zA-Z0-9_.-]*[a-zA-Z0-9_-]").fullmatch
 _SPECIAL = re.compile(r'[\s"(),:;<>@\[\]\\]')  # RFC 5322 3.2.3: only within quotes
 _TAG = re.compile(r"\+.*(?=@[^@]*$)")
 
@@ -22,7 +22,7 @@ def normal_address(text):
     A local part in quotes that needs none loses them (RFC 5321 4.1.2), one that needs them, as
     Postfix gives it without, gets them.  Takes anything, as others have sent to it.
     """
-    if _PLAIN.fullmatch(text):
+    if _is_plain(text):
         return text.lower()
     local, at, domain = text.rpartition("@")
     if not at:

@@ -43,7 +43,7 @@ class Dovecot:
         :raises DoveadmError: the configuration cannot be read, or says nothing about it.
         """
         text = self._run([f"{self.programs}/doveconf", "-c", self.config,
-                          "mail_location", "namespace"])
+                          "mail_location", "mail_driver", "namespace"])
         try:
             return folders.parse(text)
         except ValueError as error:

@@ -61,11 +61,13 @@ class Layout:
 
 
 def parse(text):
-    """The layout in what ``doveconf mail_location namespace`` prints.
+    """The layout in what ``doveconf mail_location mail_driver namespace`` prints.
 
-    :raises ValueError: there is no namespace with an inbox.
+    Dovecot 2.3 knows the first, 2.4 the second; what one does not know it passes over in silence.
+
+    :raises ValueError: there is no namespace with an inbox, or neither setting is known.
     """
-    namespaces, location, space, mailbox = [], "", None, None
+    namespaces, mail, space, mailbox = [], {}, None, None
     for line in map(str.strip, text.splitlines()):
         if opened := _OPEN.match(line):
             what, name = opened.groups()
@@ -79,7 +81,7 @@ def parse(text):
         elif found := _SETTING.match(line):
             name, value = found[1], _plain(found[2])
             if space is None:
-                location = value if name == "mail_location" else location
+                mail[name] = value
             elif mailbox is None:
                 _set(space, name, value)
             elif name == "special_use":
@@ -88,7 +90,10 @@ def parse(text):
                         space.kinds[mailbox] = KINDS[use]
     if not any(n.has_inbox for n in namespaces):
         raise ValueError("Dovecot's configuration has no namespace with an inbox")
+    if not mail:
+        raise ValueError("Dovecot says neither mail_location nor mail_driver")
     # Dovecot's defaults: Maildir++ has dots, all else has slashes
+    location = mail.get("mail_location") or mail.get("mail_driver", "") + ":"
     dots = location.startswith("maildir:") and "LAYOUT=fs" not in location
     return Layout(namespaces, "." if dots else "/")
 

@@ -87,12 +87,12 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_policy;
         GRANT SELECT ON
-            emboux_mail.sending, emboux_mail.sending_domains, emboux_mail.domains TO emboux_policy;
+            emboux_mail.sending, emboux_mail.sending_domains TO emboux_policy;
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.sent TO emboux_policy;
         GRANT SELECT, INSERT, UPDATE, DELETE ON emboux_mail.pair TO emboux_policy;
         GRANT EXECUTE ON FUNCTION
             emboux_mail.parameter, emboux_mail.usual, emboux_mail.suppressed, emboux_mail.record,
             emboux_mail.flag, emboux_mail.charge_known, emboux_mail.over_transfer,
-            emboux_mail.expand TO emboux_policy;
+            emboux_mail.expand, emboux_mail.may_be_ours TO emboux_policy;
     END IF;
 END $$;

@@ -349,12 +349,14 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT emboux_mail.sieve_string(replace(email, '@', '+*@'))
 $$;
 
--- Dovecot's sieve_before, for each mailbox that forwards or replies: the script, under an id that
--- changes with it.  Days are those of the mail server's time zone.
+-- Dovecot's sieve_before, for each mailbox (without a row, Pigeonhole 2.4.1 defers its mail): the
+-- script, under an id that changes with it.  Days are those of the mail server's time zone.
 -- The reply goes to whoever wrote to the mailbox or, in any domain of its owner, to an alias that
 -- leads to it, by way of others too and with a tag (RFC 5230 4.5); not to mailing lists.  Dovecot
 -- compares whole addresses, so that the tagged one is taken from the message.  All of them are so
 -- many letters that the script passes through Dovecot's dict, whose lines are of 64 KiB.
+-- What does not fit is put where it fails and waits with Postfix, before anything is sent of it:
+-- else each retry would forward and reply once more (seen with Pigeonhole 0.5.19 and 2.4.1).
 -- Without a copy forwarded mail ends here, else the user's own script and the delivery follow.
 -- What has no envelope sender stays: the bounce of a forward would be forwarded to whoever refused
 -- it, and nobody hear of it.
@@ -362,8 +364,15 @@ CREATE VIEW emboux_mail.sieve AS
 SELECT username, 'rules'::text AS name, md5(script) AS id, script
   FROM (
     SELECT m.email AS username,
-           'require ["copy", "vacation", "date", "relational", "envelope", "variables"];' || E'\n'
-        || 'set "dollar" "$";' || E'\n'
+           CASE WHEN m.vacation_on OR m.forward_to <> '' THEN
+               'require ["copy", "fileinto", "vacation", "date", "relational", "envelope",'
+            || ' "variables"];' || E'\n' || 'set "dollar" "$";' || E'\n'
+           ELSE E'require "fileinto";\n' END
+        || CASE WHEN m.quota_mb > 0 AND (m.forward_keep OR m.forward_to IS NULL) THEN
+               'if size :over ' || least(2147483647, greatest(
+                   0, m.quota_mb * 1048576::bigint - coalesce(used.bytes, 0)))
+            || E' {\n  fileinto "INBOX";\n  stop;\n}\n'
+           ELSE '' END
         || CASE WHEN m.vacation_on THEN
                'set "tagged" ' || emboux_mail.sieve_string(m.email) || E';\n'
             || 'if address :matches ["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"] ['
@@ -389,6 +398,7 @@ SELECT username, 'rules'::text AS name, md5(script) AS id, script
       FROM emboux_mailbox m
       JOIN emboux_mail.hosted d ON d.id = m.domain_id AND d.owned
       JOIN emboux_domain own ON own.id = d.id
+      LEFT JOIN emboux_mail.usage used ON used.username = m.email
       LEFT JOIN LATERAL (
           WITH RECURSIVE known(email, depth) AS (
               SELECT m.email::text, 0
@@ -409,7 +419,7 @@ SELECT username, 'rules'::text AS name, md5(script) AS id, script
                  ) AS measured
            WHERE letters <= 20000
       ) AS known ON m.vacation_on
-     WHERE m.active AND (m.vacation_on OR m.forward_to <> '')
+     WHERE m.active
   ) AS scripts;
 
 -- What Postfix asks for each recipient of each message, as functions over the views: a query

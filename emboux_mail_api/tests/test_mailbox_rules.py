@@ -82,10 +82,29 @@ class TestMailboxRules(PlatformCase):
 
     # -- the script ----------------------------------------------------------------------
 
-    def test_without_rules_there_is_no_script(self):
-        self.assertIsNone(self.script(self.ann))
+    def test_every_mailbox_has_a_script(self):
+        """Pigeonhole 2.4.1 defers mail for one that has none."""
+        self.ann.quota_mb = 0
+        self.assertEqual(self.script(self.ann), 'require "fileinto";\n')
         self.ann.write({"vacation_text": "Away", "vacation_on": False})
-        self.assertIsNone(self.script(self.ann))
+        self.assertEqual(self.script(self.ann), 'require "fileinto";\n')
+        self.env.cr.execute("SELECT count(*) FROM emboux_mail.users u FULL JOIN emboux_mail.sieve s"
+                            " ON s.username = u.email WHERE u.email IS NULL OR s.username IS NULL")
+        self.assertEqual(self.env.cr.fetchone(), (0,))
+
+    def test_what_does_not_fit_is_not_sent_on(self):
+        guard = 'if size :over %s {\n  fileinto "INBOX";\n  stop;\n}\n'
+        self.ann.write({"quota_mb": 1, "forward_to": "friend@outside.example"})
+        self.assertIn(guard % 1048576 + "if not envelope", self.script(self.ann))
+        write_usage = "INSERT INTO emboux_mail.usage VALUES (%s, %s, 7)"
+        self.env.cr.execute(write_usage, [self.ann.email, 1048000])
+        self.assertIn(guard % 576, self.script(self.ann))
+        self.env.cr.execute("UPDATE emboux_mail.usage SET bytes = 2000000")
+        self.assertIn(guard % 0, self.script(self.ann))
+        self.ann.forward_keep = False  # stored nowhere
+        self.assertNotIn("size", self.script(self.ann))
+        self.ann.write({"forward_to": False, "quota_mb": 10_000})  # more than Sieve's numbers
+        self.assertIn(guard % 2147483647, self.script(self.ann))
 
     def test_forwarding_with_and_without_a_copy(self):
         self.ann.forward_to = "friend@outside.example"
@@ -94,7 +113,7 @@ class TestMailboxRules(PlatformCase):
         self.ann.forward_keep = False
         self.assertIn(unless_bounce % "", self.script(self.ann))
         self.ann.forward_to = False
-        self.assertIsNone(self.script(self.ann))
+        self.assertNotIn("redirect", self.script(self.ann))
 
     def test_the_reply_is_quoted(self):
         text = 'She said "no" \\ ${hex:41}\n.\n/* # */ "; discard; #'

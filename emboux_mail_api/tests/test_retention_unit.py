@@ -71,6 +71,15 @@ class TestFolders(PlainTest):
         self.assertEqual(layout.kind("INBOX/Own"), "other")
         self.assertEqual(layout.kind("INBOX"), "inbox")
 
+    def test_each_series_of_dovecot(self):
+        newer = CONFIG.replace("mail_location = maildir:~/Maildir", "mail_driver = maildir")
+        self.assertEqual(folders.parse(newer).kind("Trash.2019"), "trash")
+        self.assertEqual(folders.parse(newer).kind("Trash/2019"), "other")
+        slashes = newer.replace("= maildir", "= mdbox")
+        self.assertEqual(folders.parse(slashes).kind("Trash/2019"), "trash")
+        with self.assertRaisesRegex(ValueError, "neither mail_location nor mail_driver"):
+            folders.parse(newer.replace("mail_driver = maildir\n", ""))
+
     def test_a_configuration_without_an_inbox_is_refused(self):
         with self.assertRaisesRegex(ValueError, "no namespace with an inbox"):
             folders.parse("mail_location = maildir:~/Maildir\n")

@@ -1,6 +1,7 @@
 """Dovecot: mailboxes, IMAP, ManageSieve, and the password check for Postfix."""
 
 import pwd
+import re
 
 from . import system
 from .render import render
@@ -12,6 +13,42 @@ PACKAGES = (
     "dovecot-managesieved",
 )
 OWNER = "vmail"
+
+# Which files each series reads (its language is its own), and of which role of the database they
+# hold the password.  2.3: each program reads its file as its own user.  2.4: all are part of
+# dovecot.conf, which one process reads as root.
+FILES = {
+    "2.3": {
+        "dovecot.conf": None,
+        "sql.conf": "emboux_mail",
+        "sql-service.conf": "emboux_mail",
+        "dict-usage.conf": "emboux_usage",
+        "dict-sieve.conf": "emboux_mail",
+    },
+    "2.4": {
+        "dovecot.conf": None,
+        "sql.conf": "emboux_mail",
+        "sql-users.conf": "emboux_mail",
+        "sql-service.conf": "emboux_mail",
+        "dict-usage.conf": "emboux_usage",
+        "dict-sieve.conf": "emboux_mail",
+    },
+}
+SECRET = {"2.3": ("640", "root:dovecot"), "2.4": ("600", "root:root")}  # mode and owner
+
+
+def series(said):
+    """Which series of Dovecot is installed, of what ``dovecot --version`` says.
+
+    :raises SystemExit: one that is not known here, whose configuration nobody has tried.
+    """
+    found = re.match(r"(\d+\.\d+)\.", said)
+    if not found or found[1] not in FILES:
+        raise SystemExit(
+            f"Dovecot {said.split(' ')[0].strip() or 'of no version'} is installed; there is a "
+            f"configuration for {' and '.join(FILES)} (Debian 12 and 13). Use one of those."
+        )
+    return found[1]
 
 
 def prepare(state, db):
@@ -30,16 +67,11 @@ def prepare(state, db):
     }
     for name in ("imap", "imaps", "sieve", "quota_status", "inject"):
         values[f"{name.upper()}_PORT"] = state.port(name)
-    # the passwords are of two roles; each program reads its own file as its own user
-    for name, role, mode, owner in (
-        ("dovecot.conf", None, "644", "root:root"),
-        ("sql.conf", "emboux_mail", "640", "root:dovecot"),
-        ("sql-service.conf", "emboux_mail", "640", "root:dovecot"),
-        ("dict-usage.conf", "emboux_usage", "640", "root:dovecot"),
-        ("dict-sieve.conf", "emboux_mail", "640", "root:dovecot"),
-    ):
+    installed = series(system.run(["/usr/sbin/dovecot", "--version"]))
+    for name, role in FILES[installed].items():
+        mode, owner = SECRET[installed] if role else ("644", "root:root")
         own = {"DB_PASSWORD": state.secret(role)} if role else {}
-        render(f"dovecot/{name}", folder / name, values | own, mode=mode, owner=owner)
+        render(f"dovecot-{installed}/{name}", folder / name, values | own, mode=mode, owner=owner)
 
 
 def services(state):

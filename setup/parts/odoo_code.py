@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from . import system
+from .task import Task
 
 SERIES = 19
 PROJECT = Path(__file__).resolve().parents[2]
@@ -29,17 +30,27 @@ STABLE = ("fonts-font-awesome",)  # 4.7: unstable's 7 has other files
 LEFT_OUT = "odoo/addons/mail/static/lib/selfie_segmentation/selfie_segmentation.js"
 
 
+def packages():
+    """What Debian's Python lacks for a virtual environment."""
+    return ("python3-venv",) if importlib.util.find_spec("ensurepip") is None else ()
+
+
 def prepare(state):
-    """Make ``<code>/venv`` with an ``odoo`` command in it.  Returns the path of that command."""
-    root = _source(state)
+    """Make ``<code>/venv`` with an ``odoo`` command in it.
+
+    Odoo is fetched while Python's packages are installed.
+    """
+    fetching = Task(lambda: _source(state))
     venv = state.code / "venv"
     stamp = venv / ".complete"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + str(root).encode()).hexdigest()
+    # an upgrade of the system brings another Python, for which it is made again
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + python.encode()).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:
         stamp.unlink(missing_ok=True)
-        _make_venv(venv, root)
+        _make_venv(venv)
         stamp.write_text(wanted)
-    return venv / "bin" / "odoo"
+    _link(venv, fetching.wait())
 
 
 def addons_path(state):
@@ -100,14 +111,14 @@ def _download(state, target):
     """Let apt fetch and verify the packages with lists of its own; nothing is installed."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    mirror = _mirror()
+    source = mirror("debian")
     apt = target.parent
-    for suite, names in (("sid", UNSTABLE), ("bookworm", STABLE)):
+    for suite, names in (("sid", UNSTABLE), (system.release(), STABLE)):
         own = apt / suite
         for folder in ("lists/partial", "cache/archives/partial", "parts"):
             (own / folder).mkdir(parents=True, exist_ok=True)
         keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-        (own / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n")
+        (own / "sources.list").write_text(f"deb [signed-by={keyring}] {source} {suite} main\n")
         (own / "status").touch()
         options = [
             "-qq",
@@ -135,34 +146,46 @@ def _assert_series(found):
     )
 
 
-def _mirror():
-    """The Debian mirror that this machine is set up with."""
+def mirror(archive):
+    """The mirror of ``debian`` or ``debian-security`` that this machine is set up with."""
     lines = system.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(CODENAME) $(COMPONENT)",
          "Created-By: Packages"]
     ).splitlines()
     for line in lines:
         uri = line.split()[0]
-        if uri.rstrip("/").endswith("/debian"):
+        if uri.rstrip("/").endswith(f"/{archive}"):
             return uri
-    raise SystemExit("apt knows no Debian mirror here: add one to /etc/apt/sources.list.")
+    raise SystemExit(f"apt knows no mirror of {archive} here: add one to /etc/apt/sources.list.")
 
 
-def _make_venv(venv, root):
+def _make_venv(venv):
     print("Installing Python packages into a virtual environment ...", flush=True)
-    if importlib.util.find_spec("ensurepip") is None:
-        system.install_packages(["python3-venv"])
     shutil.rmtree(venv, ignore_errors=True)
     system.run([sys.executable, "-m", "venv", venv])
+    pip = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    # All that is needed is named with its version, so that pip need not look for it and may fetch
+    # and unpack one half beside the other.
+    names = re.findall(r"^[^#\s]+", REQUIREMENTS.read_text(), re.MULTILINE)
+    halves = [
+        Task(lambda half=half: system.run([*pip, "install", "-q", "--no-deps", *half]))
+        for half in (names[0::2], names[1::2])
+    ]
+    for half in halves:
+        half.wait()
+    system.run([*pip, "check"])
+
+
+def _link(venv, root):
+    """Have Python find the Odoo that lies in ``root``, as a package and as a command."""
     python = venv / "bin" / "python"
-    system.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                "-r", REQUIREMENTS])
-    site = Path(system.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]).strip())
-    (site / "odoo_source.pth").write_text(f"{root}\n")
+    [site] = venv.glob("lib/python*/site-packages")
+    path = site / "odoo_source.pth"
+    if path.exists() and path.read_text() == f"{root}\n":
+        return
     # pip is told which Odoo is here, so that OCA add-ons from PyPI find their requirement
     info = site / f"odoo-{SERIES}.0.dist-info"
-    info.mkdir()
+    info.mkdir(exist_ok=True)
     (info / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: odoo\nVersion: {SERIES}.0\nSummary: Odoo from {root}\n")
     (info / "INSTALLER").write_text("emboux setup\n")
@@ -173,3 +196,4 @@ def _make_venv(venv, root):
         f"#!{python}\nimport sys\n\nfrom odoo.cli.command import main\n\n"
         'if __name__ == "__main__":\n    sys.exit(main())\n')
     command.chmod(0o755)
+    path.write_text(f"{root}\n")

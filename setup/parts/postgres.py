@@ -10,6 +10,7 @@ from .render import render
 from .supervisor import Service
 
 PACKAGES = ("postgresql",)
+LIB = Path("/usr/lib/postgresql")  # Debian's, with a folder for each version
 
 # What each program may do is granted by emboux_mail_api/sql/grants.sql, per database.
 ROLES = {
@@ -25,9 +26,10 @@ ROLES = {
 }
 
 
-def _bin(program):
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
-    return str(versions[-1] / program)
+def _bin(program, version=None):
+    """The program of a version (``"15"``), by default of the newest that is installed."""
+    version = version or max((p.parents[1].name for p in LIB.glob("*/bin/postgres")), key=int)
+    return str(LIB / version / "bin" / program)
 
 
 def _owner():
@@ -36,27 +38,20 @@ def _owner():
 
 
 def prepare(state):
-    """Make the cluster (not its databases), or leave the one that is there."""
+    """Make the cluster (not its databases), or leave the one that is there.
+
+    One of an older PostgreSQL, after an upgrade of Debian, is brought to the version of now.
+    """
     owner = _owner()
     home, data = state.folder("postgres"), state.path("postgres", "data")
     if system.is_root():
         system.run(["chown", f"{owner}:", home])
+    version = Path(_bin("postgres")).parents[1].name
     if not state.fact("cluster"):
-        system.run(system.as_root(["rm", "-rf", str(data)]))
-        password = home / "password"
-        system.run(
-            system.as_user(owner, ["sh", "-c", f"umask 077; cat > '{password}'"]),
-            input=state.secret("postgres") + "\n",
-        )
-        system.run(
-            system.as_user(owner, [
-                _bin("initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8",
-                "--auth=scram-sha-256", f"--pwfile={password}", "--no-instructions",
-            ]),
-            cwd="/",
-        )
-        system.run(system.as_root(["rm", "-f", str(password)]))
-        state.fact("cluster", Path(_bin("postgres")).parents[1].name)
+        _make_cluster(state, data)
+    elif state.fact("cluster") != version:
+        _upgrade(state, data, state.fact("cluster"), version)
+    state.fact("cluster", version)
     values = {
         "DATA": data,
         "HBA": home / "pg_hba.conf",
@@ -64,6 +59,55 @@ def prepare(state):
     }
     for name in ("postgresql.conf", "pg_hba.conf"):
         render(f"postgres/{name}", home / name, values)
+
+
+def _make_cluster(state, data):
+    owner, password = _owner(), state.path("postgres", "password")
+    system.run(system.as_root(["rm", "-rf", str(data)]))
+    system.run(
+        system.as_user(owner, ["sh", "-c", f"umask 077; cat > '{password}'"]),
+        input=state.secret("postgres") + "\n",
+    )
+    system.run(
+        system.as_user(owner, [
+            _bin("initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8",
+            "--auth=scram-sha-256", f"--pwfile={password}", "--no-instructions",
+        ]),
+        cwd="/",
+    )
+    system.run(system.as_root(["rm", "-f", str(password)]))
+
+
+def _upgrade(state, data, old, new):
+    """Copy the cluster into one of the newer version; the old one is kept beside it."""
+    if not Path(_bin("postgres", old)).exists():
+        raise SystemExit(
+            f"The database in {data} is of PostgreSQL {old}, which is not installed; {new} is. "
+            f"Install postgresql-{old} (an upgrade of Debian keeps it until you remove it) and "
+            f"start again, or begin anew with --reset, which deletes all data."
+        )
+    print(f"Bringing the database from PostgreSQL {old} to {new} ...", flush=True)
+    made, kept = data.with_name(f"data-{new}"), data.with_name(f"data-{old}")
+
+    def as_owner(*argv, **options):
+        system.run(system.as_user(_owner(), [str(word) for word in argv]), cwd=data.parent,
+                   env={**os.environ, "PGPASSWORD": state.secret("postgres")}, **options)
+
+    # an upgrade that was cut off goes on from what is there
+    if not _is_folder(kept):
+        _make_cluster(state, made)
+        # recovers first what was not stopped in good order
+        as_owner(_bin("postgres", old), "--single", "-D", data, "template1", input="")
+        as_owner(_bin("pg_upgrade", new), "-U", "postgres", "-d", data, "-D", made,
+                 "-b", LIB / old / "bin", "-B", LIB / new / "bin")
+        as_owner("mv", data, kept)
+    if _is_folder(made):
+        as_owner("mv", made, data)
+    print(f"  done; the old one is kept in {kept}, delete it once all is well", flush=True)
+
+
+def _is_folder(path):
+    return bool(system.run(system.as_root(["sh", "-c", f"[ -d '{path}' ] && echo yes || true"])))
 
 
 def services(state):

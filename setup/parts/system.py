@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 # One set-up at a time, as root.  It cleans up after itself, even if whoever waits is killed.
 INSTALL = """
@@ -29,6 +30,9 @@ esac
 apt-get -qq -o DPkg::Lock::Timeout=600 update
 apt-get -qq -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@"
 """
+
+
+RELEASES = {"12": "bookworm", "13": "trixie"}  # of Debian, on which all of this has run
 
 
 class CommandFailed(SystemExit):
@@ -106,6 +110,25 @@ def unpack(package, folder):
             stdin=source.stdout)
     if source.returncode:
         raise CommandFailed(f"{package} cannot be read.")
+
+
+def release(text=None):
+    """The code name of this Debian.  ``text``: of /etc/os-release.
+
+    :raises SystemExit: this is another system, or a release that nobody has tried.
+    """
+    if text is None:
+        text = Path("/etc/os-release").read_text() if os.path.exists("/etc/os-release") else ""
+    facts = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    facts = {name: value.strip('"') for name, value in facts.items()}
+    if facts.get("ID") != "debian" or facts.get("VERSION_ID") not in RELEASES:
+        known = " and ".join(f"{number} ({name})" for number, name in RELEASES.items())
+        raise SystemExit(
+            f"This is {facts.get('PRETTY_NAME', 'an unknown system')}. The set-up installs Debian "
+            f"packages and configures the versions in Debian {known}; use one of those, in a "
+            f"container or a virtual machine if need be."
+        )
+    return RELEASES[facts["VERSION_ID"]]
 
 
 def missing_packages(names):

@@ -20,6 +20,7 @@ from . import (
 )
 from .state import State
 from .supervisor import Supervisor
+from .task import Task
 
 MAIL_PARTS = (tls, dns, signer, mail, sink)
 AGENTS = (queue, retention, transfer)  # between the mail servers and Odoo's database
@@ -34,10 +35,18 @@ class World:
         self.database = database
         self.supervisor = Supervisor(self.state, echo)
         self._lock = None
+        self._packages = None
 
-    def install(self):
-        parts = (postgres, *MAIL_PARTS) if self.mail else (postgres,)
-        system.install_packages([name for part in parts for name in part.PACKAGES])
+    def install(self, further=()):
+        """Install what is missing; ``further`` Debian packages beside those of the servers.
+
+        The database is needed first and takes longest to be filled: what mail needs may go on being
+        installed while that is done.
+        """
+        system.release()
+        system.install_packages([*postgres.PACKAGES, *odoo_code.packages()])
+        names = [name for part in MAIL_PARTS for name in part.PACKAGES] if self.mail else []
+        self._packages = Task(lambda: system.install_packages([*names, *further]), must_end=True)
         odoo_code.prepare(self.state)
 
     def lock(self):
@@ -93,6 +102,8 @@ class World:
         if copy:
             odoo_server.prepare(self.state, copy)
             odoo_server.copy_database(self.state, self.database, copy)
+        if self._packages:
+            self._packages.wait()
         if self.mail:
             self.start_mail()
         demo.settle(self.state, self.database, self.mail)
