@@ -89,7 +89,8 @@ def generate(key_type: str, selector: str) -> SigningKey:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     ).decode()
-    return SigningKey(public_part(selector, pem), pem)
+    # not by public_part: to read a key back from PEM is to check its primes, half the work again
+    return SigningKey(_public_part(selector, private.public_key()), pem)
 
 
 def public_part(selector: str, private_pem: str) -> DkimKey:
@@ -104,7 +105,10 @@ def public_part(selector: str, private_pem: str) -> DkimKey:
         raise ValueError("This is not an unencrypted private key in PEM.") from None
     except Exception:  # UnsupportedAlgorithm, and what OpenSSL may think of
         raise ValueError("This private key is of a kind that cannot be read.") from None
-    public = private.public_key()
+    return _public_part(selector, private.public_key())
+
+
+def _public_part(selector: str, public) -> DkimKey:
     if isinstance(public, ed25519.Ed25519PublicKey):
         octets = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         return DkimKey(selector, ED25519, base64.b64encode(octets).decode())
