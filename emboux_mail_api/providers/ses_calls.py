@@ -119,7 +119,7 @@ class AwsCalls:
                 endpoint_url=endpoint,
                 config=Config(
                     connect_timeout=self._timeouts.connect,
-                    read_timeout=max(1, min(self._timeouts.read, left)),
+                    read_timeout=min(self._timeouts.read, max(1, left)),
                     retries={
                         "total_max_attempts": TRIES if left == math.inf else 1,
                         "mode": "standard",
