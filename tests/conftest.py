@@ -70,26 +70,36 @@ def mail(state, status):
     return Mail(status, str(state.path("tls", "ca-bundle.pem")))
 
 
-@pytest.fixture
-def connect(state, status):
-    """Connect to the world's database as one of the roles."""
-    opened = []
+@pytest.fixture(scope="session")
+def connection(state, status):
+    """Connect to the world's database as one of the roles; whoever asks closes it."""
 
-    def connect(role):
-        connection = psycopg2.connect(
+    def connection(role):
+        made = psycopg2.connect(
             host="127.0.0.1",
             port=status["postgres"]["port"],
             dbname=status["postgres"]["db"],
             user=role,
             password=state.secret(role),
         )
-        connection.autocommit = True
-        opened.append(connection)
-        return connection
+        made.autocommit = True
+        return made
+
+    return connection
+
+
+@pytest.fixture
+def connect(connection):
+    """The same, until the test is over."""
+    opened = []
+
+    def connect(role):
+        opened.append(connection(role))
+        return opened[-1]
 
     yield connect
-    for connection in opened:
-        connection.close()
+    for connected in opened:
+        connected.close()
 
 
 class Hosting:

@@ -76,18 +76,18 @@ def used(connect):
     return count
 
 
-@pytest.fixture
-def grown(connect, odoo):
-    """Fill a domain with ten thousand mailboxes and aliases, as the ORM would leave them, each
-    mailbox with its use; they are gone after the test."""
-    cursor = connect("odoo").cursor()
-    filled = []
+class Growth:
+    """Fills domains with ten thousand mailboxes and aliases, as the ORM would leave them, each
+    mailbox with its use, until ``end``."""
 
-    def grow(name):
-        filled.append(name)
-        [domain] = odoo("emboux.domain").search([("name", "=", name)])
+    def __init__(self, connection, odoo):
+        self._connection, self._odoo, self._filled = connection, odoo, []
+
+    def __call__(self, name):
+        self._filled.append(name)
+        [domain] = self._odoo("emboux.domain").search([("name", "=", name)])
         values = {"domain": domain, "name": name, "many": 10_000}
-        cursor.execute(
+        self._connection.cursor().execute(
             """INSERT INTO emboux_mailbox (local_part, domain_id, company_id, email, active, state,
                                            send_as, quota_mb, mail_folder, sync_state, create_date)
                SELECT 'n' || n, d.id, d.company_id, 'n' || n || '@' || d.name, true, 'active',
@@ -115,15 +115,32 @@ def grown(connect, odoo):
         )
         return domain
 
-    yield grow
-    for name in filled:
-        cursor.execute(
-            """DELETE FROM emboux_alias a USING emboux_domain d
-                WHERE d.id = a.domain_id AND d.name = %(name)s;
-               DELETE FROM emboux_mail.usage u USING emboux_mailbox m, emboux_domain d
-                WHERE u.username = m.email AND d.id = m.domain_id AND d.name = %(name)s;
-               DELETE FROM emboux_mailbox m USING emboux_domain d
-                WHERE d.id = m.domain_id AND d.name = %(name)s;
-               DELETE FROM emboux_change WHERE domain_name = %(name)s""",
-            {"name": name},
-        )
+    def end(self):
+        for name in self._filled:
+            self._connection.cursor().execute(
+                """DELETE FROM emboux_alias a USING emboux_domain d
+                    WHERE d.id = a.domain_id AND d.name = %(name)s;
+                   DELETE FROM emboux_mail.usage u USING emboux_mailbox m, emboux_domain d
+                    WHERE u.username = m.email AND d.id = m.domain_id AND d.name = %(name)s;
+                   DELETE FROM emboux_mailbox m USING emboux_domain d
+                    WHERE d.id = m.domain_id AND d.name = %(name)s;
+                   DELETE FROM emboux_change WHERE domain_name = %(name)s""",
+                {"name": name},
+            )
+        self._connection.close()
+
+
+@pytest.fixture
+def grown(connection, odoo):
+    """Fill a domain until the test is over."""
+    growth = Growth(connection("odoo"), odoo)
+    yield growth
+    growth.end()
+
+
+@pytest.fixture(scope="module")
+def grown_for_all(connection, odoo):
+    """Fill a domain until the tests of the file are over."""
+    growth = Growth(connection("odoo"), odoo)
+    yield growth
+    growth.end()

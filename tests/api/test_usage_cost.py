@@ -38,19 +38,26 @@ def settled(feed):
     return snapshot.endswith(":")
 
 
-@pytest.mark.parametrize("what", ["nothing", "a change", "mail"])
-def test_usage_get_costs_in_proportion_to_the_changes(
-    master, customers, domains, grown, connect, state, status, what
-):
-    """Among ten thousand mailboxes; the very query, run as the customer and as a master."""
+@pytest.fixture(scope="module")
+def few(master, customers, domains, grown_for_all):
+    """A customer with ten thousand mailboxes, his domain, and what he and a master key have read:
+    number of the key to its feed."""
     made = done(master.post("/api-keys/", {"name": "Few", "partner_ref": customers.partner()}))
     customer = master.with_key(made["secret"])
     name = domains(customer, "feed", verified=True)
-    grown(name)
+    grown_for_all(name)
     root = done(master.post("/api-keys/", {"name": "All", "role": "master"}))
     feeds = {made["id"]: Feed(customer), root["id"]: Feed(master.with_key(root["secret"]))}
     for feed in feeds.values():
         assert len(feed.read(limit=1000)) > 10_000
+    return customer, name, feeds
+
+
+@pytest.mark.parametrize("what", ["nothing", "a change", "mail"])
+def test_usage_get_costs_in_proportion_to_the_changes(few, connect, state, status, what):
+    """Among ten thousand mailboxes; the very query, run as the customer and as a master."""
+    customer, name, feeds = few
+    for feed in feeds.values():
         eventually("an answer while nobody writes", lambda feed=feed: settled(feed), seconds=60)
     if what == "a change":
         done(customer.put(f"/users/n5000@{name}", {"display_name": "Changed"}))
