@@ -6,12 +6,13 @@ import mailbox as mailboxes
 import smtplib
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 
 import pytest
 from parts import system
 from support.mail_client import eventually, message
-from support.postqueue import flush
+from support.postqueue import deferred, flush
 
 OUTSIDE = "ann@outside.tests.example"
 FRIEND = "friend@outside.tests.example"
@@ -88,6 +89,18 @@ def test_a_full_mailbox_that_keeps_a_copy_forwards_once(box, domain, mail, hosti
         address, hosting.PASSWORD), seconds=60)
     mail.outside("waits for room")
     assert mail.outside_subjects().count("waits for room") == 1
+
+
+def test_mail_that_comes_at_once_does_not_wait(box, mail, hosting, state):
+    """What one delivery leaves of the room is written while the next one fetches its script."""
+    _number, address = box()
+    subjects = [f"at once {n}" for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda subject: mail.from_outside(OUTSIDE, address, subject), subjects))
+    eventually("all of them", lambda: (
+        address in deferred(state)
+        or set(subjects) == set(mail.subjects(address, hosting.PASSWORD))))
+    assert address not in deferred(state)
 
 
 def test_forwarding_to_ten(box, mail):

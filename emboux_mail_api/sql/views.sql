@@ -350,7 +350,10 @@ RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Dovecot's sieve_before, for each mailbox (without a row, Pigeonhole 2.4.1 defers its mail): the
--- script, under an id that changes with it.  Days are those of the mail server's time zone.
+-- script, under an id that changes with its rules.  Dovecot looks up the id by the name, and then the
+-- script by the id: what a message that comes in between has left of the mailbox' room must not
+-- change it.  So let Pigeonhole keep no compiled scripts (bindir, sieve_script_bin_path).
+-- Days are those of the mail server's time zone.
 -- The reply goes to whoever wrote to the mailbox or, in any domain of its owner, to an alias that
 -- leads to it, by way of others too and with a tag (RFC 5230 4.5); not to mailing lists.  Dovecot
 -- compares whole addresses, so that the tagged one is taken from the message.  All of them are so
@@ -361,19 +364,20 @@ $$;
 -- What has no envelope sender stays: the bounce of a forward would be forwarded to whoever refused
 -- it, and nobody hear of it.
 CREATE VIEW emboux_mail.sieve AS
-SELECT username, 'rules'::text AS name, md5(script) AS id, script
+SELECT username, 'rules'::text AS name, md5(required || rules) AS id,
+       required || guard || rules AS script
   FROM (
     SELECT m.email AS username,
            CASE WHEN m.vacation_on OR m.forward_to <> '' THEN
                'require ["copy", "fileinto", "vacation", "date", "relational", "envelope",'
             || ' "variables"];' || E'\n' || 'set "dollar" "$";' || E'\n'
-           ELSE E'require "fileinto";\n' END
-        || CASE WHEN m.quota_mb > 0 AND (m.forward_keep OR m.forward_to IS NULL) THEN
+           ELSE E'require "fileinto";\n' END AS required,
+           CASE WHEN m.quota_mb > 0 AND (m.forward_keep OR m.forward_to IS NULL) THEN
                'if size :over ' || least(2147483647, greatest(
                    0, m.quota_mb * 1048576::bigint - coalesce(used.bytes, 0)))
             || E' {\n  fileinto "INBOX";\n  stop;\n}\n'
-           ELSE '' END
-        || CASE WHEN m.vacation_on THEN
+           ELSE '' END AS guard,
+           CASE WHEN m.vacation_on THEN
                'set "tagged" ' || emboux_mail.sieve_string(m.email) || E';\n'
             || 'if address :matches ["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"] ['
             || known.tagged || '] {' || E'\n' || '  set "tagged" "${0}";' || E'\n}\n'
@@ -394,7 +398,7 @@ SELECT username, 'rules'::text AS name, md5(script) AS id, script
                        FROM regexp_split_to_table(nullif(m.forward_to, ''), E'\n') AS target
                       WHERE emboux_mail.kept_from(m.domain_id, target) IS NULL)
                     || E'}\n', '')
-           AS script
+           AS rules
       FROM emboux_mailbox m
       JOIN emboux_mail.hosted d ON d.id = m.domain_id AND d.owned
       JOIN emboux_domain own ON own.id = d.id

@@ -96,9 +96,17 @@ class TestMailboxRules(PlatformCase):
         guard = 'if size :over %s {\n  fileinto "INBOX";\n  stop;\n}\n'
         self.ann.write({"quota_mb": 1, "forward_to": "friend@outside.example"})
         self.assertIn(guard % 1048576 + "if not envelope", self.script(self.ann))
+
+        def number():
+            return self.rows(
+                "SELECT id FROM emboux_mail.sieve WHERE username = %s", self.ann.email)
+
+        before = number()
         write_usage = "INSERT INTO emboux_mail.usage VALUES (%s, %s, 7)"
         self.env.cr.execute(write_usage, [self.ann.email, 1048000])
         self.assertIn(guard % 576, self.script(self.ann))
+        # Dovecot has looked up the id when another message is stored
+        self.assertEqual(number(), before)
         self.env.cr.execute("UPDATE emboux_mail.usage SET bytes = 2000000")
         self.assertIn(guard % 0, self.script(self.ann))
         self.ann.forward_keep = False  # stored nowhere
