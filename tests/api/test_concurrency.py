@@ -243,7 +243,8 @@ def test_users_bulk_killed_in_the_middle_leaves_nothing_and_the_retry_succeeds(
     sender = threading.Thread(target=send)
     sender.start()
     with connect("odoo").cursor() as cr:
-        eventually("the request writes", lambda: _is_writing(cr, second_odoo.pid))
+        # it hashes two hundred passwords before
+        eventually("the request writes", lambda: _is_writing(cr, second_odoo.pid), seconds=120)
         second_odoo.kill()
         sender.join()
         assert fate == ["no answer"]
