@@ -144,6 +144,7 @@ BEGIN
          WHERE (s.partner_id IS NULL OR s.partner_id = asked.partner)
            AND (s.expires_at IS NULL OR s.expires_at > now() AT TIME ZONE 'UTC');
     END IF;
+    -- few have a tag: for all others the look-up above is a plain join
     IF strpos(array_to_string(recipients, ''), '+') > 0 THEN
         RETURN QUERY
         SELECT asked.place::integer, s.reason::text

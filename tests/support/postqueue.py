@@ -6,7 +6,7 @@ from parts import system
 
 
 def postqueue(state, option):
-    """As root: nobody else may name a configuration of his own, or has /usr/sbin in his path."""
+    """As root: nobody else may name another configuration, or has /usr/sbin in their path."""
     return system.run(system.as_root(
         ["/usr/sbin/postqueue", "-c", str(state.path("postfix", "etc")), option]))
 
