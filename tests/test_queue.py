@@ -5,6 +5,7 @@ import imaplib
 import json
 import smtplib
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from parts import postgres, system
@@ -13,6 +14,7 @@ from parts.supervisor import Supervisor, is_alive
 from support.browser import Browser
 from support.mail_client import eventually, message
 from support.plain_mail_api.queue.forget import RELOAD_SECONDS
+from support.postqueue import flush
 
 OUTSIDE = "ann@outside.tests.example"
 LATER = "defer450@outside.tests.example"
@@ -360,6 +362,20 @@ def test_who_wrote_before_the_proof_is_heard_after_it(hosting, mail, odoo):
     assert answers(mail, address) <= {550, 554}
 
 
+def crash(state):
+    pid = postgres.sql(state, "SELECT pid FROM pg_stat_activity"
+                              " WHERE usename = 'emboux_mail' LIMIT 1")
+    system.run(system.as_root(["kill", "-9", pid]))
+
+
+def wait_for_database(state):
+    def is_back():
+        with contextlib.suppress(SystemExit):
+            return postgres.sql(state, "SELECT 1") == "1"
+
+    eventually("the database", is_back, seconds=90)  # on a busy machine it takes its time
+
+
 def test_mail_flows_again_soon_after_the_database_was_away(hosting, mail, state):
     """One killed process of PostgreSQL ends all its connections and keeps it busy for a moment;
     a process of Postfix that asked meanwhile would answer 451 for a minute."""
@@ -367,23 +383,40 @@ def test_mail_flows_again_soon_after_the_database_was_away(hosting, mail, state)
     hosting.mailbox(domain, "ann")
     assert answers(mail, f"ann@{name}") == {250}
     for _try in range(10):
-        pid = postgres.sql(state, "SELECT pid FROM pg_stat_activity"
-                                  " WHERE usename = 'emboux_mail' LIMIT 1")
-        system.run(system.as_root(["kill", "-9", pid]))
+        crash(state)
         if 451 in answers(mail, f"ann@{name}"):
             break
     else:
         pytest.fail("Postfix never noticed")
-
-    def is_back():
-        with contextlib.suppress(SystemExit):
-            return postgres.sql(state, "SELECT 1") == "1"
-
-    eventually("the database", is_back, seconds=90)  # on a busy machine it takes its time
+    wait_for_database(state)
     began = time.monotonic()
     # one after the other: see forget.py about sessions that are open in a reload
     eventually("the mail is taken", lambda: answers(mail, f"ann@{name}", 1) == {250})
     assert time.monotonic() - began < RELOAD_SECONDS + 3
+
+
+def test_dovecot_finds_its_connections_dead_and_no_mail_is_lost(hosting, mail, state):
+    """It keeps some to the database, tries a query by two of them, and defers the mail: Postfix'
+    next try finds new ones."""
+    domain, name = hosting.domain("dead")
+    hosting.mailbox(domain, "ann")
+    ann, subjects = f"ann@{name}", [f"mail {number}" for number in range(12)]
+
+    def there():
+        flush(state)
+        return sorted(mail.subjects(ann, hosting.PASSWORD))
+
+    def at_once(some):
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda subject: mail.from_outside(OUTSIDE, ann, subject), some))
+        eventually("all mail", lambda: set(some) <= set(there()))
+
+    at_once(subjects[:6])
+    crash(state)
+    wait_for_database(state)
+    eventually("the mail is taken", lambda: answers(mail, ann, 1) == {250})
+    at_once(subjects[6:])
+    assert there() == sorted(subjects)
 
 
 def test_once_ends_by_itself(odoo, state, status):

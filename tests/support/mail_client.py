@@ -10,7 +10,10 @@ import ssl
 import time
 from email.message import EmailMessage
 
-PATIENCE = 15  # seconds until a message that should have arrived is missed
+# Seconds until a message that should have arrived is missed: a server that has lost its connection
+# to the database may defer it once, and Postfix tries again within twenty (queue_run_delay and
+# minimal_backoff_time in main.cf).
+PATIENCE = 30
 
 
 def message(sender, recipient, subject, body="Hello.\n"):
