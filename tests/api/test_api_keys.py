@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.api_client import detail, done, faults, new_name, pages
+from support.api_client import detail, done, faults, mistyped, new_name, pages
 
 SHOWN = {"id", "name", "role", "partner_ref", "read_only", "area", "domain", "networks",
          "expires_at", "revoked_at", "last_used", "state", "hint", "created_at"}
@@ -96,7 +96,7 @@ def test_api_keys_post_master_repeated_shows_no_secret_again(master, ref):
     assert again.headers["Idempotency-Replayed"] == "true"
     assert done(again, 201) == first | {"secret": None}
     assert first["secret"] not in again.text
-    detail(master.with_key(first["secret"][:-1] + "0").get("/domains/"), 401)
+    detail(master.with_key(mistyped(first["secret"])).get("/domains/"), 401)
     done(master.with_key(first["secret"]).get("/domains/"), 200)
 
 

@@ -90,6 +90,11 @@ class Api:
         return Api(self.url, key)
 
 
+def mistyped(secret):
+    """The key with another last letter."""
+    return secret[:-1] + ("1" if secret.endswith("0") else "0")
+
+
 def done(response, *statuses):
     """The body of an answer that has to be one of these (any 2xx by default)."""
     expected = response.status_code in statuses if statuses else response.ok
