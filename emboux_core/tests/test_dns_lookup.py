@@ -215,13 +215,14 @@ class TestManyDomains(LookupCase):
             self.settings.nameservers, self.resolver.port, timeout_s=60, allow_private=True
         )
         started = time.monotonic()
-        checks = self.check_all(dead + alive, settings, deadline_s=2.0, concurrency=10)
-        self.assertLess(time.monotonic() - started, 2.8)
+        # more than the thirty that answer take on a busy machine
+        checks = self.check_all(dead + alive, settings, deadline_s=6.0, concurrency=10)
+        self.assertLess(time.monotonic() - started, 7.5)
         for domain in alive:
             self.assert_all(checks[domain], "ok")
         for domain in dead:
             self.assert_all(checks[domain], "unknown")
-            self.assertIn("The check ended after 2 s", checks[domain].error)
+            self.assertIn("The check ended after 6 s", checks[domain].error)
 
     def test_what_was_answered_before_the_deadline_is_kept(self):
         self.serve("shop.test")
