@@ -9,10 +9,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from parts import dovecot, odoo_code, postgres, report, system
+from parts import dovecot, kept_database, odoo_code, postgres, report, system
 from parts.render import TEMPLATES, render
 from parts.state import State
 from parts.supervisor import Service, Supervisor
+from parts.task import Task
 
 RUN = str(odoo_code.PROJECT / "setup" / "run")
 
@@ -156,6 +157,58 @@ def test_a_database_of_a_postgresql_that_is_gone_says_how_to_go_on(place):
     state.fact("cluster", "9")
     with pytest.raises(SystemExit, match="of PostgreSQL 9, which is not installed"):
         postgres.prepare(state)
+
+
+# -- a database that is kept -------------------------------------------------------------
+
+
+def test_a_database_is_made_once_and_copied(place, state, monkeypatch):
+    monkeypatch.setattr(state, "code", place)
+    first, second = (kept_database.Kept(state, ["a", "b"], code) for code in ("code-1", "code-2"))
+    files, copied = place / "files", place / "copied"
+    files.mkdir()
+    files.joinpath("attachment").write_text("text")
+    for name in ("made", "copy"):
+        postgres.drop(state, name)
+        postgres.create(state, name)
+    postgres.sql(state, """
+        CREATE TABLE one(text text);
+        INSERT INTO one VALUES ('row');
+        ALTER TABLE one OWNER TO odoo;
+        GRANT SELECT ON one TO emboux_mail;
+    """, "made")
+    try:
+        with first.being_made():
+            first.keep("made", files)
+        assert not second.restore("copy", copied)
+        assert first.restore("copy", copied)
+        assert copied.joinpath("attachment").read_text() == "text"
+        assert postgres.sql(state, "SET ROLE emboux_mail; SELECT text FROM one", "copy") == "row"
+        assert postgres.sql(state, "SELECT tableowner FROM pg_tables"
+                                   " WHERE tablename = 'one'", "copy") == "odoo"
+        # what a kill left half-way is nobody's, and of older code nothing is kept
+        place.joinpath("made", "a+b", "work").mkdir()
+        with second.being_made():
+            second.keep("made", place / "no-files")
+        assert not first.restore("copy", copied)
+        assert {p.name for p in place.joinpath("made", "a+b").iterdir()} == {"lock", "code-2"}
+    finally:
+        for name in ("made", "copy"):
+            postgres.drop(state, name)
+
+
+def test_of_two_who_make_a_database_the_second_waits(place):
+    kept = kept_database.Kept(State(place / "a"), ["a"], "code")
+
+    def make():
+        with kept.being_made():
+            return "made"
+
+    with kept.being_made():
+        second = Task(make)
+        second.join(timeout=0.5)
+        assert second.is_alive()
+    assert second.wait() == "made"
 
 
 # -- templates and supervisor ------------------------------------------------------------

@@ -20,12 +20,9 @@ PASSWORD = "a password chosen at B"
 @pytest.fixture(scope="module")
 def customer_odoo(state, status):
     """Odoo B: a second database, where nothing but emboux_core is installed."""
-    postgres.drop(state, DATABASE)
-    postgres.create(state, DATABASE)
-    odoo_server.prepare(state, DATABASE, demo=False)
+    odoo_server.prepare(state, DATABASE)
+    odoo_server.make_database(state, DATABASE, anew=True, addons=("emboux_core",))
     conf = str(odoo_server.config(state, DATABASE))
-    odoo_server.run(state, "server", "-c", conf, "-d", DATABASE, "--stop-after-init", "--no-http",
-                    "--log-level=warn", "-i", "emboux_core")
     port, gevent = state.port("customer_odoo"), state.port("customer_odoo_gevent")
     supervisor = Supervisor(state, echo=False, pids="pids-customer.json")
     supervisor.start(Service(

@@ -42,9 +42,10 @@ class TestSesOverHttp(HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        backend = cls.env.ref("emboux_mail_api.backend_local")
+        backend.mail_host = "mail.unit.example"
         cls.domain = cls.env["emboux.domain"].create(
-            {"name": "unit.example", "backend_id": cls.env.ref("emboux_mail_api.backend_local").id,
-             "state": "verified"})
+            {"name": "unit.example", "backend_id": backend.id, "state": "verified"})
         cls.env["ir.config_parameter"].set_param("emboux_mail_api.ses_topics", TOPIC)
 
     def setUp(self):

@@ -26,7 +26,7 @@ class TestPortalSignup(PortalCase):
             "login": "nina@world.example",
         }
         self.password = "nina's long one"
-        self.mail_before = self.env["mail.mail"].search([], order="id desc", limit=1).id
+        self.mail_before = self.env["mail.mail"].search([], order="id desc", limit=1).id or 0
         self.authenticate(None, None)
 
     def mails(self):

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from . import odoo_code, postgres, system
+from .kept_database import Kept
 from .render import render
 from .supervisor import Service, listening
 
@@ -24,7 +25,7 @@ def command(state):
     return state.code / "venv" / "bin" / "odoo"
 
 
-def prepare(state, database=DATABASE, demo=True):
+def prepare(state, database=DATABASE):
     state.folder("odoo", "data")
     render(
         "odoo/odoo.conf",
@@ -38,7 +39,6 @@ def prepare(state, database=DATABASE, demo=True):
             "DB_NAME": database,
             "HTTP_PORT": state.port("odoo"),
             "GEVENT_PORT": state.port("odoo_gevent"),
-            "WITH_DEMO": demo,
         },
         mode="600",
     )
@@ -55,8 +55,9 @@ def run(state, *arguments, show=False, **kwargs):
     return system.run(argv, **kwargs)
 
 
-def make_database(state, database=DATABASE, anew=False):
-    """Install the add-ons into a new database, or update one whose add-ons have changed.
+def make_database(state, database=DATABASE, anew=False, addons=ADDONS):
+    """A database with the add-ons: made, copied from one that was kept, or updated where it is of
+    older code.
 
     A database whose making was interrupted is made again from the start.
     """
@@ -71,25 +72,37 @@ def make_database(state, database=DATABASE, anew=False):
     started = time.monotonic()
     if state.fact(remembered) and postgres.exists(state, database):
         print(f"Updating the add-ons in database {database} ...", flush=True)
-        run(state, "server", *conf, *quiet, "-u", ",".join(ADDONS))
+        run(state, "server", *conf, *quiet, "-u", ",".join(addons))
     else:
-        print(f"Making database {database} with demo data (one to three minutes) ...", flush=True)
-        postgres.drop(state, database)
         state.forget(f"settled {database}")
-        postgres.create(state, database)
-        run(state, "server", *conf, *quiet, "-i", ",".join(ADDONS))
+        kept = Kept(state, addons, f"{code}-{odoo_code.identity(state)}")
+        with kept.being_made():
+            _begin(state, database)
+            if not kept.restore(database, _files(state, database)):
+                print(f"Making database {database} (one or two minutes) ...", flush=True)
+                run(state, "server", *conf, *quiet, "-i", ",".join(addons))
+                kept.keep(database, _files(state, database))
     state.fact(remembered, code)
-    print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"Database {database}: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def copy_database(state, source, target):
     """A second database with the same content, files included; nobody may be using the first."""
-    postgres.drop(state, target)
-    postgres.create(state, target, template=source)
-    files = state.path("odoo", "data", "filestore")
-    shutil.rmtree(files / target, ignore_errors=True)
-    if (files / source).exists():
-        shutil.copytree(files / source, files / target)
+    _begin(state, target, template=source)
+    if _files(state, source).exists():
+        shutil.copytree(_files(state, source), _files(state, target))
+
+
+def _begin(state, database, **options):
+    """A new database, without the attachments of an earlier one of that name."""
+    postgres.drop(state, database)
+    postgres.create(state, database, **options)
+    shutil.rmtree(_files(state, database), ignore_errors=True)
+
+
+def _files(state, database):
+    """Odoo's folder of the database's attachments, which need not be there."""
+    return state.path("odoo", "data", "filestore", database)
 
 
 def _fingerprint():

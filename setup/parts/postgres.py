@@ -133,15 +133,30 @@ def _answers(state):
 
 def sql(state, statement, database="postgres"):
     """Run SQL as the superuser; returns the rows as text, unaligned, without headings."""
-    return system.run(
-        [
-            _bin("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
-            "-h", "127.0.0.1", "-p", str(state.port("postgres")),
-            "-U", "postgres", "-d", database,
-        ],
+    return _client(
+        state, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database,
         input=statement,
-        env={**os.environ, "PGPASSWORD": state.secret("postgres")},
     ).strip()
+
+
+def dump(state, database, path):
+    """Write all of a database to a file, as ``restore`` reads it."""
+    _client(state, "pg_dump", "-Fc", "-Z1", "-f", path, database)
+
+
+def restore(state, database, path):
+    """Fill an empty database; the roles must be there."""
+    _client(state, "pg_restore", "--exit-on-error", "-d", database, path)
+
+
+def _client(state, program, *arguments, **options):
+    """Run one of PostgreSQL's own programs as the superuser; returns its output."""
+    return system.run(
+        [_bin(program), "-h", "127.0.0.1", "-p", str(state.port("postgres")), "-U", "postgres",
+         *arguments],
+        env={**os.environ, "PGPASSWORD": state.secret("postgres")},
+        **options,
+    )
 
 
 def make_roles(state):

@@ -35,19 +35,19 @@ class World:
         self.database = database
         self.supervisor = Supervisor(self.state, echo)
         self._lock = None
-        self._packages = None
 
     def install(self, further=()):
         """Install what is missing; ``further`` Debian packages beside those of the servers.
 
-        The database is needed first and takes longest to be filled: what mail needs may go on being
-        installed while that is done.
+        The database is needed first and takes longest to be filled: what mail needs goes on being
+        installed meanwhile.  Returns a ``Task`` to wait for that.
         """
         system.release()
         system.install_packages([*postgres.PACKAGES, *odoo_code.packages()])
         names = [name for part in MAIL_PARTS for name in part.PACKAGES] if self.mail else []
-        self._packages = Task(lambda: system.install_packages([*names, *further]), must_end=True)
+        packages = Task(lambda: system.install_packages([*names, *further]), must_end=True)
         odoo_code.prepare(self.state)
+        return packages
 
     def lock(self):
         """Be the only one who runs this world; returns whether that is so."""
@@ -91,19 +91,22 @@ class World:
         for service in odoo_server.services(self.state, self.database):
             self.supervisor.start(service)
 
-    def start(self, anew=False, copy=None):
+    def start(self, packages, anew=False, copy=None, further=()):
         """Everything, with demo data, ready to be used.
 
-        ``anew`` makes the database again; ``copy`` names a second database made of it.
+        ``packages`` is what ``install`` returned; ``anew`` makes the database again; ``copy`` names
+        a second database made of it; ``further`` has names of others with the add-ons in them.
         """
         self.start_database()
+        for name, addons in further:
+            odoo_server.prepare(self.state, name)
+            odoo_server.make_database(self.state, name, anew, addons)
         odoo_server.prepare(self.state, self.database)
         odoo_server.make_database(self.state, self.database, anew)
         if copy:
             odoo_server.prepare(self.state, copy)
             odoo_server.copy_database(self.state, self.database, copy)
-        if self._packages:
-            self._packages.wait()
+        packages.wait()
         if self.mail:
             self.start_mail()
         demo.settle(self.state, self.database, self.mail)
