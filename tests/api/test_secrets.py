@@ -5,12 +5,15 @@ secret that it sent or was told (``support.api_client.Heard``), and every error 
 """
 
 import logging
+import os
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from parts.supervisor import is_alive, start_time
 from support.api_client import Heard, detail, done, new_name
+from support.mail_client import eventually
 from support.odoo_client import OdooError
 from support.traces import HASH, KEY, assert_clean, in_tables, of_these_databases
 
@@ -75,10 +78,17 @@ def test_secrets_in_no_log(traffic, logs):
     assert_clean(texts, Heard.secrets)
 
 
+def add_ons_tests_have_ended():
+    """Those that ``setup/test`` has begun beside these."""
+    beside = os.environ.get("EMBOUX_BESIDE")
+    return not beside or not is_alive(int(beside), start_time(int(beside)))
+
+
 def test_secrets_in_the_log_of_the_add_ons_own_tests(traffic, logs):
     """They run beside these tests, or in this process; each has a log of its own."""
     words = f"said by test_secrets {secrets.token_hex(4)}"
     logging.getLogger("odoo.addons.emboux_core").critical(words)
+    eventually("the end of the add-ons' own tests", add_ons_tests_have_ended, seconds=1800)
     texts = logs()
     assert words in texts["tests.log"]
     of_units = texts["tests.log"] + texts.get("unit.log", "")
