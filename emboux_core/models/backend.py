@@ -1,3 +1,4 @@
+import logging
 import os
 from functools import lru_cache
 
@@ -8,10 +9,14 @@ from .. import addresses
 from ..backends.base import Refused
 from ..backends.emboux import EmbouxBackend
 from ..backends.http import check_url
+from .apart import each_apart
 from .errors import backend_errors, plain_errors
+
+_logger = logging.getLogger(__name__)
 
 HOSTS = ("mail_host", "smtp_host", "imap_host")
 PORTS = ("smtp_starttls_port", "smtp_tls_port", "imap_starttls_port", "imap_tls_port")
+BATCH = 100  # mailboxes whose use is written in one transaction
 
 
 @lru_cache(maxsize=64)
@@ -217,3 +222,100 @@ class Backend(models.Model):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_domain")
         return action | {"domain": [("backend_id", "=", self.id)]}
+
+    # -- who says which domains are verified -------------------------------------------
+
+    judges = fields.Boolean(
+        compute="_compute_judges", help="Whether the platform says which domains are verified."
+    )
+
+    @api.depends("kind")
+    def _compute_judges(self):
+        for backend in self:
+            backend.judges = bool(backend.kind) and backend._client().judges
+
+    # -- how full its mailboxes are ----------------------------------------------------
+
+    def _sync_usage(self):
+        """Write the mailboxes and domains whose use changed since the backend's cursor."""
+        page = self._ask_usage()
+        self._store_usage(page.rows)
+        # as superuser, here and below: what was counted is nobody's to write
+        self.sudo().usage_cursor = page.cursor
+
+    def _ask_usage(self):
+        self.ensure_one()
+        with backend_errors(self.env, self.name):
+            return self._client().usage(self.usage_cursor or "")
+
+    def _store_usage_apart(self, page):
+        """As ``_sync_usage``, some mailboxes in a transaction, for a job.
+
+        Others change mailboxes meanwhile: whoever meets them writes those few again, and not the
+        thousands before.  The cursor moves on once all are written, what was written already is
+        then as it should be.  Returns whether the job has time for more.
+        """
+        stored = set()
+
+        def store(rows):
+            self._store_usage(rows)
+            stored.update(rows)
+
+        time_left = each_apart(
+            self.env, [page.rows], store,
+            # one that cannot be written is told of again when its use changes
+            lambda rows, _error: stored.update(rows), size=BATCH,
+        )
+        if len(stored) == len(set(page.rows)):
+            # as superuser: as above
+            time_left = each_apart(
+                self.env, [self.sudo()],
+                lambda backend: backend.write({"usage_cursor": page.cursor}),
+            )
+        return time_left
+
+    def _store_usage(self, rows):
+        usage = {row.email: row for row in rows}
+        mailboxes = self.env["emboux.mailbox"].with_context(active_test=False).search_fetch(
+            # what somebody merely claims holds no mail, whatever an address of that name holds
+            [("email", "in", list(usage)), ("domain_id.backend_id", "=", self.id),
+             *([("domain_id.owned_since", "!=", False)] if self._client().transactional else [])],
+            ["email", "usage_bytes", "message_total", "domain_id"],
+        )
+        changed = self.env["emboux.mailbox"]
+        for mailbox in mailboxes:
+            row = usage[mailbox.email]
+            if (mailbox.usage_bytes, mailbox.message_total) != (row.size, row.messages):
+                # as superuser: see _sync_usage
+                mailbox.sudo().write({"usage_bytes": row.size, "message_total": row.messages})
+                changed |= mailbox
+        changed.domain_id._sum_usage()
+        _logger.info("%s: use of %d mailboxes changed", self.name, len(changed))
+
+    # -- calls on their way to it ------------------------------------------------------
+
+    operation_ids = fields.One2many(
+        "emboux.operation", "backend_id", groups="emboux_core.group_manager"
+    )
+    operation_count = fields.Integer(
+        compute="_compute_operation_count", groups="emboux_core.group_manager"
+    )
+
+    @api.depends("operation_ids.state")
+    def _compute_operation_count(self):
+        counts = dict(
+            self.env["emboux.operation"]._read_group(
+                [("backend_id", "in", self.ids), ("state", "=", "pending")],
+                ["backend_id"], ["__count"],
+            )
+        )
+        for backend in self:
+            backend.operation_count = counts.get(backend, 0)
+
+    def action_open_operations(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_operation")
+        return action | {
+            "domain": [("backend_id", "=", self.id)],
+            "context": {"search_default_pending": 1},
+        }

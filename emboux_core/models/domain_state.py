@@ -1,7 +1,20 @@
+import logging
 import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from markupsafe import Markup
+from psycopg2.errors import UniqueViolation
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
+
+from ..backends.base import BackendError, NotAuthorised, Refused, Standing, Unreachable
+from ..dns.expected import is_wildcard
+from ..dns.lookup import DomainCheck
+from .errors import backend_sentence
+
+_logger = logging.getLogger(__name__)
 
 STATES = [
     ("draft", "New"),
@@ -12,16 +25,29 @@ STATES = [
 ]
 REASON = "emboux_reason"  # in the context: why the state changes
 
+LOSS_DAYS = 3  # different days on which a verified domain has to fail before it is lost
+CLAIM_DAYS = 14  # unless emboux_core.claim_days says otherwise
+
+THREADS = 8  # questions to platforms at a time
+LATER = timedelta(hours=1)  # a platform that did not answer is asked again
+
 
 class DomainState(models.Model):
     """The life of a domain: waiting for its DNS, verified, suspended; and who says so.
 
     Ownership is apart from the state: once it is proven, mail for the domain is accepted, so
     that it can be proven before the MX is moved here and nothing bounces in between.
+
+    How it stands follows from what its DNS proves (verified, lost, or a claim that ran out), or
+    else from its wildcard parent.  A platform that judges its domains itself says it instead: it
+    looks at the DNS, asks its providers and decides what may be sent; what this Odoo would find by
+    looking itself decides about nothing there.
     """
 
     _inherit = "emboux.domain"
-    _followed_fields = frozenset({"state_reason", "state_since"})
+    _followed_fields = frozenset(
+        {"state_reason", "state_since", "proven_at", "failing_days", "failing_on"}
+    )
 
     state = fields.Selection(
         STATES,
@@ -223,3 +249,270 @@ class DomainState(models.Model):
         ).items():
             domains.write({"state": state})
         return True
+
+    # -- what its DNS proves -----------------------------------------------------------
+
+    proven_at = fields.Datetime(
+        readonly=True, copy=False, help="When the DNS or the provider last came to prove it."
+    )
+    failing_days = fields.Integer(
+        "Days Failing", readonly=True, copy=False,
+        help="Different days on which a verified domain was found not to be in order.",
+    )
+    failing_on = fields.Date(readonly=True, copy=False)
+
+    def _proof(self):
+        """What speaks for the domain now: a state and why, as a sentence.
+
+        The state is *verified*, *pending* (not yet, or not now), *failed* (not by waiting), or
+        None where nobody knows.
+        """
+        self.ensure_one()
+        # what its subdomains need to be reached proves nothing of itself
+        needed = self.dns_record_ids.filtered(
+            lambda r: r.level == "required" and not is_wildcard(r.key)
+        )
+        if needed and set(needed.mapped("state")) == {"ok"}:
+            return "verified", self.env._("All required DNS records are set.")
+        # the proof of ownership has been given once; what sending needs has to stay, and only what
+        # makes receivers refuse may end it: not a mail exchanger that is somebody else's, say
+        amiss = needed.filtered(
+            lambda r: r.state in ("missing", "wrong") and r.key != "verification"
+        )
+        if self._settled_state() == "verified" and self.proven_at:
+            amiss = amiss.filtered(lambda r: not r.harmless)
+            if needed and not amiss and "unknown" not in needed.mapped("state"):
+                return "verified", self.env._("Nothing in the DNS makes receivers refuse its mail.")
+        if amiss:
+            names = ", ".join(f"{record.record_type} {record.name}" for record in amiss)
+            return "pending", self.env._("Missing or wrong in the DNS: %s", names)
+        return None, ""
+
+    def _follow_proof(self):
+        """Pending domains advance by themselves; a verified one is not lost by one look-up."""
+        self.ensure_one()
+        # as superuser: what follows from the DNS is nobody's to write
+        self = self.sudo()
+        if self._judged_elsewhere():
+            return  # its platform says what it is
+        seen = self.dns_record_ids.filtered(lambda r: r.key == "verification")
+        if not self.owned_since and seen.state == "ok" and not self._own():
+            return
+        if self.parent_id:
+            return  # its parent speaks for it
+        state, reason = self._proof()
+        before = self._settled_state()
+        if state == "verified":
+            self._prove(before, reason)
+        elif before == "verified" and state and self.proven_at:
+            self._count_failure(reason)
+        elif before == "pending" and state == "failed":
+            self._advance("failed", reason)
+        elif before == "pending" and self._is_overdue():
+            self._advance(
+                "failed",
+                self.env._(
+                    "Nobody has proven within %s days that the domain is his. Set the DNS records "
+                    "and check again, or delete it.",
+                    self._claim_days(),
+                ),
+            )
+
+    def _own(self):
+        """Note that its DNS proves it to be its owner's; the first who proves it has it.
+
+        Returns False where the name is somebody else's here already, and tells so: whoever
+        reads it controls the name's DNS.
+        """
+        taken = self.with_context(active_test=False).search_count(
+            [("name", "=", self.name), ("backend_id", "=", self.backend_id.id),
+             ("owned_since", "!=", False), ("id", "!=", self.id)], limit=1
+        )
+        if not taken:
+            try:
+                with self.env.cr.savepoint():
+                    self.owned_since = fields.Datetime.now()
+                    self.flush_recordset(["owned_since"])
+            except UniqueViolation:  # at this very moment
+                self.invalidate_recordset(["owned_since"])
+                taken = True
+        if taken:
+            reason = self.env._(
+                "Its DNS proves it to be yours, but it is with another customer here. Ask the "
+                "operator, who can move it to you."
+            )
+            self._advance("failed", reason)
+            self.state_reason = reason  # also where the claim had failed before
+            return False
+        return True
+
+    def _prove(self, before, reason):
+        values = {"failing_days": 0, "failing_on": False} if self.failing_days else {}
+        if not self.proven_at or before != "verified":
+            values["proven_at"] = fields.Datetime.now()
+        if before != "verified":
+            values["next_check"] = fields.Datetime.now() + timedelta(days=1)
+        if values:
+            self.write(values)
+        if before in ("pending", "failed"):
+            self._advance("verified", reason)
+
+    def _count_failure(self, reason):
+        today = fields.Date.today()
+        if self.failing_on == today:
+            return
+        self.write({"failing_days": self.failing_days + 1, "failing_on": today})
+        if self.failing_days >= LOSS_DAYS:
+            days = self.failing_days
+            self.write({"failing_days": 0, "failing_on": False, "proven_at": False})
+            self._advance(
+                "failed",
+                self.env._(
+                    "Found on %(days)s different days. %(reason)s", days=days, reason=reason
+                ),
+            )
+
+    def _is_overdue(self):
+        """Whether somebody merely claims the domain, for too long."""
+        age = fields.Datetime.now() - (self.state_since or self.create_date)
+        return not self.owned_since and age > timedelta(days=self._claim_days())
+
+    def _claim_days(self):
+        # as superuser: system parameters are readable by administrators alone
+        days = self.env["ir.config_parameter"].sudo().get_param("emboux_core.claim_days")
+        return int(days) if days and days.isdigit() else CLAIM_DAYS
+
+    def _tell_state(self, before, reason):
+        """Tell the owner and the responsible what they wait for or have to see to."""
+        self.ensure_one()
+        if self.parent_id or {before, self._settled_state()}.isdisjoint({"verified", "failed"}):
+            return  # who looks after the parent is told
+        good = self._settled_state() == "verified"
+        owner, responsible = self.partner_id, self.user_id.partner_id
+        for partner in owner | responsible:
+            domain = self.with_context(lang=partner.lang or self.env.lang)
+            domain.message_post(
+                body=Markup("<p>%s</p><p>%s</p>") % (domain._say_state(good), reason),
+                subject=domain._say_state(good),
+                partner_ids=partner.ids,
+                subtype_xmlid="mail.mt_note",
+            )
+        self._remind_of_state(good, reason)
+
+    def _say_state(self, good):
+        if good:
+            return self.env._("%s is verified: it may send and receive.", self.display_name)
+        return self.env._("%s is not verified, so it cannot send.", self.display_name)
+
+    def _remind_of_state(self, good, reason):
+        user = self.user_id
+        if not user:
+            return
+        domain = self.with_context(lang=user.lang or self.env.lang)
+        kind = "mail.mail_activity_data_todo" if good else "mail.mail_activity_data_warning"
+        if not good and domain.activity_search([kind], user_id=user.id):
+            return
+        domain.activity_schedule(
+            kind, user_id=user.id, summary=domain._say_state(good),
+            note=Markup("<p>%s</p>") % reason,
+        )
+
+    # -- what its platform says --------------------------------------------------------
+
+    def _judged_elsewhere(self):
+        """Those of these domains of which their platform says whether they are verified."""
+        # as superuser: who sees the domain need not see its backend
+        return self.filtered(lambda d: d.sudo().backend_id.judges)
+
+    def _follow_platform(self, client, service):
+        """What follows from the platform's answer that it has the domain, with its service."""
+        self.ensure_one()
+        self.dns_record_ids._align(self, service)
+        self.backend_id._take_hosts(service)
+        try:
+            standing = client.standing(self.name)
+        except BackendError as error:
+            # it is there; how it stands is asked again by the check
+            _logger.info("%s does not say how %s is: %s", self.backend_id.name, self.name, error)
+            standing = None
+        if standing:
+            self._take_state(standing)
+        elif self._settled_state() == "verified":
+            self._move("pending", self.env._("Its platform has not said yet how it stands."))
+
+    def _ask_platforms(self, look=False):
+        """Ask about all of them at once: id to what the platform says, or the error.
+
+        ``look``: the platforms shall look at the DNS now.
+        """
+        if not self:
+            return {}
+        jobs = [(d.id, d.backend_id.id, d.backend_id._client(), d.name) for d in self]
+        silent = set()
+
+        def question(job):
+            number, backend, client, name = job
+            if backend in silent:
+                return number, Unreachable("It did not answer just now.")
+            try:
+                return number, client.standing(name, records=True, look=look)
+            except BackendError as error:
+                if not isinstance(error, Refused) or isinstance(error, NotAuthorised):
+                    silent.add(backend)  # the others would only wait for it too
+                return number, error
+
+        with ThreadPoolExecutor(min(THREADS, len(jobs))) as threads:
+            return dict(threads.map(question, jobs))
+
+    def _store_standing(self, answer):
+        """Store what the platform said: a ``Standing``, None where it has no such domain, or the
+        ``BackendError`` instead."""
+        self.ensure_one()
+        # as superuser: what follows from the platform is nobody's to write
+        self = self.sudo()
+        if not isinstance(answer, Standing):
+            message = (
+                backend_sentence(self.env, self.backend_id.name, answer) if answer else
+                self.env._(
+                    "%(backend)s does not have %(domain)s, or not for this key.",
+                    backend=self.backend_id.name, domain=self.display_name,
+                )
+            )
+            self.write(
+                {"check_message": message, "next_check": fields.Datetime.now() + LATER}
+            )
+            if answer is None and self.sync_state == "done":
+                self._move("failed", message)
+            return
+        self.dns_record_ids._align_to(self, answer.records)
+        self.backend_id._take_hosts(answer.service)
+        self._take_state(answer)
+        self._store_check(DomainCheck(self.name, answer.verdicts, error=answer.asked))
+
+    def _take_state(self, standing):
+        self.ensure_one()
+        # as superuser: as above
+        self = self.sudo()
+        if bool(self.owned_since) != standing.owned:
+            self.owned_since = fields.Datetime.now() if standing.owned else False
+        # what is wished here and not told yet does not give way
+        told = self.sync_state == "done"
+        if "suspended" in (self.state, standing.state) and told:
+            if self.state != standing.state:
+                self._move_as_told(standing)
+        elif standing.state != "suspended":
+            self._move(standing.state, standing.reason)
+        if standing.reason and self.state == standing.state != "suspended":
+            self._note_reason(standing.reason)
+
+    def _move_as_told(self, standing):
+        """The platform was suspended or activated by somebody there: that is no wish of ours."""
+        reason = standing.reason or self.env._("So says %s.", self.backend_id.name)
+        self.with_context(**{REASON: reason}).write(
+            # with the outcome, which tells the platform nothing
+            {"state": standing.state, "sync_state": self.sync_state}
+        )
+
+    def _note_reason(self, reason):
+        if self.state_reason != reason:
+            self.state_reason = reason

@@ -8,6 +8,8 @@ from odoo.orm.models import NO_ACCESS
 
 from .. import passwords
 from ..backends.base import MailboxSpec
+from .apart import each_apart
+from .fields import BigInteger
 
 logging.getLogger("odoo.sql_db").addFilter(passwords.RedactHashes())
 
@@ -348,3 +350,38 @@ class Mailbox(models.Model):
         return self.env["ir.actions.act_window"]._for_xml_id(
             "emboux_core.action_set_password"
         ) | {"context": {"default_mailbox_id": self.id}}
+
+    # -- how full they are, as their backend counted; kept up to date by a cron --------
+
+    usage_bytes = BigInteger("Use (bytes)", readonly=True, copy=False)
+    message_total = fields.Integer("Messages", readonly=True, copy=False)
+    usage_mb = fields.Float(
+        "Use (MB)", compute="_compute_usage", store=True, precompute=True,
+        digits=(16, 2), aggregator="sum",
+    )
+    usage_percent = fields.Float(
+        "Quota Used (%)", compute="_compute_usage", store=True, precompute=True,
+        aggregator="avg",
+    )
+
+    @api.depends("usage_bytes", "quota_mb")
+    def _compute_usage(self):
+        for mailbox in self:
+            mailbox.usage_mb = mailbox.usage_bytes / MEGABYTE
+            mailbox.usage_percent = (
+                100 * mailbox.usage_mb / mailbox.quota_mb if mailbox.quota_mb else 0
+            )
+
+    @api.model
+    def _cron_sync_usage(self):
+        """Fetch what changed since the last time, one backend after the other."""
+        backends = self.env["emboux.backend"].search([("active", "=", True)])
+        asked = {}
+        # its outage is not the others'
+        each_apart(
+            self.env, [backends],
+            lambda backend: asked.update({backend: backend._ask_usage()}),
+        )
+        for backend, page in asked.items():
+            if not backend._store_usage_apart(page):
+                break

@@ -198,29 +198,3 @@ class MailboxOdoo(models.Model):
             own = domains.child_ids.filtered(lambda child: child.partner_id == owner)
             domains |= own.sorted("name")
         return ",".join(domains.mapped("name"))
-
-
-class MailServer(models.Model):
-    _inherit = "ir.mail_server"
-
-    emboux_mailbox_id = fields.Many2one(
-        "emboux.mailbox", "Emboux Mailbox", readonly=True, copy=False, ondelete="set null",
-        index="btree_not_null",
-    )
-
-    def _refresh_from_filter(self):
-        for server in self.filtered("emboux_mailbox_id"):
-            server.from_filter = server.emboux_mailbox_id._from_filter()
-
-
-class DomainSenders(models.Model):
-    _inherit = "emboux.domain"
-
-    def _refresh_senders(self):
-        """Subdomains came, went or changed hands: Odoo's outgoing servers follow."""
-        if self:
-            # as superuser: whoever adds a subdomain need not administer Odoo's mail servers;
-            # archived ones too, they may come back
-            self.env["ir.mail_server"].sudo().search(
-                [("emboux_mailbox_id.domain_id", "in", self.ids), ("active", "in", (True, False))]
-            )._refresh_from_filter()

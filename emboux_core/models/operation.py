@@ -235,33 +235,3 @@ class Operation(models.Model):
         """Closed ones stay a week, to be read."""
         before = fields.Datetime.now() - KEEP_CLOSED
         return swept(self, [("state", "!=", "pending"), ("write_date", "<", before)])
-
-
-class BackendOperations(models.Model):
-    _inherit = "emboux.backend"
-
-    operation_ids = fields.One2many(
-        "emboux.operation", "backend_id", groups="emboux_core.group_manager"
-    )
-    operation_count = fields.Integer(
-        compute="_compute_operation_count", groups="emboux_core.group_manager"
-    )
-
-    @api.depends("operation_ids.state")
-    def _compute_operation_count(self):
-        counts = dict(
-            self.env["emboux.operation"]._read_group(
-                [("backend_id", "in", self.ids), ("state", "=", "pending")],
-                ["backend_id"], ["__count"],
-            )
-        )
-        for backend in self:
-            backend.operation_count = counts.get(backend, 0)
-
-    def action_open_operations(self):
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_operation")
-        return action | {
-            "domain": [("backend_id", "=", self.id)],
-            "context": {"search_default_pending": 1},
-        }

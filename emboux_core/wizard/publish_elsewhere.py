@@ -5,7 +5,7 @@ from odoo import fields, models
 
 from ..backends.base import BackendError
 from ..dns import domain_connect
-from ..models.domain_check import FORM_DEADLINE
+from ..models.domain_dns import FORM_DEADLINE
 
 _logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from odoo import fields
 from odoo.exceptions import LockError
 
 from odoo.addons.emboux_core.dns import lookup
-from odoo.addons.emboux_core.models import domain_check
+from odoo.addons.emboux_core.models import domain_dns
 from odoo.addons.emboux_mail_api.models import dkim_key
 
 PARAMETERS = ("dns_nameservers", "dns_port", "dns_allow_private")
@@ -73,7 +73,7 @@ def run():
     seen["before_mb"] = memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # from here on the peak counts
     took = {"look": 0.0}
-    original = domain_check.lookup.check_domains
+    original = domain_dns.lookup.check_domains
 
     def timed(*arguments, **options):
         begun = time.monotonic()
@@ -82,7 +82,7 @@ def run():
         finally:
             took["look"] += time.monotonic() - begun
 
-    with patch.object(domain_check.lookup, "check_domains", timed):
+    with patch.object(domain_dns.lookup, "check_domains", timed):
         started, spent = time.monotonic(), time.process_time()
         env["emboux.domain"]._cron_check_dns()
         seen["cron_s"] = time.monotonic() - started

@@ -1,0 +1,14 @@
+from odoo import fields, models
+
+
+class MailServer(models.Model):
+    _inherit = "ir.mail_server"
+
+    emboux_mailbox_id = fields.Many2one(
+        "emboux.mailbox", "Emboux Mailbox", readonly=True, copy=False, ondelete="set null",
+        index="btree_not_null",
+    )
+
+    def _refresh_from_filter(self):
+        for server in self.filtered("emboux_mailbox_id"):
+            server.from_filter = server.emboux_mailbox_id._from_filter()
