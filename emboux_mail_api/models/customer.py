@@ -22,6 +22,12 @@ class AbovePlan(UserError):
     http_status = 403
 
 
+class OthersSuspension(UserError):
+    """Whoever asks has not suspended it, or it is not to be deleted while it is."""
+
+    http_status = 409
+
+
 class Customer(models.Model):
     """What a customer may have, and how much of it is used."""
 

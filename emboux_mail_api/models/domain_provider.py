@@ -108,6 +108,10 @@ class DomainProvider(models.Model):
             self.sudo().filtered(lambda d: d.parent_id and d.provider_id
                                  != d.parent_id.provider_id)._take_provider_of_parent()
             self._register_at_provider()
+        if vals.get("owned_since"):
+            # a name is registered once: now it is the owner's
+            # as superuser: registrations are nobody's to read
+            self.sudo().filtered(lambda d: not d.registration_ids)._register_at_provider()
         return done
 
     def unlink(self):

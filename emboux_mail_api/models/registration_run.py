@@ -17,6 +17,7 @@ from odoo.addons.emboux_core.models.errors import backend_sentence
 from ..providers.base import Provider
 from .provider import UNTIL
 from .registration import AT_ONCE
+from .waiting import Busy
 
 _logger = logging.getLogger(__name__)
 
@@ -68,6 +69,13 @@ class RegistrationRun(models.Model):
         What they are told is committed already, because it must not be rolled back afterwards.
         Calls are noted in transactions of their own: the caller's sees nothing of it.
         """
+        try:
+            with self.env["emboux.waiting"]._place():
+                self._run_in_time()
+        except Busy:
+            _logger.info("no place to tell providers at once: the job does it")
+
+    def _run_in_time(self):
         until = time.monotonic() + PATIENCE
         for row in self:
             if time.monotonic() >= until:
@@ -195,16 +203,17 @@ class RegistrationRun(models.Model):
 
         ``only_status``: nothing is changed there, nor is anybody made to look.
         """
-        jobs = [
-            Question(
-                row.id, row.provider_id._client(), row.name,
-                only_status or row.verdict == "verified",
-                (row.password if row.credential_at and not only_status else None) or None,
-            )
-            for row in self
-        ]
-        with ThreadPoolExecutor(THREADS) as threads:
-            return dict(threads.map(_question, jobs))
+        with self.env["emboux.waiting"]._place():
+            jobs = [
+                Question(
+                    row.id, row.provider_id._client(), row.name,
+                    only_status or row.verdict == "verified",
+                    (row.password if row.credential_at and not only_status else None) or None,
+                )
+                for row in self
+            ]
+            with ThreadPoolExecutor(THREADS) as threads:
+                return dict(threads.map(_question, jobs))
 
     def _asked_since(self, moment):
         """Whether the provider was asked since then, with or without an answer."""

@@ -1,4 +1,3 @@
-import logging
 import os
 import socket
 import threading
@@ -14,7 +13,6 @@ UNLIMITED = 8  # who wait in a process that limits its threads not at all
 SHARE = 4  # of the threads or workers one in so many may wait
 PAUSE = 5  # seconds until one may try again
 
-_logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _waiting = Counter()
 _here = threading.local()
@@ -110,31 +108,3 @@ class Waiting(models.AbstractModel):
             if his else
             self.env._("Many requests wait for answers from outside just now. Repeat this one.")
         )
-
-
-class DomainWaiting(models.Model):
-    _inherit = "emboux.domain"
-
-    def _look_up(self, deadline):
-        with self.env["emboux.waiting"]._place():
-            return super()._look_up(deadline)
-
-    def _look_up_name(self, name, expected):
-        with self.env["emboux.waiting"]._place():
-            return super()._look_up_name(name, expected)
-
-
-class RegistrationWaiting(models.Model):
-    _inherit = "emboux.registration"
-
-    def _run_now(self):
-        try:
-            with self.env["emboux.waiting"]._place():
-                return super()._run_now()
-        except Busy:
-            _logger.info("no place to tell providers at once: the job does it")
-            return None
-
-    def _ask(self, only_status=False):
-        with self.env["emboux.waiting"]._place():
-            return super()._ask(only_status)

@@ -281,7 +281,7 @@ $$;
 -- What belongs to an owner and a name, whatever row stands for it: counters, recorded days, the
 -- warm-up's first day, a block, what the operator has set, the transfer of the month.  It is put
 -- here when the row is deleted, and given back when the same owner adds the name again.  It also
--- says who had a name last, and until when (models/outbound_kept.py).
+-- says who had a name last, and until when (models/domain_tenancy.py).
 CREATE TABLE IF NOT EXISTS emboux_mail.kept (
     owner    integer NOT NULL,         -- a partner, 0 for nobody
     name     text NOT NULL,            -- a domain, or the address of a mailbox

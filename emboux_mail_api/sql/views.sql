@@ -150,7 +150,7 @@ SELECT d.id AS domain_id,
  WHERE NOT d.may_send OR NOT c.relay_ready;
 
 -- Postfix check_sasl_access: logins that may not send now, also in a session that is open.
--- POST outbound/increment asks these two as well (models/outbound_decision.py).
+-- POST outbound/increment asks these two as well (models/domain_sending.py).
 CREATE VIEW emboux_mail.outbound AS
 SELECT m.email AS login,
        CASE WHEN m.state = 'suspended'

@@ -189,7 +189,7 @@ class TestRotation(DkimCase):
     def test_a_setting_that_is_no_number_is_told_and_not_followed(self):
         parameters = self.env["ir.config_parameter"].sudo()
         parameters.set_param("emboux_mail_api.dkim_rotate_days", "half a year")
-        with self.assertLogs("odoo.addons.emboux_mail_api.models.dkim_rotation", "ERROR"):
+        with self.assertLogs("odoo.addons.emboux_mail_api.models.domain_dkim", "ERROR"):
             self.assertEqual(self.domain._dkim_rotate_after(), ROTATE_AFTER)
 
     def test_a_domain_that_never_got_through_gets_no_further_key(self):

@@ -128,7 +128,7 @@ class TestCron(DkimCase):
         for domain in others:
             self.look(DAY, domain=domain)
         others.sudo().dkim_key_ids.write({"made": DAY})
-        with patch("odoo.addons.emboux_mail_api.models.dkim_rotation.BATCH", 2):
+        with patch("odoo.addons.emboux_mail_api.models.domain_dkim.BATCH", 2):
             self.run_cron(DUE)
         for domain in self.domain | others.sudo():
             self.assertEqual(len(domain.dkim_key_ids), 4, domain.name)

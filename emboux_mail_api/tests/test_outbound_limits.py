@@ -4,8 +4,8 @@ from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 
-from odoo.addons.emboux_mail_api.models.outbound_kept import GivenUp
-from odoo.addons.emboux_mail_api.models.suspension import OthersSuspension
+from odoo.addons.emboux_mail_api.models.customer import OthersSuspension
+from odoo.addons.emboux_mail_api.models.domain_tenancy import GivenUp
 
 from .reputation_case import ReputationCase
 

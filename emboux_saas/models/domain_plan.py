@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.exceptions import UserError, ValidationError
 
-from odoo.addons.emboux_mail_api.models.domain_settings import STANDARD
+from odoo.addons.emboux_mail_api.models.domain_sending import STANDARD
 
 from .customer_state import FROZEN
 

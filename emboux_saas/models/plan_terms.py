@@ -2,7 +2,7 @@ from odoo import fields, models
 from odoo.tools import formatLang
 
 from odoo.addons.emboux_mail_api.models.customer import LIMITS
-from odoo.addons.emboux_mail_api.models.domain_settings import FOLDERS
+from odoo.addons.emboux_mail_api.models.domain_storage import FOLDERS
 
 RETENTION_TERMS = tuple(f"retention_{folder}" for folder in FOLDERS)
 #: What a customer gets from his plan: the field is called the same on both.

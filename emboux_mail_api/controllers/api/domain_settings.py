@@ -1,8 +1,9 @@
 from odoo import http
 from odoo.http import request
 
-from ...models.domain_settings import FOLDERS, STANDARD
-from ...models.outbound_page import DECIDED
+from ...models.domain_sending import STANDARD
+from ...models.domain_storage import FOLDERS
+from ...models.sending_figures import DECIDED
 from .domains import find_domain
 from .errors import invalid
 from .operation import operation

@@ -1,0 +1,142 @@
+import re
+
+from odoo import api, models
+from odoo.exceptions import ValidationError
+from odoo.tools import SQL
+
+from odoo.addons.emboux_core import addresses
+from odoo.addons.emboux_core.models.alias import GOALS
+
+from .customer import QuotaReached
+from .mail_route import LoopError, MailRoutes
+
+
+class AliasTenancy(models.Model):
+    """What a customer may set of an alias, how many deliver to a mailbox, and how far they lead."""
+
+    _name = "emboux.alias"
+    _inherit = ["emboux.alias", "emboux.bulk"]
+    _customer_fields = frozenset({"domain_id", "kind", "local_part", "destinations"})
+    _audited_fields = ("email", "destinations", "active")
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        aliases = super().create(vals_list)
+        aliases._assert_within_limits()
+        aliases._assert_reach()
+        aliases._check_forward_loops()
+        return aliases
+
+    def write(self, vals):
+        if not {"destinations", "active"} & set(vals):
+            return super().write(vals)
+        # hosts send all their aliases again and again: what stays the same needs no look
+        before = {alias.id: (alias.destinations, alias.active) for alias in self}
+        done = super().write(vals)
+        if "destinations" in vals:
+            self._assert_within_limits()
+            self.filtered(lambda a: before[a.id][0] != a.destinations)._assert_reach()
+        self.filtered(
+            lambda a: before[a.id] != (a.destinations, a.active)
+        )._check_forward_loops()
+        return done
+
+    # -- aliases per mailbox: how many deliver to it -----------------------------------
+
+    def _assert_within_limits(self):
+        for partner, aliases in self.grouped(lambda a: a.domain_id.sudo().partner_id).items():
+            limit = self.env["emboux.customer"]._of(partner).alias_limit if partner else 0
+            if not limit:
+                continue
+            # a tag after + reaches the same mailbox
+            wanted = {re.sub("[+][^@]*@", "@", address)
+                      for alias in aliases for address in alias._destination_list()}
+            # as superuser: a mailbox of the customer's that this key does not see counts too
+            boxes = self.env["emboux.mailbox"].sudo().search(
+                [("email", "in", list(wanted)), ("domain_id.partner_id", "=", partner.id)]
+            )
+            boxes.domain_id._meet()
+            self.flush_model(["destinations"])
+            for box in boxes:
+                [[count]] = self.env.execute_query(
+                    SQL(
+                        """SELECT count(*) FROM emboux_alias a
+                             JOIN emboux_domain d ON d.id = a.domain_id
+                            WHERE d.partner_id = %s AND %s @> ARRAY[%s]""",
+                        partner.id, SQL(GOALS, SQL.identifier("a", "destinations")), box.email,
+                    )
+                )
+                if count > limit:
+                    raise QuotaReached(
+                        self.env._(
+                            "The limit of %(limit)s aliases for %(mailbox)s is reached. Delete "
+                            "one, or ask for more.",
+                            limit=limit,
+                            mailbox=box.display_name,
+                        )
+                    )
+
+    # -- an alias may lead to a mailbox that forwards to it ----------------------------
+
+    def _check_forward_loops(self):
+        for domain, aliases in self.filtered("active").grouped("domain_id").items():
+            routes = MailRoutes(self.env, domain)
+            if routes.forwards():  # else core's own look at aliases was enough
+                for alias in aliases:
+                    alias._assert_no_way_back(routes)
+
+    def _assert_no_way_back(self, routes):
+        try:
+            routes.assert_no_way_back(self.email, self._destination_list(), must_exist=False)
+        except LoopError as error:
+            raise ValidationError(
+                self.env._(
+                    "%(alias)s cannot deliver to %(address)s: that mailbox forwards its mail, "
+                    "which would come back to %(alias)s.",
+                    alias=self.display_name,
+                    address=addresses.display_address(error.by),
+                )
+            ) from error
+
+    # -- many at once ------------------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _upsert_each(self, rows):
+        """Make or change aliases; number to (alias, whether it is new), and the refusals."""
+        names = {row["domain_id"] for row in rows.values()}
+        found = self.search([("domain_id", "in", list(names))]) if rows else self
+        present = {(alias.domain_id.id, alias.local_part or ""): alias for alias in found}
+        done, refused = {}, {}
+        while rows:
+            new, changed, later, first = {}, {}, {}, set()
+            for number, row in rows.items():
+                address = (row["domain_id"], (row["local_part"] or "").lower())
+                if alias := present.get(address):
+                    changed[number] = (alias, row)
+                elif address in first:  # the second of one address finds the first one
+                    later[number] = row
+                else:
+                    first.add(address)
+                    new[number] = row
+            made, refused_now = self._each(new, self.create)
+            refused |= refused_now
+            for number, alias in made.items():
+                done[number] = (alias, True)
+                present[alias.domain_id.id, alias.local_part or ""] = alias
+            again = {number: (alias, row["destinations"])
+                     for number, (alias, row) in changed.items()
+                     if alias.destinations != row["destinations"]}
+            _written, refused_now = self._each(again, self._lead_to)
+            refused |= refused_now
+            done |= {number: (alias, False) for number, (alias, _row) in changed.items()
+                     if number not in refused_now}
+            rows = later
+        return done, refused
+
+    @api.model
+    def _lead_to(self, pairs):
+        """Write each alias' own destinations; what is the same for all of them is done once."""
+        for alias, destinations in pairs:
+            alias.destinations = destinations
+        return [alias for alias, _destinations in pairs]

@@ -1,0 +1,33 @@
+"""What a customer may write, and what belongs to the customer by itself.
+
+Which records he sees is said by record rules (security/emboux_rules.xml); here is which fields
+of them he may set.  Both hold for the API and for every other way in.
+"""
+
+from odoo import models
+from odoo.exceptions import AccessError
+
+
+class Guarded(models.AbstractModel):
+    _inherit = "emboux.guarded"
+
+    #: Fields that a customer may set; each class adds its own.
+    _customer_fields = frozenset()
+
+    def _guard(self, vals):
+        if not self.env.su and self.env.user.emboux_partner_id:
+            foreign = sorted(set(vals) - self._declared("_customer_fields"))
+            if foreign:
+                raise AccessError(
+                    self.env._("This is for the operator to set: %s", ", ".join(foreign))
+                )
+        return super()._guard(vals)
+
+    def _guard_create(self, vals_list):
+        model, vals_list = super()._guard_create(vals_list)
+        if not self.env.su and self.env.user.emboux_partner_id:
+            # no defaults out of the context: they would pass by the list of fields
+            model = model.with_context(  # pylint: disable=context-overridden
+                {k: v for k, v in model.env.context.items() if not k.startswith("default_")}
+            )
+        return model, vals_list

@@ -1,0 +1,354 @@
+from collections import Counter
+
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from .customer import AbovePlan, OthersSuspension, QuotaReached
+
+LEVELS = (100, 95, 80)  # percent of the quota at which people are told, the highest first
+SLACK = 5  # so much less has to be used before they are told of a level again
+
+
+class MailboxTenancy(models.Model):
+    """What a customer may do with a mailbox, how large it is and how much it may send.
+
+    A mailbox is suspended as long as one of its two sides says so; ``state`` is what the mail
+    servers go by, it follows from the two.  Who suspended decides who lifts: the operator and the
+    customer each lift their own alone.
+    """
+
+    _name = "emboux.mailbox"
+    _inherit = ["emboux.mailbox", "emboux.bulk"]
+    _customer_fields = frozenset(
+        {"domain_id", "local_part", "name", "password", "quota_mb", "catch_all", "state", "send_as"}
+    )
+    _followed_fields = frozenset(
+        {"suspended_by_operator", "suspended_by_customer", "storage_warned"}
+    )
+    _audited_fields = (
+        "email", "name", "quota_mb", "state", "send_as", "active",
+        "suspended_by_operator", "suspended_by_customer",
+        "outbound_daily_limit", "outbound_monthly_limit",
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        customer = self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
+        if limit := customer.mailbox_quota_limit_mb:
+            backend = self.env.ref("emboux_mail_api.backend_local")
+            default = min(backend.default_quota_mb or limit, limit)
+            vals_list = [{"quota_mb": default, **vals} for vals in vals_list]
+        mailboxes = super().create(vals_list)
+        mailboxes._assert_within_limits(customer)
+        mailboxes.filtered("forward_to")._assert_reach()
+        # as superuser: whose doing it is follows from who asks
+        mailboxes.sudo().filtered(lambda m: m.state == "suspended").write(
+            {self._own_suspension(): True}
+        )
+        # the triggers may have given back what the operator had set
+        mailboxes.invalidate_recordset(["outbound_daily_limit", "outbound_monthly_limit"])
+        return mailboxes
+
+    def write(self, vals):
+        if vals.get("state") in ("active", "suspended"):
+            done = self._write_suspension(vals)
+        else:
+            done = self._write_within_limits(vals)
+        if "usage_bytes" in vals or "quota_mb" in vals:
+            self._check_storage()
+        return done
+
+    def _write_within_limits(self, vals):
+        done = super().write(vals)
+        if "quota_mb" in vals and self.env.user.emboux_partner_id:
+            self._assert_quota_allowed(
+                self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
+            )
+        if vals.get("forward_to"):
+            self._assert_reach()
+        return done
+
+    # -- mailboxes per domain, and the largest mailbox ---------------------------------
+
+    def _assert_may_add(self, vals_list):
+        done = super()._assert_may_add(vals_list)
+        wanted = Counter(vals["domain_id"] for vals in vals_list if vals.get("domain_id"))
+        for domain, room in self._room(wanted).items():
+            if wanted[domain] > room:
+                raise QuotaReached(self._limit_sentence(domain))
+        return done
+
+    def _room(self, domain_ids):
+        """Domain id to how many more mailboxes a limited domain can have; others are left out."""
+        self.flush_model(["domain_id"])
+        self.env["emboux.domain"].flush_model(["partner_id"])
+        self.env["emboux.customer"].flush_model(["partner_id", "mailbox_limit"])
+        # what counts is there for everybody, archived ones too
+        return dict(
+            self.env.execute_query(
+                SQL(
+                    """SELECT d.id, c.mailbox_limit - (SELECT count(*) FROM emboux_mailbox m
+                                                        WHERE m.domain_id = d.id)
+                         FROM emboux_domain d JOIN emboux_customer c USING (partner_id)
+                        WHERE d.id = ANY(%s) AND c.mailbox_limit > 0""",
+                    list(domain_ids),
+                )
+            )
+        )
+
+    def _limit_sentence(self, domain_id):
+        # as superuser: see _room
+        domain = self.env["emboux.domain"].sudo().browse(domain_id)
+        return self.env._(
+            "The limit of %(limit)s mailboxes in %(domain)s is reached. Delete one, or ask for "
+            "more.",
+            limit=self.env["emboux.customer"]._of(domain.partner_id).mailbox_limit,
+            domain=domain.display_name,
+        )
+
+    def _assert_within_limits(self, known):
+        """``known``: the row of the customer who asks, or none."""
+        # as superuser: what counts is there for everybody, archived ones too
+        counted = self.sudo().with_context(active_test=False)
+        for partner, mailboxes in counted.grouped(lambda m: m.domain_id.partner_id).items():
+            mine = known and known.partner_id == partner
+            customer = known if mine else self.env["emboux.customer"]._of(partner)
+            limit = customer.mailbox_limit
+            for domain in mailboxes.domain_id if limit else ():
+                domain._meet()
+                if counted.search_count([("domain_id", "=", domain.id)]) > limit:
+                    raise QuotaReached(self._limit_sentence(domain.id))
+            self._assert_quota_allowed(customer)
+
+    def _assert_quota_allowed(self, customer):
+        """A customer keeps to his plan; the operator may give more."""
+        limit = customer.mailbox_quota_limit_mb
+        if not limit or self.env.su or not self.env.user.emboux_partner_id:
+            return
+        for mailbox in self:
+            if not 0 < mailbox.quota_mb <= limit:
+                raise AbovePlan(
+                    self.env._(
+                        "A mailbox can have %(limit)s MB at most. Ask for more.", limit=limit
+                    )
+                )
+
+    # -- who suspended it --------------------------------------------------------------
+
+    suspended_by_operator = fields.Boolean("Suspended by the Operator", readonly=True, copy=False)
+    suspended_by_customer = fields.Boolean("Suspended by Its Owner", readonly=True, copy=False)
+    suspended_note = fields.Char(
+        "Who Suspended It", compute="_compute_suspended_note",
+        help="Who suspended the mailbox and may lift that.",
+    )
+
+    @api.depends("state", "suspended_by_operator", "suspended_by_customer")
+    def _compute_suspended_note(self):
+        for mailbox in self:
+            operator, customer = mailbox.suspended_by_operator, mailbox.suspended_by_customer
+            if mailbox.state != "suspended":
+                note = False
+            elif operator and customer:
+                note = self.env._(
+                    "Suspended by the operator, and by its owner: each lifts his own."
+                )
+            elif operator:
+                note = self.env._(
+                    "Suspended by the operator, who alone can lift that: write to him."
+                )
+            else:
+                note = self.env._("Suspended by its owner, who activates it again.")
+            mailbox.suspended_note = note
+
+    def _own_suspension(self):
+        """The field that stands for whoever asks; sudo() makes no operator of a customer."""
+        return f"suspended_by_{'customer' if self.env.user.emboux_partner_id else 'operator'}"
+
+    def _write_suspension(self, vals):
+        state, own = vals["state"], self._own_suspension()
+        theirs = ({"suspended_by_customer", "suspended_by_operator"} - {own}).pop()
+        mailboxes = self.sudo()  # as superuser: see create
+        stays = mailboxes.filtered(lambda m: m.state == "suspended" and m[theirs])
+        if state == "suspended":
+            stays = stays.browse()
+        elif refused := stays.filtered(lambda m: not m[own])[:1]:
+            raise OthersSuspension(refused._why_not_lifted())
+        stays = self.browse(stays.ids)  # lifted on this side alone
+        done = (self - stays)._write_within_limits(vals)
+        if stays and len(vals) > 1:
+            stays._write_within_limits({n: v for n, v in vals.items() if n != "state"})
+        mailboxes.filtered(lambda m: m[own] != (state == "suspended")).write(
+            {own: state == "suspended"}
+        )
+        return done
+
+    def _why_not_lifted(self):
+        if self.suspended_by_operator:
+            return self.env._(
+                "%s was suspended by the operator, who alone can lift that. Write to him, once the "
+                "cause is removed.",
+                self.display_name,
+            )
+        return self.env._(
+            "%s was suspended by its owner, who alone can lift that: ask him.", self.display_name
+        )
+
+    def action_activate(self):
+        done = super().action_activate()
+        left = self.filtered(lambda m: m.state == "suspended")[:1]
+        if not left:
+            return done
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "warning",
+                "message": f"{left.display_name}: {left.suspended_note}",
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_suspended_by_operator(self):
+        """Else a customer lifted the suspension by making the mailbox anew."""
+        if not self.env.user.emboux_partner_id:
+            return
+        # as superuser: see create
+        if held := self.sudo().filtered(
+            lambda m: m.state == "suspended" and m.suspended_by_operator
+        )[:1]:
+            raise OthersSuspension(
+                self.env._(
+                    "%s was suspended by the operator, so it cannot be deleted until he has lifted "
+                    "that. Write to him.",
+                    held.display_name,
+                )
+            )
+
+    # -- how much it may send, in addition to the limits of its domain -----------------
+
+    outbound_daily_limit = fields.Integer(
+        "Sends in a Day", help="0 is the domain's limit for its mailboxes."
+    )
+    outbound_monthly_limit = fields.Integer(
+        "Sends in a Month", help="0 is the domain's limit for its mailboxes."
+    )
+
+    _outbound_limits = models.Constraint(
+        "CHECK (least(outbound_daily_limit, outbound_monthly_limit) >= 0)",
+        "A sending limit is 0 (the domain's) or more.",
+    )
+
+    # -- its people are told that it is getting full, of each level once ---------------
+
+    storage_warned = fields.Integer("Told At (%)", readonly=True, copy=False)
+
+    def _check_storage(self):
+        """Where the use or the quota has changed: tell of a level that is reached, forget those
+        that are left."""
+        for mailbox in self:
+            used = mailbox.usage_percent
+            told = mailbox.storage_warned
+            level = next((level for level in LEVELS if used >= level), 0)
+            kept = next((level for level in LEVELS if level <= told and used >= level - SLACK), 0)
+            if level > told and mailbox.active and mailbox._is_local():
+                mailbox._warn_storage(level)
+            if told != max(level, kept):
+                # as superuser: what has been told follows, and is nobody's to write
+                mailbox.sudo().storage_warned = max(level, kept)
+
+    def _is_local(self):
+        # as superuser: of which kind a backend is may be asked for anybody's mailbox
+        return self.sudo().backend_id.kind == "local"
+
+    @api.private
+    def _warn_storage(self, percent):
+        """Tell the mailbox' people that so much of its quota is used."""
+        self.ensure_one()
+        remedy = self.env._("Delete mail that is not needed and empty the trash, or ask for more.")
+        if percent >= 100:
+            text = self.env._("%s is full: new mail is refused.", self.display_name)
+        else:
+            text = self.env._(
+                "%(mailbox)s is nearly full: %(percent)s %% of %(quota)s MB are used.",
+                mailbox=self.display_name,
+                percent=percent,
+                quota=self.quota_mb,
+            )
+        # as superuser: its owner and its user are told, whoever's change it was
+        mailbox = self.sudo()
+        mailbox.message_post(
+            body=Markup("<p>%s %s</p>") % (text, remedy),
+            partner_ids=(mailbox.user_id.partner_id | mailbox.domain_id.partner_id).ids,
+            subtype_xmlid="mail.mt_note",
+        )
+
+    # -- what the API does with it -----------------------------------------------------
+
+    @api.private
+    def _counted(self):
+        """Address to (bytes, messages), as Dovecot has counted by now."""
+        # a domain that is merely claimed holds nothing, whatever is at its owner's address
+        owned = self.filtered(lambda mailbox: mailbox.sudo().domain_id.owned_since)
+        self.env.cr.execute(
+            "SELECT username, bytes, messages FROM emboux_mail.usage WHERE username = ANY(%s)",
+            [owned.mapped("email")],
+        )
+        return {username: (size, messages) for username, size, messages in self.env.cr.fetchall()}
+
+    @api.private
+    def _set_service_hash(self, hashed):
+        """Let the customer's Odoo send through the mailbox with a password of its own."""
+        self.check_access("write")
+        # as superuser: the hash is in no user's reach
+        self.sudo().service_password_hash = hashed
+
+    @api.private
+    def _delete_with_mail(self):
+        """Delete although mail is there: who calls this by name of the mailbox means it."""
+        self.check_access("unlink")
+        # as superuser: archiving is the operator's, here it is the first half of deleting
+        self.filtered("active").sudo().write({"active": False})
+        self.unlink()
+
+    # -- many at once ------------------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _create_each(self, rows):
+        """Make mailboxes; see ``emboux.bulk``."""
+        refused = self._refused_beforehand(
+            {number: (row["local_part"], row["domain_id"]) for number, row in rows.items()}
+        )
+        free = {number: row for number, row in rows.items() if number not in refused}
+        made, more = self._each(free, self.create)
+        return made, refused | more
+
+    @api.model
+    @api.private
+    def _refused_beforehand(self, places):
+        """What is certain to be refused, with one look-up for all: a host repeats his import with
+        a thousand addresses that are there.
+
+        ``places``: number to (local part, domain id).  Returns number to (status, sentence).
+        """
+        names = {domain.id: domain.name for domain in
+                 self.env["emboux.domain"].browse({domain for _local, domain in places.values()})}
+        wanted = {number: f"{local.lower()}@{names[domain]}"
+                  for number, (local, domain) in places.items()}
+        # as superuser: the register of addresses is nobody's to read
+        taken = set(self.env["emboux.address"].sudo().search(
+            [("email", "in", list(wanted.values())), ("domain_id", "in", list(names))]
+        ).mapped("email"))
+        message = self.env["emboux.address"]._email_unique.get_error_message(self, None)
+        refused = {number: (409, message) for number, email in wanted.items() if email in taken}
+        room = self._room(names)
+        for number, (_local, domain) in places.items():
+            if number in refused or domain not in room:
+                continue
+            if room[domain] <= 0:
+                refused[number] = (409, self._limit_sentence(domain))
+            room[domain] -= 1
+        return refused
