@@ -4,7 +4,7 @@ from odoo.http import request
 
 from odoo.addons.emboux_core.dns.expected import is_wildcard
 
-from ..models.portal_customer import say_mb
+from ..models.customer_portal import say_mb
 
 
 def is_ours(domain):

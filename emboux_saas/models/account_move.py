@@ -1,6 +1,7 @@
 from datetime import timedelta
 
-from odoo import api, fields, models
+from odoo import fields, models
+from odoo.tools import formatLang
 
 MEASURES = [
     ("base", "Base Price"),
@@ -11,7 +12,10 @@ MEASURES = [
 
 
 class AccountMove(models.Model):
-    """An invoice for a month of email: one for each customer and month."""
+    """An invoice for a month of email: one for each customer and month.
+
+    When one is paid, or its payment fails, the customer follows and is told.
+    """
 
     _inherit = "account.move"
 
@@ -42,6 +46,42 @@ class AccountMove(models.Model):
             min(lines.mapped("emboux_from")), max(lines.mapped("emboux_to"))
         )
 
+    # -- paid, and not --------------------------------------------------------------------------
+
+    def _invoice_paid_hook(self):
+        """A payment restores at once what a missing one has stopped."""
+        done = super()._invoice_paid_hook()
+        # as superuser: who books payments need not look after email
+        customers = self.env["emboux.customer"].sudo().search(
+            [
+                ("partner_id", "in", self.commercial_partner_id.ids),
+                "|", ("state", "=", "past_due"),
+                "&", ("state", "=", "suspended"), ("state_cause", "=", "payment"),
+            ]
+        )
+        owed = customers._overdue_invoices() if customers else {}
+        for customer in customers.filtered(lambda c: c.partner_id not in owed):
+            customer._dun(None)
+        return done
+
+    def _tell_payment_failed(self, reason, period):
+        """``period``: what failed, so that each failure is told once."""
+        for move in self.filtered("emboux_customer_id"):
+            # as superuser: whoever's payment it is, the operator's system tells
+            customer = move.sudo().emboux_customer_id
+            due = move.invoice_date_due
+            values = {
+                "invoice": move.name,
+                "amount": formatLang(
+                    customer._spoken(), move.amount_residual, currency_obj=move.currency_id
+                ),
+                "due": due,
+                "until": due and due + timedelta(days=customer._dunning_days()),
+                "reason": reason or "",
+                "period": period,
+            }
+            customer._notify("payment_failed", {k: v for k, v in values.items() if v})
+
 
 class AccountMoveLine(models.Model):
     _inherit = "account.move.line"
@@ -56,51 +96,3 @@ class AccountMoveLine(models.Model):
         return self.move_id.emboux_customer_id._open_usage(
             self.emboux_from, self.emboux_to, self.emboux_measure
         )
-
-
-class Customer(models.Model):
-    _inherit = "emboux.customer"
-
-    invoice_ids = fields.One2many(
-        "account.move", "emboux_customer_id", "Invoices",
-        groups="account.group_account_invoice,account.group_account_readonly",
-    )
-    invoice_count = fields.Integer(
-        compute="_compute_invoice_count",
-        groups="account.group_account_invoice,account.group_account_readonly",
-    )
-
-    @api.depends("invoice_ids")
-    def _compute_invoice_count(self):
-        counts = dict(
-            self.env["account.move"]._read_group(
-                [("emboux_customer_id", "in", self.ids)], ["emboux_customer_id"], ["__count"]
-            )
-        )
-        for customer in self:
-            customer.invoice_count = counts.get(customer, 0)
-
-    def action_open_invoices(self):
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "account.action_move_out_invoice_type"
-        )
-        return action | {
-            "domain": [("emboux_customer_id", "=", self.id)],
-            "context": {"default_move_type": "out_invoice", "create": False},
-        }
-
-    def action_open_usage(self):
-        """By month, for the one whose form it is."""
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_saas.action_usage_month")
-        return action | {"domain": [("customer_id", "=", self.id)], "context": {}}
-
-    def _open_usage(self, first, last, measure=None):
-        """The rows from one day to another, with those before whose levels still held."""
-        self.ensure_one()
-        rows = self.env["emboux.usage"]._behind(self, first, last)
-        if measure == "messages":
-            rows = rows.filtered(lambda row: row.messages and row.day >= first)
-        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_saas.action_usage")
-        return action | {"domain": [("id", "in", rows.ids)], "context": {}}

@@ -1,9 +1,15 @@
+import logging
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
+
+from odoo.addons.emboux_core.models.apart import AGAIN, each_apart
+from odoo.addons.emboux_core.models.domain_state import REASON
 
 from .plan_terms import CUSTOMER_TERMS
+
+_logger = logging.getLogger(__name__)
 
 STATES = [
     ("trial", "Trial"),
@@ -12,13 +18,24 @@ STATES = [
     ("suspended", "Suspended"),
     ("ended", "Ended"),
 ]
+FROZEN = ("suspended", "ended")
+GRACE_DAYS = 30  # of a customer without a plan
+FIRST, LAST = 7, 1  # days before something happens
+AT_ONCE = 100  # mailboxes or aliases erased in a transaction
+
+
+class CustomerStopped(UserError):
+    """Nothing is added for a customer who is suspended or has ended."""
+
+    http_status = 409
 
 
 class Customer(models.Model):
     """What a customer has bought, and where he stands.
 
     One row for each partner: the platform's limits (``emboux_mail_api``) with the plan that
-    they come from.
+    they come from.  ``_advance_customer`` is the one door that changes his state, and the domains
+    follow.  When the days of grace are over, what an ended customer had is erased for good.
     """
 
     _inherit = "emboux.customer"
@@ -75,6 +92,8 @@ class Customer(models.Model):
             customer.sudo().write({"state_since": now, **customer._begin(vals)})
         customers.filtered("plan_id")._apply_plan()
         customers._bind_people()
+        customers._note_domains()
+        customers._note_period()
         return customers
 
     def _begin(self, vals):
@@ -88,13 +107,14 @@ class Customer(models.Model):
         return {"state": "trial", "trial_end": end}
 
     def write(self, vals):
-        if not {"plan_id", "partner_id"} & set(vals):
-            return super().write(vals)
-        before = {customer: (customer.plan_id, customer.partner_id) for customer in self}
+        bought = self if {"plan_id", "partner_id"} & set(vals) else self.browse()
+        before = {customer: (customer.plan_id, customer.partner_id) for customer in bought}
         domains = self._domains() if "partner_id" in vals else self.env["emboux.domain"]
         done = super().write(vals)
         domains._take_terms(self.env["emboux.plan"])
-        self.filtered(lambda c: before[c] != (c.plan_id, c.partner_id))._apply_plan()
+        bought.filtered(lambda c: before[c] != (c.plan_id, c.partner_id))._apply_plan()
+        if {"plan_id", "state"} & set(vals):
+            self._note_period()
         return done
 
     def unlink(self):
@@ -124,25 +144,6 @@ class Customer(models.Model):
 
     # -- who uses the portal ------------------------------------------------------------------
 
-    @api.private
-    def _give_portal(self, users):
-        """Let these portal users work with the customer's domains.
-
-        They get it by themselves too, as soon as they are portal users of a contact of his.
-        :raises ValidationError: somebody is no portal user, or somebody else's.
-        """
-        self.ensure_one()
-        for user in users.sudo():  # as superuser: users are not everybody's to read
-            if user.partner_id.commercial_partner_id != self.partner_id or not user._is_portal():
-                raise ValidationError(
-                    self.env._(
-                        "%(user)s is not a portal user of %(customer)s.",
-                        user=user.display_name,
-                        customer=self.partner_id.display_name,
-                    )
-                )
-        users._bind_email_customer()
-
     def _people(self):
         """The users of these customers' contacts."""
         # as superuser: users are not everybody's to read
@@ -152,3 +153,274 @@ class Customer(models.Model):
 
     def _bind_people(self):
         self._people()._bind_email_customer()
+
+    # -- his life -----------------------------------------------------------------------------
+
+    @api.private
+    def _advance_customer(self, state, reason, cause="operator"):
+        """Bring customers into a state, and their domains with them.
+
+        ``reason``: a sentence for the operator and the customer. ``cause``: whose doing it is,
+        see ``state_cause``. A state that he is in already is left as it is.
+        """
+        self.check_access("write")
+        if cause == "operator":
+            # he takes it over: what a missing payment stopped, a payment does not undo any more
+            self.sudo().filtered(
+                lambda c: c.state == state and state in FROZEN and c.state_cause != cause
+            ).write({"state_cause": cause, "state_reason": reason})
+        # as superuser: the state and what follows from it are nobody's to write by hand
+        for customer in self.sudo().filtered(lambda c: c.state != state):
+            before = customer.state
+            customer.write(
+                {
+                    "state": state,
+                    "state_since": fields.Datetime.now(),
+                    "state_reason": reason,
+                    "state_cause": cause,
+                    "erase_on": customer._erase_day() if state == "ended" else False,
+                    "erased_at": False,
+                }
+            )
+            if state in FROZEN:
+                customer._freeze(reason)
+            elif before in FROZEN:
+                customer._thaw(reason)
+            customer._tell_advance(before)
+
+    def _erase_day(self):
+        days = self.plan_id.grace_days if self.plan_id else GRACE_DAYS
+        return fields.Date.context_today(self) + timedelta(days=days)
+
+    def _freeze(self, reason):
+        """Suspend what is not suspended, and remember which these were."""
+        domains = self._domains().filtered(lambda d: d.state != "suspended")
+        domains.with_context(**{REASON: reason}).action_suspend()
+        domains.suspended_with_customer = True
+
+    def _thaw(self, reason):
+        """Activate what was suspended with the customer, and nothing else."""
+        domains = self._domains().filtered("suspended_with_customer")
+        domains._thaw(reason)
+
+    def _tell_advance(self, before):
+        values = {"reason": self.state_reason, "period": str(self.state_since)}
+        if self.state == "suspended":
+            self._notify("suspended", values)
+        elif self.state == "ended":
+            self._notify("ended", {**values, "until": self.erase_on})
+        elif before in FROZEN:
+            self._notify("activated", values)
+
+    def _assert_not_stopped(self):
+        """Else a suspended customer would go on with a new domain."""
+        for customer in self:
+            if customer.state in FROZEN:
+                raise CustomerStopped(
+                    self.env._(
+                        "%(customer)s is stopped: %(reason)s Nothing can be added until the "
+                        "account is activated.",
+                        customer=customer.partner_id.display_name,
+                        reason=customer.state_reason or "",
+                    )
+                )
+
+    # -- what people do -----------------------------------------------------------------------
+
+    def action_activate(self):
+        """Restore everything that was frozen with the customer."""
+        self._advance_customer(
+            "active", self.env._("Activated by %s.", self.env.user.name)
+        )
+        return True
+
+    def action_change_plan(self):
+        """Open the dialog that says what does not fit into another plan."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Change the Plan of %s", self.display_name),
+            "res_model": "emboux.customer.plan",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_customer_id": self.id},
+        }
+
+    def action_portal_access(self):
+        """Let people of the customer into the portal."""
+        self.ensure_one()
+        wizard = self.env["portal.wizard"].with_context(default_partner_ids=self.partner_id.ids)
+        return wizard.action_open_wizard()
+
+    def action_stop(self):
+        """Open the dialog that suspends or ends, with a reason; which of them is in the context."""
+        self.ensure_one()
+        ends = self.env.context.get("stop") == "ended"
+        name = self.display_name
+        title = self.env._("End %s", name) if ends else self.env._("Suspend %s", name)
+        return {
+            "type": "ir.actions.act_window",
+            "name": title,
+            "res_model": "emboux.customer.stop",
+            "view_mode": "form",
+            "target": "new",
+            "context": {
+                "default_customer_id": self.id,
+                "default_state": "ended" if ends else "suspended",
+            },
+        }
+
+    # -- what comes by itself: the end of a trial, and of a key -------------------------------
+
+    def _each(self, do):
+        """For a job: do something for each customer, in a transaction of its own.
+
+        What fails for one of them holds up nobody else.  Returns whether the job has time for more.
+        """
+        return each_apart(self.env, [self], do)
+
+    @api.model
+    @api.private
+    def _cron_trials(self):
+        """Tell those whose trial ends soon, and go on with those whose trial is over."""
+        near = fields.Date.context_today(self) + timedelta(days=FIRST)
+        self.search([("state", "=", "trial"), ("trial_end", "<=", near)])._each(
+            lambda customer: customer._follow_trial()
+        )
+
+    def _follow_trial(self):
+        days = (self.trial_end - fields.Date.context_today(self)).days
+        goes_on = self.plan_id.trial_then != "suspended"
+        if days <= 0:
+            self._advance_customer(
+                "active" if goes_on else "suspended",
+                self._spoken()._("The trial ended on %s.", self._say_date(self.trial_end)),
+                "trial",
+            )
+            return
+        spoken = self._spoken()
+        self._notify(
+            "trial_ending",
+            {
+                "about": self.with_env(spoken).plan_id.name or "",
+                "until": self.trial_end,
+                "then": spoken._("Then it goes on and is invoiced monthly.") if goes_on
+                else spoken._("Then your mail is suspended until you decide for the plan."),
+                "period": _period(self.trial_end, days),
+            },
+        )
+
+    @api.model
+    @api.private
+    def _cron_keys(self):
+        """Tell whose API key is about to expire."""
+        now = fields.Datetime.now()
+        # as superuser: as the job
+        keys = self.env["emboux.api.key"].sudo().search(
+            [
+                ("role", "=", "customer"), ("state", "=", "active"),
+                ("expires_at", "<=", now + timedelta(days=FIRST)),
+            ]
+        )
+        customers = self.search([("partner_id", "in", keys.partner_id.ids)])
+        of_partner = keys.grouped("partner_id")
+        customers._each(
+            lambda customer: customer._tell_expiring(of_partner[customer.partner_id])
+        )
+
+    def _tell_expiring(self, keys):
+        now = fields.Datetime.now()
+        for key in keys:
+            self._notify(
+                "key_expiring",
+                {
+                    "key": f"{key.name} (…{key.token_hint})",
+                    "until": key.expires_at,
+                    "period": _period(key.expires_at, (key.expires_at - now).days),
+                },
+            )
+
+    # -- erased, when the days of grace are over ----------------------------------------------
+
+    @api.model
+    @api.private
+    def _cron_erase(self):
+        """Tell beforehand, then erase in steps; what a killed job has left the next one finds."""
+        near = fields.Date.context_today(self) + timedelta(days=FIRST)
+        ended = self.search([("state", "=", "ended"), ("erase_on", "<=", near)])
+        ended._each(lambda customer: customer._tell_erasing())
+        each_apart(
+            self.env, [ended.filtered(lambda c: c.erase_on <= fields.Date.context_today(c))],
+            lambda customer: AGAIN if customer._erase_some() else None,
+            lambda customer, error: customer._tell_not_erased(error),
+        )
+
+    def _tell_erasing(self):
+        """7 days and 1 day before.  Who was not told in time is told now and has another day."""
+        today = fields.Date.context_today(self)
+        days = (self.erase_on - today).days
+        if days <= 0 and not self._was_told_of_erasing():
+            self.erase_on = today + timedelta(days=LAST)
+            days = LAST
+        if days > 0:
+            self._notify(
+                "erasing_soon",
+                {"until": self.erase_on, "period": _period(self.erase_on, days)},
+            )
+
+    def _was_told_of_erasing(self):
+        first = self.env["emboux.notice"].search(
+            [("customer_id", "=", self.id), ("kind", "=", "erasing_soon"),
+             ("period", "=like", f"{self.erase_on} %")],
+            order="create_date", limit=1,
+        )
+        return bool(first) and first.create_date.date() < fields.Date.context_today(self)
+
+    def _erase_some(self):
+        """Erase a part; whether there may be more.
+
+        The customer may have come back since the last step: whoever is being activated is met
+        on his row.
+        """
+        if not (self.exists() and self.try_lock_for_update() and self.state == "ended"
+                and self.erase_on and self.erase_on <= fields.Date.context_today(self)):
+            return False
+        # aliases first: a mailbox that one leads to stays
+        for model in ("emboux.alias", "emboux.mailbox"):
+            some = self.env[model].with_context(active_test=False).search(
+                [("domain_id.partner_id", "=", self.partner_id.id)], limit=AT_ONCE
+            )
+            if some:
+                some.unlink() if model == "emboux.alias" else some._delete_with_mail()
+                return True
+        domain = self._domains().sorted(lambda d: not d.parent_id)[:1]
+        if domain:
+            if domain.child_ids:
+                # other customers' subdomains stand alone from now on, and they are told why
+                domain._set_parent(domain.parent_id, False, detach=True)
+            # what was blocked or suspended too: see emboux.domain._assert_not_stopped
+            domain = domain.with_context(emboux_erase=True)
+            domain._delete_contents()
+            domain.unlink()
+            return True
+        keys = self.env["emboux.api.key"].search([("partner_id", "=", self.partner_id.id)])
+        keys.action_revoke()
+        self.write({"erase_on": False, "erased_at": fields.Datetime.now()})
+        self.message_post(
+            body=self.env._("All domains, mailboxes and mail are erased, the keys are revoked."),
+            subtype_xmlid="mail.mt_note",
+        )
+        _logger.info("email customer %s: everything is erased", self.id)
+        return False
+
+    def _tell_not_erased(self, error):
+        reason = error if isinstance(error, UserError) else self.env._(
+            "Something went wrong here; see the log of the server.")
+        self.message_post(
+            body=self.env._("This could not be erased, and is tried again tomorrow: %s", reason),
+            subtype_xmlid="mail.mt_note",
+        )
+
+
+def _period(end, days):
+    return f"{end} {LAST if days <= LAST else FIRST}"

@@ -1,21 +1,36 @@
-from odoo import api, models
+from urllib.parse import urlsplit
+
+from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from odoo.addons.emboux_mail_api.models.domain_sending import STANDARD
+from odoo.addons.emboux_core import addresses
+from odoo.addons.emboux_core.models.domain_state import REASON
+from odoo.addons.emboux_core.models.errors import plain_errors
+from odoo.addons.emboux_core.public_suffix import refuse_public_suffix
 
-from .customer_state import FROZEN
-
-
-class CustomerStopped(UserError):
-    """Nothing is added for a customer who is suspended or has ended."""
-
-    http_status = 409
+from ..billing.engine import GIGABYTE
+from ..reserved_names import is_reserved
+from .plan_terms import RETENTION_TERMS
 
 
 class DomainPlan(models.Model):
-    """What a domain gets from the plan of its owner."""
+    """What a domain gets from the plan of its owner, and what becomes of it with him.
+
+    It is frozen with its owner.  Whoever gives it away or deletes it has paid for what it did until
+    then.  What happens to it and its owner has to know is told by the one door, ``_notify``.
+    """
 
     _inherit = "emboux.domain"
+    _followed_fields = frozenset({"suspended_with_customer"})
+    _audited_fields = ("reserved_names",)
+
+    suspended_with_customer = fields.Boolean(readonly=True, copy=False)
+    reserved_names = fields.Text(
+        copy=False,
+        help="Names below this wildcard parent that customers do not get, separated by commas: "
+        "whoever has mail.example.com might pass for its operator. Empty is the usual ones, such "
+        "as admin, mail and www.",
+    )
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -30,15 +45,62 @@ class DomainPlan(models.Model):
         return domains
 
     def write(self, vals):
-        owners = {domain: domain.partner_id for domain in self} if "partner_id" in vals else {}
+        usage, moved = self.env["emboux.usage"], self.browse()
+        if "partner_id" in vals:
+            moved = self.filtered(lambda d: d.partner_id.id != (vals["partner_id"] or False))
+        if moved:
+            usage._settle(moved)
+        status = vals.get("outbound_status")
+        turned = self.filtered(lambda d: status and d.outbound_status != status)
         done = super().write(vals)
-        for domain, owner in owners.items():
-            if owner != domain.partner_id:
-                domain._follow_owner()
+        if vals.get("state", "suspended") != "suspended":
+            # as superuser: what follows from the state is nobody's to write
+            self.sudo().filtered("suspended_with_customer").suspended_with_customer = False
+        for domain in moved:
+            domain._follow_owner()
+        for domain in turned:
+            kind = "sending_blocked" if status == "blocked" else "sending_released"
+            domain._notify_owner(
+                kind, {"domain": domain, "reason": domain.outbound_reason,
+                       "period": str(fields.Datetime.now())}
+            )
+        if moved:
+            usage._note_levels(moved.mapped("name"))
         return done
 
+    def unlink(self):
+        usage = self.env["emboux.usage"]
+        usage._settle(self)
+        usage._keep_counts(self)
+        return super().unlink()
+
+    def _taken_back(self, former):
+        # as superuser: what is billed is nobody's to write
+        self.env["emboux.usage"].sudo()._go_on(former, self)
+        return super()._taken_back(former)
+
+    # -- frozen with its owner ----------------------------------------------------------------
+
+    def action_suspend(self):
+        """What was frozen with its owner is suspended for itself from now on: it stays so when
+        the owner comes back."""
+        frozen = self.sudo().filtered("suspended_with_customer")  # as superuser: see write
+        done = super().action_suspend()
+        frozen.suspended_with_customer = False
+        return done
+
+    def _thaw(self, reason):
+        """Restore domains that were suspended with their owner, and their sending."""
+        self.with_context(**{REASON: reason}).action_activate()
+        # somebody may have activated one and suspended it anew: then it stays so
+        self.suspended_with_customer = False
+        for domain in self:
+            domain._want_sending()
+
+    # -- what the plan says -------------------------------------------------------------------
+
     def _follow_owner(self):
-        customer = self.env["emboux.customer"]._of(self.partner_id)
+        customer = self._customer()
         customer._assert_not_stopped()
         self._take_terms(customer.plan_id)
         if self.suspended_with_customer:
@@ -61,11 +123,18 @@ class DomainPlan(models.Model):
                 lambda d: any(d[name] != value for name, value in values.items())
             ).write(values)
 
+    @api.model
+    def _tiers(self):
+        # as superuser: what plans there are is no secret to who may set a tier
+        plans = self.env["emboux.plan"].sudo().with_context(active_test=False)
+        plans = plans.search([])  # pylint: disable=no-search-all
+        return list(dict.fromkeys([*super()._tiers(), *plans._tier_names().values()]))
+
     # -- by whom it sends ---------------------------------------------------------------------
 
     def _default_provider(self):
         """The first of those that the owner's plan allows."""
-        allowed = self.env["emboux.customer"]._of(self.partner_id).plan_id.provider_ids
+        allowed = self._customer().plan_id.provider_ids
         usable = allowed.filtered(
             lambda p: p.active and p.company_id in (p.company_id.browse(), self.company_id)
         )
@@ -92,60 +161,253 @@ class DomainPlan(models.Model):
                     )
                 )
 
+    # -- what other terms would break ---------------------------------------------------------
 
-class PlanTier(models.Model):
-    """The tiers of sending are the plans."""
+    def _too_much(self, terms, sent):
+        """What breaks in the domains of one customer."""
+        yield from self._too_much_moved(terms)
+        daily = terms.outbound_daily_limit
+        for domain in self.filtered(lambda d: daily and sent.get(d.id, 0) > daily):
+            yield self.env._(
+                "%(domain)s sent to %(used)s recipients on a day of the last week, and may send to "
+                "%(limit)s.",
+                domain=domain.display_name, used=sent[domain.id], limit=daily,
+            )
+        for name in RETENTION_TERMS:
+            days = terms[name]
+            shortened = self.filtered(lambda d, n=name, k=days: k and not 0 < d[n] <= k)
+            if shortened:
+                yield self.env._(
+                    "Mail in %(folder)s that is older than %(days)s days is deleted by the next "
+                    "purge: %(domains)s",
+                    days=days, domains=", ".join(shortened.mapped("display_name")),
+                    folder=self._fields[name]._description_string(self.env).split(" (")[0],
+                )
+        allowed = terms.provider_ids._origin
+        outside = self.filtered(
+            lambda d: allowed and d.provider_id and d.provider_id not in allowed
+        )
+        if outside:
+            yield self.env._(
+                "Sends by a provider that is not allowed: %s. They go on, but cannot be moved.",
+                ", ".join(outside.mapped("display_name")),
+            )
 
-    _inherit = "emboux.plan"
+    def _too_much_moved(self, terms):
+        limit = terms.transfer_limit_gb * GIGABYTE
+        if terms.transfer_over_limit == "defer":
+            late = self.env._("mail is deferred until the month is over")
+        else:
+            late = self.env._("its owner is told")
+        for domain in self.filtered(lambda d: limit and d.transfer_used > limit):
+            yield self.env._(
+                "%(domain)s has moved %(used)s of %(limit)s GB in this month: %(late)s.",
+                domain=domain.display_name, used=round(domain.transfer_used / GIGABYTE, 1),
+                limit=terms.transfer_limit_gb, late=late,
+            )
 
-    def write(self, vals):
-        before = self._tier_names() if "name" in vals else {}
-        done = super().write(vals)
-        # as superuser: the tier's name follows, on domains of all companies
-        domains = self.env["emboux.domain"].sudo().with_context(active_test=False)
-        for plan, name in before.items():
-            if name not in domains._tiers():  # the name of no other plan either
-                domains.search([("outbound_tier", "=", name)]).outbound_tier = (
-                    self._tier_names()[plan])
-        return done
+    def _most_sent(self):
+        """Domain id to the recipients of its busiest recorded day."""
+        # as superuser: who decides about plans may know what is sent
+        days = self.env["emboux.outbound.count"].sudo()._read_group(
+            [("domain_id", "in", self.ids), ("window", "=", "day"),
+             ("since", "<", fields.Date.context_today(self))],
+            ["domain_id"], ["recipients:max"],
+        )
+        return {domain.id: most for domain, most in days}
 
-    def unlink(self):
-        names = set(self._tier_names().values())
-        done = super().unlink()
-        # as superuser: see above
-        domains = self.env["emboux.domain"].sudo().with_context(active_test=False)
-        gone = names - set(domains._tiers())
-        domains.search([("outbound_tier", "in", list(gone))]).outbound_tier = STANDARD
-        return done
-
-    def _tier_names(self):
-        """Plan to the name that stands for it as a tier: the same in every language."""
-        return {plan: plan.with_context(lang=None).name.strip() for plan in self}
-
-
-class DomainTier(models.Model):
-    _inherit = "emboux.domain"
+    # -- names below the operator's wildcard parents, which customers pick --------------------
 
     @api.model
-    def _tiers(self):
-        # as superuser: what plans there are is no secret to who may set a tier
-        plans = self.env["emboux.plan"].sudo().with_context(active_test=False)
-        plans = plans.search([])  # pylint: disable=no-search-all
-        return list(dict.fromkeys([*super()._tiers(), *plans._tier_names().values()]))
+    def _offered_parents(self):
+        """The operator's verified wildcard parents on this platform, for customers to choose."""
+        # as superuser: the operator's domains are not the customers' to see
+        return self.sudo().search(
+            [
+                ("is_wildcard", "=", True), ("state", "=", "verified"),
+                ("partner_id", "=", False), ("backend_id.kind", "=", "local"),
+                ("company_id", "=", self.env.company.id),
+            ]
+        )
 
+    def _free_name(self, label):
+        """The full name of a free subdomain of this parent, normalised.
 
-class CustomerStop(models.Model):
-    _inherit = "emboux.customer"
+        :raises ValidationError: it is no name, reserved or taken; the sentence says which.
+        """
+        self.ensure_one()
+        with plain_errors():
+            name = addresses.normalise_domain(f"{(label or '').strip()}.{self.name}")
+        first = name.removesuffix(f".{self.name}")
+        if "." in first:
+            raise ValidationError(self.env._("Choose a name without a dot: %s", label))
+        self._assert_not_reserved(name)
+        # as superuser: that a name is taken is all that is said
+        if self.sudo().with_context(active_test=False).search_count(
+            [("name", "=", name), ("backend_id", "=", self.backend_id.id),
+             ("owned_since", "!=", False)], limit=1
+        ):
+            raise ValidationError(
+                self.env._("%s is taken. Choose another name.", addresses.display_domain(name))
+            )
+        # as superuser: see above
+        self.sudo()._assert_not_given_up(name, self.env.user.emboux_partner_id, self.name)
+        return name
 
-    def _assert_not_stopped(self):
-        """Else a suspended customer would go on with a new domain."""
-        for customer in self:
-            if customer.state in FROZEN:
-                raise CustomerStopped(
+    def _assert_not_reserved(self, name):
+        """Names of the operator's own hosts, and those that he keeps."""
+        kept = {label.strip().lower() for label in (self.reserved_names or "").split(",")} - {""}
+        label = name.removesuffix(f".{self.name}").split(".")[-1]
+        backend = self.backend_id
+        hosts = {backend.mail_host, backend.smtp_host, backend.imap_host,
+                 backend.policy_host, urlsplit(backend.get_base_url()).hostname}
+        if name in hosts or (label in kept if kept else is_reserved(label)):
+            raise ValidationError(
+                self.env._(
+                    "%s is reserved. Choose another name.", addresses.display_domain(name)
+                )
+            )
+
+    @api.constrains("parent_id", "partner_id")
+    def _check_not_reserved(self):
+        """By whichever way a customer's domain comes to be below a parent that is not his.
+
+        By creation and import, registration, the parent's or the owner's change; the operator may
+        have these names himself.
+        """
+        # as superuser: the parent may be the operator's
+        for domain in self.sudo():
+            parent = domain.parent_id
+            if parent and domain.partner_id and domain.partner_id != parent.partner_id:
+                parent._assert_not_reserved(domain.name)
+
+    def _with_parents(self, vals_list):
+        """By whichever way a customer comes, he takes no name below one that is somebody else's.
+
+        The parent would speak for it: whoever has shop.parent could not keep mail.shop.parent.
+        """
+        vals_list = super()._with_parents(vals_list)
+        customer = self.env.user.emboux_partner_id
+        if self.env.su or not customer:
+            return vals_list
+        # as superuser: what lies between may be a stranger's
+        domains = self.sudo().with_context(active_test=False)
+        for vals in vals_list:
+            parent = domains.browse(vals.get("parent_id"))
+            if not parent:
+                continue
+            labels = vals["name"].removesuffix(f".{parent.name}").split(".")
+            between = [f"{'.'.join(labels[at:])}.{parent.name}" for at in range(1, len(labels))]
+            if between and domains.search_count(
+                [("name", "in", between), ("partner_id", "!=", customer.id),
+                 ("owned_since", "!=", False)], limit=1
+            ):
+                raise ValidationError(
                     self.env._(
-                        "%(customer)s is stopped: %(reason)s Nothing can be added until the "
-                        "account is activated.",
-                        customer=customer.partner_id.display_name,
-                        reason=customer.state_reason or "",
+                        "%s lies below a name that is somebody else's. Choose another name.",
+                        addresses.display_domain(vals["name"]),
                     )
                 )
+        return vals_list
+
+    # -- as the portal asks about names -------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _claimable_name(self, text):
+        """The normalised name of a domain that a customer can bring; whether somebody else has it
+        here is not looked at.
+
+        :raises ValidationError: nobody can bring it; the sentence says why.
+        """
+        with plain_errors():
+            name = addresses.normalise_domain(text)
+            refuse_public_suffix(name)
+        self._refuse_mail_provider(name)
+        return name
+
+    @api.private
+    def _is_free(self, label):
+        """(whether the name can be had below this parent, what to say of it), while one types."""
+        if not self or not label.strip():
+            return False, ""
+        try:
+            name = self._free_name(label)
+        except UserError as error:
+            return False, str(error)
+        return True, self.env._("%s is free.", addresses.display_domain(name))
+
+    # -- moved to another customer, where both can read of it ---------------------------------
+
+    @api.private
+    def _transfer(self, partner):
+        before = self.partner_id
+        done = super()._transfer(partner)
+        if partner != before:
+            self._tell_transfer(before)
+        return done
+
+    def _tell_transfer(self, before):
+        """On the chatter of both customers; the domain's own tracks its owner."""
+        customers = self.env["emboux.customer"]
+        nobody = self.env._("the operator")
+        for partner, sentence in (
+            (before, self.env._("%(domain)s has moved to %(other)s.", domain=self.display_name,
+                                other=self.partner_id.display_name or nobody)),
+            (self.partner_id, self.env._("%(domain)s has come from %(other)s.",
+                                         domain=self.display_name,
+                                         other=before.display_name or nobody)),
+        ):
+            if customer := customers._of(partner):
+                customer.message_post(
+                    body=sentence, author_id=self.env.user.partner_id.id,
+                    subtype_xmlid="mail.mt_note",
+                )
+
+    def action_transfer(self):
+        """Open the dialog that says what moves, and what stands against it."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Transfer %s", self.display_name),
+            "res_model": "emboux.domain.transfer",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_domain_id": self.id},
+        }
+
+    # -- what its owner is told ---------------------------------------------------------------
+
+    def _customer(self):
+        """The customer whose domain it is, perhaps none."""
+        # as superuser: whose it is need not be the caller's to see
+        return self.env["emboux.customer"]._of(self.sudo().partner_id)
+
+    def _notify_owner(self, kind, values):
+        self.ensure_one()
+        customer = self._customer()
+        return bool(customer) and customer._notify(kind, values)
+
+    def _owner_to_tell(self):
+        """A customer is told by his notice."""
+        owner = super()._owner_to_tell()
+        return owner.browse() if self.env["emboux.customer"]._of(owner) else owner
+
+    def _tell_changes(self, changes):
+        done = super()._tell_changes(changes)
+        broken = [record for record, before in changes
+                  if before == "ok" and record.state in ("missing", "wrong")]
+        if broken:
+            self._notify_owner(
+                "dns_broken",
+                {
+                    "domain": self,
+                    "records": [f"{r.record_type} {r.name}: {r.expected}" for r in broken],
+                },
+            )
+        return done
+
+    def _warn_transfer(self, percent):
+        if not self._customer():
+            return super()._warn_transfer(percent)
+        return self._notify_owner(f"transfer_{percent}", {"domain": self})

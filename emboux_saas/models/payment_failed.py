@@ -1,30 +1,6 @@
 """A payment of an invoice for email that failed: the customer is told what to do."""
 
-from datetime import timedelta
-
 from odoo import models
-from odoo.tools import formatLang
-
-
-class AccountMove(models.Model):
-    _inherit = "account.move"
-
-    def _tell_payment_failed(self, reason, period):
-        """``period``: what failed, so that each failure is told once."""
-        for move in self.filtered("emboux_customer_id"):
-            # as superuser: whoever's payment it is, the operator's system tells
-            customer = move.sudo().emboux_customer_id
-            due = move.invoice_date_due
-            speaking = move.with_context(lang=customer.partner_id.lang or self.env.lang).env
-            values = {
-                "invoice": move.name,
-                "amount": formatLang(speaking, move.amount_residual, currency_obj=move.currency_id),
-                "due": due,
-                "until": due and due + timedelta(days=customer.plan_id.dunning_days),
-                "reason": reason or "",
-                "period": period,
-            }
-            customer._notify("payment_failed", {k: v for k, v in values.items() if v})
 
 
 class PaymentTransaction(models.Model):

@@ -1,14 +1,17 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from .plan_terms import DOMAIN_TERMS, PRICE_TERMS, TERMS  # noqa: F401 - others take them from here
+from odoo.addons.emboux_mail_api.models.domain_sending import STANDARD
+
+from .plan_terms import PRICE_TERMS, TERMS
 
 
 class Plan(models.Model):
     """What is sold: limits, how mail is sent and kept, and the price.
 
     The terms of a plan that somebody has are changed by the dialog (``wizard/plan_change.py``)
-    alone, which says what would break and whether present customers keep the old terms.
+    alone, which says what would break and whether present customers keep the old terms.  The tiers
+    of sending are the plans.
     """
 
     _name = "emboux.plan"
@@ -61,9 +64,35 @@ class Plan(models.Model):
             ) if plan.replaced_on else plan.name
 
     def write(self, vals):
+        before = self._tier_names() if "name" in vals else {}
         if not self.env.su and (changed := self._changed_terms(vals)):
             self._refuse_under_customers(changed)
-        return super().write(vals)
+        done = super().write(vals)
+        # as superuser: the tier's name follows, on domains of all companies
+        domains = self.env["emboux.domain"].sudo().with_context(active_test=False)
+        for plan, name in before.items():
+            if name not in domains._tiers():  # the name of no other plan either
+                domains.search([("outbound_tier", "=", name)]).outbound_tier = (
+                    self._tier_names()[plan])
+        if set(PRICE_TERMS) & set(vals):
+            # as superuser: new prices are for all who have the plan, of any company
+            self.sudo().customer_ids._note_period()
+        return done
+
+    def unlink(self):
+        names = set(self._tier_names().values())
+        done = super().unlink()
+        # as superuser: see above
+        domains = self.env["emboux.domain"].sudo().with_context(active_test=False)
+        gone = names - set(domains._tiers())
+        domains.search([("outbound_tier", "in", list(gone))]).outbound_tier = STANDARD
+        return done
+
+    def _tier_names(self):
+        """Plan to the name that stands for it as a tier: the same in every language."""
+        return {plan: plan.with_context(lang=None).name.strip() for plan in self}
+
+    # -- what people have agreed to ---------------------------------------------------------
 
     def _changed_terms(self, vals):
         """Which terms these values would change, of any of the plans."""
@@ -138,3 +167,31 @@ class Plan(models.Model):
             "domain": [("plan_id", "=", self.id)],
             "context": {"default_plan_id": self.id},
         }
+
+    # -- as it is offered at sign-up --------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _offered(self):
+        """The plans that everybody may choose."""
+        # as superuser: a price list is for everybody
+        return self.sudo().search([("is_public", "=", True)], limit=50)
+
+    @api.private
+    def _promises(self):
+        """What a customer gets, a short phrase each; without what is without limit."""
+        self.ensure_one()
+        env = self.env
+        return [
+            text
+            for value, text in (
+                (self.domain_limit, env._("%s domains", self.domain_limit)),
+                (self.mailbox_limit, env._("%s mailboxes in each domain", self.mailbox_limit)),
+                (self.storage_limit_mb,
+                 env._("%s GB of storage", f"{self.storage_limit_mb / 1024:g}")),
+                (self.outbound_daily_limit,
+                 env._("%s recipients a day", self.outbound_daily_limit)),
+                (self.trial_days, env._("%s days free of charge", self.trial_days)),
+            )
+            if value
+        ]

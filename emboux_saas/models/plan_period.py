@@ -1,7 +1,9 @@
-from odoo import api, fields, models
-from odoo.exceptions import UserError
+from decimal import Decimal
 
-from .customer_usage import PAYING
+from odoo import fields, models
+from odoo.tools import float_repr
+
+from ..billing import Terms
 from .plan_terms import PRICE_TERMS
 
 
@@ -37,72 +39,17 @@ class PlanPeriod(models.Model):
 
     _since_unique = models.UniqueIndex("(customer_id, since)")
 
-
-class Customer(models.Model):
-    _inherit = "emboux.customer"
-
-    period_ids = fields.One2many("emboux.plan.period", "customer_id", "Plans So Far")
-
-    @api.model_create_multi
-    def create(self, vals_list):
-        customers = super().create(vals_list)
-        customers._note_period()
-        return customers
-
-    def write(self, vals):
-        done = super().write(vals)
-        if {"plan_id", "state"} & set(vals):
-            self._note_period()
-        return done
-
-    def _note_period(self):
-        """Remember from today on what each of them pays, where that is new.
-
-        Two changes of one day are one: the day is of the last plan.
-        """
-        today = fields.Date.today()
-        # as superuser: the history follows, it is nobody's to write
-        periods = self.env["emboux.plan.period"].sudo()
-        latest = {}
-        for period in periods.search([("customer_id", "in", self.ids)], order="since"):
-            latest[period.customer_id.id] = period
-        new = []
-        for customer in self.sudo():
-            plan = customer.plan_id
-            period = latest.get(customer.id, periods)
-            customer._assert_same_company()
-            values = {"plan_id": plan.id, "is_paid": bool(plan) and customer.state in PAYING}
-            values |= {name: plan[name] for name in PRICE_TERMS}
-            if period and period.since == today:
-                period.write(values)
-            elif any(
-                value != (period[name].id if name == "plan_id" else period[name])
-                for name, value in values.items()
-            ):
-                new.append({"customer_id": customer.id, "since": today, **values})
-        periods.create(new)
-
-    def _assert_same_company(self):
-        plan = self.plan_id
-        others = self.period_ids.plan_id.company_id - plan.company_id
-        if plan and others:
-            raise UserError(
-                self.env._(
-                    "%(plan)s is sold by %(company)s, the customer is one of %(before)s. A "
-                    "customer stays with a company, because one invoice has one seller.",
-                    plan=plan.display_name,
-                    company=plan.company_id.display_name,
-                    before=others[:1].display_name,
-                )
-            )
+    def _terms(self):
+        """For the engine; prices as they are written, not as binary fractions."""
+        self.ensure_one()
+        places = self.currency_id.decimal_places
+        return Terms(
+            **{
+                name: as_decimal(self[name], places) if name.startswith("price") else self[name]
+                for name in PRICE_TERMS
+            }
+        )
 
 
-class Plan(models.Model):
-    _inherit = "emboux.plan"
-
-    def write(self, vals):
-        done = super().write(vals)
-        if set(PRICE_TERMS) & set(vals):
-            # as superuser: new prices are for all who have the plan, of any company
-            self.sudo().customer_ids._note_period()
-        return done
+def as_decimal(number, places):
+    return Decimal(float_repr(number, places))

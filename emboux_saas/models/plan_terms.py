@@ -4,6 +4,8 @@ from odoo.tools import formatLang
 from odoo.addons.emboux_mail_api.models.customer import LIMITS
 from odoo.addons.emboux_mail_api.models.domain_storage import FOLDERS
 
+from ..billing.engine import GIGABYTE
+
 RETENTION_TERMS = tuple(f"retention_{folder}" for folder in FOLDERS)
 #: What a customer gets from his plan: the field is called the same on both.
 CUSTOMER_TERMS = (*LIMITS, "storage_limit_mb")
@@ -132,7 +134,7 @@ class PlanTerms(models.AbstractModel):
         names = [name for name in DOMAIN_TERMS if name not in SENDING_TERMS]
         return {
             **{name: self[name] for name in names},
-            "transfer_limit": self.transfer_limit_gb * 10**9,
+            "transfer_limit": self.transfer_limit_gb * GIGABYTE,
         }
 
     def _show_term(self, name):

@@ -3,7 +3,7 @@ from odoo.tools import SQL, format_date
 
 from odoo.addons.emboux_core.models.fields import BigInteger
 
-from .usage import GIGABYTE
+from ..billing.engine import GIGABYTE
 
 
 class UsageMonth(models.Model):
@@ -74,54 +74,3 @@ class UsageMonth(models.Model):
             today=fields.Date.today(),
             gigabyte=float(GIGABYTE),
         )
-
-
-class Customer(models.Model):
-    """What a customer uses now and what it has cost so far, in one statement for all."""
-
-    _inherit = "emboux.customer"
-
-    month_ids = fields.One2many("emboux.usage.month", "customer_id", "Usage by Month")
-    used_mailboxes = fields.Integer("Mailboxes", compute="_compute_used")
-    used_gb = fields.Float("Storage (GB)", compute="_compute_used", digits=(16, 3))
-    used_messages = fields.Integer("Messages This Month", compute="_compute_used")
-    company_currency_id = fields.Many2one(related="company_id.currency_id")
-    cost_so_far = fields.Monetary(
-        "Costs So Far", compute="_compute_cost_so_far", currency_field="company_currency_id",
-        help="Without taxes, up to and with today, as it would be billed.",
-    )
-
-    def _compute_used(self):
-        # the rows of usage are written by SQL
-        self.env["emboux.usage"].flush_model()
-        today = fields.Date.today()
-        found = self.env.execute_query(
-            SQL(
-                """SELECT customer_id, sum(mailboxes)::bigint, sum(bytes)::bigint,
-                          sum(of_month)::bigint
-                     FROM (SELECT DISTINCT ON (customer_id, domain_name)
-                                  customer_id, mailboxes, bytes,
-                                  sum(CASE WHEN day >= %(month)s THEN messages ELSE 0 END)
-                                      OVER (PARTITION BY customer_id, domain_name) AS of_month
-                             FROM emboux_usage
-                            WHERE customer_id = ANY(%(ids)s) AND day <= %(today)s
-                            ORDER BY customer_id, domain_name, day DESC) AS latest
-                    GROUP BY customer_id""",
-                ids=self.ids,
-                today=today,
-                month=today.replace(day=1),
-            )
-        )
-        used = {customer: numbers for customer, *numbers in found}
-        for customer in self:
-            mailboxes, size, messages = used.get(customer._origin.id, (0, 0, 0))
-            customer.used_mailboxes = mailboxes
-            customer.used_gb = size / GIGABYTE
-            customer.used_messages = messages
-
-    def _compute_cost_so_far(self):
-        today = fields.Date.today()
-        lines = self._origin._lines_of(today, today)
-        for customer in self:
-            amounts = [line.amount for line in lines.get(customer._origin, ())]
-            customer.cost_so_far = float(sum(amounts))

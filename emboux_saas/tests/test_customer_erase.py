@@ -6,7 +6,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.emboux_saas.models import customer_erase
+from odoo.addons.emboux_saas.models import customer as customer_file
 
 from .saas_case import SaasCase
 
@@ -81,7 +81,7 @@ class TestErase(SaasCase):
                 raise KeyboardInterrupt
             return original(customer)
 
-        with (patch.object(customer_erase, "AT_ONCE", 1),
+        with (patch.object(customer_file, "AT_ONCE", 1),
               patch.object(type(self.acme), "_erase_some", dies)):
             # not assertRaises, which would undo what the job has committed
             try:

@@ -3,7 +3,7 @@ from datetime import timedelta
 from odoo import fields
 from odoo.tests import tagged
 
-from odoo.addons.emboux_saas.models.customer_notice import KINDS
+from odoo.addons.emboux_saas.models.notice import KINDS
 
 from .saas_case import SaasCase
 

@@ -1,4 +1,4 @@
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 
@@ -77,12 +77,6 @@ class TestPeople(SaasCase):
         self.assertEqual(self.bound(key.sudo().user_id), self.acme.partner_id)
         post_init_hook(self.env)
         self.assertEqual(self.bound(), self.acme.partner_id)
-
-    def test_given_by_name(self):
-        self.acme._give_portal(self.user)
-        other = self.make_customer("Other")
-        with self.refused(ValidationError, "not a portal user of Other"):
-            other._give_portal(self.user)
 
     def test_reaches_his_own_and_nothing_else(self):
         theirs = self.make_customer("Theirs").partner_id

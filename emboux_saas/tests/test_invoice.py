@@ -9,7 +9,7 @@ from odoo.tools import mute_logger
 
 from .billing_case import GIGABYTE, MONTH, BillingCase
 
-LOGGER = "odoo.addons.emboux_saas.models.customer_bill"
+LOGGER = "odoo.addons.emboux_saas.models.customer_billing"
 LAST = date(2026, 9, 30)
 
 

@@ -12,8 +12,8 @@ from .portal_case import PortalCase
 #: Where what a customer reads is written.
 PORTAL = re.compile(
     r"arch_db:emboux_saas\.(portal_|login_)|static/src/portal/|/controllers/|"
-    r"/models/(portal_|sign_up|free_name|domain_offer|domain_plan|mailbox_storage|"
-    r"customer_dunning|customer_trial)|mail\.template,(subject|body_html)"
+    r"/models/(plan|customer|customer_billing|customer_portal|domain_plan|mailbox_plan|api_key)"
+    r"\.py|mail\.template,(subject|body_html)"
 )
 TAGS = re.compile(r"</?\w+")
 HOLES = re.compile(r"%\(\w+\)[sd]|%[sd]")

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 
 
-class CustomerPlan(models.TransientModel):
+class CustomerPlanDialog(models.TransientModel):
     """Another plan for a customer: says what of his does not fit into it."""
 
     _name = "emboux.customer.plan"

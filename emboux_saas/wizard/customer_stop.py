@@ -3,7 +3,7 @@ from markupsafe import Markup
 from odoo import api, fields, models
 
 
-class CustomerStop(models.TransientModel):
+class CustomerStopDialog(models.TransientModel):
     """Suspends or ends a customer: asks for the reason, says what becomes of his mail."""
 
     _name = "emboux.customer.stop"

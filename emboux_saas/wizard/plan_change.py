@@ -6,7 +6,7 @@ from odoo.exceptions import UserError
 from ..models.plan_terms import TERMS
 
 
-class PlanChange(models.TransientModel):
+class PlanChangeDialog(models.TransientModel):
     """New terms for a plan that somebody may have: says what they break before it is done."""
 
     _name = "emboux.plan.change"

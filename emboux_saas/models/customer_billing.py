@@ -9,20 +9,27 @@ from dateutil.relativedelta import relativedelta
 
 from odoo import Command, api, fields, models
 from odoo.exceptions import RedirectWarning, UserError
-from odoo.tools import float_repr, format_date, formatLang
+from odoo.tools import format_date, formatLang
 
 from odoo.addons.emboux_core.models.apart import each_apart
 
-from ..billing import Period, Row, Terms, month_lines
+from ..billing import Period, Row, month_lines
 from ..billing.engine import Rounding
-from .plan_terms import PRICE_TERMS
+from .plan_period import as_decimal
 
 _logger = logging.getLogger(__name__)
 
 BATCH = 50  # customers between two commits
+REMINDED_EVERY = 7  # days
+DUNNING_DAYS = 14  # of a customer without a plan
 
 
-class CustomerBill(models.Model):
+class CustomerBilling(models.Model):
+    """What a customer is asked to pay each month, and what follows when he does not.
+
+    An invoice that is not paid: reminders, then a suspension; a payment undoes both.
+    """
+
     _inherit = "emboux.customer"
     _followed_fields = frozenset({"billed_until", "billing_problem"})
 
@@ -31,6 +38,51 @@ class CustomerBill(models.Model):
         help="The last day of the last month for which an invoice was made, or none was due.",
     )
     billing_problem = fields.Char("Why Not Billed", readonly=True, copy=False)
+    invoice_ids = fields.One2many(
+        "account.move", "emboux_customer_id", "Invoices",
+        groups="account.group_account_invoice,account.group_account_readonly",
+    )
+    invoice_count = fields.Integer(
+        compute="_compute_invoice_count",
+        groups="account.group_account_invoice,account.group_account_readonly",
+    )
+
+    @api.depends("invoice_ids")
+    def _compute_invoice_count(self):
+        counts = dict(
+            self.env["account.move"]._read_group(
+                [("emboux_customer_id", "in", self.ids)], ["emboux_customer_id"], ["__count"]
+            )
+        )
+        for customer in self:
+            customer.invoice_count = counts.get(customer, 0)
+
+    def action_open_invoices(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "account.action_move_out_invoice_type"
+        )
+        return action | {
+            "domain": [("emboux_customer_id", "=", self.id)],
+            "context": {"default_move_type": "out_invoice", "create": False},
+        }
+
+    def action_open_usage(self):
+        """By month, for the one whose form it is."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_saas.action_usage_month")
+        return action | {"domain": [("customer_id", "=", self.id)], "context": {}}
+
+    def _open_usage(self, first, last, measure=None):
+        """The rows from one day to another, with those before whose levels still held."""
+        self.ensure_one()
+        rows = self.env["emboux.usage"]._behind(self, first, last)
+        if measure == "messages":
+            rows = rows.filtered(lambda row: row.messages and row.day >= first)
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_saas.action_usage")
+        return action | {"domain": [("id", "in", rows.ids)], "context": {}}
+
+    # -- once a month -------------------------------------------------------------------------
 
     @api.model
     @api.private
@@ -142,7 +194,7 @@ class CustomerBill(models.Model):
 
     def _rounding(self, currency):
         places = self.env["decimal.precision"].precision_get("Product Unit")
-        coin = _decimal(currency.rounding or 0.01, 6)
+        coin = as_decimal(currency.rounding or 0.01, 6)
         return Rounding(currency=coin, quantity=Decimal(1).scaleb(-places))
 
     def _periods_until(self, last):
@@ -222,24 +274,88 @@ class CustomerBill(models.Model):
             ),
         }[line.measure]
 
+    # -- an invoice that is not paid ----------------------------------------------------------
 
-class PlanPeriod(models.Model):
-    _inherit = "emboux.plan.period"
-
-    def _terms(self):
-        """For the engine; prices as they are written, not as binary fractions."""
-        self.ensure_one()
-        places = self.currency_id.decimal_places
-        return Terms(
-            **{
-                name: _decimal(self[name], places) if name.startswith("price") else self[name]
-                for name in PRICE_TERMS
-            }
+    @api.model
+    @api.private
+    def _cron_dunning(self):
+        """Compare where customers stand with what they owe."""
+        standing = self.search(
+            ["|", ("state", "in", ("active", "past_due")),
+             "&", ("state", "=", "suspended"), ("state_cause", "=", "payment")]
         )
+        owed = standing._overdue_invoices()
+        # who owes nothing and is active has nothing to be told
+        concerned = standing.filtered(lambda c: c.state != "active" or c.partner_id in owed)
+        concerned._each(lambda customer: customer._dun(owed.get(customer.partner_id)))
 
+    def _overdue_invoices(self):
+        """Partner to his unpaid invoices for email hosting whose day has passed, oldest first."""
+        # as superuser: who looks after email need not read accounting
+        invoices = self.env["account.move"].sudo().search(
+            [
+                ("commercial_partner_id", "in", self.partner_id.ids),
+                ("move_type", "=", "out_invoice"), ("state", "=", "posted"),
+                ("payment_state", "in", ("not_paid", "partial")),
+                ("invoice_date_due", "<", fields.Date.context_today(self)),
+                ("invoice_line_ids.product_id", "in", self._plan_products().ids),
+            ],
+            order="invoice_date_due, id",
+        )
+        return invoices.grouped("commercial_partner_id")
 
-def _decimal(number, places):
-    return Decimal(float_repr(number, places))
+    def _plan_products(self):
+        # as superuser: what any company sells
+        plans = self.env["emboux.plan"].sudo().with_context(active_test=False)
+        return plans.search([], limit=10_000).product_id
+
+    def _dun(self, invoices):
+        """Bring one customer to where he belongs, with what he owes or nothing."""
+        if not invoices:
+            if self.state in ("past_due", "suspended"):
+                self._advance_customer(
+                    "active", self._spoken()._("Everything that was due is paid."), "payment"
+                )
+            return
+        oldest, today = invoices[0], fields.Date.context_today(self)
+        end = oldest.invoice_date_due + timedelta(days=self._dunning_days())
+        if self.state == "active":
+            self._advance_customer(
+                "past_due",
+                self._spoken()._("%(invoice)s was due on %(date)s.", invoice=oldest.name,
+                                 date=self._say_date(oldest.invoice_date_due)),
+                "payment",
+            )
+        # never on the day on which he hears of it
+        elif (self.state == "past_due" and end <= today
+                and self.state_since.date() < today):
+            self._advance_customer(
+                "suspended",
+                self._spoken()._("%(invoice)s was due on %(date)s and is not paid.",
+                                 invoice=oldest.name,
+                                 date=self._say_date(oldest.invoice_date_due)),
+                "payment",
+            )
+        if self.state == "past_due":
+            self._remind_of_payment(oldest, max(end, today + timedelta(days=1)))
+
+    def _dunning_days(self):
+        return self.plan_id.dunning_days if self.plan_id else DUNNING_DAYS
+
+    def _remind_of_payment(self, invoice, until):
+        today = fields.Date.context_today(self)
+        week = (today - self.state_since.date()).days // REMINDED_EVERY
+        self._notify(
+            "payment_failed",
+            {
+                "invoice": invoice.name,
+                "amount": formatLang(self._spoken(), invoice.amount_residual,
+                                     currency_obj=invoice.currency_id),
+                "due": invoice.invoice_date_due,
+                "until": until,
+                "period": f"{self.state_since:%Y-%m-%d} {week}",
+            },
+        )
 
 
 def _last_day(month):

@@ -3,10 +3,11 @@ from odoo import api, models
 from odoo.addons.emboux_mail_api.models.customer import QuotaReached
 
 
-class MailboxStorage(models.Model):
-    """The quotas of a customer's mailboxes together stay within his storage.
+class MailboxPlan(models.Model):
+    """What a mailbox gets from the plan of its customer, and what he is told of it.
 
-    A customer keeps to his plan; the operator may give more.
+    The quotas of a customer's mailboxes together stay within his storage.  A customer keeps to his
+    plan; the operator may give more.
     """
 
     _inherit = "emboux.mailbox"
@@ -57,13 +58,17 @@ class MailboxStorage(models.Model):
                 )
             )
 
+    @api.model
+    @api.private
+    def _usual_quota(self):
+        """What a new mailbox of the user's customer gets, in MB."""
+        limit = self.env["emboux.customer"]._own().mailbox_quota_limit_mb
+        usual = self.env.ref("emboux_mail_api.backend_local").default_quota_mb
+        return min(usual or limit, limit) if limit else usual
 
-class CustomerStorage(models.Model):
-    _inherit = "emboux.customer"
-
-    def _meet(self):
-        """Two transactions that add to one customer: the second starts over and counts anew."""
-        self.env.cr.execute(
-            "UPDATE emboux_customer SET domains_used = domains_used WHERE id = ANY(%s)",
-            [self.ids],
-        )
+    def _warn_storage(self, percent):
+        # as superuser: its owner is told, whoever's change it was
+        domain = self.sudo().domain_id
+        if not domain._customer():
+            return super()._warn_storage(percent)
+        return domain._notify_owner(f"storage_{percent}", {"mailbox": self})

@@ -1,0 +1,24 @@
+from datetime import timedelta
+
+from odoo import fields, models
+
+from odoo.addons.emboux_mail_api.models.outbound_count import KEPT_DAYS
+
+LATE_DAYS = 3
+
+
+class UsageProgress(models.Model):
+    """How far the counting has come: one row, which two who count meet on."""
+
+    _name = "emboux.usage.progress"
+    _description = "How Far Usage Is Counted"
+    _log_access = False
+    _rec_name = "counted_on"
+
+    feed_cursor = fields.Char(readonly=True)
+    counted_on = fields.Date(readonly=True, help="All days before this one are counted.")
+
+    def _uncounted(self):
+        """The first day that may not have been counted to its end: logs are read a little late."""
+        counted = self.counted_on or fields.Date.today() - timedelta(KEPT_DAYS)
+        return counted - timedelta(LATE_DAYS)
