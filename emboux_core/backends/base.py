@@ -14,29 +14,6 @@ from ..dns.expected import ExpectedRecord, MailService
 from ..dns.judge import Verdict
 
 
-class BackendError(Exception):
-    """Why a backend did not do what it was told, as one plain sentence.
-
-    Never a ``UserError``: what the user reads is for the models to say.
-    """
-
-
-class Refused(BackendError):
-    """The platform said no and will say it again: nothing was changed there."""
-
-
-class NotAuthorised(Refused):
-    """The platform does not accept the key: a person has to see to it."""
-
-
-class Unreachable(BackendError):
-    """The platform did not take the call: nothing was changed, it may be repeated."""
-
-
-class UnknownOutcome(BackendError):
-    """The call was sent and its answer lost: it may have been done; repeat it to be sure."""
-
-
 @dataclass(frozen=True)
 class DomainSpec:
     """A domain as it should be.

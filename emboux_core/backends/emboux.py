@@ -9,21 +9,11 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from ..dns.expected import MailService
-from .answers import Fields, Unfit
-from .base import (
-    AliasSpec,
-    Backend,
-    BackendError,
-    DomainSpec,
-    MailboxSpec,
-    NotAuthorised,
-    Refused,
-    Standing,
-    UnknownOutcome,
-    Unreachable,
-    Usage,
-    UsagePage,
-)
+from ..net.answers import Fields, Unfit
+from ..net.errors import BackendError, NotAuthorised, Refused, UnknownOutcome, Unreachable
+from ..net.guard import Timeouts
+from ..net.http import Answer, HttpClient
+from .base import AliasSpec, Backend, DomainSpec, MailboxSpec, Standing, Usage, UsagePage
 from .emboux_answers import (
     alias_of,
     assert_same,
@@ -36,8 +26,6 @@ from .emboux_answers import (
     standing_of,
     verification_of,
 )
-from .guard import Timeouts
-from .http import Answer, HttpClient
 
 BASE = "/emboux/v1"
 _PAGE = 200  # rows; the platform gives no more

@@ -21,7 +21,7 @@ from ..dns.expected import (
     zone_text,
 )
 from ..dns.judge import MISSING, OK, UNKNOWN, WRONG, Verdict
-from .answers import Fields, Unfit, printable
+from ..net.answers import Fields, Unfit, printable
 from .base import AliasSpec, DomainSpec, MailboxSpec, Standing, Usage
 
 _NAME = r"[a-z0-9-]+(\.[a-z0-9-]+)+"

@@ -1,7 +1,6 @@
 """Send DNS questions and read the answers; what the answers mean is judged elsewhere."""
 
 import asyncio
-import ipaddress
 from dataclasses import dataclass
 
 import dns.asyncquery
@@ -17,13 +16,6 @@ import dns.resolver
 
 _EDNS_PAYLOAD = 1232  # octets; the size that no path fragments (DNS flag day 2020)
 _MAX_HOPS = 8  # CNAMEs in a row within one answer
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: holds an IPv4 address
-# What Python 3.11 takes for global and nobody's server on the internet has: IPv4-compatible, local
-# NAT64 (RFC 8215), segment routing, documentation (RFC 9637), the 6to4 relay.
-_RESERVED = tuple(
-    ipaddress.ip_network(text)
-    for text in ("::/96", "64:ff9b:1::/48", "5f00::/16", "3fff::/20", "192.88.99.0/24")
-)
 # DEL and C0 without tab: PostgreSQL cannot store NUL, and a value is shown on one line.
 _CONTROL = {code: f"\\{code:03d}" for code in (*range(9), *range(10, 32), 127)}
 
@@ -178,21 +170,6 @@ def follow(
 def plain(name: dns.name.Name) -> str:
     """Return a name as text without trailing dot."""
     return name.to_text(omit_final_dot=True)
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is on the public internet, embedded IPv4 addresses looked through."""
-    ip = ipaddress.ip_address(address)
-    if ip.version == 6:
-        embedded = ip.ipv4_mapped or ip.sixtofour
-        if ip in _NAT64:
-            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if embedded:
-            return is_public(str(embedded))
-        if ip.is_site_local:
-            return False
-    reserved = any(ip in network for network in _RESERVED if network.version == ip.version)
-    return ip.is_global and not ip.is_multicast and not reserved
 
 
 def _text(rdata: dns.rdata.Rdata) -> str:

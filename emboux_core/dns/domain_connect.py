@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from urllib3.exceptions import HTTPError
 
 from ..addresses import normalise_domain
-from ..backends.answers import Fields, Unfit
-from ..backends.base import Refused, Unreachable
-from ..backends.guard import Attempt, GuardedAdapter, Timeouts, attempting
-from ..backends.http import check_url
+from ..net.answers import Fields, Unfit
+from ..net.errors import Refused, Unreachable
+from ..net.guard import Attempt, GuardedAdapter, Timeouts, attempting
+from ..net.http import check_url
 from .client import Client, NoAnswer, Resolver, plain
 from .dmarc import parse_tags
 from .expected import (

@@ -21,8 +21,9 @@ import dns.rdatatype
 import dns.tsig
 import dns.update
 
-from ..backends.base import NotAuthorised, Refused, UnknownOutcome, Unreachable
-from .client import is_public, plain
+from ..net.errors import NotAuthorised, Refused, UnknownOutcome, Unreachable
+from ..net.public import is_public
+from .client import plain
 
 _ALGORITHMS = {"hmac-sha256": dns.tsig.HMAC_SHA256, "hmac-sha512": dns.tsig.HMAC_SHA512}
 _CHANGED = {  # RFC 2136 2.2: a prerequisite is not met

@@ -24,7 +24,7 @@ import dns.rdatatype
 import dns.update
 
 from ..addresses import normalise_domain
-from ..backends.base import BackendError, UnknownOutcome, Unreachable
+from ..net.errors import BackendError, UnknownOutcome, Unreachable
 from . import dmarc
 from .changes import (
     ADD,

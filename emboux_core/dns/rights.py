@@ -3,7 +3,7 @@
 import dns.name
 import dns.update
 
-from ..backends.base import NotAuthorised, Refused
+from ..net.errors import NotAuthorised, Refused
 from .client import plain
 from .primary import Primary, Session, find_apex
 

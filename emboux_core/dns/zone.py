@@ -10,7 +10,8 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
-from .client import Client, CnameLoop, NoAnswer, follow, is_public, plain
+from ..net.public import is_public
+from .client import Client, CnameLoop, NoAnswer, follow, plain
 
 _MAX_HOPS = 8  # CNAMEs in a row across zones
 _MAX_HOSTS = 13  # name servers of one zone that are looked up

@@ -6,9 +6,9 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from .. import addresses
-from ..backends.base import Refused
 from ..backends.emboux import EmbouxBackend
-from ..backends.http import check_url
+from ..net.errors import Refused
+from ..net.http import check_url
 from .apart import each_apart
 from .errors import backend_errors, plain_errors
 

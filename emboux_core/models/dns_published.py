@@ -4,9 +4,9 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from .. import faults
-from ..backends.base import Refused, Unreachable
 from ..dns import publish
 from ..dns.publish import Published
+from ..net.errors import Refused, Unreachable
 
 
 class Place(NamedTuple):

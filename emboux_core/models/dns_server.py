@@ -7,9 +7,9 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from .. import addresses
-from ..backends.base import BackendError
 from ..dns.primary import Primary
 from ..dns.rights import try_update
+from ..net.errors import BackendError
 from .errors import backend_sentence, plain_errors
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")

@@ -8,8 +8,8 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 
 from .. import faults
-from ..backends.base import BackendError, NotAuthorised, Refused
 from ..dns import publish
+from ..net.errors import BackendError, NotAuthorised, Refused
 from .apart import OUT, each_apart
 from .dns_published import Place
 from .errors import backend_sentence

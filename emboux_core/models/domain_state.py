@@ -9,9 +9,10 @@ from psycopg2.errors import UniqueViolation
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
-from ..backends.base import BackendError, NotAuthorised, Refused, Standing, Unreachable
+from ..backends.base import Standing
 from ..dns.expected import is_wildcard
 from ..dns.lookup import DomainCheck
+from ..net.errors import BackendError, NotAuthorised, Refused, Unreachable
 from .errors import backend_sentence
 
 _logger = logging.getLogger(__name__)

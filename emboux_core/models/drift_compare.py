@@ -5,7 +5,7 @@ import logging
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..backends.base import BackendError
+from ..net.errors import BackendError
 from .apart import each_apart
 from .drift import MODELS
 from .errors import backend_sentence

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from odoo.exceptions import UserError, ValidationError
 
 from ..addresses import AddressError
-from ..backends.base import BackendError, Refused, UnknownOutcome
+from ..net.errors import BackendError, Refused, UnknownOutcome
 
 LONGEST_LINE = 255  # characters of a name, a subject and the like
 LONGEST_TEXT = 100_000  # of what has several lines

@@ -9,7 +9,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
-from ..backends.base import BackendError, NotAuthorised, Refused
+from ..net.errors import BackendError, NotAuthorised, Refused
 from .apart import OUT, each_apart
 from .errors import backend_sentence
 from .operation import LEASE

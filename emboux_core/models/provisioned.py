@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..backends.base import BackendError, Refused
+from ..net.errors import BackendError, Refused
 from .errors import backend_errors, backend_sentence
 from .operation import Wish
 

@@ -2,9 +2,10 @@
 
 import requests
 
-from odoo.addons.emboux_core.backends.base import AliasSpec, MailboxSpec, NotAuthorised
+from odoo.addons.emboux_core.backends.base import AliasSpec, MailboxSpec
 from odoo.addons.emboux_core.backends.emboux import EmbouxBackend
-from odoo.addons.emboux_core.backends.guard import Timeouts
+from odoo.addons.emboux_core.net.errors import NotAuthorised
+from odoo.addons.emboux_core.net.guard import Timeouts
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
 from odoo.addons.emboux_core.tests.http_server import ScriptedServer
 

@@ -1,15 +1,8 @@
 """A platform in a dictionary, and one whose line may be cut, for tests."""
 
-from ..backends.base import (
-    AliasSpec,
-    Backend,
-    DomainSpec,
-    MailboxSpec,
-    Refused,
-    Usage,
-    UsagePage,
-)
+from ..backends.base import AliasSpec, Backend, DomainSpec, MailboxSpec, Usage, UsagePage
 from ..dns.expected import DkimKey, MailService, MxTarget
+from ..net.errors import Refused
 
 
 class MemoryBackend(Backend):

@@ -6,7 +6,7 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import TransactionCase
 
-from ..backends.base import Unreachable
+from ..net.errors import Unreachable
 from .memory_backend import FarBackend
 
 CUT = Unreachable("the line is cut")

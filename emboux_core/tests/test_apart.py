@@ -10,9 +10,10 @@ from odoo.tools import mute_logger
 
 from odoo.addons.base.models.ir_autovacuum import is_autovacuum
 
-from ..backends.base import Unreachable, Usage, UsagePage
+from ..backends.base import Usage, UsagePage
 from ..models import apart
 from ..models.apart import AGAIN, OUT, each_apart
+from ..net.errors import Unreachable
 from .memory_backend import FarBackend
 from .remote_case import RemoteCase
 

@@ -3,20 +3,14 @@
 import uuid
 from dataclasses import replace
 
-from odoo.addons.emboux_core.backends.base import (
-    AliasSpec,
-    DomainSpec,
-    MailboxSpec,
-    Refused,
-    UnknownOutcome,
-    Unreachable,
-)
+from odoo.addons.emboux_core.backends.base import AliasSpec, DomainSpec, MailboxSpec
 from odoo.addons.emboux_core.dns.expected import (
     DkimKey,
     ExpectedRecord,
     MailService,
     MxTarget,
 )
+from odoo.addons.emboux_core.net.errors import Refused, UnknownOutcome, Unreachable
 from odoo.addons.emboux_core.tests.emboux_case import (
     KEY,
     NOT_FOUND,

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from odoo.addons.emboux_core.backends import guard, http
-from odoo.addons.emboux_core.backends.base import Refused, UnknownOutcome, Unreachable
+from odoo.addons.emboux_core.net import guard, http
+from odoo.addons.emboux_core.net.errors import Refused, UnknownOutcome, Unreachable
 from odoo.addons.emboux_core.tests.emboux_case import OK, FaultCase, alias, page, user
 from odoo.addons.emboux_core.tests.http_server import ScriptedServer, answer, drip
 

@@ -6,14 +6,9 @@ import json
 import time
 from email.utils import format_datetime
 
-from odoo.addons.emboux_core.backends import http
-from odoo.addons.emboux_core.backends.base import (
-    DomainSpec,
-    NotAuthorised,
-    Refused,
-    UnknownOutcome,
-    Unreachable,
-)
+from odoo.addons.emboux_core.backends.base import DomainSpec
+from odoo.addons.emboux_core.net import http
+from odoo.addons.emboux_core.net.errors import NotAuthorised, Refused, UnknownOutcome, Unreachable
 from odoo.addons.emboux_core.tests.emboux_case import (
     KEY,
     NOT_FOUND,

@@ -1,12 +1,7 @@
 """What an ``EmbouxBackend`` reads of a platform: lists, use, and whether it is there at all."""
 
-from odoo.addons.emboux_core.backends.base import (
-    NotAuthorised,
-    Refused,
-    Unreachable,
-    Usage,
-    UsagePage,
-)
+from odoo.addons.emboux_core.backends.base import Usage, UsagePage
+from odoo.addons.emboux_core.net.errors import NotAuthorised, Refused, Unreachable
 from odoo.addons.emboux_core.tests.emboux_case import EmbouxCase, alias, domain, page
 from odoo.addons.emboux_core.tests.http_server import answer
 

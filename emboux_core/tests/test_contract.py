@@ -1,6 +1,7 @@
 """The contract is one that can be met: a platform in a dictionary meets it."""
 
-from ..backends.base import MailboxSpec, Refused
+from ..backends.base import MailboxSpec
+from ..net.errors import Refused
 from .contract import BackendContract
 from .dns_server import PlainTest
 from .memory_backend import MemoryBackend

@@ -12,9 +12,6 @@ import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from odoo.addons.emboux_core.backends import guard
-from odoo.addons.emboux_core.backends.base import Refused, Unreachable
-from odoo.addons.emboux_core.backends.guard import Timeouts
 from odoo.addons.emboux_core.dns import domain_connect
 from odoo.addons.emboux_core.dns.domain_connect import (
     EXAMPLE_SERVICE,
@@ -28,6 +25,9 @@ from odoo.addons.emboux_core.dns.domain_connect import (
 )
 from odoo.addons.emboux_core.dns.expected import DkimKey, MailService, expected_records
 from odoo.addons.emboux_core.dns.lookup import Resolver
+from odoo.addons.emboux_core.net import guard
+from odoo.addons.emboux_core.net.errors import Refused, Unreachable
+from odoo.addons.emboux_core.net.guard import Timeouts
 from odoo.addons.emboux_core.tests import test_backend_emboux_connect as connect
 from odoo.addons.emboux_core.tests.dns_server import DnsServer, PlainTest
 from odoo.addons.emboux_core.tests.http_server import ScriptedServer, answer, drip, reset, silence

@@ -4,9 +4,9 @@ from unittest import mock
 
 import dns.resolver
 
-from odoo.addons.emboux_core.dns.client import is_public
 from odoo.addons.emboux_core.dns.expected import ExpectedRecord
 from odoo.addons.emboux_core.dns.lookup import Resolver, check_domains
+from odoo.addons.emboux_core.net.public import is_public
 from odoo.addons.emboux_core.tests.dns_case import GOOD_ZONE, TIMEOUT_S, LookupCase, glue
 from odoo.addons.emboux_core.tests.dns_server import DnsServer
 

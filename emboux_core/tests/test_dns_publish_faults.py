@@ -13,16 +13,11 @@ import dns.query
 import dns.rcode
 import dns.rrset
 
-from odoo.addons.emboux_core.backends.base import (
-    NotAuthorised,
-    Refused,
-    UnknownOutcome,
-    Unreachable,
-)
 from odoo.addons.emboux_core.dns import primary
 from odoo.addons.emboux_core.dns.expected import MailService, MxTarget, expected_records
 from odoo.addons.emboux_core.dns.primary import Session
 from odoo.addons.emboux_core.dns.publish import Primary, ZoneChanged, apply, plan
+from odoo.addons.emboux_core.net.errors import NotAuthorised, Refused, UnknownOutcome, Unreachable
 from odoo.addons.emboux_core.tests.dns_server import DnsServer
 from odoo.addons.emboux_core.tests.knot_server import SECRETS, KnotCase
 

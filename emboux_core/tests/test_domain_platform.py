@@ -6,10 +6,11 @@ from unittest.mock import patch
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
-from ..backends.base import NotAuthorised, Refused, Standing
+from ..backends.base import Standing
 from ..dns import lookup
 from ..dns.expected import ExpectedRecord, MailService, MxTarget
 from ..dns.judge import Verdict
+from ..net.errors import NotAuthorised, Refused
 from .emboux_case import NOT_FOUND, SERVICE, EmbouxCase, domain
 from .http_server import answer
 from .remote_case import CUT, RemoteCase

@@ -4,7 +4,8 @@ from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
-from ..backends.base import AliasSpec, DomainSpec, MailboxSpec, Refused
+from ..backends.base import AliasSpec, DomainSpec, MailboxSpec
+from ..net.errors import Refused
 from .remote_case import CUT, RemoteCase
 
 MB = 1024 * 1024

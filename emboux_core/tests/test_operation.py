@@ -1,6 +1,6 @@
 from odoo.tests import tagged
 
-from ..backends.base import Refused, UnknownOutcome
+from ..net.errors import Refused, UnknownOutcome
 from .remote_case import CUT, RemoteCase
 
 NO = Refused("not with us")

@@ -7,8 +7,8 @@ from odoo.exceptions import UserError
 from odoo.tests import TransactionCase, tagged
 from odoo.tools import mute_logger
 
-from ..backends.base import Refused
 from ..models.operation import LEASE
+from ..net.errors import Refused
 from .memory_backend import FarBackend
 from .remote_case import CUT
 

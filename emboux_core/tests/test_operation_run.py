@@ -5,9 +5,9 @@ from unittest.mock import Mock, patch
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..backends.base import NotAuthorised, Refused, UnknownOutcome
 from ..models import operation_outbox
 from ..models.operation import LEASE, Wish
+from ..net.errors import NotAuthorised, Refused, UnknownOutcome
 from .remote_case import CUT, RemoteCase
 
 NO = Refused("not with us")

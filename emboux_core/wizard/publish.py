@@ -1,8 +1,8 @@
 from odoo import fields, models
 
-from ..backends.base import BackendError
 from ..dns.publish import ADD, CONFLICT, MERGE, REMOVE, REPLACE, THERE, ZoneChanged
 from ..models.errors import backend_sentence
+from ..net.errors import BackendError
 
 ORDER = {action: place for place, action in enumerate(
     (CONFLICT, MERGE, REPLACE, REMOVE, ADD, THERE))}  # fmt: skip

@@ -3,9 +3,9 @@ import logging
 
 from odoo import fields, models
 
-from ..backends.base import BackendError
 from ..dns import domain_connect
 from ..models.domain_dns import FORM_DEADLINE
+from ..net.errors import BackendError
 
 _logger = logging.getLogger(__name__)
 

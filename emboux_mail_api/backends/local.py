@@ -12,11 +12,11 @@ from odoo.addons.emboux_core.backends.base import (
     Backend,
     DomainSpec,
     MailboxSpec,
-    Refused,
     Usage,
     UsagePage,
 )
 from odoo.addons.emboux_core.dns.expected import DkimKey, MailService, MxTarget
+from odoo.addons.emboux_core.net.errors import Refused
 
 from ..providers.base import Registration
 

@@ -72,7 +72,7 @@ class EmbouxKey(Command):
             return False
         # Odoo loads this file as odoo.cli.emboux_key, before the add-on
         # pylint: disable=odoo-addons-relative-import
-        from odoo.addons.emboux_mail_api.controllers.api.errors import ApiError
+        from odoo.addons.emboux_mail_api.api_errors import ApiError
         from odoo.addons.emboux_mail_api.controllers.api.partners import partner_of
 
         try:

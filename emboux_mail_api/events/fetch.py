@@ -7,7 +7,7 @@ from http.cookiejar import DefaultCookiePolicy
 import requests
 from urllib3.exceptions import HTTPError
 
-from odoo.addons.emboux_core.backends.guard import Attempt, GuardedAdapter, Timeouts, attempting
+from odoo.addons.emboux_core.net.guard import Attempt, GuardedAdapter, Timeouts, attempting
 
 _TIMEOUTS = Timeouts(connect=3.0, read=5.0, total=8.0)
 

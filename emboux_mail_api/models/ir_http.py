@@ -4,7 +4,7 @@ import re
 from odoo import api, models
 from odoo.http import request
 
-from ..controllers.api.errors import ApiError, too_many
+from ..api_errors import ApiError, too_many
 from .api_key import AddressRefused, KeyRefused
 
 _logger = logging.getLogger(__name__)

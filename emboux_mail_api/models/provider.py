@@ -4,10 +4,10 @@ from dataclasses import replace
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from odoo.addons.emboux_core.backends.base import Refused
-from odoo.addons.emboux_core.backends.guard import Timeouts
-from odoo.addons.emboux_core.backends.http import check_url
 from odoo.addons.emboux_core.models.errors import backend_errors
+from odoo.addons.emboux_core.net.errors import Refused
+from odoo.addons.emboux_core.net.guard import Timeouts
+from odoo.addons.emboux_core.net.http import check_url
 
 from ..events.sns import is_topic
 from ..providers.dkim import OwnServer

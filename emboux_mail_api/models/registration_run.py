@@ -10,9 +10,9 @@ from datetime import timedelta
 from odoo import api, fields, models
 
 from odoo.addons.emboux_core import faults
-from odoo.addons.emboux_core.backends.base import BackendError, NotAuthorised, Refused
 from odoo.addons.emboux_core.models.apart import OUT, each_apart
 from odoo.addons.emboux_core.models.errors import backend_sentence
+from odoo.addons.emboux_core.net.errors import BackendError, NotAuthorised, Refused
 
 from ..providers.base import Provider
 from .provider import UNTIL

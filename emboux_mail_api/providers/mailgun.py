@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import quote
 
-from odoo.addons.emboux_core.backends.answers import Fields, Unfit
-from odoo.addons.emboux_core.backends.base import (
+from odoo.addons.emboux_core.net.answers import Fields, Unfit
+from odoo.addons.emboux_core.net.errors import (
     BackendError,
     NotAuthorised,
     Refused,
     UnknownOutcome,
     Unreachable,
 )
-from odoo.addons.emboux_core.backends.guard import Timeouts
-from odoo.addons.emboux_core.backends.http import Answer
+from odoo.addons.emboux_core.net.guard import Timeouts
+from odoo.addons.emboux_core.net.http import Answer
 
 from .base import IMPLICIT, Credential, Provider, Registration, Relay
 from .mailgun_answers import credentials_of, domain_of, sentence_of, webhooks_of

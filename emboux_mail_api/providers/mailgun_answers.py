@@ -8,8 +8,8 @@ import re
 
 import dns.exception
 
-from odoo.addons.emboux_core.backends.answers import Fields, Unfit
 from odoo.addons.emboux_core.dns.expected import REQUIRED, ExpectedRecord, rdata
+from odoo.addons.emboux_core.net.answers import Fields, Unfit
 
 from .base import FAILED, PENDING, VERIFIED, Registration
 

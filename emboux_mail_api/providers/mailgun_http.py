@@ -14,9 +14,9 @@ import requests
 from requests.auth import HTTPBasicAuth
 from urllib3.filepost import encode_multipart_formdata
 
-from odoo.addons.emboux_core.backends.answers import Fields, Unfit
-from odoo.addons.emboux_core.backends.base import NotAuthorised
-from odoo.addons.emboux_core.backends.http import Answer, HttpClient, check_url
+from odoo.addons.emboux_core.net.answers import Fields, Unfit
+from odoo.addons.emboux_core.net.errors import NotAuthorised
+from odoo.addons.emboux_core.net.http import Answer, HttpClient, check_url
 
 _KEY = re.compile(r"[\x21-\x7e]+")
 _USER = "api"

@@ -8,14 +8,9 @@ topic's subscription to our webhook; set and topic are the account's, so they ou
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from odoo.addons.emboux_core.backends.answers import Fields, Unfit
-from odoo.addons.emboux_core.backends.base import (
-    BackendError,
-    Refused,
-    UnknownOutcome,
-    Unreachable,
-)
-from odoo.addons.emboux_core.backends.guard import Timeouts
+from odoo.addons.emboux_core.net.answers import Fields, Unfit
+from odoo.addons.emboux_core.net.errors import BackendError, Refused, UnknownOutcome, Unreachable
+from odoo.addons.emboux_core.net.guard import Timeouts
 
 from .base import IMPLICIT, VERIFIED, Credential, Provider, Registration, Relay
 from .ses_answers import HAS_TO_RESTART, destinations_of, identity_of

@@ -1,7 +1,7 @@
 """What SES answers, as value objects.  Source: GetEmailIdentity in the API reference, version 2."""
 
-from odoo.addons.emboux_core.backends.answers import Fields, Unfit
 from odoo.addons.emboux_core.dns.expected import REQUIRED, ExpectedRecord
+from odoo.addons.emboux_core.net.answers import Fields, Unfit
 
 from .base import FAILED, PENDING, VERIFIED, Registration
 

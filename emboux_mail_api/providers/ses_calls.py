@@ -19,16 +19,16 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from odoo.addons.emboux_core.backends.answers import printable
-from odoo.addons.emboux_core.backends.base import (
+from odoo.addons.emboux_core.net.answers import printable
+from odoo.addons.emboux_core.net.errors import (
     BackendError,
     NotAuthorised,
     Refused,
     UnknownOutcome,
     Unreachable,
 )
-from odoo.addons.emboux_core.backends.guard import Timeouts
-from odoo.addons.emboux_core.backends.http import check_url
+from odoo.addons.emboux_core.net.guard import Timeouts
+from odoo.addons.emboux_core.net.http import check_url
 
 TRIES = 3
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")

@@ -1,7 +1,7 @@
 """A provider in a dictionary, whose line may be cut, for tests."""
 
-from odoo.addons.emboux_core.backends.base import Refused
 from odoo.addons.emboux_core.dns.expected import REQUIRED, ExpectedRecord
+from odoo.addons.emboux_core.net.errors import Refused
 
 from ..providers.base import PENDING, VERIFIED, Credential, Provider, Registration, Relay
 

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
-from odoo.addons.emboux_core.backends import guard
+from odoo.addons.emboux_core.net import guard
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
 from odoo.addons.emboux_core.tests.emboux_case import SEND
 from odoo.addons.emboux_core.tests.http_server import answer, drip, reset

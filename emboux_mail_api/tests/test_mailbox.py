@@ -8,7 +8,7 @@ from odoo.tests import Form, tagged
 from odoo.tools import file_path
 
 from odoo.addons.emboux_core import passwords
-from odoo.addons.emboux_core.backends.base import Refused, UnknownOutcome, Unreachable
+from odoo.addons.emboux_core.net.errors import Refused, UnknownOutcome, Unreachable
 
 from ..backends.local import LocalBackend
 from .common import PlatformCase

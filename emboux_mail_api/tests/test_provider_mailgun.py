@@ -4,14 +4,9 @@ import time
 
 import requests
 
-from odoo.addons.emboux_core.backends import http
-from odoo.addons.emboux_core.backends.base import (
-    NotAuthorised,
-    Refused,
-    UnknownOutcome,
-    Unreachable,
-)
-from odoo.addons.emboux_core.backends.guard import Timeouts
+from odoo.addons.emboux_core.net import http
+from odoo.addons.emboux_core.net.errors import NotAuthorised, Refused, UnknownOutcome, Unreachable
+from odoo.addons.emboux_core.net.guard import Timeouts
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
 from odoo.addons.emboux_core.tests.http_server import answer, raw, reset, silence
 from odoo.addons.emboux_mail_api.providers.base import FAILED, PENDING, VERIFIED, Credential, Relay

@@ -5,13 +5,8 @@ from unittest import mock
 
 import botocore.endpoint
 
-from odoo.addons.emboux_core.backends.base import (
-    NotAuthorised,
-    Refused,
-    UnknownOutcome,
-    Unreachable,
-)
-from odoo.addons.emboux_core.backends.guard import Timeouts
+from odoo.addons.emboux_core.net.errors import NotAuthorised, Refused, UnknownOutcome, Unreachable
+from odoo.addons.emboux_core.net.guard import Timeouts
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
 from odoo.addons.emboux_mail_api.providers.base import FAILED, PENDING, VERIFIED, Relay
 from odoo.addons.emboux_mail_api.providers.ses import Ses

@@ -8,14 +8,9 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import TransactionCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.emboux_core.backends.base import (
-    NotAuthorised,
-    Refused,
-    UnknownOutcome,
-    Unreachable,
-)
 from odoo.addons.emboux_core.dns.judge import Verdict
 from odoo.addons.emboux_core.dns.lookup import DomainCheck
+from odoo.addons.emboux_core.net.errors import NotAuthorised, Refused, UnknownOutcome, Unreachable
 
 from ..models import registration_run
 from ..models.provider import UNTIL

@@ -10,7 +10,7 @@ from unittest import mock
 
 from odoo.tests import HttpCase, tagged
 
-from odoo.addons.emboux_core.backends import guard
+from odoo.addons.emboux_core.net import guard
 from odoo.addons.emboux_core.tests.emboux_case import SEND
 from odoo.addons.emboux_core.tests.http_server import answer
 

@@ -2,6 +2,7 @@ from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
+from ...api_errors import NOT_FOUND, not_found
 from .domains import (
     domains_by_name,
     find_domain,
@@ -9,7 +10,6 @@ from .domains import (
     owners_first,
     search_domain,
 )
-from .errors import NOT_FOUND, not_found
 from .operation import operation
 from .paging import page_of
 from .schemas import alias as schemas

@@ -5,9 +5,9 @@ from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
+from ...api_errors import ApiError, invalid, not_found
 from ...models.api_key import networks_of
 from ...models.change import CursorError
-from .errors import ApiError, invalid, not_found
 from .operation import operation
 from .paging import page_of
 from .partners import partner_of, ref_of

@@ -20,8 +20,8 @@ from odoo.exceptions import AccessDenied, AccessError, ConcurrencyError, Missing
 from odoo.exceptions import ValidationError as InvalidRecord
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ...api_errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_found, too_many
 from . import throttle
-from .errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_found, too_many
 from .operation import OPERATIONS
 from .turns import end_with_transaction, hold_turn, take_turn
 from .types import Address, AliasAddress, DomainName, Line, Recipient, problems

@@ -1,11 +1,11 @@
 from odoo import http
 from odoo.http import request
 
+from ...api_errors import invalid
 from ...models.domain_sending import STANDARD
 from ...models.domain_storage import FOLDERS
 from ...models.sending_figures import DECIDED
 from .domains import find_domain
-from .errors import invalid
 from .operation import operation
 from .schemas import domain as schemas
 

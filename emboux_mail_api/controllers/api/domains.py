@@ -6,7 +6,7 @@ from odoo.http import request
 
 from odoo.addons.emboux_core.dns.expected import expected_records
 
-from .errors import ApiError, invalid, not_found
+from ...api_errors import ApiError, invalid, not_found
 from .operation import operation
 from .paging import page_of
 from .partners import caller_may_name_partners, partner_of, ref_of

@@ -7,7 +7,7 @@ from werkzeug.routing import Rule
 
 from odoo import http
 
-from .errors import ApiError
+from ...api_errors import ApiError
 from .operation import BASE
 
 

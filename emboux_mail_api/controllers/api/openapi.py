@@ -3,8 +3,8 @@
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from ...api_errors import MASTER_REQUIRED, NOT_FOUND, READ_ONLY
 from ...models.api_key import WRONG_ADDRESS
-from .errors import MASTER_REQUIRED, NOT_FOUND, READ_ONLY
 from .operation import BASE, OPERATIONS
 from .types import Address, AliasAddress, DomainName, Invalid, Problem, Recipient
 

@@ -7,7 +7,7 @@ from odoo.fields import Domain
 
 from odoo.addons.emboux_core.models.errors import control_character
 
-from .errors import invalid
+from ...api_errors import invalid
 from .types import Page
 
 

@@ -1,6 +1,6 @@
 """How the API names a customer: by the partner's reference, or ``id:`` and a number."""
 
-from .errors import invalid
+from ...api_errors import invalid
 
 _LARGEST_ID = 2**31 - 1
 

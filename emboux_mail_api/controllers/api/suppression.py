@@ -2,7 +2,7 @@ from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
-from .errors import not_found
+from ...api_errors import not_found
 from .operation import operation
 from .paging import page_of
 from .partners import partner_of, ref_of

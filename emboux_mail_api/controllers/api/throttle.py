@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from werkzeug.serving import DechunkedInput
 
-from .errors import ApiError, too_many
+from ...api_errors import ApiError, too_many
 
 _logger = logging.getLogger(__name__)
 

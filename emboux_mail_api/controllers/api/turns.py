@@ -11,7 +11,7 @@ from collections import Counter
 
 from psycopg2.errors import LockNotAvailable
 
-from .errors import too_many
+from ...api_errors import too_many
 
 PATIENCE = 30  # seconds
 

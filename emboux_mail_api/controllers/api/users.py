@@ -5,6 +5,7 @@ from odoo.http import request
 from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE, kept_hashes
 
+from ...api_errors import NOT_FOUND, ApiError, invalid, not_found
 from ...models.mailbox_rules import FORWARD, VACATION
 from .domains import (
     domains_by_name,
@@ -13,7 +14,6 @@ from .domains import (
     owners_first,
     search_domain,
 )
-from .errors import NOT_FOUND, ApiError, invalid, not_found
 from .operation import operation
 from .paging import page_of
 from .schemas import user as schemas

@@ -2,9 +2,9 @@ from odoo import http
 from odoo.api import SUPERUSER_ID, Environment
 from odoo.http import request
 
+from ...api_errors import ApiError, too_many
 from ...events.sns import TryLater
 from ...models.webhook_event import SignatureRefused
-from .errors import ApiError, too_many
 from .operation import JSON, operation
 from .schemas import other as schemas
 

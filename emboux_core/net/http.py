@@ -20,7 +20,7 @@ from urllib3.exceptions import SSLError as TlsError
 
 from ..addresses import AddressError, normalise_domain
 from .answers import printable
-from .base import BackendError, NotAuthorised, Refused, UnknownOutcome, Unreachable
+from .errors import BackendError, NotAuthorised, Refused, UnknownOutcome, Unreachable
 from .guard import Attempt, GuardedAdapter, Timeouts, attempting
 
 _logger = logging.getLogger(__name__)
