@@ -40,7 +40,7 @@ class MailboxSpec:
     """
 
     email: str
-    quota: int = 0  # bytes, 0 is without limit
+    quota: int = 0  # bytes, 0 means no limit
     suspended: bool = False
     send_as_domain: bool = False
     display_name: str = ""

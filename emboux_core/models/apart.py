@@ -123,7 +123,7 @@ class Apart(models.AbstractModel):
     """Rows that are written in transactions of their own, whatever becomes of the caller's."""
 
     _name = "emboux.apart"
-    _description = "Written in Transactions of Its Own"
+    _description = "Written in Separate Transactions"
 
     @api.model
     def _apart(self, method, *arguments):

@@ -79,7 +79,7 @@ class Backend(models.Model):
     imap_starttls_port = fields.Integer("IMAP Port (STARTTLS)", default=143)
     imap_tls_port = fields.Integer("IMAP Port (SSL/TLS)", default=993)
     default_quota_mb = fields.Integer(
-        "Default Quota (MB)", default=1024, help="For new mailboxes; 0 is without limit."
+        "Default Quota (MB)", default=1024, help="For new mailboxes; 0 means no limit."
     )
 
     usage_cursor = fields.Char(readonly=True, copy=False, groups="emboux_core.group_user")

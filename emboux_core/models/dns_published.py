@@ -34,7 +34,7 @@ class DnsPublished(models.Model):
 
     _name = "emboux.dns.published"
     _inherit = "emboux.apart"
-    _description = "Record in the DNS Made by Emboux"
+    _description = "DNS Record Published by Emboux"
     _order = "domain_name, name, record_type, id"
     _rec_name = "name"
 
@@ -55,8 +55,8 @@ class DnsPublished(models.Model):
         help="Being made: whether it is in the DNS will be looked up.",
     )
     # of what shall leave the DNS, because its domain is gone
-    attempts = fields.Integer("Tries")
-    error = fields.Char("Last Answer")
+    attempts = fields.Integer("Attempts")
+    error = fields.Char("Last Response")
     next_try = fields.Datetime()
 
     # md5: a value may be longer than what an index takes

@@ -87,7 +87,7 @@ class Domain(models.Model):
     mailbox_count = fields.Integer(compute="_compute_mailbox_count", compute_sudo=True)
     alias_count = fields.Integer(compute="_compute_alias_count", compute_sudo=True)
     child_count = fields.Integer(compute="_compute_child_count", compute_sudo=True)
-    usage_bytes = BigInteger("Use (bytes)", readonly=True, copy=False)
+    usage_bytes = BigInteger("Usage (bytes)", readonly=True, copy=False)
 
     # a name is one owner's: his who has proven it.  Until somebody has, several may claim it
     _name_unique = models.UniqueIndex(

@@ -33,7 +33,7 @@ class DomainDns(models.Model):
 
     last_check = fields.Datetime(readonly=True, copy=False)
     next_check = fields.Datetime(readonly=True, copy=False, default=fields.Datetime.now, index=True)
-    check_message = fields.Char("Last Answer", readonly=True, copy=False)
+    check_message = fields.Char("Last Response", readonly=True, copy=False)
     dns_state = fields.Selection(
         [("unknown", "Not Checked"), ("ok", "All Set"), ("attention", "Needs Attention")],
         compute="_compute_dns_state",

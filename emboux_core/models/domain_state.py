@@ -257,7 +257,7 @@ class DomainState(models.Model):
         readonly=True, copy=False, help="When the DNS or the provider last came to prove it."
     )
     failing_days = fields.Integer(
-        "Days Failing", readonly=True, copy=False,
+        "Failing Days", readonly=True, copy=False,
         help="Different days on which a verified domain was found not to be in order.",
     )
     failing_on = fields.Date(readonly=True, copy=False)
@@ -508,7 +508,7 @@ class DomainState(models.Model):
 
     def _move_as_told(self, standing):
         """The platform was suspended or activated by somebody there: that is no wish of ours."""
-        reason = standing.reason or self.env._("So says %s.", self.backend_id.name)
+        reason = standing.reason or self.env._("Reported by %s.", self.backend_id.name)
         self.with_context(**{REASON: reason}).write(
             # with the outcome, which tells the platform nothing
             {"state": standing.state, "sync_state": self.sync_state}

@@ -13,7 +13,7 @@ class Drift(models.Model):
     a call was made whose transaction was lost.  People decide which side is right."""
 
     _name = "emboux.drift"
-    _description = "Difference to a Mail Platform"
+    _description = "Drift from a Mail Platform"
     _order = "backend_id, kind, name"
     _rec_name = "name"
 

@@ -216,5 +216,5 @@ class BackendComparison(models.Model):
 
     def _quota(self, quota):
         if not quota:
-            return self.env._("without limit")
+            return self.env._("unlimited")
         return self.env._("%s MB", f"{quota / MEGABYTE:g}")

@@ -61,7 +61,7 @@ class Guarded(models.AbstractModel):
         if touched := sorted(self._declared("_followed_fields") & set(vals)):
             labels = [self._fields[name]._description_string(self.env) for name in touched]
             raise AccessError(
-                self.env._("Nobody writes this by hand, it follows: %s", ", ".join(labels))
+                self.env._("Set by the system: %s", ", ".join(labels))
             )
 
     def _refuse_change(self, vals, fields, sentence):

@@ -61,7 +61,7 @@ class Mailbox(models.Model):
     )
     quota_mb = fields.Integer(
         "Quota (MB)", tracking=True, compute="_compute_quota_mb", store=True, readonly=False,
-        precompute=True, help="0 is without limit.",
+        precompute=True, help="0 means no limit.",
     )
     state = fields.Selection(
         [("active", "Active"), ("suspended", "Suspended")],
@@ -353,10 +353,10 @@ class Mailbox(models.Model):
 
     # -- how full they are, as their backend counted; kept up to date by a cron --------
 
-    usage_bytes = BigInteger("Use (bytes)", readonly=True, copy=False)
+    usage_bytes = BigInteger("Usage (bytes)", readonly=True, copy=False)
     message_total = fields.Integer("Messages", readonly=True, copy=False)
     usage_mb = fields.Float(
-        "Use (MB)", compute="_compute_usage", store=True, precompute=True,
+        "Usage (MB)", compute="_compute_usage", store=True, precompute=True,
         digits=(16, 2), aggregator="sum",
     )
     usage_percent = fields.Float(

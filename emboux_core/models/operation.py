@@ -88,17 +88,17 @@ class Operation(models.Model):
     with_password = fields.Boolean(help="The password is to be set too.")
     state = fields.Selection(
         [
-            ("pending", "On Its Way"),
+            ("pending", "Pending"),
             ("done", "Done"),
             ("refused", "Refused"),
-            ("void", "Not Needed Any More"),
+            ("void", "No Longer Needed"),
         ],
         required=True,
         default="pending",
         index=True,
     )
-    attempts = fields.Integer("Tries")
-    error = fields.Char("Last Answer")
+    attempts = fields.Integer("Attempts")
+    error = fields.Char("Last Response")
     next_try = fields.Datetime()
     busy_until = fields.Datetime(help="A call is being made; nobody else makes it before.")
     number = fields.Integer(help="Counts the wishes that this operation has stood for.")
@@ -106,7 +106,7 @@ class Operation(models.Model):
 
     _one_open = models.UniqueIndex(
         "(backend_id, res_model, res_id, key) WHERE state = 'pending'",
-        "This change is on its way already.",
+        "This change is pending already.",
     )
     _next_of_backend = models.Index("(backend_id, turn) WHERE state = 'pending'")
     _of_record = models.Index("(res_model, res_id, turn)")

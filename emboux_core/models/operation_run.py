@@ -192,7 +192,7 @@ class Runner(models.Model):
             "tag": "display_notification",
             "params": {
                 "type": {"done": "success", "pending": "warning", "refused": "danger"}[state],
-                "message": message or self.env._("It has to wait for its turn."),
+                "message": message or self.env._("It waits for earlier changes."),
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }

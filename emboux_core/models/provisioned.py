@@ -35,8 +35,8 @@ class Provisioned(models.AbstractModel):
         copy=False,
         help="Whether the mail platform is as this record says.",
     )
-    sync_message = fields.Char("Last Answer of the Platform", readonly=True, copy=False)
-    sync_next_try = fields.Datetime("Next Try", readonly=True, copy=False)
+    sync_message = fields.Char("Last Response of the Platform", readonly=True, copy=False)
+    sync_next_try = fields.Datetime("Next Attempt", readonly=True, copy=False)
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -13,7 +13,7 @@ class ParentChange(models.TransientModel):
     change = fields.Selection(
         [
             ("detach", "Detach from its parent"),
-            ("dissolve", "Be no wildcard parent any more"),
+            ("dissolve", "Stop being a wildcard parent"),
             ("unverify", "Take back the verification"),
         ],
         required=True,

@@ -10,7 +10,7 @@ BATCH = 200
 
 class Bulk(models.AbstractModel):
     _name = "emboux.bulk"
-    _description = "Many Rows, Each by Itself"
+    _description = "Bulk Change"
 
     def _each(self, rows, do):
         """Run ``do`` (values list to records) over rows, in halves where one of them fails.

@@ -40,12 +40,12 @@ class Customer(models.Model):
     _audited_fields = ("partner_id", *LIMITS)
 
     partner_id = fields.Many2one("res.partner", "Customer", required=True, ondelete="restrict")
-    domain_limit = fields.Integer("Most Domains", tracking=True, help="0 is without limit.")
+    domain_limit = fields.Integer("Maximum Domains", tracking=True, help="0 means no limit.")
     mailbox_limit = fields.Integer("Mailboxes per Domain", tracking=True,
-                                   help="0 is without limit.")
-    alias_limit = fields.Integer("Aliases per Mailbox", tracking=True, help="0 is without limit.")
+                                   help="0 means no limit.")
+    alias_limit = fields.Integer("Aliases per Mailbox", tracking=True, help="0 means no limit.")
     mailbox_quota_limit_mb = fields.Integer(
-        "Largest Mailbox (MB)", tracking=True, help="0 is without limit."
+        "Maximum Mailbox Size (MB)", tracking=True, help="0 means no limit."
     )
     domains_used = fields.Integer(readonly=True)
     key_ids = fields.One2many(

@@ -33,7 +33,7 @@ class DomainProvider(models.Model):
         groups="emboux_core.group_manager",
     )
     registration_state = fields.Selection(
-        [("pending", "On Its Way"), ("done", "Done"), ("refused", "Refused")],
+        [("pending", "Pending"), ("done", "Done"), ("refused", "Refused")],
         compute="_compute_registration", compute_sudo=True, groups="emboux_core.group_manager",
     )
     registration_error = fields.Char(

@@ -98,13 +98,13 @@ class DomainSending(models.Model):
     )
     outbound_reason = fields.Char("Why Blocked", readonly=True)
     outbound_daily_limit = fields.Integer(
-        "Recipients a Day", help="0 is without limit.", tracking=True
+        "Recipients per Day", help="0 means no limit.", tracking=True
     )
     outbound_monthly_limit = fields.Integer(
-        "Recipients a Month", help="0 is without limit.", tracking=True
+        "Recipients per Month", help="0 means no limit.", tracking=True
     )
     outbound_hourly_fraction = fields.Float(
-        "Share of the Day in an Hour", default=1 / 6, digits=(6, 4)
+        "Hourly Share of the Daily Limit", default=1 / 6, digits=(6, 4)
     )
     outbound_warmup_profile = fields.Selection(
         PROFILES, "Warm-Up", help="Empty: as the owner's plan says, or standard."
@@ -120,8 +120,12 @@ class DomainSending(models.Model):
     outbound_spike_multiplier = fields.Float("Spike", default=5.0, digits=(6, 2))
 
     # what the owner's plan grants; 0 and empty: it says nothing
-    plan_outbound_daily_limit = fields.Integer("Plan: a Day", readonly=True, copy=False)
-    plan_outbound_monthly_limit = fields.Integer("Plan: a Month", readonly=True, copy=False)
+    plan_outbound_daily_limit = fields.Integer(
+        "Plan: Recipients per Day", readonly=True, copy=False
+    )
+    plan_outbound_monthly_limit = fields.Integer(
+        "Plan: Recipients per Month", readonly=True, copy=False
+    )
     plan_outbound_warmup_profile = fields.Selection(
         PROFILES, "Plan: Warm-Up", readonly=True, copy=False
     )
@@ -138,7 +142,7 @@ class DomainSending(models.Model):
     )
 
     outbound_inherit = fields.Boolean(
-        "As Its Parent",
+        "Same as Its Parent",
         default=True,
         help="A subdomain has the tier and the enforcement of its wildcard parent, as they are "
         "now. Limits, warm-up and spike are its own.",
@@ -163,15 +167,15 @@ class DomainSending(models.Model):
         OVER_LIMIT, "Plan: Over a Limit", readonly=True, copy=False
     )
     outbound_mailbox_daily_limit = fields.Integer(
-        "A Mailbox in a Day",
-        help="For each mailbox that has no limit of its own. 0 is without limit.",
+        "Per Mailbox and Day",
+        help="For each mailbox that has no limit of its own. 0 means no limit.",
     )
     outbound_mailbox_monthly_limit = fields.Integer(
-        "A Mailbox in a Month",
-        help="For each mailbox that has no limit of its own. 0 is without limit.",
+        "Per Mailbox and Month",
+        help="For each mailbox that has no limit of its own. 0 means no limit.",
     )
     outbound_recipients_per_message = fields.Integer(
-        "Recipients of One Message", help="0 is without limit."
+        "Recipients per Message", help="0 means no limit."
     )
     alias_destination_limit = fields.Integer(
         "Destinations of an Address",
@@ -180,14 +184,14 @@ class DomainSending(models.Model):
         "usual number.",
     )
     alias_depth_limit = fields.Integer(
-        "Aliases in a Row",
+        "Alias Depth",
         help="How many aliases mail may pass through, one after the other. 0: as the owner's plan "
         "says, or the usual number.",
     )
     plan_alias_destination_limit = fields.Integer(
         "Plan: Destinations of an Address", readonly=True, copy=False
     )
-    plan_alias_depth_limit = fields.Integer("Plan: Aliases in a Row", readonly=True, copy=False)
+    plan_alias_depth_limit = fields.Integer("Plan: Alias Depth", readonly=True, copy=False)
     outbound_flagged_at = fields.Datetime(
         "Spike Seen",
         readonly=True,
@@ -352,7 +356,7 @@ class DomainSending(models.Model):
     )  # fmt: skip
     # as superuser: who sees the domain may see how it does
     outbound_sent = fields.Integer(
-        "Recipients Lately", compute="_compute_rates", compute_sudo=True
+        "Recent Recipients", compute="_compute_rates", compute_sudo=True
     )
     outbound_bounces = fields.Integer("Bounces", compute="_compute_rates", compute_sudo=True)
     outbound_complaints = fields.Integer("Complaints", compute="_compute_rates", compute_sudo=True)
@@ -511,14 +515,14 @@ class DomainSending(models.Model):
     outbound_today = fields.Integer("Today", compute="_compute_sending", compute_sudo=True)
     outbound_month = fields.Integer("This Month", compute="_compute_sending", compute_sudo=True)
     outbound_cap = fields.Integer(
-        "Today's Limit", compute="_compute_sending", compute_sudo=True, help="0 is without limit."
+        "Today's Limit", compute="_compute_sending", compute_sudo=True, help="0 means no limit."
     )
     outbound_use = fields.Float("Used", compute="_compute_sending", compute_sudo=True)
     outbound_cap_reason = fields.Char(compute="_compute_sending", compute_sudo=True)
     outbound_warmup_day = fields.Char("Warm-Up", compute="_compute_sending", compute_sudo=True)
     outbound_month_cap = fields.Integer(
         "Month's Limit", compute="_compute_sending", compute_sudo=True,
-        help="0 is without limit.",
+        help="0 means no limit.",
     )
     outbound_terms = fields.Html(
         "What Decides", compute="_compute_terms", compute_sudo=True,

@@ -22,13 +22,13 @@ class DomainStorage(models.Model):
 
     # -- how long mail is kept ---------------------------------------------------------
 
-    retention_inbox = fields.Integer("Inbox (days)", help="0 is for ever.")
-    retention_sent = fields.Integer("Sent (days)", help="0 is for ever.")
-    retention_drafts = fields.Integer("Drafts (days)", help="0 is for ever.")
-    retention_archive = fields.Integer("Archive (days)", help="0 is for ever.")
-    retention_trash = fields.Integer("Trash (days)", help="0 is for ever.")
-    retention_junk = fields.Integer("Junk (days)", help="0 is for ever.")
-    retention_other = fields.Integer("Other Folders (days)", help="0 is for ever.")
+    retention_inbox = fields.Integer("Inbox (days)", help="0 keeps it forever.")
+    retention_sent = fields.Integer("Sent (days)", help="0 keeps it forever.")
+    retention_drafts = fields.Integer("Drafts (days)", help="0 keeps it forever.")
+    retention_archive = fields.Integer("Archive (days)", help="0 keeps it forever.")
+    retention_trash = fields.Integer("Trash (days)", help="0 keeps it forever.")
+    retention_junk = fields.Integer("Junk (days)", help="0 keeps it forever.")
+    retention_other = fields.Integer("Other Folders (days)", help="0 keeps it forever.")
 
     _retention_not_negative = models.Constraint(
         "CHECK (least(retention_inbox, retention_sent, retention_drafts, retention_archive, "
@@ -95,15 +95,15 @@ class DomainStorage(models.Model):
 
     # -- how much it moves in a month --------------------------------------------------
 
-    transfer_limit = BigInteger("Monthly Transfer (bytes)", help="0 is without limit.")
+    transfer_limit = BigInteger("Monthly Traffic (bytes)", help="0 means no limit.")
     transfer_over_limit = fields.Selection(
-        [("defer", "Defer Mail"), ("warn", "Warn")], "Over the Transfer", default="defer",
+        [("defer", "Defer Mail"), ("warn", "Warn")], "Over the Traffic Limit", default="defer",
         required=True,
         help="Defer: mail waits, in and out, until the next month. Warn: its people are told, and "
         "mail goes on.",
     )
     transfer_used = BigInteger(
-        "Transfer This Month (bytes)", compute="_compute_transfer_used",
+        "Traffic This Month (bytes)", compute="_compute_transfer_used",
         help="Messages that came into its mailboxes and that its mailboxes sent, and what mail "
         "programs uploaded and read. Months are those of UTC.",
     )
@@ -111,7 +111,7 @@ class DomainStorage(models.Model):
     _transfer_not_negative = models.Constraint(
         "CHECK (transfer_limit >= 0)", "A transfer limit is 0 (without limit) or more."
     )
-    transfer_warned = fields.Integer("Told At (%)", readonly=True, copy=False)
+    transfer_warned = fields.Integer("Notified At (%)", readonly=True, copy=False)
     transfer_warned_month = fields.Date("Told In", readonly=True, copy=False)
 
     def _compute_transfer_used(self):

@@ -51,7 +51,7 @@ class HeldMessage(models.Model):
         [
             ("suspended", "Suspended"),
             ("over_limit", "Over a Limit"),
-            ("by_hand", "Held by Hand"),
+            ("by_hand", "Held Manually"),
         ],
         "Why",
         required=True,

@@ -140,7 +140,7 @@ class MailboxTenancy(models.Model):
     suspended_by_operator = fields.Boolean("Suspended by the Operator", readonly=True, copy=False)
     suspended_by_customer = fields.Boolean("Suspended by Its Owner", readonly=True, copy=False)
     suspended_note = fields.Char(
-        "Who Suspended It", compute="_compute_suspended_note",
+        "Suspended By", compute="_compute_suspended_note",
         help="Who suspended the mailbox and may lift that.",
     )
 
@@ -243,7 +243,7 @@ class MailboxTenancy(models.Model):
 
     # -- its people are told that it is getting full, of each level once ---------------
 
-    storage_warned = fields.Integer("Told At (%)", readonly=True, copy=False)
+    storage_warned = fields.Integer("Notified At (%)", readonly=True, copy=False)
 
     def _check_storage(self):
         """Where the use or the quota has changed: tell of a level that is reached, forget those

@@ -9,7 +9,7 @@ class OutboundSent(models.AbstractModel):
     """
 
     _name = "emboux.outbound.sent"
-    _description = "What Was Sent"
+    _description = "Sent Mail"
 
     @api.model
     @api.private

@@ -76,7 +76,7 @@ class Provider(models.Model):
     relay_host = fields.Char("Relay", help="Where Postfix hands the mail over.")
     relay_port = fields.Integer(default=465)
     relay_tls = fields.Selection(
-        [("implicit", "TLS from the Start"), ("starttls", "STARTTLS")],
+        [("implicit", "Implicit TLS"), ("starttls", "STARTTLS")],
         "Relay's TLS", required=True, default="implicit",
     )
     smtp_login = fields.Char(

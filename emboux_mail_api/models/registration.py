@@ -41,11 +41,11 @@ class Registration(models.Model):
     )
     number = fields.Integer(readonly=True, help="Counts the wishes; a later one overrules.")
     state = fields.Selection(
-        [("pending", "On Its Way"), ("done", "Done"), ("refused", "Refused")],
+        [("pending", "Pending"), ("done", "Done"), ("refused", "Refused")],
         required=True, readonly=True, default="pending", index=True,
     )
-    attempts = fields.Integer("Tries", readonly=True)
-    error = fields.Char("Last Answer", readonly=True)
+    attempts = fields.Integer("Attempts", readonly=True)
+    error = fields.Char("Last Response", readonly=True)
     next_try = fields.Datetime(readonly=True)
 
     verdict = fields.Selection(
@@ -215,7 +215,7 @@ class Registration(models.Model):
             "params": {
                 "type": "warning" if left else "success",
                 "message": error or (
-                    self.env._("It has to wait for its turn.") if left
+                    self.env._("It waits for earlier changes.") if left
                     else self.env._("Done: the provider is as it shall be.")
                 ),
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},

@@ -35,7 +35,7 @@ class ReputationParameters(models.AbstractModel):
     """Reads the settings; a value that cannot be used counts as its default."""
 
     _name = "emboux.reputation"
-    _description = "Settings of Sender Reputation"
+    _description = "Sender Reputation Settings"
 
     @api.model
     @api.private
@@ -93,14 +93,14 @@ class ReputationSettings(models.TransientModel):
         config_parameter="emboux_mail_api.guillotine_complaint_percent",
     )
     emboux_window_days = fields.Integer(
-        "Days Looked At", default=LONGEST_WINDOW,
+        "Days Considered", default=LONGEST_WINDOW,
         config_parameter="emboux_mail_api.guillotine_days",
     )
     emboux_least_sent = fields.Integer(
-        "Least Recipients", default=200, config_parameter="emboux_mail_api.guillotine_least_sent"
+        "Minimum Recipients", default=200, config_parameter="emboux_mail_api.guillotine_least_sent"
     )
     emboux_least_events = fields.Integer(
-        "Least Reports", default=3, config_parameter="emboux_mail_api.guillotine_least_events"
+        "Minimum Reports", default=3, config_parameter="emboux_mail_api.guillotine_least_events"
     )
     emboux_suppression_scope = fields.Selection(
         [("customer", "The customer whose mail it was"), ("everybody", "Everybody")],

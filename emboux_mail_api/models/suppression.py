@@ -65,14 +65,14 @@ class Suppression(models.Model):
     reason = fields.Selection(
         [
             ("bounce", "Permanent Bounce"), ("complaint", "Complaint"),
-            ("unsubscribe", "Unsubscribed"), ("manual", "Entered by Hand"),
+            ("unsubscribe", "Unsubscribed"), ("manual", "Entered Manually"),
         ],
         required=True,
         default="manual",
     )
     source = fields.Char(help="What reported it.")
-    detail = fields.Char("In Words", help="What the recipient's server or the provider said.")
-    expires_at = fields.Datetime("Until", help="Empty is for good.")
+    detail = fields.Char("Details", help="What the recipient's server or the provider said.")
+    expires_at = fields.Datetime("Until", help="Empty means permanently.")
     in_force = fields.Boolean(compute="_compute_in_force")
 
     _email_unique = models.UniqueIndex(

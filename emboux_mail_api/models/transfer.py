@@ -10,7 +10,7 @@ class Transfer(models.Model):
     """What a domain has moved on a day."""
 
     _name = "emboux.transfer"
-    _description = "Transfer of a Domain"
+    _description = "Domain Traffic"
     _auto = False
     _order = "day desc, domain_id"
     _rec_name = "domain_id"

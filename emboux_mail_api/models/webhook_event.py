@@ -52,7 +52,7 @@ class WebhookEvent(models.Model):
         ],
         readonly=True,
     )  # fmt: skip
-    permanent = fields.Boolean("For Good", readonly=True)
+    permanent = fields.Boolean("Permanent", readonly=True)
     counts = fields.Boolean(
         readonly=True,
         help="It is part of the domain's rates: a bounce for good or a complaint, and not one "
@@ -65,11 +65,11 @@ class WebhookEvent(models.Model):
     company_id = fields.Many2one(related="domain_id.company_id")
     happened_at = fields.Datetime("When", index=True, readonly=True)
     sent_at = fields.Datetime("Sent", readonly=True)
-    reason = fields.Char("In Words", readonly=True)
+    reason = fields.Char("Details", readonly=True)
     state = fields.Selection(
         [
-            ("judged", "Acted Upon"), ("noted", "Noted"),
-            ("unmatched", "Of No Domain Here"), ("unreadable", "Not Understood"),
+            ("judged", "Processed"), ("noted", "Noted"),
+            ("unmatched", "Unknown Domain"), ("unreadable", "Unreadable"),
         ],
         required=True,
         readonly=True,

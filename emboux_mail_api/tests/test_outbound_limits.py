@@ -92,7 +92,7 @@ class TestWhatDecides(LimitsCase):
         child.invalidate_recordset()
         self.assertEqual((child.outbound_cap, child.outbound_month_cap), (10, 70))
         self.assertEqual(child.outbound_cap_reason, "by the plan")
-        for text in ("Recipients a Day", ">10<", "by the plan", ">70<", "set for this domain",
+        for text in ("Recipients per Day", ">10<", "by the plan", ">70<", "set for this domain",
                      "by unit.example"):
             self.assertIn(text, child.outbound_terms)
         child.outbound_daily_limit = 6

@@ -23,7 +23,7 @@ class AccountMove(models.Model):
         "emboux.customer", "Email Customer", readonly=True, copy=False, index="btree_not_null",
         ondelete="restrict",
     )
-    emboux_month = fields.Date("Month of Email", readonly=True, copy=False)
+    emboux_month = fields.Date("Month of Email Usage", readonly=True, copy=False)
 
     _emboux_month_unique = models.UniqueIndex(
         "(emboux_customer_id, emboux_month) WHERE emboux_customer_id IS NOT NULL",

@@ -55,7 +55,7 @@ class Customer(models.Model):
     state_reason = fields.Char("Why", readonly=True)
     # who suspended decides who activates: a payment undoes what a missing payment did
     state_cause = fields.Selection(
-        [("operator", "The Operator"), ("payment", "A Missing Payment"),
+        [("operator", "The Operator"), ("payment", "Missing Payment"),
          ("trial", "The End of the Trial")],
         "By", readonly=True,
     )
@@ -64,7 +64,7 @@ class Customer(models.Model):
     erased_at = fields.Datetime("Mail Was Erased", readonly=True)
     storage_limit_mb = fields.Integer(
         "Storage (MB)", tracking=True,
-        help="The quotas of all mailboxes together. 0 is without limit.",
+        help="The quotas of all mailboxes together. 0 means no limit.",
     )
 
     _storage_not_negative = models.Constraint(

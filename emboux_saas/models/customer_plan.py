@@ -42,7 +42,7 @@ class CustomerPlan(models.Model):
         "for the storage.",
     )
     transfer_percent = fields.Float(
-        "Transfer Used (%)", compute="_compute_transfer_percent", compute_sudo=True,
+        "Traffic Used (%)", compute="_compute_transfer_percent", compute_sudo=True,
         help="Of the domain that has used most of what it may move in this month.",
     )
     mrr = fields.Monetary(

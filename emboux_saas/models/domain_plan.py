@@ -369,7 +369,7 @@ class DomainPlan(models.Model):
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
-            "name": self.env._("Transfer %s", self.display_name),
+            "name": self.env._("Hand Over %s", self.display_name),
             "res_model": "emboux.domain.transfer",
             "view_mode": "form",
             "target": "new",

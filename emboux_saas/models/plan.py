@@ -38,7 +38,7 @@ class Plan(models.Model):
 
     trial_days = fields.Integer(default=14, help="0 begins with the first payment.")
     trial_then = fields.Selection(
-        [("active", "Goes On, and Is Invoiced"), ("suspended", "Is Suspended")],
+        [("active", "Continues and Is Invoiced"), ("suspended", "Is Suspended")],
         "After the Trial", default="active", required=True,
     )
 
@@ -179,7 +179,7 @@ class Plan(models.Model):
 
     @api.private
     def _promises(self):
-        """What a customer gets, a short phrase each; without what is without limit."""
+        """What a customer gets, a short phrase each; without what is unlimited."""
         self.ensure_one()
         env = self.env
         return [
@@ -190,7 +190,7 @@ class Plan(models.Model):
                 (self.storage_limit_mb,
                  env._("%s GB of storage", f"{self.storage_limit_mb / 1024:g}")),
                 (self.outbound_daily_limit,
-                 env._("%s recipients a day", self.outbound_daily_limit)),
+                 env._("%s recipients per day", self.outbound_daily_limit)),
                 (self.trial_days, env._("%s days free of charge", self.trial_days)),
             )
             if value

@@ -33,9 +33,9 @@ class PlanPeriod(models.Model):
     included_mailboxes = fields.Integer(readonly=True)
     included_gb = fields.Integer("Included GB", readonly=True)
     included_thousands = fields.Integer("Included Thousand Messages", readonly=True)
-    price_mailbox = fields.Monetary("Each Further Mailbox", readonly=True)
-    price_gb = fields.Monetary("Each Further GB", readonly=True)
-    price_thousand = fields.Monetary("Each Further Thousand Messages", readonly=True)
+    price_mailbox = fields.Monetary("Each Additional Mailbox", readonly=True)
+    price_gb = fields.Monetary("Each Additional GB", readonly=True)
+    price_thousand = fields.Monetary("Each Additional Thousand Messages", readonly=True)
 
     _since_unique = models.UniqueIndex("(customer_id, since)")
 

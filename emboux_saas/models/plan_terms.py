@@ -47,26 +47,26 @@ class PlanTerms(models.AbstractModel):
     )
     currency_id = fields.Many2one(related="company_id.currency_id")
 
-    # CUSTOMER_TERMS; 0 is without limit
-    domain_limit = fields.Integer("Most Domains")
+    # CUSTOMER_TERMS; 0 means no limit
+    domain_limit = fields.Integer("Maximum Domains")
     mailbox_limit = fields.Integer("Mailboxes per Domain")
     alias_limit = fields.Integer("Aliases per Mailbox")
-    mailbox_quota_limit_mb = fields.Integer("Largest Mailbox (MB)")
+    mailbox_quota_limit_mb = fields.Integer("Maximum Mailbox Size (MB)")
     storage_limit_mb = fields.Integer(
         "Storage (MB)", help="The quotas of all mailboxes of a customer together."
     )
-    transfer_limit_gb = fields.Integer("Monthly Transfer of a Domain (GB)")
+    transfer_limit_gb = fields.Integer("Monthly Traffic of a Domain (GB)")
     provider_ids = fields.Many2many(
         "emboux.provider", string="Allowed Providers", help="None is all of them."
     )
 
     # DOMAIN_TERMS
     transfer_over_limit = fields.Selection(
-        [("defer", "Defer Mail"), ("warn", "Warn")], "Over the Transfer", default="defer",
+        [("defer", "Defer Mail"), ("warn", "Warn")], "Over the Traffic Limit", default="defer",
         required=True,
     )
-    outbound_daily_limit = fields.Integer("Recipients a Day")
-    outbound_monthly_limit = fields.Integer("Recipients a Month")
+    outbound_daily_limit = fields.Integer("Recipients per Day")
+    outbound_monthly_limit = fields.Integer("Recipients per Month")
     outbound_warmup_profile = fields.Selection(
         [
             ("none", "None"), ("fast", "Fast"), ("standard", "Standard"),
@@ -85,7 +85,7 @@ class PlanTerms(models.AbstractModel):
         "to. 0 is the usual number.",
     )
     alias_depth_limit = fields.Integer(
-        "Aliases in a Row", default=10, help="One alias may lead to another. 0 is the usual number."
+        "Alias Depth", default=10, help="One alias may lead to another. 0 is the usual number."
     )
     outbound_unit = fields.Selection(
         [("recipients", "Recipients"), ("messages", "Messages")], "Limits Count",
@@ -95,22 +95,22 @@ class PlanTerms(models.AbstractModel):
         [("defer", "Defer"), ("hold", "Hold"), ("reject", "Reject")], "Over a Limit",
         default="defer", required=True,
     )
-    retention_inbox = fields.Integer("Inbox (days)", help="0 is for ever.")
-    retention_sent = fields.Integer("Sent (days)", help="0 is for ever.")
-    retention_drafts = fields.Integer("Drafts (days)", help="0 is for ever.")
-    retention_archive = fields.Integer("Archive (days)", help="0 is for ever.")
-    retention_trash = fields.Integer("Trash (days)", help="0 is for ever.")
-    retention_junk = fields.Integer("Junk (days)", help="0 is for ever.")
-    retention_other = fields.Integer("Other Folders (days)", help="0 is for ever.")
+    retention_inbox = fields.Integer("Inbox (days)", help="0 keeps it forever.")
+    retention_sent = fields.Integer("Sent (days)", help="0 keeps it forever.")
+    retention_drafts = fields.Integer("Drafts (days)", help="0 keeps it forever.")
+    retention_archive = fields.Integer("Archive (days)", help="0 keeps it forever.")
+    retention_trash = fields.Integer("Trash (days)", help="0 keeps it forever.")
+    retention_junk = fields.Integer("Junk (days)", help="0 keeps it forever.")
+    retention_other = fields.Integer("Other Folders (days)", help="0 keeps it forever.")
 
     # PRICE_TERMS; taxes are the product's
     price = fields.Monetary("Price a Month")
     included_mailboxes = fields.Integer()
     included_gb = fields.Integer("Included GB")
     included_thousands = fields.Integer("Included Thousand Messages")
-    price_mailbox = fields.Monetary("Each Further Mailbox")
-    price_gb = fields.Monetary("Each Further GB")
-    price_thousand = fields.Monetary("Each Further Thousand Messages")
+    price_mailbox = fields.Monetary("Each Additional Mailbox")
+    price_gb = fields.Monetary("Each Additional GB")
+    price_thousand = fields.Monetary("Each Additional Thousand Messages")
 
     # the life of a customer
     dunning_days = fields.Integer(

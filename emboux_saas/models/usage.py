@@ -49,7 +49,7 @@ class Usage(models.Model):
     domain_name = fields.Char("Domain", required=True, readonly=True)
     day = fields.Date(required=True, readonly=True)
     has_domain = fields.Boolean(
-        "Is His", readonly=True, help="From this day on the domain is the customer's, or is not."
+        "Owned", readonly=True, help="From this day on the domain is the customer's, or is not."
     )
     mailboxes = fields.Integer(readonly=True, aggregator="max")
     bytes = BigInteger("Storage (bytes)", readonly=True, aggregator="max")

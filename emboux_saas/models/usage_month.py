@@ -25,7 +25,7 @@ class UsageMonth(models.Model):
     mailboxes = fields.Float(readonly=True, digits=(16, 2))
     gigabytes = fields.Float("Storage (GB)", readonly=True, digits=(16, 3))
     messages = BigInteger(readonly=True)
-    transfer_gb = fields.Float("Transfer (GB)", readonly=True, digits=(16, 3))
+    transfer_gb = fields.Float("Traffic (GB)", readonly=True, digits=(16, 3))
 
     @api.depends("month")
     def _compute_month_name(self):

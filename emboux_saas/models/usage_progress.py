@@ -11,7 +11,7 @@ class UsageProgress(models.Model):
     """How far the counting has come: one row, which two who count meet on."""
 
     _name = "emboux.usage.progress"
-    _description = "How Far Usage Is Counted"
+    _description = "Usage Counting Progress"
     _log_access = False
     _rec_name = "counted_on"
 

@@ -187,7 +187,7 @@ class TestChangeOfTerms(SaasCase):
         self.assertFalse(form.changed)
         form.domain_limit = 2
         form.price = 12
-        self.assertIn("Most Domains: 3 → <b>2</b>", form.changes)
+        self.assertIn("Maximum Domains: 3 → <b>2</b>", form.changes)
         self.assertIn("Has 3 domains where 2 are allowed", form.consequences)
         form.mailbox_limit = 2
         form.alias_limit = 1

@@ -82,7 +82,7 @@ class TestPortalSignup(PortalCase):
     def test_a_trial_begins(self):
         plan = self.plan.copy({"name": "Trial", "trial_days": 10})
         text = self.sign_up(plan_id=str(plan.id))
-        self.assertIn("You are trying us until", text)
+        self.assertIn("Trial ends on", text)
         customer = self.env["emboux.customer"].search([("plan_id", "=", plan.id)])
         self.assertEqual(customer.state, "trial")
 

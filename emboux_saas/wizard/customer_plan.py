@@ -8,7 +8,7 @@ class CustomerPlanDialog(models.TransientModel):
     _description = "Change of a Customer's Plan"
 
     customer_id = fields.Many2one("emboux.customer", required=True, readonly=True)
-    present_id = fields.Many2one(related="customer_id.plan_id", string="Present Plan")
+    present_id = fields.Many2one(related="customer_id.plan_id", string="Current Plan")
     plan_id = fields.Many2one("emboux.plan", "New Plan", required=True)
     consequences = fields.Html(compute="_compute_consequences")
 

@@ -7,7 +7,7 @@ class CustomerStopDialog(models.TransientModel):
     """Suspends or ends a customer: asks for the reason, says what becomes of his mail."""
 
     _name = "emboux.customer.stop"
-    _description = "Stop of an Email Customer"
+    _description = "Suspension or End of an Email Customer"
 
     customer_id = fields.Many2one("emboux.customer", required=True, readonly=True)
     state = fields.Selection(

@@ -7,7 +7,7 @@ class TransferDialog(models.TransientModel):
     """Moves a domain to another customer: says what moves, and what he would lack for it."""
 
     _name = "emboux.domain.transfer"
-    _description = "Transfer of a Domain"
+    _description = "Domain Handover"
 
     domain_id = fields.Many2one("emboux.domain", required=True, readonly=True)
     present_id = fields.Many2one(related="domain_id.partner_id", string="From")

@@ -20,7 +20,7 @@ class PlanChangeDialog(models.TransientModel):
             ("keep", "Keep their terms: only new customers get these"),
             ("move", "Get these terms now"),
         ],
-        "Present Customers",
+        "Current Customers",
         required=True,
         default="keep",
     )

@@ -154,7 +154,7 @@ def test_quota_put_customer_within_the_plan_and_not_above(customers, domains, ma
     customer = customers(mailbox_quota_limit_mb=10)
     path = f"/users/ann@{domains(customer)}"
     email = path.removeprefix("/users/")
-    for quota in (10 * MEGABYTE + 1, 0):  # 0 is without limit
+    for quota in (10 * MEGABYTE + 1, 0):  # 0 means no limit
         body = {"email": email, "quota": quota}
         assert "10 MB at most" in detail(customer.post("/users/", body), 403)
     made = done(customer.post("/users/", {"email": email}), 201)

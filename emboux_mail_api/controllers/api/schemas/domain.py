@@ -242,7 +242,7 @@ Multiplier = Annotated[float, Field(ge=1, le=1000)]
 
 
 class Outbound(Schema):
-    """How much a domain may send, as the policy decides it; recipients, 0 is without limit.
+    """How much a domain may send, as the policy decides it; recipients, 0 means no limit.
 
     Of the owner's plan and of what was set for the domain the stricter decides; tier and
     enforcement of a subdomain are its parent's.
@@ -341,7 +341,7 @@ class Decision(Schema):
     this_month: Many
 
 
-Days = Annotated[int, Field(ge=0, le=36_500, description="0 is for ever.")]
+Days = Annotated[int, Field(ge=0, le=36_500, description="0 keeps it forever.")]
 
 
 class Retention(Schema):
@@ -376,7 +376,7 @@ OverTransfer = Annotated[
 
 
 class Transfer(Schema):
-    limit: Annotated[Bytes, Field(description="Bytes in a month; 0 is without limit.")]
+    limit: Annotated[Bytes, Field(description="Bytes in a month; 0 means no limit.")]
     over_limit: OverTransfer
     used: Annotated[Bytes, Field(description="Bytes in this month.")]
 

@@ -83,6 +83,6 @@ export class HistoryField extends Component {
 
 registry.category("fields").add("emboux_history", {
     component: HistoryField,
-    displayName: _t("History of Sending"),
+    displayName: _t("Sending History"),
     supportedTypes: ["json"],
 });

@@ -47,7 +47,7 @@ tours.add("emboux_change_terms", {
         { content: "nothing yet", trigger: ".modal div[name=changes]:contains(Nothing yet)" },
         { content: "fewer domains", trigger: ".modal div[name=domain_limit] input", run: "edit 1" },
         { content: "a price", trigger: ".modal div[name=price] input", run: "edit 25" },
-        { content: "what changes", trigger: ".modal div[name=changes]:contains(Most Domains)" },
+        { content: "what changes", trigger: ".modal div[name=changes]:contains(Maximum Domains)" },
         { content: "they would keep theirs", trigger: ".modal .alert-info:contains(keep their terms and their price)" },
         { content: "or move", trigger: ".modal .o_radio_item:contains(Get these terms now) input", run: "click" },
         { content: "what it breaks", trigger: ".modal .alert-warning:contains(Tour Customer):contains(Has 2 domains where 1)" },
