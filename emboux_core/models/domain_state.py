@@ -313,8 +313,8 @@ class DomainState(models.Model):
             self._advance(
                 "failed",
                 self.env._(
-                    "Nobody has proven within %s days that the domain is his. Set the DNS records "
-                    "and check again, or delete it.",
+                    "Ownership was not proven within %s days. Set the DNS records and check "
+                    "again, or delete the domain.",
                     self._claim_days(),
                 ),
             )

@@ -18,7 +18,7 @@ class Thread(models.AbstractModel):
         # what our own code tells as superuser, it tells in a customer's transaction too
         if not self.env.su and not self.env.user._is_internal():
             raise AccessError(
-                self.env._("Only the operator writes here. Write to him by mail instead.")
+                self.env._("Only the operator writes here. Send them an email instead.")
             )
 
     def _mail_get_operation_for_mail_message_operation(self, message_operation):

@@ -183,7 +183,7 @@ class DomainTenancy(models.Model):
             claims._advance(
                 "failed",
                 self.env._(
-                    "Somebody else has proven by its DNS that this domain is his. If it is yours, "
+                    "Somebody else has proven by DNS that they own this domain. If it is yours, "
                     "set the records and check again, or ask the operator."
                 ),
             )

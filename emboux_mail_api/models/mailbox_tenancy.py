@@ -152,11 +152,11 @@ class MailboxTenancy(models.Model):
                 note = False
             elif operator and customer:
                 note = self.env._(
-                    "Suspended by the operator, and by its owner: each lifts his own."
+                    "Suspended by the operator and by its owner: each lifts their own suspension."
                 )
             elif operator:
                 note = self.env._(
-                    "Suspended by the operator, who alone can lift that: write to him."
+                    "Suspended by the operator. Only they can lift it: write to them."
                 )
             else:
                 note = self.env._("Suspended by its owner, who activates it again.")
@@ -187,12 +187,13 @@ class MailboxTenancy(models.Model):
     def _why_not_lifted(self):
         if self.suspended_by_operator:
             return self.env._(
-                "%s was suspended by the operator, who alone can lift that. Write to him, once the "
-                "cause is removed.",
+                "%s was suspended by the operator. Only they can lift the suspension: write to "
+                "them once the cause is removed.",
                 self.display_name,
             )
         return self.env._(
-            "%s was suspended by its owner, who alone can lift that: ask him.", self.display_name
+            "%s was suspended by its owner. Only they can lift the suspension: ask them.",
+            self.display_name,
         )
 
     def action_activate(self):
@@ -221,8 +222,8 @@ class MailboxTenancy(models.Model):
         )[:1]:
             raise OthersSuspension(
                 self.env._(
-                    "%s was suspended by the operator, so it cannot be deleted until he has lifted "
-                    "that. Write to him.",
+                    "%s was suspended by the operator and cannot be deleted until they lift the "
+                    "suspension. Write to them.",
                     held.display_name,
                 )
             )

@@ -27,7 +27,7 @@ class CustomerPlan(models.Model):
     mailbox_count = fields.Integer("Mailboxes", compute="_compute_usage", compute_sudo=True)
     storage_granted_mb = fields.Integer(
         "Granted (MB)", compute="_compute_usage", compute_sudo=True,
-        help="The quotas of all his mailboxes together.",
+        help="The quotas of all their mailboxes together.",
     )
     storage_used_mb = fields.Float(
         "Stored (MB)", compute="_compute_usage", compute_sudo=True, digits=(16, 1)
@@ -47,7 +47,7 @@ class CustomerPlan(models.Model):
     )
     mrr = fields.Monetary(
         "Monthly Price", compute="_compute_mrr", store=True, aggregator="sum",
-        help="The plan's price of a customer who pays; without what he uses above it.",
+        help="The plan's price of a paying customer, without usage above it.",
     )
     period_ids = fields.One2many("emboux.plan.period", "customer_id", "Plans So Far")
     month_ids = fields.One2many("emboux.usage.month", "customer_id", "Usage by Month")

@@ -49,7 +49,7 @@ class CustomerPortal(models.Model):
     notice_ids = fields.One2many("emboux.notice", "customer_id", readonly=True)
     signed_up_from = fields.Char(
         readonly=True, copy=False, groups="emboux_core.group_admin",
-        help="The network of the browser in which the customer signed up by himself.",
+        help="The network of the browser in which the customer signed up.",
     )
 
     @api.model
@@ -124,7 +124,7 @@ class CustomerPortal(models.Model):
         if not recipients:
             _logger.warning("customer %s has no email address for: %s", self.id, notice.kind)
             body += Markup("<p>%s</p>") % self.env._(
-                "Not sent: neither the customer nor his portal users have an email address."
+                "Not sent: neither the customer nor their portal users have an email address."
             )
         company = self.company_id or self.env.company
         sender = {"author_id": company.partner_id.id} if company.partner_id.email else {}

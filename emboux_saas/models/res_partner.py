@@ -31,8 +31,8 @@ class Partner(models.Model):
             if partner.commercial_partner_id != partner:
                 raise ValidationError(
                     self.env._(
-                        "%(contact)s is an email hosting customer of his own, so he cannot be a "
-                        "contact of %(company)s. Move his domains there first.",
+                        "%(contact)s is an email hosting customer themselves and cannot become a "
+                        "contact of %(company)s. Move their domains there first.",
                         contact=partner.display_name,
                         company=partner.commercial_partner_id.display_name,
                     )

@@ -121,7 +121,7 @@ class TestPlanOfCustomer(SaasCase):
         with self.refused(ValidationError, "choose that one"):
             self.env["emboux.customer"].create({"partner_id": contact.id})
         other = self.env["res.partner"].create({"name": "Group", "is_company": True})
-        with self.refused(ValidationError, "customer of his own"):
+        with self.refused(ValidationError, "customer themselves"):
             self.acme.partner_id.parent_id = other
 
     def test_managers_see_and_administrators_change(self):

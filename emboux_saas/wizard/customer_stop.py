@@ -13,7 +13,7 @@ class CustomerStopDialog(models.TransientModel):
     state = fields.Selection(
         [("suspended", "Suspend"), ("ended", "End")], required=True, readonly=True
     )
-    reason = fields.Char(required=True, help="The customer reads it in the mail that he gets.")
+    reason = fields.Char(required=True, help="The customer reads it in the email they get.")
     consequences = fields.Html(compute="_compute_consequences")
 
     @api.depends("customer_id", "state")
