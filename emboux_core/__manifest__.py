@@ -1,7 +1,7 @@
 {
     "name": "Email Hosting",
     "summary": "Domains, mailboxes, aliases and their DNS records, run from Odoo",
-    "version": "19.0.1.1.0",
+    "version": "19.0.1.2.0",
     "category": "Services/Email Hosting",
     "author": "Emboux",
     "website": "https://emboux.example",

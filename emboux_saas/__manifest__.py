@@ -1,7 +1,7 @@
 {
     "name": "Email Hosting for Customers",
     "summary": "Sell domains and mailboxes: plans, customers, portal, invoices",
-    "version": "19.0.1.1.0",
+    "version": "19.0.1.2.0",
     "category": "Services/Email Hosting",
     "author": "Emboux",
     "website": "https://emboux.example",
