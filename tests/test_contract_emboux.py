@@ -6,15 +6,9 @@ import unittest
 import pytest
 from support.api_client import done, pages
 from support.plain_core import passwords
-from support.plain_core.backends.base import (
-    AliasSpec,
-    DomainSpec,
-    MailboxSpec,
-    NotAuthorised,
-    Refused,
-    Usage,
-)
+from support.plain_core.backends.base import AliasSpec, DomainSpec, MailboxSpec, Usage
 from support.plain_core.backends.emboux import EmbouxBackend
+from support.plain_core.net.errors import NotAuthorised, Refused
 from support.plain_core.tests.contract import BackendContract
 
 PASSWORD = "a password for tests"
