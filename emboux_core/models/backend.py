@@ -87,7 +87,7 @@ class Backend(models.Model):
     domain_count = fields.Integer(compute="_compute_domain_count")
 
     _quota_not_negative = models.Constraint(
-        "CHECK (default_quota_mb >= 0)", "A quota is 0 (without limit) or more."
+        "CHECK (default_quota_mb >= 0)", "A quota is 0 (no limit) or more."
     )
 
     @api.constrains(*PORTS)

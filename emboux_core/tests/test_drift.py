@@ -88,7 +88,7 @@ class TestDrift(RemoteCase):
                     "different", "Suspended: no → yes\nWildcard Parent: no → yes"),
                 ("mailbox", "ann@far.example"): (
                     "different",
-                    "Quota: 5 MB → without limit\nSuspended: no → yes\n"
+                    "Quota: 5 MB → unlimited\nSuspended: no → yes\n"
                     "May Send As: its own address → any address of the domain\n"
                     "Full Name:  → Ann"),
                 ("alias", "sales@far.example"): (

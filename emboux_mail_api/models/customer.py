@@ -61,7 +61,7 @@ class Customer(models.Model):
     _limits_not_negative = models.Constraint(
         "CHECK (domain_limit >= 0 AND mailbox_limit >= 0 AND alias_limit >= 0 "
         "AND mailbox_quota_limit_mb >= 0)",
-        "A limit is 0 (without limit) or more.",
+        "A limit is 0 (no limit) or more.",
     )
 
     def _compute_key_ids(self):

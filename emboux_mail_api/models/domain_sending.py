@@ -137,7 +137,7 @@ class DomainSending(models.Model):
         "CHECK (outbound_daily_limit >= 0 AND outbound_monthly_limit >= 0 "
         "AND outbound_warmup_start >= 0 AND outbound_spike_multiplier >= 1 "
         "AND outbound_hourly_fraction > 0 AND outbound_hourly_fraction <= 1)",
-        "A sending limit is 0 (without limit) or more, the hour's share above 0 and at most 1, "
+        "A sending limit is 0 (no limit) or more, the hour's share above 0 and at most 1, "
         "the spike at least 1.",
     )
 
@@ -202,7 +202,7 @@ class DomainSending(models.Model):
     _outbound_policy = models.Constraint(
         "CHECK (least(outbound_mailbox_daily_limit, outbound_mailbox_monthly_limit, "
         "outbound_recipients_per_message, alias_destination_limit, alias_depth_limit) >= 0)",
-        "A sending limit is 0 (without limit) or more.",
+        "A sending limit is 0 (no limit) or more.",
     )
 
     @api.model_create_multi

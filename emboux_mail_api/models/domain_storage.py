@@ -109,7 +109,7 @@ class DomainStorage(models.Model):
     )
 
     _transfer_not_negative = models.Constraint(
-        "CHECK (transfer_limit >= 0)", "A transfer limit is 0 (without limit) or more."
+        "CHECK (transfer_limit >= 0)", "A transfer limit is 0 (no limit) or more."
     )
     transfer_warned = fields.Integer("Notified At (%)", readonly=True, copy=False)
     transfer_warned_month = fields.Date("Told In", readonly=True, copy=False)

@@ -68,7 +68,7 @@ class Customer(models.Model):
     )
 
     _storage_not_negative = models.Constraint(
-        "CHECK (storage_limit_mb >= 0)", "A limit is 0 (without limit) or more."
+        "CHECK (storage_limit_mb >= 0)", "A limit is 0 (no limit) or more."
     )
 
     @api.constrains("partner_id")
