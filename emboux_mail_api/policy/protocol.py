@@ -27,7 +27,8 @@ HOLD = "HOLD"
 #: ``policy_context`` of the listener that takes what Dovecot's Sieve sends.
 INJECT = "inject"
 
-_CONTROL = dict.fromkeys((*range(32), 127), "?")
+#: C0, DEL, C1, and Unicode's own ends of lines.
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), "?")
 
 
 class ProtocolError(Exception):
