@@ -55,7 +55,7 @@ class DnsPublished(models.Model):
         help="Being made: whether it is in the DNS will be looked up.",
     )
     # of what shall leave the DNS, because its domain is gone
-    attempts = fields.Integer("Attempts")
+    attempts = fields.Integer()
     error = fields.Char("Last Response")
     next_try = fields.Datetime()
 

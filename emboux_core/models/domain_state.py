@@ -257,7 +257,7 @@ class DomainState(models.Model):
         readonly=True, copy=False, help="When the DNS or the provider last came to prove it."
     )
     failing_days = fields.Integer(
-        "Failing Days", readonly=True, copy=False,
+        readonly=True, copy=False,
         help="Different days on which a verified domain was found not to be in order.",
     )
     failing_on = fields.Date(readonly=True, copy=False)

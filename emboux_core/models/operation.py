@@ -97,7 +97,7 @@ class Operation(models.Model):
         default="pending",
         index=True,
     )
-    attempts = fields.Integer("Attempts")
+    attempts = fields.Integer()
     error = fields.Char("Last Response")
     next_try = fields.Datetime()
     busy_until = fields.Datetime(help="A call is being made; nobody else makes it before.")

@@ -52,23 +52,27 @@ class MailboxTenancy(models.Model):
         return mailboxes
 
     def write(self, vals):
-        if vals.get("state") in ("active", "suspended"):
-            done = self._write_suspension(vals)
-        else:
-            done = self._write_within_limits(vals)
+        state = vals.get("state")
+        parts = [(self, vals)]
+        if state in ("active", "suspended"):
+            parts = self._parts_to_write(vals)
+        for mailboxes, own in parts:
+            done = super(MailboxTenancy, mailboxes).write(own)
+            mailboxes._assert_within_limits_still(own)
+        if state in ("active", "suspended"):
+            self._note_suspension(state)
         if "usage_bytes" in vals or "quota_mb" in vals:
             self._check_storage()
         return done
 
-    def _write_within_limits(self, vals):
-        done = super().write(vals)
+    def _assert_within_limits_still(self, vals):
+        """``vals``: what was written."""
         if "quota_mb" in vals and self.env.user.emboux_partner_id:
             self._assert_quota_allowed(
                 self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
             )
         if vals.get("forward_to"):
             self._assert_reach()
-        return done
 
     # -- mailboxes per domain, and the largest mailbox ---------------------------------
 
@@ -166,23 +170,31 @@ class MailboxTenancy(models.Model):
         """The field that stands for whoever asks; sudo() makes no operator of a customer."""
         return f"suspended_by_{'customer' if self.env.user.emboux_partner_id else 'operator'}"
 
-    def _write_suspension(self, vals):
-        state, own = vals["state"], self._own_suspension()
+    def _parts_to_write(self, vals):
+        """[(mailboxes, what to write to them)] where ``vals`` suspends or lifts: one that is lifted
+        on this side alone keeps its state.
+
+        :raises OthersSuspension: only the other side has suspended one of them.
+        """
+        if vals["state"] == "suspended":
+            return [(self, vals)]
+        own = self._own_suspension()
         theirs = ({"suspended_by_customer", "suspended_by_operator"} - {own}).pop()
-        mailboxes = self.sudo()  # as superuser: see create
-        stays = mailboxes.filtered(lambda m: m.state == "suspended" and m[theirs])
-        if state == "suspended":
-            stays = stays.browse()
-        elif refused := stays.filtered(lambda m: not m[own])[:1]:
+        # as superuser: see create
+        stays = self.sudo().filtered(lambda m: m.state == "suspended" and m[theirs])
+        if refused := stays.filtered(lambda m: not m[own])[:1]:
             raise OthersSuspension(refused._why_not_lifted())
-        stays = self.browse(stays.ids)  # lifted on this side alone
-        done = (self - stays)._write_within_limits(vals)
+        stays = self.browse(stays.ids)
+        parts = [(self - stays, vals)]
         if stays and len(vals) > 1:
-            stays._write_within_limits({n: v for n, v in vals.items() if n != "state"})
-        mailboxes.filtered(lambda m: m[own] != (state == "suspended")).write(
-            {own: state == "suspended"}
-        )
-        return done
+            parts.append((stays, {n: v for n, v in vals.items() if n != "state"}))
+        return parts
+
+    def _note_suspension(self, state):
+        """Write down that it was this side that suspended or lifted."""
+        own, suspended = self._own_suspension(), state == "suspended"
+        # as superuser: see create
+        self.sudo().filtered(lambda m: m[own] != suspended).write({own: suspended})
 
     def _why_not_lifted(self):
         if self.suspended_by_operator:

@@ -44,7 +44,7 @@ class Registration(models.Model):
         [("pending", "Pending"), ("done", "Done"), ("refused", "Refused")],
         required=True, readonly=True, default="pending", index=True,
     )
-    attempts = fields.Integer("Attempts", readonly=True)
+    attempts = fields.Integer(readonly=True)
     error = fields.Char("Last Response", readonly=True)
     next_try = fields.Datetime(readonly=True)
 

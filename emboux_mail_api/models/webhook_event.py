@@ -52,7 +52,7 @@ class WebhookEvent(models.Model):
         ],
         readonly=True,
     )  # fmt: skip
-    permanent = fields.Boolean("Permanent", readonly=True)
+    permanent = fields.Boolean(readonly=True)
     counts = fields.Boolean(
         readonly=True,
         help="It is part of the domain's rates: a bounce for good or a complaint, and not one "

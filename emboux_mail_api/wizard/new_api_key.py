@@ -14,7 +14,7 @@ class NewApiKey(models.TransientModel):
         [("customer", "Customer"), ("master", "Master")], required=True, default="customer"
     )
     partner_id = fields.Many2one("res.partner", "Customer")
-    read_only = fields.Boolean("Read Only")
+    read_only = fields.Boolean()
     area = fields.Selection(
         [("all", "Everything"), ("domains", "Domains"), ("mailboxes", "Mailboxes and Aliases")],
         "Reaches", required=True, default="all",
