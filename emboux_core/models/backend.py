@@ -11,6 +11,7 @@ from ..net.errors import Refused
 from ..net.http import check_url
 from .apart import each_apart
 from .errors import backend_errors, plain_errors
+from .notification import notification
 
 _logger = logging.getLogger(__name__)
 
@@ -207,16 +208,7 @@ class Backend(models.Model):
         else:
             self.write({"state": "connected", "state_message": message})
             kind = "success"
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": kind,
-                "message": self.state_message,
-                "sticky": kind == "danger",
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(kind, self.state_message, sticky=kind == "danger")
 
     def action_open_domains(self):
         self.ensure_one()

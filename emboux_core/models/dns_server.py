@@ -11,6 +11,7 @@ from ..dns.primary import Primary
 from ..dns.rights import try_update
 from ..net.errors import BackendError
 from .errors import backend_sentence, plain_errors
+from .notification import notification
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -186,16 +187,11 @@ class DnsServer(models.Model):
             self.write({"state": "error", "state_message": message})
         else:
             self.write({"state": "connected", "state_message": message})
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "success" if self.state == "connected" else "danger",
-                "message": self.state_message,
-                "sticky": self.state == "error",
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(
+            "success" if self.state == "connected" else "danger",
+            self.state_message,
+            sticky=self.state == "error",
+        )
 
     def _try_zones(self):
         """:raises BackendError: the server does not do what it is needed for."""

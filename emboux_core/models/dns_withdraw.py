@@ -13,6 +13,7 @@ from ..net.errors import BackendError, NotAuthorised, Refused
 from .apart import OUT, each_apart
 from .dns_published import Place
 from .errors import backend_sentence
+from .notification import notification
 
 _logger = logging.getLogger(__name__)
 
@@ -175,15 +176,7 @@ class Withdraw(models.Model):
         else:
             kind = "warning"
             message = message or self.env._("It is just being taken out of the DNS.")
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": kind,
-                "message": message,
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(kind, message)
 
     def _first_error(self):
         left = self.exists()

@@ -11,6 +11,7 @@ from ..backends.base import Standing
 from ..dns import lookup
 from ..dns.expected import is_wildcard, kind_of
 from .apart import each_apart
+from .notification import notification
 
 _logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class DomainDns(models.Model):
             [answer] = self._ask_platforms(look=True).values()
             self._store_standing(answer)
             if not isinstance(answer, Standing):
-                return self._say_check("danger", self.check_message)
+                return notification("danger", self.check_message)
         else:
             self._store_check(self._look_up(FORM_DEADLINE)[self.id])
         open_records = self.dns_record_ids.filtered(
@@ -129,18 +130,7 @@ class DomainDns(models.Model):
         if not open_records and self.state != "verified" and self._judged_elsewhere():
             # the records are not all that the platform goes by
             kind, message = "warning", self.state_reason or message
-        return self._say_check(kind, message)
-
-    def _say_check(self, kind, message):
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": kind,
-                "message": message,
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(kind, message)
 
     @api.model
     def _dns_resolver(self):

@@ -10,6 +10,7 @@ from .apart import each_apart
 from .drift import MODELS
 from .errors import backend_sentence
 from .mailbox import MEGABYTE
+from .notification import notification
 
 _logger = logging.getLogger(__name__)
 
@@ -56,15 +57,7 @@ class BackendComparison(models.Model):
         self.env.invalidate_all()
         if not error:
             return self.action_open_drift()
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "danger",
-                "message": error,
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification("danger", error)
 
     @api.model
     def _cron_compare(self):

@@ -7,6 +7,7 @@ from odoo.orm.models import NO_ACCESS
 
 from .. import faults, passwords
 from .apart import each_apart
+from .notification import notification
 
 _logger = logging.getLogger(__name__)
 
@@ -83,20 +84,15 @@ class MailboxOdoo(models.Model):
         except UserError:
             self._end_trial(failed=True)
             raise
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "success",
-                "title": self.env._("Odoo sends through %s", self.display_name),
-                "message": self.env._(
-                    "Tested: the server takes mail from %s. Odoo uses it for every sender of "
-                    "these domains.",
-                    server.from_filter,
-                ),
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(
+            "success",
+            self.env._(
+                "Tested: the server takes mail from %s. Odoo uses it for every sender of "
+                "these domains.",
+                server.from_filter,
+            ),
+            title=self.env._("Odoo sends through %s", self.display_name),
+        )
 
     def _assert_may_send(self):
         if not self.smtp_host:

@@ -12,6 +12,7 @@ from odoo.fields import Domain
 from ..net.errors import BackendError, NotAuthorised, Refused
 from .apart import OUT, each_apart
 from .errors import backend_sentence
+from .notification import notification
 from .operation import LEASE
 from .operation_outbox import PATIENCE
 
@@ -187,12 +188,7 @@ class Runner(models.Model):
     def _notification(self, state, message):
         if state == "done":
             message = self.env._("Done: nothing of this is on its way any more.")
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": {"done": "success", "pending": "warning", "refused": "danger"}[state],
-                "message": message or self.env._("It waits for earlier changes."),
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(
+            {"done": "success", "pending": "warning", "refused": "danger"}[state],
+            message or self.env._("It waits for earlier changes."),
+        )

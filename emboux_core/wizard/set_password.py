@@ -1,6 +1,7 @@
 from odoo import fields, models
 
 from .. import passwords
+from ..models.notification import notification
 
 
 class SetPassword(models.TransientModel):
@@ -30,14 +31,10 @@ class SetPassword(models.TransientModel):
 
     def action_apply(self):
         """The saving of this dialog has set the password; say so and close."""
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "success",
-                "message": self.env._(
-                    "The new password of %s works from now on; the old one does not.", self.email
-                ),
-                "next": {"type": "ir.actions.act_window_close"},
-            },
-        }
+        return notification(
+            "success",
+            self.env._(
+                "The new password of %s works from now on; the old one does not.", self.email
+            ),
+            next={"type": "ir.actions.act_window_close"},
+        )

@@ -7,6 +7,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from odoo.addons.emboux_core.models.apart import each_apart
+from odoo.addons.emboux_core.models.notification import notification
 
 from ..providers.dkim import OVERLAP, ROTATE_AFTER, plan
 
@@ -202,19 +203,14 @@ class DomainDkim(models.Model):
                 )
             )
         made = domain._dkim_make(types, fields.Date.today())
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "success",
-                "message": self.env._(
-                    "Publish the new record of %s. Until it is seen, mail goes on being signed "
-                    "with the key of before.",
-                    ", ".join(made.mapped("selector")),
-                ),
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(
+            "success",
+            self.env._(
+                "Publish the new record of %s. Until it is seen, mail goes on being signed "
+                "with the key of before.",
+                ", ".join(made.mapped("selector")),
+            ),
+        )
 
     def _dkim_assert_rotates(self):
         if self.parent_id:

@@ -6,6 +6,8 @@ from odoo import api, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
+from odoo.addons.emboux_core.models.notification import notification
+
 from ..providers.dkim import Finding
 
 FRESH = timedelta(minutes=1)  # what is known for less is not asked again for a GET
@@ -251,15 +253,10 @@ class DomainProvider(models.Model):
         # a fresh look: what the provider said was noted in a transaction of its own
         left = rows._apart("_what_keeps_mail_of", self.id)
         self.env.invalidate_all()
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "warning" if left else "success",
-                "message": left or self.env._("Mail of %s can leave.", self.display_name),
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(
+            "warning" if left else "success",
+            left or self.env._("Mail of %s can leave.", self.display_name),
+        )
 
     @api.private
     def _want_sending(self, tell=True):

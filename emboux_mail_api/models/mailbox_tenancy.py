@@ -5,6 +5,8 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from odoo.addons.emboux_core.models.notification import notification
+
 from .customer import AbovePlan, OthersSuspension, QuotaReached
 
 LEVELS = (100, 95, 80)  # percent of the quota at which people are told, the highest first
@@ -213,15 +215,7 @@ class MailboxTenancy(models.Model):
         left = self.filtered(lambda m: m.state == "suspended")[:1]
         if not left:
             return done
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "warning",
-                "message": f"{left.display_name}: {left.suspended_note}",
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification("warning", f"{left.display_name}: {left.suspended_note}")
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_suspended_by_operator(self):

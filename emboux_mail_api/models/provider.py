@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from odoo.addons.emboux_core.models.errors import backend_errors
+from odoo.addons.emboux_core.models.notification import notification
 from odoo.addons.emboux_core.net.errors import Refused
 from odoo.addons.emboux_core.net.guard import Timeouts
 from odoo.addons.emboux_core.net.http import check_url
@@ -252,16 +253,11 @@ class Provider(models.Model):
             # taken now: the account was put in order perhaps
             self.registration_ids.filtered(lambda r: r.state == "pending")._soon()
             self.registration_ids.filtered(lambda r: r.state == "refused")._wish_again()
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "success" if self.state == "connected" else "danger",
-                "message": self.state_message,
-                "sticky": self.state == "error",
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(
+            "success" if self.state == "connected" else "danger",
+            self.state_message,
+            sticky=self.state == "error",
+        )
 
     def action_open_domains(self):
         self.ensure_one()

@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.orm.models import NO_ACCESS
 
 from odoo.addons.emboux_core.dns.expected import ExpectedRecord
+from odoo.addons.emboux_core.models.notification import notification
 
 from ..providers.base import Registration as Answer
 from ..providers.mailgun import new_password
@@ -209,18 +210,13 @@ class Registration(models.Model):
         rows._run_now()
         # a fresh look: the calls were noted in transactions of their own
         left, error = rows._apart("_what_is_left")
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "warning" if left else "success",
-                "message": error or (
-                    self.env._("It waits for earlier changes.") if left
-                    else self.env._("Done: the provider is as it shall be.")
-                ),
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return notification(
+            "warning" if left else "success",
+            error or (
+                self.env._("It waits for earlier changes.") if left
+                else self.env._("Done: the provider is as it shall be.")
+            ),
+        )
 
     def _what_is_left(self):
         """(whether something is still to be told, what the provider said)"""
