@@ -20,6 +20,7 @@ from . import (
     domain_dkim,
     domain_provider,
     domain_sending,
+    domain_reputation,
     domain_storage,
     address,
     mailbox_tenancy,

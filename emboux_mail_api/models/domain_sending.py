@@ -3,12 +3,11 @@ from datetime import UTC, datetime, timedelta
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL, format_date
 
 from odoo.addons.emboux_core.models.apart import each_apart
 
-from ..events.rates import Rates, excess
 from ..policy import decision, ledger
 from ..policy.cursor import drive
 from ..policy.decision import END, Decision, Request
@@ -35,9 +34,6 @@ GIVEN_BACK = (
     "outbound_warmup_profile",
 )
 
-ACTIVITY = "emboux_mail_api.activity_type_blocked"
-_MOST_TOLD = 20  # administrators
-
 #: Percent of a limit at which people are told, each once in a window.
 LEVELS = (100, 80)
 
@@ -53,8 +49,6 @@ class DomainSending(models.Model):
 
     What belongs to an owner and a name is put away when the name is given up, and given back, by
     triggers (sql/policy.sql, ``emboux_mail.kept``); Odoo learns of it here.
-
-    A domain whose mail bounces or annoys too much is stopped, and somebody has to look.
     """
 
     _inherit = "emboux.domain"
@@ -69,7 +63,7 @@ class DomainSending(models.Model):
         "outbound_mailbox_daily_limit", "outbound_mailbox_monthly_limit",
         "outbound_recipients_per_message", "alias_destination_limit", "alias_depth_limit",
         "plan_outbound_unit", "plan_outbound_over_limit", "plan_alias_destination_limit",
-        "plan_alias_depth_limit", "outbound_window_since",
+        "plan_alias_depth_limit",
     )
     _followed_fields = frozenset(
         {
@@ -77,7 +71,6 @@ class DomainSending(models.Model):
             "plan_outbound_warmup_profile", "plan_outbound_warmup_start",
             "outbound_flagged_at", "plan_outbound_unit", "plan_outbound_over_limit",
             "plan_alias_destination_limit", "plan_alias_depth_limit",
-            "outbound_window_since", "outbound_window_sent",
             "outbound_warned_day", "outbound_warned_month",
         }
     )
@@ -343,171 +336,6 @@ class DomainSending(models.Model):
                 )
             raise UserError(self.env._("%s does not send from here.", self.display_name))
         return settings
-
-    # -- bounces and complaints --------------------------------------------------------
-
-    outbound_window_since = fields.Datetime(
-        "Rates Since", readonly=True, copy=False,
-        help="When sending was allowed again: nothing before counts.",
-    )  # fmt: skip
-    outbound_window_sent = fields.Integer(
-        readonly=True, copy=False,
-        help="What had been sent that day already, because days are what is counted.",
-    )  # fmt: skip
-    # as superuser: who sees the domain may see how it does
-    outbound_sent = fields.Integer(
-        "Recent Recipients", compute="_compute_rates", compute_sudo=True
-    )
-    outbound_bounces = fields.Integer("Bounces", compute="_compute_rates", compute_sudo=True)
-    outbound_complaints = fields.Integer("Complaints", compute="_compute_rates", compute_sudo=True)
-    outbound_bounce_rate = fields.Float(
-        "Bounces (share)", compute="_compute_rates", compute_sudo=True, digits=(6, 4)
-    )
-    outbound_complaint_rate = fields.Float(
-        "Complaints (share)", compute="_compute_rates", compute_sudo=True, digits=(6, 5)
-    )
-
-    outbound_bounce_limit = fields.Float(compute="_compute_rate_limits", digits=(6, 4))
-    outbound_complaint_limit = fields.Float(compute="_compute_rate_limits", digits=(6, 5))
-
-    def _compute_rate_limits(self):
-        settings = self.env["emboux.reputation"]._settings()
-        self.outbound_bounce_limit = float(settings.bounce_percent) / 100
-        self.outbound_complaint_limit = float(settings.complaint_percent) / 100
-
-    def _compute_rates(self):
-        for domain in self:
-            now = fields.Datetime.now()
-            rates = domain._rates() if domain._origin else Rates(now, 0, 0, 0)
-            domain.outbound_sent = rates.sent
-            domain.outbound_bounces = rates.bounces
-            domain.outbound_complaints = rates.complaints
-            domain.outbound_bounce_rate = float(rates.percent(rates.bounces)) / 100
-            domain.outbound_complaint_rate = float(rates.percent(rates.complaints)) / 100
-
-    def _rates(self):
-        """What was sent and what came back in the rolling window, or since it began afresh."""
-        self.ensure_one()
-        domain = self._origin
-        since = fields.Datetime.now() - self.env["emboux.reputation"]._settings().window
-        before = 0
-        if domain.outbound_window_since and domain.outbound_window_since > since:
-            since, before = domain.outbound_window_since, domain.outbound_window_sent
-        sent = self.env["emboux.outbound.sent"]._sent_since(domain, since) - before
-        bounces, complaints = sending_figures.events_since(self.env, domain.id, since)
-        return Rates(since, max(sent, 0), bounces, complaints)
-
-    @api.private
-    def _evaluate_guillotine(self):
-        """Block whoever's rates are exceeded; asked after each report."""
-        settings = self.env["emboux.reputation"]._settings()
-        for domain in self:
-            # a subdomain goes by its parent's enforcement unless it has one of its own
-            plan = domain.parent_id if domain.outbound_inherit and domain.parent_id else domain
-            enforcement = plan.outbound_enforcement
-            if domain.outbound_status == "blocked" or enforcement == "off":
-                continue
-            rates = domain._rates()
-            found = excess(
-                rates, settings.bounce_percent, settings.complaint_percent,
-                settings.least_sent, settings.least_events,
-            )  # fmt: skip
-            if found:
-                reason = domain._why_blocked(rates, found)
-                # as superuser: the rule decides, whoever's request it runs in
-                domain.sudo().write({"outbound_status": "blocked", "outbound_reason": reason})
-                domain._tell_blocked(reason)
-
-    def _why_blocked(self, rates, found):
-        """ASCII, because a mail server passes it on (RFC 5321, 4.2)."""
-        values = {
-            "count": found.count,
-            "sent": rates.sent,
-            "percent": f"{rates.percent(found.count):.2f}",
-            "allowed": f"{found.allowed.normalize():f}",
-            "since": f"{rates.since:%Y-%m-%d %H:%M} UTC",
-        }
-        if found.kind == "complaint":
-            return self.env._(
-                "%(count)s of %(sent)s recipients (%(percent)s %%) complained since %(since)s; "
-                "at most %(allowed)s %% may.",
-                **values,
-            )
-        return self.env._(
-            "%(count)s of %(sent)s recipients (%(percent)s %%) bounced for good since %(since)s; "
-            "at most %(allowed)s %% may.",
-            **values,
-        )
-
-    def _tell_blocked(self, reason):
-        """The owner by mail, the responsible and the operator by an activity."""
-        self.ensure_one()
-        owner = self._owner_to_tell()
-        # in the owner's language, and out of the queue: a provider does not wait for our mail
-        domain = self.with_context(
-            lang=owner.lang or self.env.lang, mail_notify_force_send=False
-        )
-        title = domain.env._("%s may not send mail for now", domain.display_name)
-        advice = domain.env._(
-            "Remove the addresses that bounced from your lists, write only to people who asked "
-            "for it, and then ask your mail provider to allow sending again. Mail that you "
-            "receive is not affected."
-        )
-        domain.message_post(
-            subject=title,
-            body=Markup("<p>%s</p><p>%s</p><p>%s</p>") % (title, reason, advice),
-            partner_ids=owner.ids,
-            subtype_xmlid="mail.mt_note",
-        )
-        self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
-        # that mail too out of the queue: two that send it would meet
-        queued = self.with_context(mail_notify_force_send=False)
-        for user in self._who_looks_after():
-            queued.activity_schedule(
-                ACTIVITY, summary=title, note=Markup("<p>%s</p>") % reason, user_id=user.id
-            )
-
-    def _owner_to_tell(self):
-        return self.partner_id.filtered("email")
-
-    def _who_looks_after(self):
-        # as superuser: who administers is not everybody's to know
-        admins = self.env.ref("emboux_core.group_admin").sudo().all_user_ids
-        admins = admins.filtered(
-            lambda u: u.active and not u.share and self.company_id in u.company_ids
-        )
-        return admins[:_MOST_TOLD] | self.user_id.filtered("active")
-
-    # -- lifted ------------------------------------------------------------------------
-
-    def action_lift_block(self):
-        """Let the domain send again."""
-        self.write({"outbound_status": "open"})
-        return True
-
-    def _assert_may_lift(self):
-        if not self.env.su and not self.env.user.has_group("emboux_core.group_admin"):
-            raise AccessError(
-                self.env._(
-                    "A domain that was stopped may send again when an administrator of Email "
-                    "Hosting has looked at it."
-                )
-            )
-
-    def _begin_window(self):
-        """What was sent before, and what comes back of it, does not count any more."""
-        now = fields.Datetime.now()
-        for domain in self:
-            sent = self.env["emboux.outbound.sent"]._sent_since(domain, now)
-            # as superuser: what follows from lifting is nobody's to write
-            domain.sudo().write(
-                {
-                    "outbound_reason": False,
-                    "outbound_window_since": now,
-                    "outbound_window_sent": sent,
-                }
-            )
-        self.activity_feedback([ACTIVITY], feedback=self.env._("May send again."))
 
     # -- how its sending stands today, for people: figures of the policy, in words -----
 

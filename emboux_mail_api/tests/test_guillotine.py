@@ -5,7 +5,7 @@ from datetime import timedelta
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
-from ..models.domain_sending import ACTIVITY
+from ..models.domain_reputation import ACTIVITY
 from .provider_reports import ses_complaint
 from .reputation_case import ReputationCase
 
