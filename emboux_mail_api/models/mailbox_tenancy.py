@@ -60,14 +60,14 @@ class MailboxTenancy(models.Model):
             parts = self._parts_to_write(vals)
         for mailboxes, own in parts:
             done = super(MailboxTenancy, mailboxes).write(own)
-            mailboxes._assert_within_limits_still(own)
+            mailboxes._assert_still_within_limits(own)
         if state in ("active", "suspended"):
             self._note_suspension(state)
         if "usage_bytes" in vals or "quota_mb" in vals:
             self._check_storage()
         return done
 
-    def _assert_within_limits_still(self, vals):
+    def _assert_still_within_limits(self, vals):
         """``vals``: what was written."""
         if "quota_mb" in vals and self.env.user.emboux_partner_id:
             self._assert_quota_allowed(
@@ -297,7 +297,8 @@ class MailboxTenancy(models.Model):
     @api.private
     def _counted(self):
         """Address to (bytes, messages), as Dovecot has counted by now."""
-        # a domain that is merely claimed holds nothing, whatever is at its owner's address
+        # a domain that is merely claimed holds nothing, whatever is at its owner's address; as
+        # superuser: a mailbox's user need not see the domain
         owned = self.filtered(lambda mailbox: mailbox.sudo().domain_id.owned_since)
         self.env.cr.execute(
             "SELECT username, bytes, messages FROM emboux_mail.usage WHERE username = ANY(%s)",

@@ -165,7 +165,8 @@ class Customer(models.Model):
         """
         self.check_access("write")
         if cause == "operator":
-            # he takes it over: what a missing payment stopped, a payment does not undo any more
+            # the operator takes it over: what a missing payment stopped, a payment does not undo any
+            # more; as superuser: see below
             self.sudo().filtered(
                 lambda c: c.state == state and state in FROZEN and c.state_cause != cause
             ).write({"state_cause": cause, "state_reason": reason})

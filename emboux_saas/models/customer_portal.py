@@ -313,6 +313,7 @@ class CustomerPortal(models.Model):
         the mail, which its owner alone reads; the page says the same to everybody.
         """
         env, plan = self.env, values["plan"]
+        # as superuser: the secret that signs is nobody's to read
         token = hash_sign(
             self.sudo().env, _SCOPE, [plan.id, *(values[name] for name in _SIGNED)],
             expiration_hours=LINK_HOURS,
@@ -347,6 +348,7 @@ class CustomerPortal(models.Model):
                 "auto_delete": True,
             }
         )
+        # as superuser: the scheduled action is nobody's to read
         self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
 
     @api.model
