@@ -21,6 +21,7 @@ from . import (
     test_published,
     test_reach,
     test_registration,
+    test_registration_jobs,
     test_roles,
     test_tours,
     test_api_key,
