@@ -160,7 +160,7 @@ class Customers:
         self.odoo, self.master = odoo, master
 
     def partner(self, **limits):
-        """A new customer; returns his reference."""
+        """A new customer; returns their reference."""
         ref = f"C{next(_NUMBERS)}-{time.time_ns() % 10**9}"
         partner = self.odoo("res.partner").create({"name": f"Customer {ref}", "ref": ref})
         self.odoo("emboux.customer").create({"partner_id": partner, **limits})
@@ -174,7 +174,7 @@ class Customers:
         return self.master.with_key(made["secret"])
 
     def __call__(self, **limits):
-        """A new customer's API, with a key that reaches all that is his."""
+        """A new customer's API, with a key that reaches all that is theirs."""
         return self.key(self.partner(**limits))
 
 

@@ -68,10 +68,10 @@ def test_postmaster_and_abuse_of_each_domain_arrive(hosting, mail, odoo):
         assert "X-Envelope-To: <owner-of-roles" in raw
     assert refused(mail.from_outside, OUTSIDE, f"root@{name}", "x")[0] == 550
     odoo("emboux.domain").action_suspend([domain])
-    mail.from_outside(OUTSIDE, f"abuse@{name}", f"he sends spam {name}")
-    mail.outside(f"he sends spam {name}")
+    mail.from_outside(OUTSIDE, f"abuse@{name}", f"they send spam {name}")
+    mail.outside(f"they send spam {name}")
     odoo("emboux.domain").action_activate([domain])
-    # himself there: the operator hears it
+    # the owner's own address is there: the operator hears it
     odoo("res.partner").write([owner], {"email": f"abuse@{name}"})
     odoo("emboux.domain").write([domain], {"user_id": False})
     odoo("emboux.backend").write(
@@ -152,7 +152,7 @@ def test_a_proven_domain_whose_records_are_amiss_sends_nothing(hosting, mail, od
 
 
 def test_a_claimed_domain_of_others_takes_no_mail_and_stops_none(box, hosting, mail, odoo):
-    """Somebody adds a domain that is not his, with a catch-all, and suspends it."""
+    """Somebody adds a domain that is not theirs, with a catch-all, and suspends it."""
     claimed, name = hosting.domain("bigprovider", verified=False)
     hosting.mailbox(claimed, "spy", catch_all=True)
     mail.submit(box[1], hosting.PASSWORD, f"friend@{name}", "to the real provider")

@@ -1,4 +1,4 @@
-"""A customer in the browser, on a screen and on a phone, and whether his mail really flows."""
+"""A customer in the browser, on a screen and on a phone, and whether their mail really flows."""
 
 import re
 import time
@@ -36,7 +36,7 @@ def offer(odoo, hosting):
 
 @pytest.fixture(params=WIDTHS)
 def customer(request, browser, offer, odoo):
-    """Somebody who has just signed up, in a window of this width; what he has got."""
+    """Somebody who has just signed up, in a window of this width; what they have got."""
     width, height = WIDTHS[request.param]
     browser.page.context.clear_cookies()
     browser.page.set_viewport_size({"width": width, "height": height})

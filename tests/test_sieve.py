@@ -119,7 +119,7 @@ def test_a_reply_reaches_the_sender_once(box, mail, hosting, replies):
     assert reply["Subject"] == '"Away" – Ö'
     assert "\n".join(reply.get_content().splitlines()).strip() == text
     assert reply["To"] == f"<{OUTSIDE}>" or OUTSIDE in reply["To"]
-    # another sender gets his own
+    # another sender gets their own
     mail.from_outside("bea@outside.tests.example", address, "question of another")
     eventually("a second reply", lambda: len(replies(address)) == 2)
 

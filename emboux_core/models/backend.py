@@ -152,8 +152,8 @@ class Backend(models.Model):
         vals = self._guard_write(vals)
         self._normalise_hosts(vals)
         if {"url", "kind"} & set(vals) and not self.env.user.has_group("base.group_system"):
-            # the key must not follow to where somebody sends it who may not read it; as
-            # superuser, because he may not write it either
+            # the key must not follow to an address set by somebody who may not read it; as
+            # superuser, because they may not write it either
             self.sudo().filtered("secret").secret = False
         # as superuser: another company's domains hold the kind too
         if "kind" in vals and self.sudo().with_context(active_test=False).domain_ids:

@@ -106,8 +106,8 @@ class DnsServer(models.Model):
         vals = self._guard_write(vals)
         self._normalise(vals)
         if {"host", "port"} & set(vals) and not self.env.user.has_group("base.group_system"):
-            # the key must not follow to where somebody sends it who may not read it; as
-            # superuser, because he may not write it either
+            # the key must not follow to an address set by somebody who may not read it; as
+            # superuser, because they may not write it either
             self.sudo().filtered("key_secret").key_secret = False
         return super().write(vals)
 

@@ -89,7 +89,7 @@ class Domain(models.Model):
     child_count = fields.Integer(compute="_compute_child_count", compute_sudo=True)
     usage_bytes = BigInteger("Usage (bytes)", readonly=True, copy=False)
 
-    # a name is one owner's: his who has proven it.  Until somebody has, several may claim it
+    # a name belongs to the one owner who has proven it.  Until then several may claim it
     _name_unique = models.UniqueIndex(
         "(name, backend_id) WHERE owned_since IS NOT NULL",
         "This domain is on the backend already, and proven to be its owner's (perhaps archived).",

@@ -169,8 +169,8 @@ class DomainDns(models.Model):
     def _store_check(self, answer):
         """Store one domain's answer; tell the responsible only what changed."""
         self.ensure_one()
-        # as superuser: verdicts and the state that follows are not the user's to write, and who is
-        # responsible need not be his to see
+        # as superuser: verdicts and the state that follows are not the user's to write, and the
+        # user need not be allowed to see who is responsible
         self = self.sudo()
         self = self.with_context(lang=self.user_id.lang or self.env.lang)
         verdicts = {verdict.key: verdict for verdict in answer.verdicts}

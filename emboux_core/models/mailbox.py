@@ -118,7 +118,7 @@ class Mailbox(models.Model):
 
     def _catch_alls(self):
         """The catch-all alias of each domain of these mailboxes."""
-        # as superuser: a mailbox's user may see whether his is the catch-all, not the alias
+        # as superuser: a mailbox's user may see whether theirs is the catch-all, not the alias
         aliases = self.env["emboux.alias"].sudo().search_fetch(
             [("kind", "=", "catch_all"), ("domain_id", "in", self.domain_id.ids)],
             ["domain_id", "destinations"],

@@ -161,7 +161,7 @@ class MailboxOdoo(models.Model):
 
     @api.model
     def _cron_end_trials(self):
-        """Take back what somebody died of while he tried it."""
+        """Take back trials that were cut off before they ended."""
         over = [("outgoing_trial_until", "<=", fields.Datetime.now())]
         each_apart(
             self.env, [self.with_context(active_test=False).search(over)],

@@ -5,9 +5,9 @@ from odoo.exceptions import AccessError
 class Thread(models.AbstractModel):
     """The chatter of our records: the operator's people write on it, customers read.
 
-    A customer may change his domain, and by Odoo's rules could therefore post on its thread with
-    any recipient, or have anybody follow it: mail of the operator's server, past the policy that
-    counts his mail and past the suppression list.
+    Customers may change their domains, and by Odoo's rules could therefore post on the thread
+    with any recipient, or have anybody follow it: mail from the operator's server, past the policy
+    that counts their mail and past the suppression list.
     """
 
     _name = "emboux.thread"
@@ -101,8 +101,8 @@ class Message(models.Model):
     _inherit = "mail.message"
 
     def _get_forbidden_access(self, operation):
-        """Odoo lets an author change what he wrote, a follower write, and anybody make what no
-        thread shows: not on our records, if he is a customer."""
+        """Odoo lets authors change what they wrote, followers write, and anybody make what no
+        thread shows: not on our records, if they are customers."""
         forbidden = super()._get_forbidden_access(operation)
         if operation == "read" or self.env.user._is_internal():
             return forbidden

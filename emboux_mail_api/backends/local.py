@@ -134,7 +134,7 @@ class LocalBackend(Backend):
         """The row is published as it is."""
 
     def delete_mailbox(self, email: str) -> None:
-        # what was counted is the owner's, if somebody who merely claims the name deletes his
+        # what was counted is the owner's, if somebody who merely claims the name deletes theirs
         self._query(
             "DELETE FROM emboux_mail.usage WHERE username = %s"
             " AND NOT EXISTS (SELECT FROM emboux_mail.held WHERE email = username)", email)

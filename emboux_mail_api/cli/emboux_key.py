@@ -22,7 +22,7 @@ class EmbouxKey(Command):
         parser.add_argument("-d", "--database", help="default: the configuration's db_name")
         parser.add_argument("--name", required=True, help="what will use the key")
         parser.add_argument("--role", choices=("master", "customer"), default="customer")
-        parser.add_argument("--partner-ref", help="the customer: his reference, or id:NUMBER")
+        parser.add_argument("--partner-ref", help="the customer: their reference, or id:NUMBER")
         parser.add_argument("--read-only", action="store_true")
         parser.add_argument("--area", choices=("all", "domains", "mailboxes"), default="all")
         parser.add_argument("--domain", help="the one domain that it reaches")

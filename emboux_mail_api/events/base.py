@@ -53,7 +53,7 @@ def identity(*parts: str) -> str:
 
 
 def one_spelling(address: str) -> str:
-    """What names a recipient, however he is written; two spellings of him are one event."""
+    """What names a recipient, however they are written; two spellings of one are one event."""
     try:
         return addresses.normalise_reported(address)
     except addresses.AddressError:

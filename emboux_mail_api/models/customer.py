@@ -158,5 +158,5 @@ class Customer(models.Model):
             with self.env.cr.savepoint():
                 self.browse()._reconcile()
         except OperationalError:
-            # somebody counts at this very moment: what he counts is right after the next start
+            # somebody is counting right now: what they count is right after the next start
             _logger.warning("the counters of customers could not be compared", exc_info=True)

@@ -121,7 +121,7 @@ class DomainProvider(models.Model):
         rows = self.sudo().registration_ids
         done = super().unlink()
         for row in rows:
-            # somebody else may claim the name too: then it stays where it is, as his
+            # somebody else may claim the name too: then it stays where it is, as theirs
             heir = self.env["emboux.domain"].sudo()._hosted(row.name)
             if heir.provider_id == row.provider_id:
                 heir._register_at_provider()

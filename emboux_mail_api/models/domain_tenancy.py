@@ -35,8 +35,8 @@ class NoActiveKey(UserError):
 class DomainTenancy(models.Model):
     """Whose a domain is, and what its owner may.
 
-    Who adds a domain claims it, until its DNS proves it to be his.  Several may claim a name at
-    once, each with a row, mailboxes and a token of his own; the answer is the same whether
+    Whoever adds a domain claims it, until its DNS proves it theirs.  Several may claim a name at
+    once, each with a row, mailboxes and a token of their own; the answer is the same whether
     somebody has it here already.  The first proof wins (the unique index on proven names
     decides), and the others are told.  A claim keeps nobody out, and nothing shows of it outside:
     no look-up of Postfix or Dovecot finds it (``sql/views.sql``), so it can hold no mail that
@@ -106,7 +106,7 @@ class DomainTenancy(models.Model):
         return model, vals_list
 
     def _search_parents(self, names):
-        """A customer uses his own wildcard parents, and the operator's, which nobody owns."""
+        """Customers use their own wildcard parents, and the operator's, which nobody owns."""
         customer = self.env.user.emboux_partner_id
         if self.env.su or not customer:
             return super()._search_parents(names)
@@ -193,7 +193,7 @@ class DomainTenancy(models.Model):
     def _with_parents(self, vals_list):
         """A customer takes no name below a wildcard parent that was somebody else's lately.
 
-        The operator may, by hand; over the API he says so (``emboux_quarantine``).
+        The operator may, by hand; over the API they say so (``emboux_quarantine``).
         """
         vals_list = super()._with_parents(vals_list)
         customer = self.env.user.emboux_partner_id
@@ -264,7 +264,7 @@ class DomainTenancy(models.Model):
         """Give the domain to another customer, with its counter, in this transaction.
 
         :raises NoActiveKey: the partner has no key that opens.
-        :raises QuotaReached: the partner has as many domains as he may.
+        :raises QuotaReached: the partner has as many domains as they may.
         """
         self.ensure_one()
         self.check_access("write")

@@ -1,7 +1,7 @@
 """What a customer may write, and what belongs to the customer by itself.
 
-Which records he sees is said by record rules (security/emboux_rules.xml); here is which fields
-of them he may set.  Both hold for the API and for every other way in.
+Record rules (security/emboux_rules.xml) say which records customers see; this module, which
+of their fields they may set.  Both hold for the API and for every other way in.
 """
 
 from odoo import models

@@ -6,9 +6,9 @@ class Message(models.Model):
 
     def _get_forbidden_access(self, operation):
         """A message that no thread shows may be made by anybody, and ``message_notify`` of any
-        model sends it to any partner: a customer's only where he may change the record."""
+        model sends it to any partner: a customer's only where they may change the record."""
         forbidden = super()._get_forbidden_access(operation)
-        # who has a customer is bound to him; the superuser is not asked
+        # a user who has a customer is bound to it; the superuser is not asked
         if operation != "create" or not self.env.user.emboux_partner_id:
             return forbidden
 

@@ -25,7 +25,7 @@ class MailboxRules(models.Model):
     """Forwarding and the reply while somebody is away.
 
     The view ``emboux_mail.sieve`` renders them into the script that Dovecot runs at delivery, so
-    that they hold from the commit on.  A script that the mailbox' user has put there himself, by
+    that they hold from the commit on.  A script that the mailbox's user has put there, by
     ManageSieve, runs after them.
     """
 

@@ -129,7 +129,7 @@ class MailboxTenancy(models.Model):
             self._assert_quota_allowed(customer)
 
     def _assert_quota_allowed(self, customer):
-        """A customer keeps to his plan; the operator may give more."""
+        """Customers keep to their plan; the operator may give more."""
         limit = customer.mailbox_quota_limit_mb
         if not limit or self.env.su or not self.env.user.emboux_partner_id:
             return
@@ -337,7 +337,7 @@ class MailboxTenancy(models.Model):
     @api.model
     @api.private
     def _refused_beforehand(self, places):
-        """What is certain to be refused, with one look-up for all: a host repeats his import with
+        """What is certain to be refused, with one look-up for all: a host repeats an import with
         a thousand addresses that are there.
 
         ``places``: number to (local part, domain id).  Returns number to (status, sentence).

@@ -144,8 +144,8 @@ class Provider(models.Model):
         if {"kind", "endpoint", "region"} & set(vals) and not self.env.user.has_group(
             "base.group_system"
         ):
-            # the key must not follow to where somebody sends it who may not read it; as
-            # superuser, because he may not write it either
+            # the key must not follow to an address set by somebody who may not read it; as
+            # superuser, because they may not write it either
             self.sudo().filtered("api_key").api_key = False
         if "kind" in vals:
             # as superuser: another company's domains hold it too

@@ -223,7 +223,7 @@ class Suppression(models.Model):
     def _find(self, email, partner=None):
         """The entry that stops mail to a normalised address, or none.
 
-        :param partner: only what holds for this customer's mail: his own entries and those for
+        :param partner: only what holds for this customer's mail: their own entries and those for
             everybody; None is for the operator, whom any entry interests.
         """
         emails = looked_up(email)

@@ -29,7 +29,7 @@ class Waiting(models.AbstractModel):
     """How many requests may wait for others at once: for name servers, providers, slow clients.
 
     Each keeps a thread or a worker busy that does nothing, for ten seconds or more, and there are
-    not many: whoever makes his name servers silent could else have all of them.
+    not many: whoever silences their own name servers could else have all of them.
     """
 
     _name = "emboux.waiting"
@@ -49,15 +49,15 @@ class Waiting(models.AbstractModel):
         mine, everybody = (name, who), (name, None)
         with _lock:
             if _waiting[mine] >= own:
-                self._refuse(his=True)
+                self._refuse(personal=True)
             if _waiting[everybody] >= all_:
-                self._refuse(his=False)
+                self._refuse(personal=False)
             _waiting.update((mine, everybody))
         _here.waits = True
         try:
             if config["workers"]:  # each a process with one request: count by the database
-                self._take(who, own, his=True)
-                self._take(socket.gethostname(), all_, his=False)
+                self._take(who, own, personal=True)
+                self._take(socket.gethostname(), all_, personal=False)
             yield
         finally:
             _here.waits = False
@@ -82,7 +82,7 @@ class Waiting(models.AbstractModel):
         return f"customer {customer.id}" if customer else f"user {user.id}"
 
     def _places(self, who):
-        """For him, and for all: in this process, or with workers on this machine."""
+        """For the caller, and for all: in this process, or with workers on this machine."""
         room = config["workers"]
         if not room and (limit := os.environ.get("ODOO_MAX_HTTP_THREADS")):
             # as Odoo reads it
@@ -91,7 +91,7 @@ class Waiting(models.AbstractModel):
         all_ = max(room // SHARE, 1) if room else UNLIMITED
         return max(all_ // (2 if who.startswith("key ") else SHARE), 1), all_
 
-    def _take(self, name, places, his):
+    def _take(self, name, places, personal):
         """One of so many places for as long as the transaction lasts."""
         for number in range(places):
             self.env.cr.execute(
@@ -100,11 +100,11 @@ class Waiting(models.AbstractModel):
             )
             if self.env.cr.fetchone()[0]:
                 return
-        self._refuse(his)
+        self._refuse(personal)
 
-    def _refuse(self, his):
+    def _refuse(self, personal):
         raise Busy(
             self.env._("Your last requests still wait for an answer from outside. Repeat this one.")
-            if his else
+            if personal else
             self.env._("Many requests wait for answers from outside just now. Repeat this one.")
         )

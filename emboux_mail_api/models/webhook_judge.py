@@ -39,7 +39,7 @@ class WebhookJudge(models.Model):
                 return False
         except addresses.AddressError:
             return False  # no address at all: the event has what people can read of it
-        # a domain without an owner is the operator's: what he is told holds for all
+        # a domain without an owner is the operator's: what they are told holds for all
         partner = self.domain_id.partner_id
         if settings.for_everybody:
             partner = partner.browse()

@@ -2,8 +2,8 @@
 
 from .statements import ADD, LOCK
 
-# Who adds rows lets go of those that he has locked: holding them he could wait for somebody who
-# adds the same rows and waits for him.
+# Whoever adds rows lets go of those that they have locked: holding them they could wait for
+# somebody who adds the same rows and waits for them.
 _AROUND = {
     LOCK: "SAVEPOINT emboux_policy; {}",
     ADD: "ROLLBACK TO SAVEPOINT emboux_policy; {}",

@@ -91,7 +91,7 @@ def of_another(settings):
 
 
 def told_others(recipient, verdict):
-    """A refusal by the limits of somebody else, told to who sends: without his figures."""
+    """A refusal by somebody else's limits, as the sender is told it: without their figures."""
     if verdict.action == "defer":
         return replace(verdict, code=DEFER, rule=f"passed_on_{verdict.rule}",
                        reason=sentences.passes_on_later(recipient, verdict.retry_at))

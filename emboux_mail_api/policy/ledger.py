@@ -5,7 +5,7 @@ implementation, whoever drives it: the daemon, Odoo's transaction, or a test.
 
 Exactness: ``charge`` locks the rows of all subjects first, in their order, decides one request
 after the other on these figures, and writes them back before the transaction ends.  Whoever
-charges the same subjects waits meanwhile, on whatever machine he is.
+charges the same subjects waits meanwhile, on whatever machine they are.
 """
 
 from calendar import timegm

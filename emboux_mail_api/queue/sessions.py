@@ -37,7 +37,7 @@ class Dovecot:
         return {row.split("\t")[0] for row in rows if row}
 
     def end(self, users):
-        """End their sessions; nobody else's, so not of who has a wildcard in his name."""
+        """End their sessions; nobody else's, so not those of a user with a wildcard in the name."""
         for user in sorted(users):
             if WILDCARDS & set(user):
                 _logger.warning("the sessions of %r stay open: doveadm takes that for many", user)

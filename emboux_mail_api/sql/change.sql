@@ -1,5 +1,5 @@
 -- What changed, for those who ask "what is new since": one row for each domain and mailbox of
--- each owner, with the transaction that wrote it.  A reader remembers the snapshot of his last
+-- each owner, with the transaction that wrote it.  Readers remember the snapshot of their last
 -- question, so that a transaction that began before it and commits after it is not missed
 -- (models/change.py).  What Dovecot counted has a mark of its own: emboux_mail.usage.
 ALTER TABLE emboux_change ADD COLUMN IF NOT EXISTS written_by xid8 NOT NULL

@@ -35,8 +35,8 @@ $$;
 -- portal and the API alike.
 -- A subdomain has tier and enforcement from its wildcard parent, as they are now, unless it has
 -- its own; a parent that may not send keeps its subdomains from sending in any case, because they
--- send by its verification and its key.  Limits, warm-up and spike are the owner's: of what his
--- plan says (plan_...) and what the operator has set for the domain the stricter decides.
+-- send by its verification and its key.  Limits, warm-up and spike are the owner's: of what the
+-- owner's plan says (plan_...) and what the operator has set for the domain the stricter decides.
 CREATE OR REPLACE VIEW emboux_mail.sending_domains AS
 SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
        CASE WHEN d.state = 'suspended' THEN d.name

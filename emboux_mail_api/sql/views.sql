@@ -25,7 +25,7 @@ SELECT d.id, d.name, d.unicode_name, d.parent_id, d.is_wildcard, d.state,
   LEFT JOIN emboux_domain p ON p.id = d.parent_id
  WHERE d.active AND d.owned_since IS NOT NULL;
 
--- Who carries and signs a domain's mail, and whether he is ready to take it.  Apart from the
+-- Who carries and signs a domain's mail, and whether they are ready to take it.  Apart from the
 -- view above, which Postfix asks ten times a recipient: each join costs time to be planned.
 CREATE VIEW emboux_mail.carried AS
 SELECT d.id AS domain_id, coalesce(v.kind, 'dkim') AS carrier,
@@ -51,7 +51,7 @@ SELECT m.email, m.domain_id, m.state, m.send_as, m.mail_folder, m.service_passwo
  WHERE m.active;
 
 -- Postfix virtual_mailbox_domains: proven domains, so that nobody can take the mail of a
--- domain that is not his; suspended ones too, else their mail would bounce as "relay denied".
+-- domain that is not theirs; suspended ones too, else their mail would bounce as "relay denied".
 -- And the mail server's own name, by which its postmaster is reached.
 CREATE VIEW emboux_mail.domains AS
 SELECT name FROM emboux_mail.hosted WHERE owned
@@ -99,7 +99,7 @@ SELECT m.email AS address, m.email AS login
 
 -- ... and the logins that may use any address of a domain: its own mailboxes that send for
 -- the domain, and those of its wildcard parent, if both have one owner.  The operator's domains
--- have none, so IS NOT DISTINCT FROM: under his parent most subdomains are customers'.
+-- have none, so IS NOT DISTINCT FROM: under the operator's parents most subdomains are customers'.
 CREATE VIEW emboux_mail.domain_senders AS
 SELECT d.name AS domain, m.email AS login
   FROM emboux_mail.hosted d

@@ -83,7 +83,7 @@ class TestRoutes(PlatformCase):
         self.assertNotIn("nothing", OPERATIONS)
 
     def test_the_examples_of_errors_are_those_of_the_operation(self):
-        """A customer is not told that he needs a master key where he does not."""
+        """Customers are not told that they need a master key where they do not."""
         seen = {}
         for methods in document("0")["paths"].values():
             for declared in methods.values():

@@ -245,7 +245,7 @@ class TestLifted(ReputationCase):
         self.assertEqual(self.domain.outbound_status, "blocked")
 
     def test_a_customers_key_may_not(self):
-        """Nor by anything else that he may write to his domain."""
+        """Nor by anything else that customers may write to their domain."""
         domain = self.domain.with_env(self.as_customer())
         with self.assertRaises(AccessError):
             domain.with_context(default_outbound_status="open").write({"outbound_status": "open"})

@@ -209,7 +209,7 @@ class TestKeptByName(LimitsCase):
         self.domain._decide_outgoing(5)
         theirs = self.again(self.domain, other, state="verified")
         self.assertEqual((self.used(theirs), theirs.outbound_daily_limit), ((0, 0), 0))
-        # and what it is given back to does not depend on the way in which it comes to him
+        # and what its former owner gets back does not depend on the way in which it comes back
         theirs._decide_outgoing(2)
         theirs.partner_id = self.acme
         self.assertEqual((self.used(theirs), theirs.outbound_daily_limit), ((7, 7), 40))
@@ -344,7 +344,7 @@ class TestNamesGivenUp(LimitsCase):
 
 @tagged("post_install", "-at_install")
 class TestWhoSuspended(LimitsCase):
-    """Who suspended a mailbox lifts it: operator and customer, each his own."""
+    """Who suspended a mailbox lifts it: operator and customer, each their own."""
 
     def setUp(self):
         super().setUp()

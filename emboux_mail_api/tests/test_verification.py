@@ -178,7 +178,7 @@ class TestClaims(VerificationCase):
         self.assertIn("14 days", domain.state_reason)
 
     def customer(self, name):
-        """A customer's environment, as an API key of his has it."""
+        """A customer's environment, as their API key has it."""
         partner = self.env["res.partner"].create({"name": name})
         key, _secret = self.env["emboux.api.key"]._make({"name": name, "partner_id": partner.id})
         return self.env(user=key.sudo().user_id, context={})

@@ -58,7 +58,7 @@ class Removed(NamedTuple):
 
 
 class Session(NamedTuple):
-    """Somebody has read mail; bytes that came from him and went to him."""
+    """Somebody has read mail; bytes that came from them and went to them."""
 
     login: str
     bytes_in: int

@@ -9,7 +9,7 @@ from .page import HOME, done, own_customer, page
 
 
 class AccountPortal(http.Controller):
-    """What a customer has bought: his plan, what he used of it, and his invoices."""
+    """What customers have bought: their plan, what they used of it, and their invoices."""
 
     @http.route(
         f"{HOME}/plan", type="http", auth="user", website=True, methods=["GET", "POST"]

@@ -41,7 +41,7 @@ class RecordPortal(http.Controller):
         return request.redirect(f"{HOME}/domains/{domain.id}")
 
     def _page(self, domain):
-        # what he cannot set and does without is not shown to him as missing
+        # what customers cannot set and do without is not shown to them as missing
         records = domain.dns_record_ids
         if is_ours(domain):
             records = records.filtered(lambda r: r.level == "required" or r.state == "ok")

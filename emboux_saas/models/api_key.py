@@ -3,12 +3,12 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-MOST = 20  # active keys that a customer makes for himself
+MOST = 20  # active keys that customers make for themselves
 _SHOWN = 100
 
 
 class ApiKey(models.Model):
-    """A customer's own keys, which he makes and revokes in the portal."""
+    """Customers' own keys, which they make and revoke in the portal."""
 
     _inherit = "emboux.api.key"
 
@@ -22,7 +22,7 @@ class ApiKey(models.Model):
         wanted = [("partner_id", "=", partner.id), ("role", "=", "customer")]
         if number is not None:
             wanted.append(("id", "=", number))
-        # as superuser: keys are nobody's records but the operator's, these are told to be his
+        # as superuser: keys are the operator's records, and these are known to be the customer's
         return self.sudo().search(wanted, limit=_SHOWN)
 
     @api.model

@@ -31,11 +31,11 @@ class CustomerStopped(UserError):
 
 
 class Customer(models.Model):
-    """What a customer has bought, and where he stands.
+    """What customers have bought, and where they stand.
 
     One row for each partner: the platform's limits (``emboux_mail_api``) with the plan that
-    they come from.  ``_advance_customer`` is the one door that changes his state, and the domains
-    follow.  When the days of grace are over, what an ended customer had is erased for good.
+    they come from.  ``_advance_customer`` is the one door that changes their state, and the
+    domains follow.  When the days of grace are over, what an ended customer had is erased for good.
     """
 
     _inherit = "emboux.customer"
@@ -137,7 +137,7 @@ class Customer(models.Model):
 
     def _domains(self):
         """All their domains, archived ones too."""
-        # as superuser: what is done to a customer is done to all that is his
+        # as superuser: what is done to a customer is done to all that is theirs
         return self.env["emboux.domain"].sudo().with_context(active_test=False).search(
             [("partner_id", "in", self.partner_id.ids)]
         )
@@ -154,19 +154,19 @@ class Customer(models.Model):
     def _bind_people(self):
         self._people()._bind_email_customer()
 
-    # -- his life -----------------------------------------------------------------------------
+    # -- the customer's life ------------------------------------------------------------------
 
     @api.private
     def _advance_customer(self, state, reason, cause="operator"):
         """Bring customers into a state, and their domains with them.
 
         ``reason``: a sentence for the operator and the customer. ``cause``: whose doing it is,
-        see ``state_cause``. A state that he is in already is left as it is.
+        see ``state_cause``. A state that they are in already is left as it is.
         """
         self.check_access("write")
         if cause == "operator":
-            # the operator takes it over: what a missing payment stopped, a payment does not undo any
-            # more; as superuser: see below
+            # the operator takes over: what a missing payment stopped, a payment no longer
+            # undoes; as superuser: see below
             self.sudo().filtered(
                 lambda c: c.state == state and state in FROZEN and c.state_cause != cause
             ).write({"state_cause": cause, "state_reason": reason})
@@ -381,7 +381,7 @@ class Customer(models.Model):
         """Erase a part; whether there may be more.
 
         The customer may have come back since the last step: whoever is being activated is met
-        on his row.
+        on their row.
         """
         if not (self.exists() and self.try_lock_for_update() and self.state == "ended"
                 and self.erase_on and self.erase_on <= fields.Date.context_today(self)):

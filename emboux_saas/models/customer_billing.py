@@ -25,7 +25,7 @@ DUNNING_DAYS = 14  # of a customer without a plan
 
 
 class CustomerBilling(models.Model):
-    """What a customer is asked to pay each month, and what follows when he does not.
+    """What customers are asked to pay each month, and what follows when they do not.
 
     An invoice that is not paid: reminders, then a suspension; a payment undoes both.
     """
@@ -189,7 +189,7 @@ class CustomerBilling(models.Model):
         return found
 
     def _seller(self):
-        """The company whose plans he has or had: all of them are of one."""
+        """The company whose plans they have or had: all of them belong to one."""
         return self.period_ids.plan_id.company_id[:1]
 
     def _rounding(self, currency):
@@ -290,7 +290,7 @@ class CustomerBilling(models.Model):
         concerned._each(lambda customer: customer._dun(owed.get(customer.partner_id)))
 
     def _overdue_invoices(self):
-        """Partner to his unpaid invoices for email hosting whose day has passed, oldest first."""
+        """Partner to their unpaid invoices for email hosting that are past due, oldest first."""
         # as superuser: who looks after email need not read accounting
         invoices = self.env["account.move"].sudo().search(
             [
@@ -310,7 +310,7 @@ class CustomerBilling(models.Model):
         return plans.search([], limit=10_000).product_id
 
     def _dun(self, invoices):
-        """Bring one customer to where he belongs, with what he owes or nothing."""
+        """Bring one customer to where they belong, with what they owe or nothing."""
         if not invoices:
             if self.state in ("past_due", "suspended"):
                 self._advance_customer(
@@ -326,7 +326,7 @@ class CustomerBilling(models.Model):
                                  date=self._say_date(oldest.invoice_date_due)),
                 "payment",
             )
-        # never on the day on which he hears of it
+        # never on the day on which they hear of it
         elif (self.state == "past_due" and end <= today
                 and self.state_since.date() < today):
             self._advance_customer(

@@ -1,4 +1,4 @@
-"""The plan of a customer: how much of it he uses, and what another one would break for him."""
+"""Customers' plans: how much of them they use, and what another one would break for them."""
 
 from markupsafe import Markup
 
@@ -16,14 +16,14 @@ SHOWN = 50  # customers in a dialog
 
 
 class CustomerPlan(models.Model):
-    """How much of his plan a customer uses, what it has cost so far, and which plans he had.
+    """How much customers use of their plan, what it has cost so far, and which they had before.
 
     A fixed number of statements for a whole list.
     """
 
     _inherit = "emboux.customer"
 
-    # as superuser: who sees the customer may see how much he uses
+    # as superuser: whoever sees the customer may see how much they use
     mailbox_count = fields.Integer("Mailboxes", compute="_compute_usage", compute_sudo=True)
     storage_granted_mb = fields.Integer(
         "Granted (MB)", compute="_compute_usage", compute_sudo=True,
@@ -61,7 +61,7 @@ class CustomerPlan(models.Model):
     )
 
     def _note_domains(self):
-        """A customer whose domains were there before him: the feed has told of them already."""
+        """A customer whose domains were there first: the feed has told of them already."""
         if domains := self._domains():
             self.env["emboux.usage"]._note_levels(domains.mapped("name"))
 
@@ -145,7 +145,7 @@ class CustomerPlan(models.Model):
             customer.mrr = customer.plan_id.price if customer.state in PAYING else 0
 
     def _count_mailboxes(self):
-        """Partner id to what the mailboxes of his domains come to, archived ones too."""
+        """Partner id to what the mailboxes of their domains come to, archived ones too."""
         self.env.flush_all()
         rows = self.env.execute_query_dict(
             SQL(
@@ -290,7 +290,7 @@ class CustomerPlan(models.Model):
             )
 
     def _most_aliases(self):
-        """Partner id to how many aliases deliver to the mailbox of his that has most of them."""
+        """Partner id to how many aliases deliver to that mailbox of theirs which has the most."""
         self.env.flush_all()
         return dict(
             self.env.execute_query(

@@ -1,4 +1,4 @@
-"""The customer himself: how he signs up, what he does and sees in the portal, what he is told."""
+"""The customers themselves: how they sign up, what they do and see in the portal or are told."""
 
 import logging
 from datetime import date, datetime, timedelta
@@ -37,9 +37,9 @@ _SIGNED = ("person", "login", "domain", "local_part")  # what the link carries, 
 
 
 class CustomerPortal(models.Model):
-    """What a customer does for himself in the portal, from the day on which he is a stranger.
+    """What customers do for themselves in the portal, from the day on which they are strangers.
 
-    ``_notify`` is the one door by which he is told something.
+    ``_notify`` is the one door by which they are told something.
     """
 
     _name = "emboux.customer"
@@ -58,11 +58,11 @@ class CustomerPortal(models.Model):
         """The row of the customer whom the user looks after, perhaps none."""
         return self._of(self.env.user.emboux_partner_id)
 
-    # -- what he is told ------------------------------------------------------------------
+    # -- what they are told ---------------------------------------------------------------
 
     @api.private
     def _notify(self, kind, values=None):
-        """Tell a customer by mail, once for each kind, thing and period; whether he is told now.
+        """Tell a customer by mail, once for each kind, thing and period; whether it is told now.
 
         ``values``: what the template of this kind shows. ``about`` (or ``mailbox``, ``key``,
         ``domain``, ``invoice``, a record or a text) is the thing, ``period`` overrides the day
@@ -84,7 +84,7 @@ class CustomerPortal(models.Model):
         return bool(notice)
 
     def _spoken(self):
-        """An environment in the customer's language, for what he reads."""
+        """An environment in the customer's language, for what they read."""
         return self.with_context(lang=self.partner_id.lang or self.env.lang).env
 
     def _say_date(self, value):
@@ -111,7 +111,7 @@ class CustomerPortal(models.Model):
         return self.env["emboux.notice"].browse([row[0] for row in found])
 
     def _send_notice(self, notice):
-        """By mail to those who look after his domains, and on his chatter for the operator.
+        """By mail to those who look after the domains, and on the chatter for the operator.
 
         Out of the queue: whoever found it out does not wait for our mail.
         """
@@ -138,7 +138,7 @@ class CustomerPortal(models.Model):
         self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
 
     def _notice_recipients(self):
-        """The customer, and his portal users who have another address."""
+        """The customer, and their portal users who have another address."""
         people = self.partner_id | self._people().filtered(
             lambda u: u.active and u.emboux_partner_id == self.partner_id
         ).partner_id
@@ -186,7 +186,7 @@ class CustomerPortal(models.Model):
         self.ensure_one()
         author = self.env.user.partner_id
         # as superuser: what the operator has to do is not the customer's to see; out of the
-        # queue: he does not wait for our mail to the operator
+        # queue: they do not wait for our mail to the operator
         customer = self.sudo().with_context(mail_notify_force_send=False)
         self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
         customer.activity_unlink([ACTIVITY])

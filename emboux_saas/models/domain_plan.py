@@ -14,7 +14,7 @@ from .plan_terms import RETENTION_TERMS
 
 
 class DomainPlan(models.Model):
-    """What a domain gets from the plan of its owner, and what becomes of it with him.
+    """What a domain gets from its owner's plan, and what becomes of it along with its owner.
 
     It is frozen with its owner.  Whoever gives it away or deletes it has paid for what it did until
     then.  What happens to it and its owner has to know is told by the one door, ``_notify``.
@@ -39,7 +39,7 @@ class DomainPlan(models.Model):
         for partner, owned in domains.grouped("partner_id").items():
             customer = self.env["emboux.customer"]._of(partner)
             customer._assert_not_stopped()
-            # what the operator gives a domain in the same breath is an exception that he means
+            # what the operator sets on the domain at the same time is a deliberate exception
             for names, alike in owned.grouped(lambda d: given[d]).items():
                 alike._take_terms(customer.plan_id, names)
         return domains
@@ -255,7 +255,7 @@ class DomainPlan(models.Model):
         return name
 
     def _assert_not_reserved(self, name):
-        """Names of the operator's own hosts, and those that he keeps."""
+        """Names of the operator's own hosts, and those that the operator keeps."""
         kept = {label.strip().lower() for label in (self.reserved_names or "").split(",")} - {""}
         label = name.removesuffix(f".{self.name}").split(".")[-1]
         backend = self.backend_id
@@ -270,10 +270,10 @@ class DomainPlan(models.Model):
 
     @api.constrains("parent_id", "partner_id")
     def _check_not_reserved(self):
-        """By whichever way a customer's domain comes to be below a parent that is not his.
+        """By whichever way a customer's domain comes to be below a parent that is not theirs.
 
-        By creation and import, registration, the parent's or the owner's change; the operator may
-        have these names himself.
+        By creation and import, registration, a change of parent or owner; operators may use these
+        names themselves.
         """
         # as superuser: the parent may be the operator's
         for domain in self.sudo():
@@ -282,7 +282,7 @@ class DomainPlan(models.Model):
                 parent._assert_not_reserved(domain.name)
 
     def _with_parents(self, vals_list):
-        """By whichever way a customer comes, he takes no name below one that is somebody else's.
+        """By whichever way they come, customers take no name below one that is somebody else's.
 
         The parent would speak for it: whoever has shop.parent could not keep mail.shop.parent.
         """
@@ -389,7 +389,7 @@ class DomainPlan(models.Model):
         return bool(customer) and customer._notify(kind, values)
 
     def _owner_to_tell(self):
-        """A customer is told by his notice."""
+        """Customers are told by their notices."""
         owner = super()._owner_to_tell()
         return owner.browse() if self.env["emboux.customer"]._of(owner) else owner
 

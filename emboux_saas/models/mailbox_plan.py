@@ -4,9 +4,9 @@ from odoo.addons.emboux_mail_api.models.customer import QuotaReached
 
 
 class MailboxPlan(models.Model):
-    """What a mailbox gets from the plan of its customer, and what he is told of it.
+    """What a mailbox gets from its customer's plan, and what the customer is told of it.
 
-    The quotas of a customer's mailboxes together stay within his storage.  A customer keeps to his
+    The quotas of customers' mailboxes together stay within their storage.  Customers keep to their
     plan; the operator may give more.
     """
 
@@ -23,7 +23,7 @@ class MailboxPlan(models.Model):
             return super().write(vals)
         before = {mailbox: mailbox.quota_mb for mailbox in self}
         done = super().write(vals)
-        # who is above his storage, since his plan has less, may give back in steps
+        # whoever is above their storage, since their plan has less, may give it back in steps
         self.filtered(
             lambda m: not m.quota_mb or m.quota_mb > before[m] > 0
         )._assert_storage_suffices()

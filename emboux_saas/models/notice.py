@@ -24,7 +24,7 @@ SUBJECTS = ("mailbox", "key", "domain", "invoice")
 
 
 class Notice(models.Model):
-    """What a customer was told: the row makes sure that he is told once.
+    """What a customer was told: the row makes sure that they are told once.
 
     The mail templates are rendered on it: ``object.about`` is the domain, mailbox or key,
     ``object.details`` holds the other values, as text in the customer's language.

@@ -7,7 +7,7 @@ from odoo.addons.emboux_mail_api.models.domain_storage import FOLDERS
 from ..billing.engine import GIGABYTE
 
 RETENTION_TERMS = tuple(f"retention_{folder}" for folder in FOLDERS)
-#: What a customer gets from his plan: the field is called the same on both.
+#: What customers get from their plan: the field is called the same on both.
 CUSTOMER_TERMS = (*LIMITS, "storage_limit_mb")
 #: How each domain of a customer may send: the domain has them with ``plan_`` before the name, apart
 #: from what the operator sets for it; of both the stricter decides.
@@ -16,9 +16,9 @@ SENDING_TERMS = (
     "outbound_warmup_start", "outbound_unit", "outbound_over_limit", "alias_destination_limit",
     "alias_depth_limit",
 )
-#: What else each domain of a customer gets from his plan: the field is called the same on both.
+#: What else each of their domains gets from the plan: the field is called the same on both.
 DOMAIN_TERMS = (*SENDING_TERMS, "transfer_over_limit", *RETENTION_TERMS)
-#: What he is asked to pay.
+#: What they are asked to pay.
 PRICE_TERMS = (
     "price", "included_mailboxes", "included_gb", "included_thousands",
     "price_mailbox", "price_gb", "price_thousand",

@@ -5,7 +5,7 @@ GROUP = "emboux_mail_api.group_customer"
 
 
 class Users(models.Model):
-    """A portal user of a customer is bound to him exactly as an API key of his is.
+    """A customer's portal user is bound to them exactly as their API keys are.
 
     The same record rules, lists of fields and limits hold for both.  It follows from the
     contact: nobody has to give or take it.
@@ -66,7 +66,7 @@ class Users(models.Model):
             values = {"group_ids": [Command.link(self.env.ref(GROUP).id)],
                       "emboux_partner_id": partner.id, "emboux_by_contact": True}
         if company and company not in self.company_ids:
-            # his domains are the company's whose plan he has
+            # their domains belong to the company whose plan they have
             values |= {"company_ids": [Command.link(company.id)], "company_id": company.id}
         if values:
             self._write_binding(values)

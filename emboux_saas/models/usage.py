@@ -189,7 +189,7 @@ class Usage(models.Model):
         """Messages and bytes of each day from ``since`` on, of these domains or of all.
 
         What a domain did on the day on which it changed hands is shared: whoever had it first
-        has what was counted for him then, the next one has the rest.
+        gets what was counted for them until then, the next owner gets the rest.
         """
         self.env.flush_all()
         self.env.cr.execute(

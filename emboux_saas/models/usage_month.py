@@ -37,7 +37,7 @@ class UsageMonth(models.Model):
         return SQL(
             """
             WITH spans AS (
-                -- whoever asks for one customer reads his rows alone: by both of his numbers
+                -- whoever asks for one customer reads only their rows: by both of their numbers
                 SELECT u.*, c.partner_id, c.company_id, least(%(today)s, lead(u.day) OVER (
                            PARTITION BY c.partner_id, u.customer_id, u.domain_name
                            ORDER BY u.day) - 1) AS last

@@ -11,7 +11,7 @@ MONTH = date(2026, 9, 1)  # thirty days
 
 
 class BillingCase(PlatformCase):
-    """A plan, a customer who pays for it since July 2026, and ways to let him use something."""
+    """A plan, a customer paying for it since July 2026, and ways to let them use something."""
 
     @classmethod
     def setUpClass(cls):

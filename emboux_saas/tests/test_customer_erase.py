@@ -21,7 +21,7 @@ class TestErase(SaasCase):
         cls.box.sudo().message_total = 7
         cls.make_alias("sales", "ann@mine.example", cls.mine)
         cls.others = cls.make_mailbox("keep")
-        cls.acme._advance_customer("ended", "He left.")
+        cls.acme._advance_customer("ended", "They left.")
 
     def erase(self):
         self.run_cron("ir_cron_erase")

@@ -87,9 +87,11 @@ class TestStateOfCustomer(SaasCase):
             form = Form(self.env["emboux.customer.stop"].with_context(**action["context"]))
             self.assertIn("1 domains with 1 mailboxes", form.consequences)
             self.assertIn(sentence, form.consequences)
-            form.reason = "He asked for it."
+            form.reason = "They asked for it."
             form.save().action_apply()
-            self.assertEqual((self.acme.state, self.acme.state_reason), (state, "He asked for it."))
+            self.assertEqual(
+                (self.acme.state, self.acme.state_reason), (state, "They asked for it.")
+            )
 
     def test_the_audit_trail_and_the_notices(self):
         self.env.cr.flush()

@@ -40,11 +40,11 @@ class TestPlanPeriod(BillingCase):
         with self.at(DAY + timedelta(14)):
             trial._advance_customer("active", "The trial is over.")
         with self.at(DAY + timedelta(20)):
-            trial._advance_customer("suspended", "He did not pay.")
+            trial._advance_customer("suspended", "They did not pay.")
         with self.at(DAY + timedelta(25)):
-            trial._advance_customer("active", "He paid.")
+            trial._advance_customer("active", "They paid.")
         with self.at(DAY + timedelta(30)):
-            trial._advance_customer("ended", "He wanted it.")
+            trial._advance_customer("ended", "They wanted it.")
         self.assertEqual(
             self.periods(trial),
             [

@@ -12,7 +12,7 @@ from .portal_case import PortalCase
 
 @tagged("post_install", "-at_install")
 class TestPortalForms(PortalCase):
-    """What a customer does, and what he is told when it is refused."""
+    """What customers do, and what they are told when it is refused."""
 
     def setUp(self):
         super().setUp()
@@ -54,7 +54,7 @@ class TestPortalForms(PortalCase):
             self.assertNotIn("is ready", text)
             self.assertNotIn("You need not set any DNS record", text)
             self.assertNotIn("Create this record", text)
-            self.assertNotIn("_imaps._tcp", text, "he cannot set it, and does without")
+            self.assertNotIn("_imaps._tcp", text, "they cannot set it, and do without")
 
     def test_a_name_under_a_parent_is_ready_at_once(self):
         parent = self.make_parent()

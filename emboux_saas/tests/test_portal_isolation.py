@@ -166,7 +166,7 @@ class TestPortalIsolation(PortalCase):
             self.assertTrue(own)
 
     def _records(self, who):
-        """One of each model that some user of the portal may read, and of those that he may not."""
+        """One of each model that some portal user may read, and of those that they may not."""
         domain = who.domain
         usage = self.env["emboux.usage"].sudo()
         if not usage.search([("domain_id", "=", domain.id)]):

@@ -29,7 +29,7 @@ class TestThreadRoles(PortalCase):
         cls.outsider = cls.env["res.partner"].create(
             {"name": "Outsider", "email": "victim@outside.example"}
         )
-        # the worst case: he follows all that is his, and staff have written to him there
+        # the worst case: they follow all that is theirs, and staff have written to them there
         cls.records = [cls.acme.domain, cls.acme.mailbox, cls.acme.alias, cls.acme.key,
                        cls.acme.customer, cls.plan, cls.backend]
         cls.said, cls.answered = {}, {}
@@ -40,7 +40,7 @@ class TestThreadRoles(PortalCase):
                 partner_ids=cls.acme.partner.ids,
             )
             cls.answered[record] = record.sudo().message_post(
-                body="His own", message_type="comment", subtype_xmlid="mail.mt_comment",
+                body="Their own", message_type="comment", subtype_xmlid="mail.mt_comment",
                 author_id=cls.acme.partner.id,
             )
         cls.customers = {

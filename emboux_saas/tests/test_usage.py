@@ -236,7 +236,7 @@ class TestUsage(BillingCase):
 
 @tagged("post_install", "-at_install")
 class TestUsageRoles(BillingCase):
-    """A manager reads all, a customer his own, nobody writes."""
+    """Managers read all, customers their own, nobody writes."""
 
     @classmethod
     def setUpClass(cls):

@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 
 class CustomerPlanDialog(models.TransientModel):
-    """Another plan for a customer: says what of his does not fit into it."""
+    """Another plan for a customer: says what of theirs does not fit into it."""
 
     _name = "emboux.customer.plan"
     _description = "Change of a Customer's Plan"

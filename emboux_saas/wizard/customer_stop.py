@@ -4,7 +4,7 @@ from odoo import api, fields, models
 
 
 class CustomerStopDialog(models.TransientModel):
-    """Suspends or ends a customer: asks for the reason, says what becomes of his mail."""
+    """Suspends or ends a customer: asks for the reason, says what becomes of their mail."""
 
     _name = "emboux.customer.stop"
     _description = "Suspension or End of an Email Customer"

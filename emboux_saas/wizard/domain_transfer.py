@@ -4,7 +4,7 @@ from odoo import api, fields, models
 
 
 class TransferDialog(models.TransientModel):
-    """Moves a domain to another customer: says what moves, and what he would lack for it."""
+    """Moves a domain to another customer: says what moves, and what they would lack for it."""
 
     _name = "emboux.domain.transfer"
     _description = "Domain Handover"

@@ -16,7 +16,7 @@ CREATE, PAGE = 15, 6
 #: records, the cron's trigger with its notice, and in the answer the counts and what DNS has to
 #: say.
 #: It is told to its provider, its DNS and its history as well; with emboux_saas its owner's plan
-#: is looked at, and his usage is noted.
+#: is looked at, and their usage is noted.
 DOMAIN = 48
 #: A page, and one statement for each of the two counts that it shows.
 DOMAIN_PAGE = 8

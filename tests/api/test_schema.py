@@ -98,7 +98,7 @@ class Fuzz:
 
 
 def has(customers, odoo, master, domains):
-    """A customer with something to be found: his key's API, and the names for the hooks."""
+    """A customer with something to be found: their key's API, and the names for the hooks."""
     ref = customers.partner()
     made = done(master.post("/api-keys/", {"name": "Fuzz", "partner_ref": ref}))
     customer = master.with_key(made["secret"])

@@ -40,7 +40,7 @@ def settled(feed):
 
 @pytest.fixture(scope="module")
 def few(master, customers, domains, grown_for_all):
-    """A customer with ten thousand mailboxes, his domain, and what he and a master key have read:
+    """A customer with ten thousand mailboxes, the domain, and what they and a master key have read:
     number of the key to its feed."""
     made = done(master.post("/api-keys/", {"name": "Few", "partner_ref": customers.partner()}))
     customer = master.with_key(made["secret"])

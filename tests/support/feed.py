@@ -1,4 +1,4 @@
-"""The feed of changes, read by somebody who remembers where he was."""
+"""The feed of changes, read by somebody who remembers where they were."""
 
 from .api_client import done
 

@@ -131,7 +131,7 @@ def verification_of(domain):
         reason=domain.outbound_parent_stop or domain.state_reason or None,
         steps=[
             schemas.Step(at=step.happened_at, state=step.state, reason=step.reason or None)
-            # as superuser: the steps are the owner's to see, but not his rows
+            # as superuser: the owner may see the steps, though the rows are not theirs
             for step in domain.sudo().step_ids[:STEPS]
         ],
         verified=domain.state == "verified",

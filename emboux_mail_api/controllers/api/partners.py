@@ -29,5 +29,5 @@ def ref_of(partner):
 
 
 def caller_may_name_partners(request):
-    """A customer's key names nobody: the field is ignored, what he makes is his."""
+    """A customer's key names nobody: the field is ignored, what they make is theirs."""
     return request.emboux_key.role == "master"

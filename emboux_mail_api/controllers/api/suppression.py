@@ -31,7 +31,7 @@ class SuppressionController(http.Controller):
     @operation("GET", "/suppression/check/{recipient}", role="customer", tag=TAG,
                out=schemas.SuppressionCheck, summary="Whether a recipient gets no mail")
     def check_suppression(self, recipient):
-        """From a customer: whether mail of his is stopped.  An entry stops mail to the address
+        """From a customer: whether their mail is stopped.  An entry stops mail to the address
         with a `+tag` too."""
         partner = request.env.user.emboux_partner_id
         found = request.env["emboux.suppression"]._find(recipient, partner or None)

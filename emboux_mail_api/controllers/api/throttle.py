@@ -74,7 +74,7 @@ def one_bulk(key):
 
 @contextmanager
 def hurried_body(httprequest, env):
-    """Whoever sends his body byte by byte keeps a thread busy: not for long, and not many.
+    """Whoever sends a body byte by byte keeps a thread busy: not for long, and not many.
 
     :raises ApiError: 408, it took too long
     :raises Busy: too many such requests wait already (see ``emboux.waiting``)
@@ -99,8 +99,8 @@ def hurried_body(httprequest, env):
             yield
         except Exception:
             if body.late:
-                # else the server would go on reading, to be polite, until he is done
-                with suppress(OSError):  # he has gone
+                # else the server would go on reading, to be polite, until the client is done
+                with suppress(OSError):  # the client has gone
                     sock.shutdown(socket.SHUT_RD)
             raise
         finally:

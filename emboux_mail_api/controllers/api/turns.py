@@ -1,4 +1,4 @@
-"""Queueing before the work: who changes what a quota counts waits for those before him.
+"""Queueing before the work: whoever changes what a quota counts waits for those before.
 
 Odoo's transactions are REPEATABLE READ: of two that change one counter the second fails and is
 tried again, five times at most, after random waits.  That keeps the count right, for forms too,

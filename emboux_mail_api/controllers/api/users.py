@@ -146,8 +146,8 @@ def _assert_room(domain):
 
 
 def _prepare_many(_env, arguments):
-    """Hash for the caller's own domains alone, and what there is room for: the work is his to ask
-    for."""
+    """Hash only for the caller's own domains, and what there is room for: nobody may ask for
+    more work than that."""
     users = arguments["body"].users
     names = {row.email.rpartition("@")[2] for row in users}
     own = domains_by_name(names)

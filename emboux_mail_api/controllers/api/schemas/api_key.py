@@ -13,7 +13,7 @@ class ApiKeyCreate(Schema):
     name: Annotated[Line, Field(min_length=1, examples=["Shop"])]
     role: Role = "customer"
     partner_ref: Annotated[
-        Line | None, Field(description="The customer it is for: his reference, or `id:` and a "
+        Line | None, Field(description="The customer it is for: their reference, or `id:` and a "
                            "number. None for a master key.")
     ] = None
     read_only: bool = False

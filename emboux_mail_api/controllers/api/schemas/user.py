@@ -122,7 +122,7 @@ class User(Schema):
     suspended: bool
     suspended_by: Annotated[
         list[Literal["operator", "customer"]],
-        Field(description="Who has suspended it; each lifts his own alone."),
+        Field(description="Who has suspended it; each lifts only their own."),
     ]
     send_as_domain: bool
     catch_all: bool

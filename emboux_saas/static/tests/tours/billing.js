@@ -5,14 +5,14 @@ const tours = registry.category("web_tour.tours");
 const phone = { isActive: ["mobile"] };
 const desktop = { isActive: ["desktop"] };
 
-/** From the customer to his draft invoice, and from a line of it to the usage behind it. */
+/** From the customer to their draft invoice, and from a line of it to the usage behind it. */
 tours.add("emboux_invoice_usage", {
     url: "/odoo/email-customers",
     steps: () => [
         { content: "the customer", trigger: ".o_data_cell:contains(Tour Billing), .o_kanban_record:contains(Tour Billing)", run: "click" },
-        { ...desktop, content: "what he uses by month", trigger: "div[name=month_ids] .o_data_cell:contains(tour-billing.example)" },
-        { ...phone, content: "more about him", trigger: ".o_button_more", run: "click" },
-        { content: "his invoices", trigger: "button[name=action_open_invoices]", run: "click" },
+        { ...desktop, content: "what they use by month", trigger: "div[name=month_ids] .o_data_cell:contains(tour-billing.example)" },
+        { ...phone, content: "more about them", trigger: ".o_button_more", run: "click" },
+        { content: "their invoices", trigger: "button[name=action_open_invoices]", run: "click" },
         { ...desktop, content: "the draft of the month", trigger: ".o_list_view .o_data_row:contains(Draft) .o_data_cell[name=amount_total_in_currency_signed], .o_list_view .o_data_row:contains(Draft) .o_data_cell[name=invoice_partner_display_name]", run: "click" },
         { ...phone, content: "the draft of the month", trigger: ".o_kanban_record:contains(Draft)", run: "click" },
         { ...desktop, content: "mailboxes above the plan", trigger: "div[name=invoice_line_ids] .o_data_row:contains(Mailboxes above 1)" },

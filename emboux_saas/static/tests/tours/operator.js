@@ -68,7 +68,7 @@ tours.add("emboux_change_plan", {
         { content: "what does not fit", trigger: ".modal .alert-warning:contains(Has 2 domains where 1)" },
         { content: "do it", trigger: ".modal button[name=action_apply]", run: "click" },
         closed,
-        { content: "he has it", trigger: "div[name=plan_id]:contains(Tour Small)" },
+        { content: "they have it", trigger: "div[name=plan_id]:contains(Tour Small)" },
     ],
 });
 
@@ -81,11 +81,11 @@ tours.add("emboux_suspend_customer", {
         more,
         { content: "suspend", trigger: "button[name=action_stop]:contains(Suspend)", run: "click" },
         { content: "says what it does", trigger: ".modal .alert-warning:contains(neither receive nor send)" },
-        { content: "why", trigger: ".modal div[name=reason] input", run: "edit He asked for a pause." },
+        { content: "why", trigger: ".modal div[name=reason] input", run: "edit They asked for a pause." },
         { content: "do it", trigger: ".modal button[name=action_apply]:visible", run: "click" },
         closed,
         stands("Suspended"),
-        { content: "and why", trigger: ".alert-danger:contains(He asked for a pause.)" },
+        { content: "and why", trigger: ".alert-danger:contains(They asked for a pause.)" },
     ],
 });
 
@@ -126,6 +126,6 @@ tours.add("emboux_transfer_domain", {
         ...pick("customer_id", "Tour Heir"),
         { content: "do it", trigger: ".modal button[name=action_apply]", run: "click" },
         closed,
-        { content: "it is his", trigger: "div[name=partner_id]:contains(Tour Heir)" },
+        { content: "it is theirs", trigger: "div[name=partner_id]:contains(Tour Heir)" },
     ],
 });
