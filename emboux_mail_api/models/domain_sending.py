@@ -160,11 +160,11 @@ class DomainSending(models.Model):
         OVER_LIMIT, "Plan: Over a Limit", readonly=True, copy=False
     )
     outbound_mailbox_daily_limit = fields.Integer(
-        "Per Mailbox and Day",
+        "Recipients per Mailbox and Day",
         help="For each mailbox that has no limit of its own. 0 means no limit.",
     )
     outbound_mailbox_monthly_limit = fields.Integer(
-        "Per Mailbox and Month",
+        "Recipients per Mailbox and Month",
         help="For each mailbox that has no limit of its own. 0 means no limit.",
     )
     outbound_recipients_per_message = fields.Integer(
@@ -353,7 +353,7 @@ class DomainSending(models.Model):
         help="0 means no limit.",
     )
     outbound_terms = fields.Html(
-        "What Decides", compute="_compute_terms", compute_sudo=True,
+        "Effective Settings", compute="_compute_terms", compute_sudo=True,
         help="Each setting as the policy goes by it, and where it comes from.",
     )
     outbound_parent_stop = fields.Char(
@@ -444,7 +444,7 @@ class DomainSending(models.Model):
             "plan": self.env._("by the plan"),
             "own": self.env._("set for this domain"),
             "parent": self.env._("by %s", self.parent_id.display_name),
-            "default": self.env._("usual"),
+            "default": self.env._("default"),
         }[source]
 
     def _compute_terms(self):

@@ -29,7 +29,7 @@ class PlanPeriod(models.Model):
     )
     company_id = fields.Many2one(related="customer_id.company_id")
     currency_id = fields.Many2one(related="plan_id.currency_id")
-    price = fields.Monetary("Price a Month", readonly=True)
+    price = fields.Monetary("Monthly Price", readonly=True)
     included_mailboxes = fields.Integer(readonly=True)
     included_gb = fields.Integer("Included GB", readonly=True)
     included_thousands = fields.Integer("Included Thousand Messages", readonly=True)

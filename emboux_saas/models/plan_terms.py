@@ -104,7 +104,7 @@ class PlanTerms(models.AbstractModel):
     retention_other = fields.Integer("Other Folders (days)", help="0 keeps it forever.")
 
     # PRICE_TERMS; taxes are the product's
-    price = fields.Monetary("Price a Month")
+    price = fields.Monetary("Monthly Price")
     included_mailboxes = fields.Integer()
     included_gb = fields.Integer("Included GB")
     included_thousands = fields.Integer("Included Thousand Messages")

@@ -247,9 +247,9 @@ class TestChangeOfTerms(SaasCase):
         self.env.cr.flush()
         entry = self.env["emboux.audit"].search(
             [("model", "=", "emboux.plan"), ("res_id", "=", self.plan.id)], limit=1)
-        self.assertIn("Price a Month: 10.0 → 12.0", entry.changes)
+        self.assertIn("Monthly Price: 10.0 → 12.0", entry.changes)
         self.assertEqual(entry.user_id, self.env.user)
-        self.assertIn("Price a Month: 10.0 → 12.0", self.plan.message_ids[:1].body)
+        self.assertIn("Monthly Price: 10.0 → 12.0", self.plan.message_ids[:1].body)
 
     def test_nothing_changed_is_said(self):
         with self.refused(UserError, "as they were"):
