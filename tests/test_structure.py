@@ -84,6 +84,13 @@ def test_a_record_is_in_few_files(model):
     assert len(files) <= MOST_FILES[model], sorted(map(str, files))
 
 
+@pytest.mark.parametrize("model", MOST_FILES)
+def test_a_record_is_changed_in_one_place(model):
+    """What others have to do with it they do in the hooks of that one."""
+    places = {name for name, _class, own in classes()[model] if own}
+    assert len(places) == 1, sorted(map(str, places))
+
+
 def test_a_model_is_extended_once_in_a_file():
     for model, found in classes().items():
         files = collections.Counter(name for name, _class, _own in found)

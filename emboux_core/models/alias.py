@@ -81,6 +81,7 @@ class Alias(models.Model):
         aliases = super(Alias, self.with_context(mail_create_nolog=True)).create(vals_list)
         aliases = aliases.with_env(self.env)
         aliases._log_creation(self.env._("Alias created"))
+        aliases._on_created()
         return aliases
 
     def write(self, vals):
@@ -100,7 +101,22 @@ class Alias(models.Model):
                         "this one."
                     )
                 )
-        return super().write(vals)
+        before = {alias: (alias.destinations, alias.active) for alias in self}
+        done = super().write(vals)
+        if {"destinations", "active"} & set(vals):
+            self._on_written(vals, before)
+        return done
+
+    # hooks, which other add-ons extend; they call super() first
+
+    def _on_created(self):
+        """They have just been added, and their backends told."""
+
+    def _on_written(self, vals, before):
+        """Where they lead was written, or whether they do.
+
+        ``before``: alias to its former destinations and whether it was active.
+        """
 
     def _normalise(self, vals):
         if "destinations" in vals:

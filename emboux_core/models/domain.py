@@ -25,6 +25,14 @@ class Domain(models.Model):
     _provisioned_fields = frozenset({"state", "parent_id", "is_wildcard", "active"})
     _provision_key_field = "name"
     _own_text_fields = frozenset({"name"})
+    #: Field to the hook that is called for the domains in which a write has changed it, in this
+    #: order; each class adds its own.
+    _change_hooks = {
+        "state": "_on_state_changed",
+        "partner_id": "_on_owner_changed",
+        "parent_id": "_on_parent_changed",
+        "owned_since": "_on_ownership_changed",
+    }
     _followed_fields = frozenset(
         {
             "unicode_name", "parent_id", "owned_since", "state_before", "token", "usage_bytes",
@@ -153,9 +161,12 @@ class Domain(models.Model):
                 continue  # part of a name, as people search
         return found
 
+    # -- create, write, delete: the one place of each, which calls the hooks --------------
+
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._guard_create(vals_list)
+        given = vals_list
+        self, vals_list = self._guard_create([self._complete_values(dict(v)) for v in given])
         for vals in vals_list:
             with plain_errors():
                 vals["name"] = addresses.normalise_domain(vals.get("name") or "")
@@ -165,6 +176,7 @@ class Domain(models.Model):
         domains = super().create(self._with_parents(vals_list))
         domains.parent_id._refresh_senders()
         self.env.ref("emboux_core.ir_cron_check_dns")._trigger()
+        domains._on_created(given)
         return domains
 
     @api.model
@@ -186,7 +198,8 @@ class Domain(models.Model):
                 )
 
     def write(self, vals):
-        vals = self._guard_write(vals)
+        self._assert_may_change(vals)
+        vals = self._guard_write(self._complete_values(dict(vals)))
         self._refuse_change(
             vals,
             {"backend_id", "company_id"},
@@ -218,10 +231,32 @@ class Domain(models.Model):
             self.env.ref("emboux_core.ir_cron_check_dns").sudo()._trigger()
         reaches = {"active", "is_wildcard", "parent_id", "partner_id"} & set(vals)
         concerned = self | self.parent_id if reaches else self.browse()
+        changed = self._changed_by(vals)
+        before = {name: {d: d[name] for d in domains} for name, domains in changed.items()}
+        self._before_change(vals, changed)
         done = super().write(vals)
         if reaches:
             (concerned | self.parent_id)._refresh_senders()
+        for name, domains in changed.items():
+            getattr(domains, self._hooks()[name])(before[name], vals)
         return done
+
+    def _hooks(self):
+        hooks = {}
+        for declared in reversed(type(self).__mro__):
+            hooks |= vars(declared).get("_change_hooks", {})
+        return hooks
+
+    def _changed_by(self, vals):
+        """Field with a hook to the domains that have another value than these now."""
+        changed = {}
+        for name in filter(vals.__contains__, self._hooks()):
+            field = self._fields[name]
+            new = field.convert_to_cache(vals[name], self)
+            changed[name] = self.filtered(
+                lambda d, f=field, n=new: f.convert_to_cache(d[f.name], d) != n
+            )
+        return {name: domains for name, domains in changed.items() if domains}
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_in_use(self):
@@ -243,11 +278,52 @@ class Domain(models.Model):
                 )
 
     def unlink(self):
+        then = self._before_deleted()
+        done = super().unlink()
+        for do in then:
+            do()
+        return done
+
+    # -- hooks, which other files and add-ons extend; they call super() first -------------
+
+    @api.model
+    def _complete_values(self, vals):
+        """The values of a domain that is made or written, as they shall be stored."""
+        return vals
+
+    def _on_created(self, given):
+        """They have just been added, and their backends told.
+
+        ``given``: a dictionary for each, as whoever added them gave it.
+        """
+
+    def _assert_may_change(self, vals):
+        """Refuse a write, before anything is done for it."""
+
+    def _before_change(self, vals, changed):
+        """These values are about to be written.  ``changed``: field to domains in which it is
+        a change; of fields with a hook alone."""
+
+    def _on_state_changed(self, before, vals):
+        """``before``: domain to its former value, here and below; ``vals``: what was written."""
+
+    def _on_owner_changed(self, before, vals):
+        """They belong to another partner, or to nobody."""
+
+    def _on_parent_changed(self, before, vals):
+        """They have come below a wildcard parent, or stand alone."""
+
+    def _on_ownership_changed(self, before, vals):
+        """They were proven to be their owners', or are not any more."""
+
+    def _before_deleted(self):
+        """Do what has to be done while they are there.
+
+        Returns what is to be done when they are gone: functions, in their order.
+        """
         self.with_context(active_test=False).alias_ids.unlink()
         parents = self.parent_id - self
-        done = super().unlink()
-        parents._refresh_senders()
-        return done
+        return [parents._refresh_senders]
 
     # -- provisioning ------------------------------------------------------------------
 

@@ -345,13 +345,11 @@ class DomainDns(models.Model):
                     )
                 )
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        domains = super().create(vals_list)
-        self.env["emboux.dns.published"]._take_over(domains)
-        return domains
+    def _on_created(self, given):
+        super()._on_created(given)
+        self.env["emboux.dns.published"]._take_over(self)
 
-    def unlink(self):
+    def _before_deleted(self):
         # as superuser: rows are for managers to read, customers delete their domains too
         published = self.env["emboux.dns.published"].sudo()
         places = [
@@ -360,15 +358,17 @@ class DomainDns(models.Model):
                 [("domain_id", "in", self.ids)], ["server_id", "domain_name"]
             )
         ]
-        done = super().unlink()
-        if places:
-            # what the hook below does not get done, or does not live to do; as superuser: the
-            # cron is nobody's to read
-            self.sudo().env.ref("emboux_core.ir_cron_withdraw")._trigger(
-                fields.Datetime.now() + SOON
-            )
-            self.env.cr.postcommit.add(lambda: published._withdraw_at_once(places[:AT_ONCE]))
-        return done
+        return [*super()._before_deleted(), lambda: self._withdraw_soon(places)]
+
+    def _withdraw_soon(self, places):
+        if not places:
+            return
+        # as superuser: the cron, and rows, are nobody's to read
+        env = self.sudo().env
+        # what the hook below does not get done, or does not live to do
+        env.ref("emboux_core.ir_cron_withdraw")._trigger(fields.Datetime.now() + SOON)
+        published = env["emboux.dns.published"]
+        self.env.cr.postcommit.add(lambda: published._withdraw_at_once(places[:AT_ONCE]))
 
     def action_publish(self):
         """Show what publishing would do to the zone; the dialog then does it."""

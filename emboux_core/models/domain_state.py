@@ -6,7 +6,7 @@ from datetime import timedelta
 from markupsafe import Markup
 from psycopg2.errors import UniqueViolation
 
-from odoo import api, fields, models
+from odoo import fields, models
 from odoo.exceptions import AccessError
 
 from ..backends.base import Standing
@@ -82,29 +82,29 @@ class DomainState(models.Model):
         elif state == "suspended":
             vals["state_before"] = "pending"
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        domains = super().create(vals_list)
+    def _on_created(self, given):
+        super()._on_created(given)
         # a platform that judges may have said already how they stand
-        domains.filtered(lambda d: not d.state_since)._note_step()
-        return domains
+        self.filtered(lambda d: not d.state_since)._note_step()
 
-    def write(self, vals):
+    def _assert_may_change(self, vals):
+        super()._assert_may_change(vals)
         self._assert_state_allowed(vals)
-        if "state" not in vals:
-            return super().write(vals)
-        moved = self.filtered(lambda d: d.state != vals["state"])
+
+    def _before_change(self, vals, changed):
+        super()._before_change(vals, changed)
         # as superuser, twice: what follows from the state is not the user's to write
-        if vals["state"] == "suspended":
-            for domain in moved.sudo():
+        if vals.get("state") == "suspended":
+            for domain in changed.get("state", self.browse()).sudo():
                 domain.state_before = domain.state
-        elif vals["state"] == "verified":
+        elif vals.get("state") == "verified":
             self.sudo().filtered(lambda d: not d.owned_since).owned_since = fields.Datetime.now()
-        done = super().write(vals)
-        moved._note_step()
+
+    def _on_state_changed(self, before, vals):
+        super()._on_state_changed(before, vals)
+        self._note_step()
         # as superuser: another customer's subdomains follow too
-        moved.sudo().child_ids._follow_parent()
-        return done
+        self.sudo().child_ids._follow_parent()
 
     def _advance(self, state, reason):
         """How the DNS, a provider or a parent moves a domain, and says why.

@@ -169,7 +169,7 @@ class Mailbox(models.Model):
         ]
         return [("email", "in" if True in value else "not in", found)]
 
-    # -- create, write, delete -----------------------------------------------------------
+    # -- create, write, delete: the one place of each, which calls the hooks --------------
 
     def _check_quota(self, vals):
         """Before the database sees it, which has no words for a number that is too large."""
@@ -186,7 +186,7 @@ class Mailbox(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._guard_create(vals_list)
+        self, vals_list = self._guard_create([self._complete_values(dict(v)) for v in vals_list])
         if any(isinstance(vals.get("password"), str) for vals in vals_list):
             self._assert_may_add(vals_list)  # before the work of hashing
         for vals in vals_list:
@@ -207,9 +207,18 @@ class Mailbox(models.Model):
         for mailbox, catches in zip(mailboxes, catching, strict=True):
             if catches:
                 mailbox.catch_all = True
+        mailboxes._on_created()
         return mailboxes
 
     def write(self, vals):
+        vals = self._complete_values(dict(vals))
+        quotas = {mailbox: mailbox.quota_mb for mailbox in self} if "quota_mb" in vals else {}
+        for mailboxes, own in self._parts_to_write(vals):
+            mailboxes._write_alike(own)
+        self._on_written(vals, quotas)
+        return True
+
+    def _write_alike(self, vals):
         vals = self._guard_write(vals)
         self._check_quota(vals)
         if "local_part" in vals or "domain_id" in vals:
@@ -226,7 +235,28 @@ class Mailbox(models.Model):
             self._release()
         if vals.get("send_as") == "self":
             self._assert_odoo_does_not_send()
-        return super().write(vals) if vals else True
+        if vals:
+            super().write(vals)
+
+    # hooks, which other add-ons extend; they call super() first
+
+    @api.model
+    def _complete_values(self, vals):
+        """The values of a mailbox that is added or written, as they shall be stored."""
+        return vals
+
+    def _parts_to_write(self, vals):
+        """[(mailboxes, what to write to them)]."""
+        return [(self, vals)]
+
+    def _on_created(self):
+        """They have just been added, and their backends told."""
+
+    def _on_written(self, vals, quotas):
+        """These values were written, whether or not they are others than before.
+
+        ``quotas``: mailbox to its former quota in MB, where a quota was written.
+        """
 
     def _assert_may_add(self, vals_list):
         """Refuse what is certain to be refused later."""

@@ -19,27 +19,20 @@ class AliasTenancy(models.Model):
     _customer_fields = frozenset({"domain_id", "kind", "local_part", "destinations"})
     _audited_fields = ("email", "destinations", "active")
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        aliases = super().create(vals_list)
-        aliases._assert_within_limits()
-        aliases._assert_reach()
-        aliases._check_forward_loops()
-        return aliases
+    def _on_created(self):
+        super()._on_created()
+        self._assert_within_limits()
+        self._assert_reach()
+        self._check_forward_loops()
 
-    def write(self, vals):
-        if not {"destinations", "active"} & set(vals):
-            return super().write(vals)
+    def _on_written(self, vals, before):
+        super()._on_written(vals, before)
         # hosts send all their aliases again and again: what stays the same needs no look
-        before = {alias.id: (alias.destinations, alias.active) for alias in self}
-        done = super().write(vals)
+        led = self.filtered(lambda a: before[a][0] != a.destinations)
         if "destinations" in vals:
             self._assert_within_limits()
-            self.filtered(lambda a: before[a.id][0] != a.destinations)._assert_reach()
-        self.filtered(
-            lambda a: before[a.id] != (a.destinations, a.active)
-        )._check_forward_loops()
-        return done
+            led._assert_reach()
+        (led | self.filtered(lambda a: before[a][1] != a.active))._check_forward_loops()
 
     # -- aliases per mailbox: how many deliver to it -----------------------------------
 

@@ -82,13 +82,40 @@ class Customer(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        given = vals_list
         self, vals_list = self._guard_create(vals_list)
         customers = super().create(vals_list)
         customers._reconcile()
+        customers._on_created(given)
         return customers
 
     def write(self, vals):
-        return super().write(self._guard_write(vals))
+        then = self._before_write(vals)
+        done = super().write(self._guard_write(vals))
+        for do in then:
+            do()
+        return done
+
+    def unlink(self):
+        then = self._before_deleted()
+        done = super().unlink()
+        for do in then:
+            do()
+        return done
+
+    # hooks, which other add-ons extend; they call super() first
+
+    def _on_created(self, given):
+        """They have just been added.  ``given``: a dictionary for each, as whoever added them
+        gave it."""
+
+    def _before_write(self, vals):
+        """These values are about to be written.  Returns what is to be done then: functions."""
+        return []
+
+    def _before_deleted(self):
+        """Returns what is to be done when they are gone: functions, in their order."""
+        return []
 
     @api.model
     @api.private

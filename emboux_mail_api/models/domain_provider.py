@@ -19,6 +19,7 @@ class DomainProvider(models.Model):
 
     _inherit = "emboux.domain"
     _audited_fields = ("provider_id",)
+    _change_hooks = {"provider_id": "_on_provider_changed"}
 
     provider_id = fields.Many2one(
         "emboux.provider", "Sends By", index="btree_not_null", ondelete="restrict",
@@ -84,42 +85,47 @@ class DomainProvider(models.Model):
                 )
             domain.sending_note = note
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        domains = super().create(vals_list)
+    def _on_created(self, given):
+        super()._on_created(given)
         # as superuser: by whom mail leaves is the operator's to say
-        local = domains.sudo().filtered(lambda d: d.backend_id.kind == "local")
-        given = local.filtered("provider_id")
+        local = self.sudo().filtered(lambda d: d.backend_id.kind == "local")
+        chosen = local.filtered("provider_id")
         for domain in local:
             if domain.parent_id:
                 domain.provider_id = domain.parent_id.provider_id
             elif not domain.provider_id:
                 domain.provider_id = domain._default_provider()
-        given._register_at_provider()  # the others by the writing of their provider
-        return domains
+        chosen._register_at_provider()  # the others by the writing of their provider
 
-    def write(self, vals):
-        done = super().write(vals)
-        if "provider_id" in vals:
-            # as superuser: subdomains may be other customers'
-            children = self.sudo().child_ids
-            for provider, theirs in children.grouped(lambda d: d.parent_id.provider_id).items():
-                theirs.filtered(lambda d, p=provider: d.provider_id != p).provider_id = provider
-            self._provision()
-        if {"provider_id", "parent_id"} & set(vals):
-            self.sudo().filtered(lambda d: d.parent_id and d.provider_id
-                                 != d.parent_id.provider_id)._take_provider_of_parent()
-            self._register_at_provider()
-        if vals.get("owned_since"):
+    def _on_provider_changed(self, before, vals):
+        """Their mail leaves by another provider, or by none."""
+        # as superuser: subdomains may be other customers'
+        children = self.sudo().child_ids
+        for provider, theirs in children.grouped(lambda d: d.parent_id.provider_id).items():
+            theirs.filtered(lambda d, p=provider: d.provider_id != p).provider_id = provider
+        self._provision()
+        self._take_provider_of_parent()
+        self._register_at_provider()
+
+    def _on_parent_changed(self, before, vals):
+        super()._on_parent_changed(before, vals)
+        self._take_provider_of_parent()
+        self._register_at_provider()
+
+    def _on_ownership_changed(self, before, vals):
+        super()._on_ownership_changed(before, vals)
+        if vals["owned_since"]:
             # a name is registered once: now it is the owner's
             # as superuser: registrations are nobody's to read
             self.sudo().filtered(lambda d: not d.registration_ids)._register_at_provider()
-        return done
 
-    def unlink(self):
+    def _before_deleted(self):
         # as superuser: registrations are nobody's to write
         rows = self.sudo().registration_ids
-        done = super().unlink()
+        return [*super()._before_deleted(), lambda: self._let_go_at_provider(rows)]
+
+    @api.model
+    def _let_go_at_provider(self, rows):
         for row in rows:
             # somebody else may claim the name too: then it stays where it is, as theirs
             heir = self.env["emboux.domain"].sudo()._hosted(row.name)
@@ -127,11 +133,12 @@ class DomainProvider(models.Model):
                 heir._register_at_provider()
             else:
                 row._wish_absent()
-        return done
 
     def _take_provider_of_parent(self):
-        for domain in self:
-            domain.provider_id = domain.parent_id.provider_id
+        # as superuser: the parent may be another one's
+        for domain in self.sudo():
+            if domain.parent_id and domain.provider_id != domain.parent_id.provider_id:
+                domain.provider_id = domain.parent_id.provider_id
 
     def _default_provider(self):
         """The first that the operator has put on the list."""

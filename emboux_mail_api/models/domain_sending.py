@@ -52,6 +52,7 @@ class DomainSending(models.Model):
     """
 
     _inherit = "emboux.domain"
+    _change_hooks = {"outbound_status": "_on_outbound_status_changed"}
     _audited_fields = (
         "outbound_tier", "outbound_enforcement", "outbound_status", "outbound_reason",
         "outbound_daily_limit", "outbound_monthly_limit", "outbound_hourly_fraction",
@@ -198,31 +199,36 @@ class DomainSending(models.Model):
         "A sending limit is 0 (no limit) or more.",
     )
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        vals_list = [self._canonical_tier(dict(vals)) for vals in vals_list]
-        domains = super().create(vals_list)
-        domains._take_back()
-        domains._begin_warmup()
-        return domains
+    @api.model
+    def _complete_values(self, vals):
+        return super()._complete_values(self._canonical_tier(vals))
 
-    def write(self, vals):
-        status = vals.get("outbound_status")
-        lifted = self.filtered(lambda d: status == "open" and d.outbound_status == "blocked")
-        stopped = self.filtered(lambda d: status == "blocked" and d.outbound_status == "open")
-        if lifted:
+    def _assert_may_change(self, vals):
+        super()._assert_may_change(vals)
+        if vals.get("outbound_status") == "open" and "blocked" in self.mapped("outbound_status"):
             self._assert_may_lift()
-        done = super().write(self._canonical_tier(dict(vals)))
-        if "partner_id" in vals:
-            self._take_back()
-        if vals.get("state") == "verified":
+
+    def _on_created(self, given):
+        super()._on_created(given)
+        self._take_back()
+        self._begin_warmup()
+
+    def _on_owner_changed(self, before, vals):
+        super()._on_owner_changed(before, vals)
+        self._take_back()
+
+    def _on_state_changed(self, before, vals):
+        super()._on_state_changed(before, vals)
+        if vals["state"] == "verified":
             self._begin_warmup()
-        if lifted:
-            lifted._begin_window()
-        if stopped and "outbound_reason" not in vals:
+
+    def _on_outbound_status_changed(self, before, vals):
+        """They may send again, or not any more."""
+        if vals["outbound_status"] == "open":
+            self._begin_window()
+        elif "outbound_reason" not in vals:
             # as superuser: the reason follows from who did it
-            stopped.sudo().outbound_reason = self.env._("Stopped by the operator.")
-        return done
+            self.sudo().outbound_reason = self.env._("Stopped by the operator.")
 
     # -- the tier ----------------------------------------------------------------------
 

@@ -55,15 +55,14 @@ class DomainTenancy(models.Model):
 
     quota_serial = fields.Integer(readonly=True, copy=False, default=0)
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        domains = super().create(vals_list)
-        for partner, owned in domains.grouped("partner_id").items():
+    def _on_created(self, given):
+        super()._on_created(given)
+        for partner, owned in self.grouped("partner_id").items():
             self.env["emboux.customer"]._of(partner)._take_domains(len(owned))
-        domains.filtered("owned_since")._end_other_claims()
-        return domains
+        self.filtered("owned_since")._end_other_claims()
 
-    def write(self, vals):
+    def _assert_may_change(self, vals):
+        super()._assert_may_change(vals)
         if vals.get("parent_id") and not self.env.context.get("emboux_release"):
             # as superuser: whose the names are and were
             parent = self.sudo().browse(vals["parent_id"])
@@ -71,20 +70,29 @@ class DomainTenancy(models.Model):
                 domain._assert_not_given_up(domain.name, domain.partner_id, parent.name)
         if vals.get("active") is False:
             self.filtered("active")._assert_not_stopped()
-        before = {domain: domain.partner_id for domain in self} if "partner_id" in vals else {}
-        done = super().write(vals)
-        if before:
-            self._count_anew(before)
-        if vals.get("owned_since"):
-            self._end_other_claims()
-        return done
 
-    def unlink(self):
+    def _on_owner_changed(self, before, vals):
+        super()._on_owner_changed(before, vals)
+        customers = self.env["emboux.customer"]
+        for partner, domains in self.grouped(lambda d: before[d]).items():
+            customers._of(partner)._take_domains(-len(domains))
+        for partner, domains in self.grouped("partner_id").items():
+            customers._of(partner)._take_domains(len(domains))
+
+    def _on_ownership_changed(self, before, vals):
+        super()._on_ownership_changed(before, vals)
+        if vals["owned_since"]:
+            self._end_other_claims()
+
+    def _before_deleted(self):
+        customers = self.env["emboux.customer"]
         owned = [(partner, len(domains)) for partner, domains in self.grouped("partner_id").items()]
-        done = super().unlink()
-        for partner, count in owned:
-            self.env["emboux.customer"]._of(partner)._take_domains(-count)
-        return done
+
+        def give_back():
+            for partner, count in owned:
+                customers._of(partner)._take_domains(-count)
+
+        return [*super()._before_deleted(), give_back]
 
     # -- what a customer sets, and uses ------------------------------------------------
 
@@ -114,16 +122,7 @@ class DomainTenancy(models.Model):
         parents = super(DomainTenancy, self.sudo())._search_parents(names)
         return parents.filtered(lambda p: p.partner_id in (customer.browse(), customer)).sudo(False)
 
-    # -- domains per customer, and additions to a limited domain -----------------------
-
-    def _count_anew(self, before):
-        """``before``: the owners that these domains had."""
-        customers = self.env["emboux.customer"]
-        moved = self.filtered(lambda d: d.partner_id != before[d])
-        for partner, domains in moved.grouped(lambda d: before[d]).items():
-            customers._of(partner)._take_domains(-len(domains))
-        for partner, domains in moved.grouped("partner_id").items():
-            customers._of(partner)._take_domains(len(domains))
+    # -- additions to a limited domain -------------------------------------------------
 
     def _meet(self):
         """Two transactions that add to one domain: the second starts over and counts anew."""

@@ -58,15 +58,9 @@ class MailboxRules(models.Model):
 
     _forwards_index = models.Index("(domain_id) WHERE forward_to IS NOT NULL")
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        vals_list = [self._normalise_rules(dict(vals)) for vals in vals_list]
-        return super().create(vals_list)
-
-    def write(self, vals):
-        return super().write(self._normalise_rules(dict(vals)))
-
-    def _normalise_rules(self, vals):
+    @api.model
+    def _complete_values(self, vals):
+        vals = super()._complete_values(vals)
         if "forward_to" in vals:
             typed = (vals["forward_to"] or "").strip()
             with plain_errors():

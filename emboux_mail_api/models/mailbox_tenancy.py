@@ -35,46 +35,39 @@ class MailboxTenancy(models.Model):
         "outbound_daily_limit", "outbound_monthly_limit",
     )
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        customer = self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
-        if limit := customer.mailbox_quota_limit_mb:
-            backend = self.env.ref("emboux_mail_api.backend_local")
-            default = min(backend.default_quota_mb or limit, limit)
-            vals_list = [{"quota_mb": default, **vals} for vals in vals_list]
-        mailboxes = super().create(vals_list)
-        mailboxes._assert_within_limits(customer)
-        mailboxes.filtered("forward_to")._assert_reach()
+    def _on_created(self):
+        super()._on_created()
+        self._assert_within_limits()
+        self.filtered("forward_to")._assert_reach()
         # as superuser: whose doing it is follows from who asks
-        mailboxes.sudo().filtered(lambda m: m.state == "suspended").write(
+        self.sudo().filtered(lambda m: m.state == "suspended").write(
             {self._own_suspension(): True}
         )
         # the triggers may have given back what the operator had set
-        mailboxes.invalidate_recordset(["outbound_daily_limit", "outbound_monthly_limit"])
-        return mailboxes
+        self.invalidate_recordset(["outbound_daily_limit", "outbound_monthly_limit"])
 
-    def write(self, vals):
-        state = vals.get("state")
-        parts = [(self, vals)]
-        if state in ("active", "suspended"):
-            parts = self._parts_to_write(vals)
-        for mailboxes, own in parts:
-            done = super(MailboxTenancy, mailboxes).write(own)
-            mailboxes._assert_still_within_limits(own)
-        if state in ("active", "suspended"):
-            self._note_suspension(state)
-        if "usage_bytes" in vals or "quota_mb" in vals:
-            self._check_storage()
-        return done
-
-    def _assert_still_within_limits(self, vals):
-        """``vals``: what was written."""
-        if "quota_mb" in vals and self.env.user.emboux_partner_id:
-            self._assert_quota_allowed(
-                self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
-            )
+    def _on_written(self, vals, quotas):
+        super()._on_written(vals, quotas)
+        partner = self.env.user.emboux_partner_id
+        if quotas and partner:
+            self._assert_quota_allowed(self.env["emboux.customer"]._of(partner))
         if vals.get("forward_to"):
             self._assert_reach()
+        if vals.get("state"):
+            self._note_suspension(vals["state"])
+        if quotas or "usage_bytes" in vals:
+            self._check_storage()
+
+    @api.depends("domain_id")
+    def _compute_quota_mb(self):
+        """A customer's new mailboxes are as large as usual, or as their plan allows."""
+        new = self.filtered(lambda m: not m.quota_mb)
+        done = super()._compute_quota_mb()
+        customer = self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
+        if limit := customer.mailbox_quota_limit_mb:
+            for mailbox in new:
+                mailbox.quota_mb = min(mailbox.quota_mb or limit, limit)
+        return done
 
     # -- mailboxes per domain, and the largest mailbox ---------------------------------
 
@@ -114,8 +107,8 @@ class MailboxTenancy(models.Model):
             domain=domain.display_name,
         )
 
-    def _assert_within_limits(self, known):
-        """``known``: the row of the customer who asks, or none."""
+    def _assert_within_limits(self):
+        known = self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
         # as superuser: what counts is there for everybody, archived ones too
         counted = self.sudo().with_context(active_test=False)
         for partner, mailboxes in counted.grouped(lambda m: m.domain_id.partner_id).items():
@@ -173,13 +166,12 @@ class MailboxTenancy(models.Model):
         return f"suspended_by_{'customer' if self.env.user.emboux_partner_id else 'operator'}"
 
     def _parts_to_write(self, vals):
-        """[(mailboxes, what to write to them)] where ``vals`` suspends or lifts: one that is lifted
-        on this side alone keeps its state.
+        """One that is lifted on this side alone keeps its state.
 
         :raises OthersSuspension: only the other side has suspended one of them.
         """
-        if vals["state"] == "suspended":
-            return [(self, vals)]
+        if vals.get("state") != "active":
+            return super()._parts_to_write(vals)
         own = self._own_suspension()
         theirs = ({"suspended_by_customer", "suspended_by_operator"} - {own}).pop()
         # as superuser: see create

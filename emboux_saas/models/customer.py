@@ -83,18 +83,16 @@ class Customer(models.Model):
                     )
                 )
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        customers = super().create(vals_list)
+    def _on_created(self, given):
+        super()._on_created(given)
         now = fields.Datetime.now()
-        for customer, vals in zip(customers, vals_list, strict=True):
+        for customer, vals in zip(self, given, strict=True):
             # as superuser: how it begins follows from the plan
             customer.sudo().write({"state_since": now, **customer._begin(vals)})
-        customers.filtered("plan_id")._apply_plan()
-        customers._bind_people()
-        customers._note_domains()
-        customers._note_period()
-        return customers
+        self.filtered("plan_id")._apply_plan()
+        self._bind_people()
+        self._note_domains()
+        self._note_period()
 
     def _begin(self, vals):
         """A new customer with a plan has its trial, unless the plan has none."""
@@ -106,23 +104,30 @@ class Customer(models.Model):
         end = self.trial_end or fields.Date.context_today(self) + timedelta(days=days)
         return {"state": "trial", "trial_end": end}
 
-    def write(self, vals):
-        bought = self if {"plan_id", "partner_id"} & set(vals) else self.browse()
-        before = {customer: (customer.plan_id, customer.partner_id) for customer in bought}
-        domains = self._domains() if "partner_id" in vals else self.env["emboux.domain"]
-        done = super().write(vals)
-        domains._take_terms(self.env["emboux.plan"])
-        bought.filtered(lambda c: before[c] != (c.plan_id, c.partner_id))._apply_plan()
+    def _before_write(self, vals):
+        then = super()._before_write(vals)
+        nothing = self.env["emboux.plan"]
+        if "partner_id" in vals:
+            domains = self._domains()
+            then.append(lambda: domains._take_terms(nothing))
+        if {"plan_id", "partner_id"} & set(vals):
+            before = {customer: (customer.plan_id, customer.partner_id) for customer in self}
+            then.append(
+                lambda: self.filtered(
+                    lambda c: before[c] != (c.plan_id, c.partner_id)
+                )._apply_plan()
+            )
         if {"plan_id", "state"} & set(vals):
-            self._note_period()
-        return done
+            then.append(self._note_period)
+        return then
 
-    def unlink(self):
-        people, domains = self._people(), self._domains()
-        done = super().unlink()
-        people._bind_email_customer()
-        domains._take_terms(self.env["emboux.plan"])
-        return done
+    def _before_deleted(self):
+        people, domains, nothing = self._people(), self._domains(), self.env["emboux.plan"]
+        return [
+            *super()._before_deleted(),
+            people._bind_email_customer,
+            lambda: domains._take_terms(nothing),
+        ]
 
     # -- what follows from the plan ---------------------------------------------------------
 

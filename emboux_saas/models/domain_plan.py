@@ -32,47 +32,47 @@ class DomainPlan(models.Model):
         "as admin, mail and www.",
     )
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        domains = super().create(vals_list)
-        given = dict(zip(domains, map(frozenset, vals_list), strict=True))
-        for partner, owned in domains.grouped("partner_id").items():
+    def _on_created(self, given):
+        super()._on_created(given)
+        names = dict(zip(self, map(frozenset, given), strict=True))
+        for partner, owned in self.grouped("partner_id").items():
             customer = self.env["emboux.customer"]._of(partner)
             customer._assert_not_stopped()
             # what the operator sets on the domain at the same time is a deliberate exception
-            for names, alike in owned.grouped(lambda d: given[d]).items():
-                alike._take_terms(customer.plan_id, names)
-        return domains
+            for set_by_operator, alike in owned.grouped(names.get).items():
+                alike._take_terms(customer.plan_id, set_by_operator)
 
-    def write(self, vals):
-        usage, moved = self.env["emboux.usage"], self.browse()
-        if "partner_id" in vals:
-            moved = self.filtered(lambda d: d.partner_id.id != (vals["partner_id"] or False))
-        if moved:
-            usage._settle(moved)
-        status = vals.get("outbound_status")
-        turned = self.filtered(lambda d: status and d.outbound_status != status)
-        done = super().write(vals)
-        if vals.get("state", "suspended") != "suspended":
+    def _before_change(self, vals, changed):
+        super()._before_change(vals, changed)
+        if moved := changed.get("partner_id"):
+            self.env["emboux.usage"]._settle(moved)
+
+    def _on_owner_changed(self, before, vals):
+        super()._on_owner_changed(before, vals)
+        for domain in self:
+            domain._follow_owner()
+        self.env["emboux.usage"]._note_levels(self.mapped("name"))
+
+    def _on_state_changed(self, before, vals):
+        super()._on_state_changed(before, vals)
+        if vals["state"] != "suspended":
             # as superuser: what follows from the state is nobody's to write
             self.sudo().filtered("suspended_with_customer").suspended_with_customer = False
-        for domain in moved:
-            domain._follow_owner()
-        for domain in turned:
-            kind = "sending_blocked" if status == "blocked" else "sending_released"
+
+    def _on_outbound_status_changed(self, before, vals):
+        super()._on_outbound_status_changed(before, vals)
+        kind = "sending_blocked" if vals["outbound_status"] == "blocked" else "sending_released"
+        for domain in self:
             domain._notify_owner(
                 kind, {"domain": domain, "reason": domain.outbound_reason,
                        "period": str(fields.Datetime.now())}
             )
-        if moved:
-            usage._note_levels(moved.mapped("name"))
-        return done
 
-    def unlink(self):
+    def _before_deleted(self):
         usage = self.env["emboux.usage"]
         usage._settle(self)
         usage._keep_counts(self)
-        return super().unlink()
+        return super()._before_deleted()
 
     def _taken_back(self, former):
         # as superuser: what is billed is nobody's to write

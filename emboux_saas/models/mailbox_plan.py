@@ -12,22 +12,16 @@ class MailboxPlan(models.Model):
 
     _inherit = "emboux.mailbox"
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        mailboxes = super().create(vals_list)
-        mailboxes._assert_storage_suffices()
-        return mailboxes
+    def _on_created(self):
+        super()._on_created()
+        self._assert_storage_suffices()
 
-    def write(self, vals):
-        if "quota_mb" not in vals:
-            return super().write(vals)
-        before = {mailbox: mailbox.quota_mb for mailbox in self}
-        done = super().write(vals)
+    def _on_written(self, vals, quotas):
+        super()._on_written(vals, quotas)
         # whoever is above their storage, since their plan has less, may give it back in steps
         self.filtered(
-            lambda m: not m.quota_mb or m.quota_mb > before[m] > 0
+            lambda m: m in quotas and (not m.quota_mb or m.quota_mb > quotas[m] > 0)
         )._assert_storage_suffices()
-        return done
 
     def _assert_storage_suffices(self):
         partner = self.env.user.emboux_partner_id
