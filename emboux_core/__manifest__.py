@@ -17,6 +17,7 @@
         "security/emboux_rules.xml",
         "data/ir_config_parameter.xml",
         "data/ir_cron.xml",
+        "data/notice.xml",
         "wizard/set_password_views.xml",
         "wizard/parent_change_views.xml",
         "wizard/publish_views.xml",

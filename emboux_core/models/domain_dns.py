@@ -2,8 +2,6 @@ import logging
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
@@ -12,6 +10,7 @@ from ..dns import lookup
 from ..dns.expected import is_wildcard, kind_of
 from .apart import each_apart
 from .notification import notification
+from .thread import Notice
 
 _logger = logging.getLogger(__name__)
 
@@ -216,36 +215,28 @@ class DomainDns(models.Model):
         first_look = all(before == "unknown" for _record, before in changes)
         if first_look and not broken and self.state == "pending":
             return  # the form shows it; nothing has changed since somebody looked last
-        lines = Markup().join(
-            Markup("<li>%s %s: %s → %s %s</li>")
-            % (
-                record.record_type,
-                record.name,
-                dict(record._fields["state"]._description_selection(self.env))[before],
-                dict(record._fields["state"]._description_selection(self.env))[record.state],
-                record.note or "",
-            )
-            for record, before in changes
+
+        def compose(domain):
+            named = dict(self.dns_record_ids._fields["state"]._description_selection(domain.env))
+            if broken:
+                title = domain.env._("DNS records of %s need attention", domain.display_name)
+            else:
+                title = domain.env._("DNS records of %s have changed", domain.display_name)
+            return Notice(title, lines=tuple(
+                f"{record.record_type} {record.name}: {named[before]} → {named[record.state]} "
+                f"{record.note or ''}"
+                for record, before in changes
+            ))
+
+        responsible = self.user_id
+        self._post_notice(
+            compose,
+            responsible.partner_id if broken or self.state == "verified" else
+            responsible.partner_id.browse(),
+            "mail.mail_activity_data_warning",
+            responsible if broken else responsible.browse(),
         )
-        title = (
-            self.env._("DNS records of %s need attention", self.display_name)
-            if broken
-            else self.env._("DNS records of %s have changed", self.display_name)
-        )
-        self.message_post(
-            body=Markup("<p>%s</p><ul>%s</ul>") % (title, lines),
-            partner_ids=self.user_id.partner_id.ids if broken or self.state == "verified" else [],
-            subtype_xmlid="mail.mt_note",
-        )
-        if broken and self.user_id and not self.activity_search(
-            ["mail.mail_activity_data_warning"], user_id=self.user_id.id
-        ):
-            self.activity_schedule(
-                "mail.mail_activity_data_warning",
-                summary=title,
-                user_id=self.user_id.id,
-            )
-        elif self.dns_state == "ok":
+        if not broken and self.dns_state == "ok":
             self.activity_feedback(
                 ["mail.mail_activity_data_warning"],
                 user_id=self.user_id.id,

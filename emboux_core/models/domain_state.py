@@ -3,7 +3,6 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from markupsafe import Markup
 from psycopg2.errors import UniqueViolation
 
 from odoo import fields, models
@@ -14,6 +13,7 @@ from ..dns.expected import is_wildcard
 from ..dns.lookup import DomainCheck
 from ..net.errors import BackendError, NotAuthorised, Refused, Unreachable
 from .errors import backend_sentence
+from .thread import Notice
 
 _logger = logging.getLogger(__name__)
 
@@ -389,34 +389,17 @@ class DomainState(models.Model):
         if self.parent_id or {before, self._settled_state()}.isdisjoint({"verified", "failed"}):
             return  # who looks after the parent is told
         good = self._settled_state() == "verified"
-        owner, responsible = self.partner_id, self.user_id.partner_id
-        for partner in owner | responsible:
-            domain = self.with_context(lang=partner.lang or self.env.lang)
-            domain.message_post(
-                body=Markup("<p>%s</p><p>%s</p>") % (domain._say_state(good), reason),
-                subject=domain._say_state(good),
-                partner_ids=partner.ids,
-                subtype_xmlid="mail.mt_note",
-            )
-        self._remind_of_state(good, reason)
+        self._post_notice(
+            lambda domain: Notice(domain._say_state(good), reason),
+            self.partner_id | self.user_id.partner_id,
+            "mail.mail_activity_data_todo" if good else "mail.mail_activity_data_warning",
+            self.user_id,
+        )
 
     def _say_state(self, good):
         if good:
             return self.env._("%s is verified: it may send and receive.", self.display_name)
         return self.env._("%s is not verified, so it cannot send.", self.display_name)
-
-    def _remind_of_state(self, good, reason):
-        user = self.user_id
-        if not user:
-            return
-        domain = self.with_context(lang=user.lang or self.env.lang)
-        kind = "mail.mail_activity_data_todo" if good else "mail.mail_activity_data_warning"
-        if not good and domain.activity_search([kind], user_id=user.id):
-            return
-        domain.activity_schedule(
-            kind, user_id=user.id, summary=domain._say_state(good),
-            note=Markup("<p>%s</p>") % reason,
-        )
 
     # -- what its platform says --------------------------------------------------------
 

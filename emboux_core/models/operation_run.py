@@ -3,8 +3,6 @@
 import logging
 import time
 
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
@@ -15,6 +13,7 @@ from .errors import backend_sentence
 from .notification import notification
 from .operation import LEASE
 from .operation_outbox import PATIENCE
+from .thread import Notice
 
 _logger = logging.getLogger(__name__)
 
@@ -119,21 +118,19 @@ class Runner(models.Model):
         )
         if not domain:
             return
-        responsible = domain.user_id
-        domain = domain.with_context(lang=responsible.lang or self.env.lang)
-        title = self.env._("%s could not be brought to the mail platform", self.display_name)
-        (record or domain).message_post(
-            body=Markup("<p>%s</p><p>%s</p>") % (title, message),
-            partner_ids=responsible.partner_id.ids,
-            subtype_xmlid="mail.mt_note",
+        (record or domain)._post_notice(
+            lambda there: Notice(
+                there.env._(
+                    "%s could not be brought to the mail platform",
+                    self.with_env(there.env).display_name,
+                ),
+                message,
+                remedy=there.env._("Change what was refused, or use Try Now once it is in order."),
+            ),
+            domain.user_id.partner_id,
+            "mail.mail_activity_data_todo",
+            domain.user_id,
         )
-        if responsible:
-            domain.activity_schedule(
-                "mail.mail_activity_data_todo",
-                summary=title,
-                note=message,
-                user_id=responsible.id,
-            )
 
     # -- because somebody asks for it ----------------------------------------------------
 

@@ -1,5 +1,16 @@
+from typing import NamedTuple
+
 from odoo import api, models
 from odoo.exceptions import AccessError
+
+
+class Notice(NamedTuple):
+    """What people are told: all of it translated, and escaped where it is no ``Markup``."""
+
+    title: str  # one line: the subject of the mail, the summary of the activity
+    text: str = ""
+    lines: tuple = ()
+    remedy: str = ""  # what they can do about it
 
 
 class Thread(models.AbstractModel):
@@ -62,6 +73,43 @@ class Thread(models.AbstractModel):
     def _who_sees_to(self):
         """The users who are told of an answer."""
         return self.user_id if "user_id" in self else self.env["res.users"]
+
+    def _post_notice(self, compose, partners, activity=None, users=None, deadline=None):
+        """Tell people something that happened to this record: each in their language, out of the
+        queue, because whoever found it out does not wait for our mail.
+
+        :param compose: called with this record in a language; returns the ``Notice``.
+        :param partners: whom it is mailed to; none: it is on the chatter alone.
+        :param activity: XML id of a type of activity: each of ``users`` gets one, unless they
+            have the same one still.
+        :param deadline: of the activity, a date; None: today.
+        """
+        self.ensure_one()
+        queued = self.with_context(mail_notify_force_send=False)
+        spoken = self.env.lang
+        for lang, readers in (partners.grouped(lambda p: p.lang or spoken) or {spoken: partners}
+                              ).items():
+            record = queued.with_context(lang=lang)
+            notice = compose(record)
+            record.message_post(
+                subject=notice.title,
+                body=record.env["ir.qweb"]._render("emboux_core.notice", {"notice": notice}),
+                partner_ids=readers.ids,
+                subtype_xmlid="mail.mt_note",
+            )
+        if partners:
+            self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
+        for user in users if activity else ():
+            record = queued.with_context(lang=user.lang or spoken)
+            notice = compose(record)
+            if not record.activity_search(
+                [activity], user_id=user.id, additional_domain=[("summary", "=", notice.title)]
+            ):
+                note = record.env["ir.qweb"]._render("emboux_core.notice", {
+                    "notice": notice._replace(title="")})
+                record.activity_schedule(
+                    activity, deadline, summary=notice.title, note=note, user_id=user.id
+                )
 
     def message_notify(self, **kwargs):
         self._refuse_customers()

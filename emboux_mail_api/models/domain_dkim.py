@@ -8,6 +8,7 @@ from odoo.exceptions import AccessError, UserError
 
 from odoo.addons.emboux_core.models.apart import each_apart
 from odoo.addons.emboux_core.models.notification import notification
+from odoo.addons.emboux_core.models.thread import Notice
 
 from ..providers.dkim import OVERLAP, ROTATE_AFTER, plan
 
@@ -239,30 +240,26 @@ class DomainDkim(models.Model):
         records = self.dns_record_ids.filtered(
             lambda record: record.key.removeprefix("dkim:") in made.mapped("selector")
         )
-        title = self.env._("New DKIM key for %s: publish its DNS record", self.display_name)
-        text = self.env._(
-            "Set these records beside those that are there. Mail goes on being signed with the "
-            "key of before until the new one is seen in the DNS; leave the old record until you "
-            "are told."
-        )
-        lines = Markup().join(
-            Markup("<li>%s %s<br/><code>%s</code></li>")
+        lines = tuple(
+            Markup("%s %s<br/><code>%s</code>")
             % (record.record_type, record.name, record.expected)
             for record in records
         )
-        self.message_post(
-            subject=title,
-            body=Markup("<p><b>%s</b></p><p>%s</p><ul>%s</ul>") % (title, text, lines),
-            partner_ids=(self.user_id.partner_id | self.partner_id).ids,
-            subtype_xmlid="mail.mt_note",
+        self._post_notice(
+            lambda domain: Notice(
+                domain.env._("New DKIM key for %s: publish its DNS record", domain.display_name),
+                domain.env._(
+                    "Set these records beside those that are there. Mail goes on being signed "
+                    "with the key of before until the new one is seen in the DNS; leave the old "
+                    "record until you are told."
+                ),
+                lines,
+            ),
+            self.user_id.partner_id | self.partner_id,
+            ACTIVITY,
+            self.user_id,
+            fields.Date.today() + timedelta(days=7),
         )
-        if self.user_id and not self.activity_search([ACTIVITY], user_id=self.user_id.id):
-            self.activity_schedule(
-                ACTIVITY,
-                date_deadline=fields.Date.today() + timedelta(days=7),
-                summary=title,
-                user_id=self.user_id.id,
-            )
 
     def _dkim_say_seen(self, seen):
         if not self._dkim_waiting() and self.user_id:
@@ -295,8 +292,9 @@ class DomainDkim(models.Model):
 
     def _dkim_say_removed(self, gone):
         names = ", ".join(f"{key.selector}._domainkey.{self.name}" for key in gone)
-        self.message_post(
-            body=self.env._("DKIM: %s is needed no more; take it out of the DNS.", names),
-            partner_ids=(self.user_id.partner_id | self.partner_id).ids,
-            subtype_xmlid="mail.mt_note",
+        self._post_notice(
+            lambda domain: Notice(
+                domain.env._("DKIM: %s is needed no more; take it out of the DNS.", names)
+            ),
+            self.user_id.partner_id | self.partner_id,
         )

@@ -1,12 +1,11 @@
 from datetime import timedelta
 
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
 from odoo.addons.emboux_core.models.notification import notification
+from odoo.addons.emboux_core.models.thread import Notice
 
 from ..providers.dkim import Finding
 
@@ -236,14 +235,15 @@ class DomainProvider(models.Model):
         return True
 
     def _tell_refused_by_provider(self, sentence):
-        self.ensure_one()
-        user = self.user_id
-        domain = self.with_context(lang=user.lang or self.env.lang)
-        title = self.env._("%s could not be registered with its provider", self.display_name)
-        domain.message_post(
-            body=Markup("<p>%s</p><p>%s</p>") % (title, sentence),
-            partner_ids=user.partner_id.ids,
-            subtype_xmlid="mail.mt_note",
+        self._post_notice(
+            lambda domain: Notice(
+                domain.env._(
+                    "%s could not be registered with its provider", domain.display_name
+                ),
+                sentence,
+                remedy=domain.env._("Once it is in order there, use Check Now."),
+            ),
+            self.user_id.partner_id,
         )
 
     # -- sending -------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
+
+from odoo.addons.emboux_core.models.thread import Notice
 
 from ..events.rates import Rates, excess
 from . import sending_figures
@@ -115,31 +115,20 @@ class DomainReputation(models.Model):
 
     def _tell_blocked(self, reason):
         """The owner by mail, the responsible and the operator by an activity."""
-        self.ensure_one()
-        owner = self._owner_to_tell()
-        # in the owner's language, and out of the queue: a provider does not wait for our mail
-        domain = self.with_context(
-            lang=owner.lang or self.env.lang, mail_notify_force_send=False
+        self._post_notice(
+            lambda domain: Notice(
+                domain.env._("%s may not send mail for now", domain.display_name),
+                reason,
+                remedy=domain.env._(
+                    "Remove the addresses that bounced from your lists, write only to people who "
+                    "asked for it, and then ask your mail provider to allow sending again. Mail "
+                    "that you receive is not affected."
+                ),
+            ),
+            self._owner_to_tell(),
+            ACTIVITY,
+            self._who_looks_after(),
         )
-        title = domain.env._("%s may not send mail for now", domain.display_name)
-        advice = domain.env._(
-            "Remove the addresses that bounced from your lists, write only to people who asked "
-            "for it, and then ask your mail provider to allow sending again. Mail that you "
-            "receive is not affected."
-        )
-        domain.message_post(
-            subject=title,
-            body=Markup("<p>%s</p><p>%s</p><p>%s</p>") % (title, reason, advice),
-            partner_ids=owner.ids,
-            subtype_xmlid="mail.mt_note",
-        )
-        self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
-        # that mail too out of the queue: two that send it would meet
-        queued = self.with_context(mail_notify_force_send=False)
-        for user in self._who_looks_after():
-            queued.activity_schedule(
-                ACTIVITY, summary=title, note=Markup("<p>%s</p>") % reason, user_id=user.id
-            )
 
     def _owner_to_tell(self):
         return self.partner_id.filtered("email")

@@ -7,6 +7,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL, format_date
 
 from odoo.addons.emboux_core.models.apart import each_apart
+from odoo.addons.emboux_core.models.thread import Notice
 
 from ..policy import decision, ledger
 from ..policy.cursor import drive
@@ -545,14 +546,10 @@ class DomainSending(models.Model):
             return
         # as superuser: what was told is nobody's to write
         self.sudo()[field] = f"{window} {level}"
-        owner = self.partner_id.filtered("email")
-        domain = self.with_context(lang=owner.lang or self.env.lang, mail_notify_force_send=False)
-        title, text = domain._say_limit(field == "outbound_warned_day", level, used, limit)
-        domain.message_post(
-            subject=title,
-            body=Markup("<p>%s</p>") % text,
-            partner_ids=(owner | self.user_id.partner_id).ids,
-            subtype_xmlid="mail.mt_note",
+        of_day = field == "outbound_warned_day"
+        self._post_notice(
+            lambda domain: Notice(*domain._say_limit(of_day, level, used, limit)),
+            self.partner_id.filtered("email") | self.user_id.partner_id,
         )
 
     def _say_limit(self, of_day, level, used, limit):

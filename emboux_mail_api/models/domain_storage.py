@@ -5,6 +5,7 @@ from odoo.tools import SQL
 
 from odoo.addons.emboux_core.models.apart import each_apart
 from odoo.addons.emboux_core.models.fields import BigInteger
+from odoo.addons.emboux_core.models.thread import Notice
 
 FOLDERS = ("inbox", "sent", "drafts", "archive", "trash", "junk", "other")
 AWAY = timedelta(days=2)  # each mailbox has its turn every day
@@ -169,22 +170,20 @@ class DomainStorage(models.Model):
     @api.private
     def _warn_transfer(self, percent):
         """Tell the domain's people that so much of the month's transfer is used."""
-        self.ensure_one()
-        consequence = (
-            self.env._("When all of it is used, its mail waits until the next month begins.")
-            if self.transfer_over_limit == "defer"
-            else self.env._("Its mail goes on when all of it is used.")
-        )
-        self.message_post(
-            body=self.env._(
-                "%(domain)s has used %(percent)s %% of its transfer of this month. %(consequence)s "
-                "Ask the operator for more, or move large attachments to another place.",
-                domain=self.display_name,
-                percent=percent,
-                consequence=consequence,
+        self._post_notice(
+            lambda domain: Notice(
+                domain.env._(
+                    "%(domain)s has used %(percent)s %% of its traffic of this month",
+                    domain=domain.display_name, percent=percent,
+                ),
+                domain.env._("When all of it is used, its mail waits until the next month begins.")
+                if domain.transfer_over_limit == "defer"
+                else domain.env._("Its mail goes on when all of it is used."),
+                remedy=domain.env._(
+                    "Ask the operator for more, or move large attachments to another place."
+                ),
             ),
-            partner_ids=(self.user_id.partner_id | self.partner_id).ids,
-            subtype_xmlid="mail.mt_note",
+            self.user_id.partner_id | self.partner_id,
         )
 
     def action_open_transfer(self):

@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from odoo.addons.emboux_core.models.apart import each_apart, swept
 from odoo.addons.emboux_core.models.fields import BigInteger
+from odoo.addons.emboux_core.models.thread import Notice
 
 KEPT_DAYS = 30  # how long what is over stays in the list
 OPEN = ("holding", "held", "releasing", "discarding")
@@ -166,25 +165,31 @@ class HeldMessage(models.Model):
             self.filtered(lambda m: not m.wish).wish = "discard"
 
     def _tell_expired(self, domain, discard):
-        title = (
-            self.env._("Mail of %s was on hold for too long and is discarded", domain.display_name)
-            if discard
-            else self.env._("Mail of %s is on hold and needs a decision", domain.display_name)
-        )
-        lines = Markup().join(
-            Markup("<li>%s → %s (%s)</li>")
-            % (m.sender or m.login, (m.recipients or "").replace("\n", ", "), m.queue_id)
+        lines = tuple(
+            f"{m.sender or m.login} → {(m.recipients or '').replace(chr(10), ', ')} ({m.queue_id})"
             for m in self[:20]
         )
-        domain.message_post(
-            body=Markup("<p>%s</p><ul>%s</ul>") % (title, lines),
-            partner_ids=(domain.user_id.partner_id | domain.partner_id).ids,
-            subtype_xmlid="mail.mt_note",
-        )
-        if domain.user_id and not discard:
-            domain.activity_schedule(
-                "mail.mail_activity_data_warning", summary=title, user_id=domain.user_id.id
+
+        def compose(domain):
+            if discard:
+                return Notice(
+                    domain.env._(
+                        "Mail of %s was on hold for too long and is discarded", domain.display_name
+                    ),
+                    lines=lines,
+                )
+            return Notice(
+                domain.env._("Mail of %s is on hold and needs a decision", domain.display_name),
+                lines=lines,
+                remedy=domain.env._("Release or discard it under Held Messages."),
             )
+
+        domain._post_notice(
+            compose,
+            domain.user_id.partner_id | domain.partner_id,
+            None if discard else "mail.mail_activity_data_warning",
+            domain.user_id,
+        )
 
     @api.autovacuum
     def _gc(self):

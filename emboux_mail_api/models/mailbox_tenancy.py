@@ -1,11 +1,10 @@
 from collections import Counter
 
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.tools import SQL
 
 from odoo.addons.emboux_core.models.notification import notification
+from odoo.addons.emboux_core.models.thread import Notice
 
 from .customer import AbovePlan, OthersSuspension, QuotaReached
 
@@ -265,24 +264,22 @@ class MailboxTenancy(models.Model):
     @api.private
     def _warn_storage(self, percent):
         """Tell the mailbox' people that so much of its quota is used."""
-        self.ensure_one()
-        remedy = self.env._("Delete mail that is not needed and empty the trash, or ask for more.")
-        if percent >= 100:
-            text = self.env._("%s is full: new mail is refused.", self.display_name)
-        else:
-            text = self.env._(
-                "%(mailbox)s is nearly full: %(percent)s %% of %(quota)s MB are used.",
-                mailbox=self.display_name,
-                percent=percent,
-                quota=self.quota_mb,
-            )
+
+        def compose(mailbox):
+            if percent >= 100:
+                title = mailbox.env._("%s is full: new mail is refused.", mailbox.display_name)
+            else:
+                title = mailbox.env._(
+                    "%(mailbox)s is nearly full: %(percent)s %% of %(quota)s MB are used.",
+                    mailbox=mailbox.display_name, percent=percent, quota=mailbox.quota_mb,
+                )
+            return Notice(title, remedy=mailbox.env._(
+                "Delete mail that is not needed and empty the trash, or ask for more."
+            ))
+
         # as superuser: its owner and its user are told, whoever's change it was
         mailbox = self.sudo()
-        mailbox.message_post(
-            body=Markup("<p>%s %s</p>") % (text, remedy),
-            partner_ids=(mailbox.user_id.partner_id | mailbox.domain_id.partner_id).ids,
-            subtype_xmlid="mail.mt_note",
-        )
+        mailbox._post_notice(compose, mailbox.user_id.partner_id | mailbox.domain_id.partner_id)
 
     # -- what the API does with it -----------------------------------------------------
 
