@@ -228,15 +228,12 @@ class DomainDns(models.Model):
                 for record, before in changes
             ))
 
-        responsible = self.user_id
-        self._post_notice(
-            compose,
-            responsible.partner_id if broken or self.state == "verified" else
-            responsible.partner_id.browse(),
-            "mail.mail_activity_data_warning",
-            responsible if broken else responsible.browse(),
-        )
-        if not broken and self.dns_state == "ok":
+        partner = self.user_id.partner_id
+        concerns = broken or self.state == "verified"
+        self._post_notice(compose, partner if concerns else partner.browse())
+        if broken:
+            self._schedule_notice(compose, self.user_id, "mail.mail_activity_data_warning")
+        elif self.dns_state == "ok":
             self.activity_feedback(
                 ["mail.mail_activity_data_warning"],
                 user_id=self.user_id.id,

@@ -389,12 +389,13 @@ class DomainState(models.Model):
         if self.parent_id or {before, self._settled_state()}.isdisjoint({"verified", "failed"}):
             return  # who looks after the parent is told
         good = self._settled_state() == "verified"
-        self._post_notice(
-            lambda domain: Notice(domain._say_state(good), reason),
-            self.partner_id | self.user_id.partner_id,
-            "mail.mail_activity_data_todo" if good else "mail.mail_activity_data_warning",
-            self.user_id,
-        )
+
+        def compose(domain):
+            return Notice(domain._say_state(good), reason)
+
+        self._post_notice(compose, self.partner_id | self.user_id.partner_id)
+        kind = "mail.mail_activity_data_todo" if good else "mail.mail_activity_data_warning"
+        self._schedule_notice(compose, self.user_id, kind)
 
     def _say_state(self, good):
         if good:

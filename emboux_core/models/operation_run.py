@@ -118,19 +118,19 @@ class Runner(models.Model):
         )
         if not domain:
             return
-        (record or domain)._post_notice(
-            lambda there: Notice(
+
+        def compose(there):
+            return Notice(
                 there.env._(
                     "%s could not be brought to the mail platform",
                     self.with_env(there.env).display_name,
                 ),
                 message,
                 remedy=there.env._("Change what was refused, or use Try Now once it is in order."),
-            ),
-            domain.user_id.partner_id,
-            "mail.mail_activity_data_todo",
-            domain.user_id,
-        )
+            )
+
+        (record or domain)._post_notice(compose, domain.user_id.partner_id)
+        domain._schedule_notice(compose, domain.user_id, "mail.mail_activity_data_todo")
 
     # -- because somebody asks for it ----------------------------------------------------
 

@@ -74,22 +74,18 @@ class Thread(models.AbstractModel):
         """The users who are told of an answer."""
         return self.user_id if "user_id" in self else self.env["res.users"]
 
-    def _post_notice(self, compose, partners, activity=None, users=None, deadline=None):
+    def _post_notice(self, compose, partners):
         """Tell people something that happened to this record: each in their language, out of the
         queue, because whoever found it out does not wait for our mail.
 
         :param compose: called with this record in a language; returns the ``Notice``.
         :param partners: whom it is mailed to; none: it is on the chatter alone.
-        :param activity: XML id of a type of activity: each of ``users`` gets one, unless they
-            have the same one still.
-        :param deadline: of the activity, a date; None: today.
         """
         self.ensure_one()
-        queued = self.with_context(mail_notify_force_send=False)
         spoken = self.env.lang
-        for lang, readers in (partners.grouped(lambda p: p.lang or spoken) or {spoken: partners}
-                              ).items():
-            record = queued.with_context(lang=lang)
+        readers_of = partners.grouped(lambda p: p.lang or spoken) or {spoken: partners}
+        for lang, readers in readers_of.items():
+            record = self.with_context(lang=lang, mail_notify_force_send=False)
             notice = compose(record)
             record.message_post(
                 subject=notice.title,
@@ -99,17 +95,30 @@ class Thread(models.AbstractModel):
             )
         if partners:
             self.env.ref("mail.ir_cron_mail_scheduler_action")._trigger()
-        for user in users if activity else ():
-            record = queued.with_context(lang=user.lang or spoken)
+
+    def _schedule_notice(self, compose, users, activity, deadline=None):
+        """Have users see to it: each gets an activity, unless they have the same one still.
+
+        :param compose: as above.
+        :param activity: XML id of its type.
+        :param deadline: a date; None: as the type says.
+        """
+        self.ensure_one()
+        for user in users:
+            record = self.with_context(
+                lang=user.lang or self.env.lang, mail_notify_force_send=False
+            )
             notice = compose(record)
-            if not record.activity_search(
+            if record.activity_search(
                 [activity], user_id=user.id, additional_domain=[("summary", "=", notice.title)]
             ):
-                note = record.env["ir.qweb"]._render("emboux_core.notice", {
-                    "notice": notice._replace(title="")})
-                record.activity_schedule(
-                    activity, deadline, summary=notice.title, note=note, user_id=user.id
-                )
+                continue
+            note = record.env["ir.qweb"]._render(
+                "emboux_core.notice", {"notice": notice._replace(title="")}
+            )
+            record.activity_schedule(
+                activity, deadline, summary=notice.title, note=note, user_id=user.id
+            )
 
     def message_notify(self, **kwargs):
         self._refuse_customers()

@@ -245,8 +245,9 @@ class DomainDkim(models.Model):
             % (record.record_type, record.name, record.expected)
             for record in records
         )
-        self._post_notice(
-            lambda domain: Notice(
+
+        def compose(domain):
+            return Notice(
                 domain.env._("New DKIM key for %s: publish its DNS record", domain.display_name),
                 domain.env._(
                     "Set these records beside those that are there. Mail goes on being signed "
@@ -254,12 +255,11 @@ class DomainDkim(models.Model):
                     "record until you are told."
                 ),
                 lines,
-            ),
-            self.user_id.partner_id | self.partner_id,
-            ACTIVITY,
-            self.user_id,
-            fields.Date.today() + timedelta(days=7),
-        )
+            )
+
+        self._post_notice(compose, self.user_id.partner_id | self.partner_id)
+        within = fields.Date.today() + timedelta(days=7)
+        self._schedule_notice(compose, self.user_id, ACTIVITY, within)
 
     def _dkim_say_seen(self, seen):
         if not self._dkim_waiting() and self.user_id:

@@ -115,8 +115,9 @@ class DomainReputation(models.Model):
 
     def _tell_blocked(self, reason):
         """The owner by mail, the responsible and the operator by an activity."""
-        self._post_notice(
-            lambda domain: Notice(
+
+        def compose(domain):
+            return Notice(
                 domain.env._("%s may not send mail for now", domain.display_name),
                 reason,
                 remedy=domain.env._(
@@ -124,11 +125,10 @@ class DomainReputation(models.Model):
                     "asked for it, and then ask your mail provider to allow sending again. Mail "
                     "that you receive is not affected."
                 ),
-            ),
-            self._owner_to_tell(),
-            ACTIVITY,
-            self._who_looks_after(),
-        )
+            )
+
+        self._post_notice(compose, self._owner_to_tell())
+        self._schedule_notice(compose, self._who_looks_after(), ACTIVITY)
 
     def _owner_to_tell(self):
         return self.partner_id.filtered("email")

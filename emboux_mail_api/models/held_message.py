@@ -184,12 +184,9 @@ class HeldMessage(models.Model):
                 remedy=domain.env._("Release or discard it under Held Messages."),
             )
 
-        domain._post_notice(
-            compose,
-            domain.user_id.partner_id | domain.partner_id,
-            None if discard else "mail.mail_activity_data_warning",
-            domain.user_id,
-        )
+        domain._post_notice(compose, domain.user_id.partner_id | domain.partner_id)
+        if not discard:
+            domain._schedule_notice(compose, domain.user_id, "mail.mail_activity_data_warning")
 
     @api.autovacuum
     def _gc(self):
