@@ -18,6 +18,7 @@ from . import (
     dns_withdraw,
     mailbox,
     mailbox_odoo,
+    ir_config_parameter,
     ir_mail_server,
     alias,
     drift,

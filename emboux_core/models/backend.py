@@ -9,6 +9,7 @@ from .. import addresses
 from ..backends.emboux import EmbouxBackend
 from ..net.errors import Refused
 from ..net.http import check_url
+from ..settings import BACKEND_ALLOW_PRIVATE
 from .apart import each_apart
 from .errors import backend_errors, plain_errors
 from .notification import notification
@@ -116,11 +117,8 @@ class Backend(models.Model):
     @api.constrains("kind", "url")
     def _check_url(self):
         for backend in self.filtered(lambda b: b.kind == "emboux" and b.url):
-            # as superuser: system parameters are readable by administrators alone
-            parameters = self.env["ir.config_parameter"].sudo()
-            private = parameters.get_param("emboux_core.backend_allow_private") == "True"
             try:
-                check_url(backend.url, private)
+                check_url(backend.url, BACKEND_ALLOW_PRIVATE.read(self.env))
             except Refused as error:
                 raise ValidationError(str(error)) from error
 
@@ -128,12 +126,10 @@ class Backend(models.Model):
         """The implementation of ``backends.base.Backend`` for this record's kind."""
         self.ensure_one()
         if self.kind == "emboux":
-            # as superuser: the key and the parameter are in no manager's reach
-            backend, parameters = self.sudo(), self.env["ir.config_parameter"].sudo()
-            private = parameters.get_param("emboux_core.backend_allow_private") == "True"
+            backend = self.sudo()  # as superuser: the key is in no manager's reach
             return _remote(
                 os.getpid(), self.env.cr.dbname, self.id, backend.url or "", backend.secret or "",
-                private,
+                BACKEND_ALLOW_PRIVATE.read(self.env),
             )
         raise UserError(
             self.env._(

@@ -10,6 +10,7 @@ from .. import addresses
 from ..dns.primary import Primary
 from ..dns.rights import try_update
 from ..net.errors import BackendError
+from ..settings import DNS_ALLOW_PRIVATE
 from .errors import backend_sentence, plain_errors
 from .notification import notification
 
@@ -162,15 +163,14 @@ class DnsServer(models.Model):
     def _primary(self, **limits):
         """The value object that ``dns.publish`` talks to; ``limits``: other deadlines, seconds."""
         self.ensure_one()
-        # as superuser: the secret and the parameter are in no manager's reach
-        server, parameters = self.sudo(), self.env["ir.config_parameter"].sudo()
+        server = self.sudo()  # as superuser: the secret is in no manager's reach
         return Primary(
             host=server.host,
             port=server.port,
             key_name=server.key_name or "",
             key_secret=server.key_secret or "",
             key_algorithm=server.key_algorithm,
-            allow_private=parameters.get_param("emboux_core.dns_allow_private") == "True",
+            allow_private=DNS_ALLOW_PRIVATE.read(self.env),
             **limits,
         )
 

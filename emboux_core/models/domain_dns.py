@@ -1,6 +1,5 @@
 import logging
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
@@ -8,6 +7,7 @@ from odoo.exceptions import ValidationError
 from ..backends.base import Standing
 from ..dns import lookup
 from ..dns.expected import is_wildcard, kind_of
+from ..settings import DNS_ALLOW_PRIVATE, DNS_NAMESERVERS, DNS_PORT
 from .apart import each_apart
 from .notification import notification
 from .thread import Notice
@@ -134,19 +134,10 @@ class DomainDns(models.Model):
     @api.model
     def _dns_resolver(self):
         """Whom to ask: the system's resolver, unless configured otherwise."""
-        # as superuser: system parameters are readable by administrators alone
-        parameters = self.env["ir.config_parameter"].sudo()
-        servers = []
-        configured = parameters.get_param("emboux_core.dns_nameservers") or "system"
-        if configured != "system":
-            for part in configured.split(","):
-                # [2001:db8::53]:53 as in a URL
-                server = urlsplit(f"//{part.strip()}")
-                servers.append((server.hostname, server.port or 53))
         return lookup.Resolver(
-            nameservers=tuple(servers),
-            authoritative_port=int(parameters.get_param("emboux_core.dns_port") or 53),
-            allow_private=parameters.get_param("emboux_core.dns_allow_private") == "True",
+            nameservers=DNS_NAMESERVERS.read(self.env),
+            authoritative_port=DNS_PORT.read(self.env),
+            allow_private=DNS_ALLOW_PRIVATE.read(self.env),
         )
 
     def _look_up(self, deadline):

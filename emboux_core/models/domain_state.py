@@ -12,6 +12,7 @@ from ..backends.base import Standing
 from ..dns.expected import is_wildcard
 from ..dns.lookup import DomainCheck
 from ..net.errors import BackendError, NotAuthorised, Refused, Unreachable
+from ..settings import CLAIM_DAYS
 from .errors import backend_sentence
 from .thread import Notice
 
@@ -27,7 +28,6 @@ STATES = [
 REASON = "emboux_reason"  # in the context: why the state changes
 
 LOSS_DAYS = 3  # different days on which a verified domain has to fail before it is lost
-CLAIM_DAYS = 14  # unless emboux_core.claim_days says otherwise
 
 THREADS = 8  # questions to platforms at a time
 LATER = timedelta(hours=1)  # a platform that did not answer is asked again
@@ -315,7 +315,7 @@ class DomainState(models.Model):
                 self.env._(
                     "Ownership was not proven within %s days. Set the DNS records and check "
                     "again, or delete the domain.",
-                    self._claim_days(),
+                    CLAIM_DAYS.read(self.env),
                 ),
             )
 
@@ -376,12 +376,7 @@ class DomainState(models.Model):
     def _is_overdue(self):
         """Whether somebody merely claims the domain, for too long."""
         age = fields.Datetime.now() - (self.state_since or self.create_date)
-        return not self.owned_since and age > timedelta(days=self._claim_days())
-
-    def _claim_days(self):
-        # as superuser: system parameters are readable by administrators alone
-        days = self.env["ir.config_parameter"].sudo().get_param("emboux_core.claim_days")
-        return int(days) if days and days.isdigit() else CLAIM_DAYS
+        return not self.owned_since and age > timedelta(days=CLAIM_DAYS.read(self.env))
 
     def _tell_state(self, before, reason):
         """Tell the owner and the responsible what they wait for or have to see to."""

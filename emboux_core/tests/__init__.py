@@ -26,4 +26,5 @@ from . import (
     test_passwords,
     test_publish,
     test_publish_withdraw,
+    test_settings,
 )

@@ -6,6 +6,11 @@ from odoo import fields, models
 from ..dns import domain_connect
 from ..models.domain_dns import FORM_DEADLINE
 from ..net.errors import BackendError
+from ..settings import (
+    DOMAIN_CONNECT_KEY_HOST,
+    DOMAIN_CONNECT_PRIVATE_KEY,
+    DOMAIN_CONNECT_TEMPLATE,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -83,11 +88,9 @@ class PublishElsewhere(models.TransientModel):
 
     def _provider_link(self, provider):
         """The link to the provider's page, or False when it does not know our template."""
-        # as superuser: template and signing key are in administrators' reach alone
-        parameters = self.env["ir.config_parameter"].sudo()
-        text = parameters.get_param("emboux_core.domain_connect_template")
-        key_host = parameters.get_param("emboux_core.domain_connect_key_host")
-        private_key = parameters.get_param("emboux_core.domain_connect_private_key")
+        text = DOMAIN_CONNECT_TEMPLATE.read(self.env)
+        key_host = DOMAIN_CONNECT_KEY_HOST.read(self.env)
+        private_key = DOMAIN_CONNECT_PRIVATE_KEY.read(self.env)
         signer = key_host and private_key and domain_connect.Signer(key_host, private_key.encode())
         try:
             template = json.loads(text or domain_connect.TEMPLATE_FILE.read_text())

@@ -8,10 +8,11 @@ from odoo import api, fields, models
 
 from odoo.addons.emboux_core.models.apart import swept
 
+from ..settings import FAILURES_ALLOWED
+
 _logger = logging.getLogger(__name__)
 
 WINDOW = timedelta(minutes=5)
-ALLOWED = 200  # failures within the window, unless emboux_mail_api.failures_allowed says other
 TRIES = 50  # of which each is somebody else's success
 
 
@@ -51,10 +52,7 @@ class ApiFailure(models.Model):
     @api.private
     def _count(self, address):
         """Count one failure; returns the seconds to wait when there were too many, else 0."""
-        # as superuser: system parameters are readable by administrators alone
-        parameters = self.env["ir.config_parameter"].sudo()
-        limit = int(parameters.get_param("emboux_mail_api.failures_allowed") or ALLOWED)
-        return self._take(network_of(address), limit, WINDOW)
+        return self._take(network_of(address), FAILURES_ALLOWED.read(self.env), WINDOW)
 
     @api.model
     @api.private

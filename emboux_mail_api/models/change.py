@@ -6,11 +6,12 @@ import re
 from odoo import api, fields, models
 from odoo.tools import SQL, file_open
 
+from ..settings import CLUSTER
+
 _NUMBER = r"[0-9]{1,19}"
 _SNAPSHOT = re.compile(rf"({_NUMBER}):({_NUMBER}):((?:{_NUMBER}(?:,{_NUMBER})*)?)")
 _BEFORE_ALL = "1:1:"  # a snapshot that sees nothing
 _LARGEST = 2**63 - 1
-_CLUSTER = "emboux_mail_api.cluster"
 
 
 class CursorError(ValueError):
@@ -63,8 +64,7 @@ class Change(models.Model):
         return [row[:4] for row in rows], _encode(here, *following), more
 
     def _cluster(self):
-        # as superuser: system parameters are readable by administrators alone
-        return self.env["ir.config_parameter"].sudo().get_param(_CLUSTER) or ""
+        return CLUSTER.read(self.env)
 
     def _register_hook(self):
         """Transaction numbers are of one cluster: restored on another, all counts as new."""
@@ -75,8 +75,8 @@ class Change(models.Model):
         if self._cluster() != cluster:
             self.env.cr.execute("UPDATE emboux_change SET written_by = pg_current_xact_id()")
             self.env.cr.execute("UPDATE emboux_mail.usage SET written_by = pg_current_xact_id()")
-            # as superuser: see _cluster
-            self.env["ir.config_parameter"].sudo().set_param(_CLUSTER, cluster)
+            # as superuser: system parameters are administrators' alone
+            self.env["ir.config_parameter"].sudo().set_param(CLUSTER.key, cluster)
 
     def _query(self, since, upto, after, kinds, limit):
         """Both sources under the record rules of who asks, in the order of their writing."""

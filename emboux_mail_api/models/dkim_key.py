@@ -5,6 +5,7 @@ from odoo.orm.models import NO_ACCESS
 from odoo.addons.emboux_core.dns.expected import DkimKey
 
 from ..providers.dkim import ED25519, OVERLAP, RSA, KeyLife, generate, selector_for
+from ..settings import DKIM_ED25519
 
 
 class DkimSigningKey(models.Model):
@@ -89,12 +90,9 @@ class DkimSigningKey(models.Model):
     def _types(self):
         """Key types in use, RSA first: every receiver knows it, few know Ed25519 (RFC 8463).
 
-        Ed25519 wants a second OpenDKIM, see setup/templates/opendkim; the system parameter
-        ``emboux_mail_api.dkim_ed25519`` = False is for a server without one.
+        Ed25519 wants a second OpenDKIM, see setup/templates/opendkim.
         """
-        # as superuser: system parameters are readable by administrators alone
-        wanted = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.dkim_ed25519")
-        return (RSA,) if wanted == "False" else (RSA, ED25519)
+        return (RSA, ED25519) if DKIM_ED25519.read(self.env) else (RSA,)
 
     @api.model
     def _public_keys_of(self, name):

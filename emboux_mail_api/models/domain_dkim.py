@@ -1,4 +1,3 @@
-import logging
 from datetime import datetime, time, timedelta
 
 from markupsafe import Markup
@@ -10,9 +9,8 @@ from odoo.addons.emboux_core.models.apart import each_apart
 from odoo.addons.emboux_core.models.notification import notification
 from odoo.addons.emboux_core.models.thread import Notice
 
-from ..providers.dkim import OVERLAP, ROTATE_AFTER, plan
-
-_logger = logging.getLogger(__name__)
+from ..providers.dkim import OVERLAP, plan
+from ..settings import DKIM_ROTATE_DAYS
 
 BATCH = 100
 ACTIVITY = "emboux_mail_api.mail_activity_dkim"
@@ -52,14 +50,8 @@ class DomainDkim(models.Model):
     @api.model
     def _dkim_rotate_after(self):
         """How long a key signs before the next is made; None: none is made by itself."""
-        # as superuser: system parameters are readable by administrators alone
-        days = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.dkim_rotate_days")
-        try:
-            number = int(days or ROTATE_AFTER.days)
-        except ValueError:
-            _logger.error("emboux_mail_api.dkim_rotate_days is no number: %r", days)
-            return ROTATE_AFTER
-        return timedelta(days=number) if number > 0 else None
+        days = DKIM_ROTATE_DAYS.read(self.env)
+        return timedelta(days=days) if days > 0 else None
 
     # -- what is to be done, and doing it ------------------------------------------------
 

@@ -8,9 +8,9 @@ from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.dns import lookup
 
 from ..mail_providers import is_mail_provider
+from ..settings import QUARANTINE_DAYS
 from .customer import OthersSuspension
 
-QUARANTINE_DAYS = 30  # unless emboux_mail_api.quarantine_days says otherwise
 KEPT_DAYS = 62  # two months: no counter reaches further back
 
 
@@ -213,7 +213,7 @@ class DomainTenancy(models.Model):
         """
         labels = name.removesuffix(f".{parent}").split(".")
         names = [f"{'.'.join(labels[at:])}.{parent}" for at in range(len(labels))]
-        since = fields.Datetime.now() - timedelta(days=self._quarantine_days())
+        since = fields.Datetime.now() - timedelta(days=QUARANTINE_DAYS.read(self.env))
         found = self.env.execute_query(
             SQL(
                 """SELECT owner, gone_at AT TIME ZONE 'UTC' FROM (
@@ -233,7 +233,7 @@ class DomainTenancy(models.Model):
                         "free from %(date)s on. Choose another name.",
                         name=addresses.display_domain(name),
                         date=format_date(
-                            self.env, gone_at + timedelta(days=self._quarantine_days() + 1)
+                            self.env, gone_at + timedelta(days=QUARANTINE_DAYS.read(self.env) + 1)
                         ),
                     )
                 )
@@ -247,14 +247,8 @@ class DomainTenancy(models.Model):
                 WHERE gone_at < clock_timestamp() - %s * interval '1 day'
                   AND (back_as IS NOT NULL
                        OR coalesce(settings->>'outbound_status', 'open') <> 'blocked')""",
-            [max(KEPT_DAYS, self._quarantine_days())],
+            [max(KEPT_DAYS, QUARANTINE_DAYS.read(self.env))],
         )
-
-    @api.model
-    def _quarantine_days(self):
-        # as superuser: system parameters are readable by administrators alone
-        days = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.quarantine_days")
-        return int(days) if days and days.isdigit() and len(days) < 6 else QUARANTINE_DAYS
 
     # -- moving it to another customer -------------------------------------------------
 

@@ -9,6 +9,8 @@ from odoo.addons.emboux_core.models.apart import each_apart, swept
 from odoo.addons.emboux_core.models.fields import BigInteger
 from odoo.addons.emboux_core.models.thread import Notice
 
+from ..settings import HELD_EXPIRED
+
 KEPT_DAYS = 30  # how long what is over stays in the list
 OPEN = ("holding", "held", "releasing", "discarding")
 
@@ -147,9 +149,7 @@ class HeldMessage(models.Model):
         expired = self.search(
             [("state", "=", "held"), ("expires_at", "<=", now), ("told_at", "=", False)]
         )
-        # as superuser: system parameters are readable by administrators alone
-        setting = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.held_expired")
-        discard = setting == "discard"
+        discard = HELD_EXPIRED.read(self.env) == "discard"
         # as superuser: what follows from the time is nobody's to write
         by_domain = expired.sudo().grouped("domain_id")
         each_apart(

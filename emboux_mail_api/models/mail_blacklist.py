@@ -3,6 +3,7 @@ from odoo.tools import email_normalize
 
 from odoo.addons.emboux_core.addresses import display_address
 
+from ..settings import SUPPRESSION_BLACKLIST
 from .suppression import NO_MIRROR
 
 
@@ -46,9 +47,7 @@ class MailBlacklist(models.Model):
             self._emboux_suppressions()._from_blacklist_removed(emails)
 
     def _emboux_mirrors(self):
-        return not self.env.context.get(NO_MIRROR) and (
-            self.env["emboux.reputation"]._mirrors_blacklist()
-        )
+        return not self.env.context.get(NO_MIRROR) and SUPPRESSION_BLACKLIST.read(self.env)
 
     def _emboux_suppressions(self):
         # as superuser: it is kept along with this list, by whoever may change this one

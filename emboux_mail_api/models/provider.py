@@ -9,6 +9,7 @@ from odoo.addons.emboux_core.models.notification import notification
 from odoo.addons.emboux_core.net.errors import Refused
 from odoo.addons.emboux_core.net.guard import Timeouts
 from odoo.addons.emboux_core.net.http import check_url
+from odoo.addons.emboux_core.settings import BACKEND_ALLOW_PRIVATE
 
 from ..events.sns import is_topic
 from ..providers.dkim import OwnServer
@@ -199,9 +200,7 @@ class Provider(models.Model):
         }
 
     def _allow_private(self):
-        # as superuser: system parameters are readable by administrators alone
-        parameters = self.env["ir.config_parameter"].sudo()
-        return parameters.get_param("emboux_core.backend_allow_private") == "True"
+        return BACKEND_ALLOW_PRIVATE.read(self.env)
 
     @api.model
     def _own(self):

@@ -2,16 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..events import sns
-
-#: Days of history that ``emboux.outbound.count`` keeps: no longer window can be known.
-LONGEST_WINDOW = 7
-_PREFIX = "emboux_mail_api."
+from ..settings import (
+    BOUNCE_PERCENT,
+    COMPLAINT_PERCENT,
+    EVENT_PAYLOAD_DAYS,
+    LEAST_EVENTS,
+    LEAST_SENT,
+    MAILGUN_SIGNING_KEY,
+    SES_TOPICS,
+    SUPPRESSION_BLACKLIST,
+    SUPPRESSION_SCOPE,
+    WINDOW_DAYS,
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Reputation:
 
 
 class ReputationParameters(models.AbstractModel):
-    """Reads the settings; a value that cannot be used counts as its default."""
+    """Reads the settings."""
 
     _name = "emboux.reputation"
     _description = "Sender Reputation Settings"
@@ -41,22 +49,15 @@ class ReputationParameters(models.AbstractModel):
     @api.private
     def _settings(self):
         return Reputation(
-            bounce_percent=self._number("guillotine_bounce_percent", "0.5"),
-            complaint_percent=self._number("guillotine_complaint_percent", "0.1"),
-            window=timedelta(
-                days=min(max(1, int(self._number("guillotine_days", "7"))), LONGEST_WINDOW)
-            ),
-            least_sent=int(self._number("guillotine_least_sent", "200")),
-            least_events=max(1, int(self._number("guillotine_least_events", "3"))),
-            for_everybody=self._text("suppression_scope") == "everybody",
-            payload_days=int(self._number("event_payload_days", "30")),
-            blacklist=self._mirrors_blacklist(),
+            bounce_percent=BOUNCE_PERCENT.read(self.env),
+            complaint_percent=COMPLAINT_PERCENT.read(self.env),
+            window=timedelta(days=WINDOW_DAYS.read(self.env)),
+            least_sent=LEAST_SENT.read(self.env),
+            least_events=LEAST_EVENTS.read(self.env),
+            for_everybody=SUPPRESSION_SCOPE.read(self.env) == "everybody",
+            payload_days=EVENT_PAYLOAD_DAYS.read(self.env),
+            blacklist=SUPPRESSION_BLACKLIST.read(self.env),
         )
-
-    @api.model
-    @api.private
-    def _mirrors_blacklist(self):
-        return self._text("suppression_blacklist") in ("True", "true", "1")
 
     @api.model
     @api.private
@@ -66,57 +67,43 @@ class ReputationParameters(models.AbstractModel):
         # as superuser: a webhook has no user
         providers = self.env["emboux.provider"].sudo().with_context(active_test=False)
         own = providers.search([("kind", "=", "ses")])._topics()
-        return own | frozenset(self._text("ses_topics").replace(",", " ").split())
-
-    def _number(self, name, default):
-        try:
-            number = Decimal(self._text(name) or default)
-            fits = number.is_finite() and 0 <= number <= 1_000_000_000
-        except InvalidOperation:
-            fits = False
-        return number if fits else Decimal(default)
-
-    def _text(self, name):
-        # as superuser: system parameters are readable by administrators alone
-        return (self.env["ir.config_parameter"].sudo().get_param(_PREFIX + name) or "").strip()
+        return own | frozenset(SES_TOPICS.read(self.env).replace(",", " ").split())
 
 
 class ReputationSettings(models.TransientModel):
     _inherit = "res.config.settings"
 
     emboux_bounce_percent = fields.Float(
-        "Bounces (%)", digits=(6, 3), default=0.5,
-        config_parameter="emboux_mail_api.guillotine_bounce_percent",
+        "Bounces (%)", digits=(6, 3), default=float(BOUNCE_PERCENT.default),
+        config_parameter=BOUNCE_PERCENT.key,
     )
     emboux_complaint_percent = fields.Float(
-        "Complaints (%)", digits=(6, 3), default=0.1,
-        config_parameter="emboux_mail_api.guillotine_complaint_percent",
+        "Complaints (%)", digits=(6, 3), default=float(COMPLAINT_PERCENT.default),
+        config_parameter=COMPLAINT_PERCENT.key,
     )
     emboux_window_days = fields.Integer(
-        "Days Considered", default=LONGEST_WINDOW,
-        config_parameter="emboux_mail_api.guillotine_days",
+        "Days Considered", default=WINDOW_DAYS.default, config_parameter=WINDOW_DAYS.key
     )
     emboux_least_sent = fields.Integer(
-        "Minimum Recipients", default=200, config_parameter="emboux_mail_api.guillotine_least_sent"
+        "Minimum Recipients", default=LEAST_SENT.default, config_parameter=LEAST_SENT.key
     )
     emboux_least_events = fields.Integer(
-        "Minimum Reports", default=3, config_parameter="emboux_mail_api.guillotine_least_events"
+        "Minimum Reports", default=LEAST_EVENTS.default, config_parameter=LEAST_EVENTS.key
     )
     emboux_suppression_scope = fields.Selection(
         [("customer", "The customer whose mail it was"), ("everybody", "Everybody")],
-        "Suppress For", default="customer", config_parameter="emboux_mail_api.suppression_scope",
+        "Suppress For", default=SUPPRESSION_SCOPE.default, config_parameter=SUPPRESSION_SCOPE.key,
     )
     emboux_suppression_blacklist = fields.Boolean(
-        "Odoo's Blacklist", config_parameter="emboux_mail_api.suppression_blacklist"
+        "Odoo's Blacklist", config_parameter=SUPPRESSION_BLACKLIST.key
     )
     emboux_payload_days = fields.Integer(
-        "Days to Keep Reports", default=30, config_parameter="emboux_mail_api.event_payload_days"
+        "Days to Keep Reports", default=EVENT_PAYLOAD_DAYS.default,
+        config_parameter=EVENT_PAYLOAD_DAYS.key,
     )
-    emboux_ses_topics = fields.Char(
-        "SNS Topics", config_parameter="emboux_mail_api.ses_topics"
-    )
+    emboux_ses_topics = fields.Char("SNS Topics", config_parameter=SES_TOPICS.key)
     emboux_mailgun_signing_key = fields.Char(
-        "Mailgun Signing Key", config_parameter="emboux_mail_api.mailgun_signing_key"
+        "Mailgun Signing Key", config_parameter=MAILGUN_SIGNING_KEY.key
     )
 
     def set_values(self):
@@ -124,9 +111,9 @@ class ReputationSettings(models.TransientModel):
         return super().set_values()
 
     def _check_reputation(self):
-        if not 1 <= self.emboux_window_days <= LONGEST_WINDOW:
+        if not 1 <= self.emboux_window_days <= WINDOW_DAYS.maximum:
             raise ValidationError(
-                self.env._("The rates are looked at over 1 to %s days.", LONGEST_WINDOW)
+                self.env._("The rates are looked at over 1 to %s days.", WINDOW_DAYS.maximum)
             )
         if not (0 < self.emboux_bounce_percent <= 100 and 0 < self.emboux_complaint_percent <= 100):
             raise ValidationError(

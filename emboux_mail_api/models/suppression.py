@@ -9,6 +9,8 @@ from odoo.addons.emboux_core.models.apart import swept
 from odoo.addons.emboux_core.models.errors import plain_errors
 from odoo.addons.emboux_core.models.fields import BigInteger
 
+from ..settings import SUPPRESSION_BLACKLIST
+
 #: The stronger reason stays: what comes late changes nothing.
 STRENGTH = {"manual": 0, "bounce": 1, "unsubscribe": 2, "complaint": 3}
 NO_MIRROR = "emboux_no_mirror"  # in the context: this change came from Odoo's blacklist
@@ -248,9 +250,7 @@ class Suppression(models.Model):
         return self.filtered(lambda s: not s.partner_id and not s.expires_at)
 
     def _mirrors(self):
-        return not self.env.context.get(NO_MIRROR) and (
-            self.env["emboux.reputation"]._mirrors_blacklist()
-        )
+        return not self.env.context.get(NO_MIRROR) and SUPPRESSION_BLACKLIST.read(self.env)
 
     def _to_blacklist(self):
         if self._mirrors() and (entries := self._on_blacklist()):

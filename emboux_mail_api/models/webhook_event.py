@@ -13,6 +13,7 @@ from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.apart import swept
 
 from ..events import base, mailgun, ses, sns
+from ..settings import MAILGUN_SIGNING_KEY
 from .webhook_token import AGE
 
 _logger = logging.getLogger(__name__)
@@ -92,8 +93,7 @@ class WebhookEvent(models.Model):
 
         :raises SignatureRefused:
         """
-        parameters = self.env["ir.config_parameter"].sudo()  # as superuser: a webhook has no user
-        key = parameters.get_param("emboux_mail_api.mailgun_signing_key") or ""
+        key = MAILGUN_SIGNING_KEY.read(self.env)
         expected = hmac.new(key.encode(), f"{timestamp}{token}".encode(), hashlib.sha256)
         if not key or not hmac.compare_digest(expected.hexdigest().encode(), signature.encode()):
             raise SignatureRefused

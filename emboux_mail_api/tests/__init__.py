@@ -38,6 +38,7 @@ from . import (
     test_webhook_http,
     test_suppression,
     test_sending_page,
+    test_settings,
     test_guillotine,
     test_mailbox_rules,
     test_retention_unit,

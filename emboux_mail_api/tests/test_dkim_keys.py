@@ -10,6 +10,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from odoo.addons.emboux_core.tests.setting_case import store_parameter
 from odoo.addons.emboux_mail_api.providers.dkim import OVERLAP, ROTATE_AFTER
 
 from .dkim_case import DAY, DUE, DkimCase
@@ -187,9 +188,8 @@ class TestRotation(DkimCase):
         self.assertEqual(len(self.keys()), 4)
 
     def test_a_setting_that_is_no_number_is_told_and_not_followed(self):
-        parameters = self.env["ir.config_parameter"].sudo()
-        parameters.set_param("emboux_mail_api.dkim_rotate_days", "half a year")
-        with self.assertLogs("odoo.addons.emboux_mail_api.models.domain_dkim", "ERROR"):
+        store_parameter(self.env, "emboux_mail_api.dkim_rotate_days", "half a year")
+        with self.assertLogs("odoo.addons.emboux_core.settings", "WARNING"):
             self.assertEqual(self.domain._dkim_rotate_after(), ROTATE_AFTER)
 
     def test_a_domain_that_never_got_through_gets_no_further_key(self):

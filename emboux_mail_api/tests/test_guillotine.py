@@ -4,6 +4,9 @@ from datetime import timedelta
 
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.emboux_core.tests.setting_case import store_parameter
 
 from ..models.domain_reputation import ACTIVITY
 from .provider_reports import ses_complaint
@@ -113,15 +116,16 @@ class TestGuillotine(ReputationCase):
         self.assertIn("5 of 200 recipients (2.50 %)", self.domain.outbound_reason)
         self.assertIn("at most 2 % may", self.domain.outbound_reason)
 
+    @mute_logger("odoo.addons.emboux_core.settings")
     def test_settings_that_cannot_be_used_are_the_defaults(self):
         for name in ("bounce_percent", "complaint_percent", "days", "least_sent", "least_events"):
             for value in ("x", "-1", "nan", "Infinity", "1e99"):
-                self.set_parameter(f"guillotine_{name}", value)
+                store_parameter(self.env, f"emboux_mail_api.guillotine_{name}", value)
         settings = self.env["emboux.reputation"]._settings()
         self.assertEqual(
             (str(settings.bounce_percent), str(settings.complaint_percent), settings.window.days,
              settings.least_sent, settings.least_events), ("0.5", "0.1", 7, 200, 3))
-        self.set_parameter("guillotine_days", "30")
+        store_parameter(self.env, "emboux_mail_api.guillotine_days", "30")
         self.assertEqual(self.env["emboux.reputation"]._settings().window.days, 7)
 
     def test_the_settings_form(self):

@@ -22,13 +22,13 @@ from odoo.addons.auth_signup.models.res_users import SignupError
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE
 from odoo.addons.emboux_mail_api.models.api_failure import network_of
 
+from ..settings import SIGNUPS_PER_HOUR
 from .notice import MONTHLY, SUBJECTS
 
 _logger = logging.getLogger(__name__)
 
 ACTIVITY = "emboux_saas.activity_plan_request"
 _MOST_TOLD = 3  # administrators who get an activity
-PER_HOUR = 5  # sign-ups from one network, unless emboux_saas.signups_per_hour says otherwise
 FORMS = 10  # filled-in forms for each sign-up: who picks a name may need several
 PER_ADDRESS = 5  # mails to one address in a day
 LINK_HOURS = 24  # how long the link in the mail is good
@@ -276,7 +276,8 @@ class CustomerPortal(models.Model):
 
         :raises UserError: with when to try again.
         """
-        self._take_turn(f"sign-up form {network_of(address)}", FORMS * self._per_hour())
+        limit = FORMS * SIGNUPS_PER_HOUR.read(self.env)
+        self._take_turn(f"sign-up form {network_of(address)}", limit)
 
     @api.model
     @api.private
@@ -286,7 +287,7 @@ class CustomerPortal(models.Model):
 
         :raises UserError: with when to try again.
         """
-        self._take_turn(f"sign-up {network_of(address)}", self._per_hour())
+        self._take_turn(f"sign-up {network_of(address)}", SIGNUPS_PER_HOUR.read(self.env))
         self._take_turn(f"sign-up of {login}", PER_ADDRESS, timedelta(days=1))
 
     def _take_turn(self, who, limit, window=timedelta(hours=1)):
@@ -296,11 +297,6 @@ class CustomerPortal(models.Model):
                 if window < timedelta(days=1) else
                 self.env._("We have written to this address several times. Try again tomorrow.")
             )
-
-    def _per_hour(self):
-        # as superuser: parameters are not a stranger's to see
-        parameter = self.env["ir.config_parameter"].sudo().get_param("emboux_saas.signups_per_hour")
-        return int(parameter) if parameter and parameter.isdigit() else PER_HOUR
 
     # -- confirmed by mail ----------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """How often a key may call, and how slowly; failed keys are counted by ``emboux.api.failure``."""
 
 import io
-import logging
 import select
 import socket
 import threading
@@ -11,10 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from werkzeug.serving import DechunkedInput
 
 from ...api_errors import ApiError, too_many
+from ...settings import REQUESTS_PER_SECOND
 
-_logger = logging.getLogger(__name__)
-
-DEFAULT_RATE = 100  # requests a second of one key, in each worker process
 BULKS = 2  # large requests that this process works on at once
 BODY_SECONDS = 10  # in which a body has to be here, and for each so many bytes one more
 BODY_RATE = 50_000
@@ -30,7 +27,7 @@ def assert_rate(key, env):
     In the memory of the process: it protects this process from a client that loops, and a
     write to the database for each request would cost more than it saves.
     """
-    rate = _rate(env)
+    rate = REQUESTS_PER_SECOND.read(env)
     now = time.monotonic()
     with _LOCK:
         if len(_BUCKETS) > 10_000:  # those that have been full again for long say nothing
@@ -41,16 +38,6 @@ def assert_rate(key, env):
         _BUCKETS[env.cr.dbname, key.id] = (max(filled - 1, 0), now)
     if filled < 1:
         raise too_many("Too many requests with this key, wait a moment", (1 - filled) / rate)
-
-
-def _rate(env):
-    # as superuser: system parameters are readable by administrators alone
-    parameter = env["ir.config_parameter"].sudo().get_param("emboux_mail_api.requests_per_second")
-    try:
-        return max(float(parameter or DEFAULT_RATE), 1.0)
-    except ValueError:
-        _logger.error("requests_per_second is %r, using %s", parameter, DEFAULT_RATE)
-        return DEFAULT_RATE
 
 
 @contextmanager
