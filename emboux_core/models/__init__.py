@@ -1,7 +1,6 @@
 from . import (
     guarded,
     thread,
-    apart,
     address,
     backend,
     operation,

@@ -10,7 +10,7 @@ from ..backends.emboux import EmbouxBackend
 from ..net.errors import Refused
 from ..net.http import check_url
 from ..settings import BACKEND_ALLOW_PRIVATE
-from .apart import each_apart
+from ..transactions import each_in_own_transaction
 from .errors import backend_errors, plain_errors
 from .notification import notification
 
@@ -34,7 +34,7 @@ def _remote(_process, _database, _number, url, key, allow_private):
 class Backend(models.Model):
     _name = "emboux.backend"
     _description = "Mail Backend"
-    _inherit = ["emboux.thread", "emboux.guarded", "emboux.apart"]
+    _inherit = ["emboux.thread", "emboux.guarded"]
     _order = "sequence, id"
     _check_company_auto = True
     _followed_fields = frozenset({"state", "state_message", "usage_cursor"})
@@ -236,7 +236,7 @@ class Backend(models.Model):
         with backend_errors(self.env, self.name):
             return self._client().usage(self.usage_cursor or "")
 
-    def _store_usage_apart(self, page):
+    def _store_usage_in_batches(self, page):
         """As ``_sync_usage``, some mailboxes in a transaction, for a job.
 
         Others change mailboxes meanwhile: whoever meets them writes those few again, and not the
@@ -249,14 +249,14 @@ class Backend(models.Model):
             self._store_usage(rows)
             stored.update(rows)
 
-        time_left = each_apart(
+        time_left = each_in_own_transaction(
             self.env, [page.rows], store,
             # one that cannot be written is told of again when its use changes
             lambda rows, _error: stored.update(rows), size=BATCH,
         )
         if len(stored) == len(set(page.rows)):
             # as superuser: as above
-            time_left = each_apart(
+            time_left = each_in_own_transaction(
                 self.env, [self.sudo()],
                 lambda backend: backend.write({"usage_cursor": page.cursor}),
             )

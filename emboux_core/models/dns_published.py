@@ -7,6 +7,7 @@ from .. import faults
 from ..dns import publish
 from ..dns.publish import Published
 from ..net.errors import Refused, Unreachable
+from ..transactions import advisory_lock, in_own_transaction
 
 
 class Place(NamedTuple):
@@ -33,7 +34,6 @@ class DnsPublished(models.Model):
     """
 
     _name = "emboux.dns.published"
-    _inherit = "emboux.apart"
     _description = "DNS Record Published by Emboux"
     _order = "domain_name, name, record_type, id"
     _rec_name = "name"
@@ -66,8 +66,8 @@ class DnsPublished(models.Model):
     _gone = models.Index("(server_id, domain_name) WHERE domain_id IS NULL")
 
     def _turn_at(self, server, name):
-        """Be the only one who changes a domain's records on a server; see ``emboux.apart``."""
-        return self._turn(f"{self._name} {server.id} {name}")
+        """Be the only one who changes a domain's records on a server; see ``advisory_lock``."""
+        return advisory_lock(self.env, f"{self._name} {server.id} {name}")
 
     # -- publishing ----------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ class DnsPublished(models.Model):
             in a zone.
         """
         mine = [("server_id", "=", server.id), ("domain_name", "=", name)]
-        owned = self._apart("_read_rows", mine)
+        owned = in_own_transaction(self, "_read_rows", mine)
         resolver = self.env["emboux.domain"]._dns_resolver()
         return publish.plan(name, records, server._primary(), owned, resolver)
 
@@ -90,17 +90,17 @@ class DnsPublished(models.Model):
         :raises ZoneChanged, BackendError: as ``dns.publish.apply``.
         """
         place = Place(server.id, domain.name, domain.id, domain.company_id.id)
-        self._apart("_claim", place, plan.claim(confirm_merge))
+        in_own_transaction(self, "_claim", place, plan.claim(confirm_merge))
         faults.point("publish:claimed")
         try:
             result = publish.apply(plan, server._primary(), confirm_merge)
         except (Refused, Unreachable):
             # nothing was changed: what is in the zone is what was there before
             held = tuple(entry for step in plan.steps for entry in step.held)
-            self._apart("_settle", place, held)
+            in_own_transaction(self, "_settle", place, held)
             raise
         faults.point("publish:sent")
-        self._apart("_settle", place, result.published)
+        in_own_transaction(self, "_settle", place, result.published)
         return result
 
     def _read_rows(self, domain):

@@ -10,7 +10,12 @@ from odoo.fields import Domain
 from .. import faults
 from ..dns import publish
 from ..net.errors import BackendError, NotAuthorised, Refused
-from .apart import OUT, each_apart
+from ..transactions import (
+    OUT,
+    each_in_own_transaction,
+    in_own_transaction,
+    own_transaction,
+)
 from .dns_published import Place
 from .errors import backend_sentence
 from .notification import notification
@@ -47,10 +52,10 @@ class Withdraw(models.Model):
                 return "busy"
             where = [("server_id", "=", server.id), ("domain_name", "=", name),
                      ("domain_id", "=", domain and domain.id)]  # fmt: skip
-            place = self._apart("_place_of", where)
+            place = in_own_transaction(self, "_place_of", where)
             if not place:
                 return "done"
-            owned = self._apart("_read_rows", where)
+            owned = in_own_transaction(self, "_read_rows", where)
             try:
                 result = work(primary, name, owned)
             except BackendError as error:
@@ -58,15 +63,16 @@ class Withdraw(models.Model):
                 message = backend_sentence(self.env, server.name, error)
                 # all that is to be done there waits for it, or this name alone
                 waiting = [where[0], where[2]] if out and not domain else where
-                self._apart("_postpone", waiting, message)
+                in_own_transaction(self, "_postpone", waiting, message)
                 return "out" if out else "left"
             except ValueError as error:
-                self._apart("_postpone", where, str(error))
+                in_own_transaction(self, "_postpone", where, str(error))
                 return "left"
             left, notes = result
-            self._apart("_settle", place, left)
+            in_own_transaction(self, "_settle", place, left)
             if left and not domain:
-                self._apart("_postpone", where, " ".join(dict.fromkeys(filter(None, notes))))
+                message = " ".join(dict.fromkeys(filter(None, notes)))
+                in_own_transaction(self, "_postpone", where, message)
             return "left" if left else "done"
 
     def _take_out(self, primary, name, owned):
@@ -111,7 +117,7 @@ class Withdraw(models.Model):
         ):
             servers.setdefault(server, []).append((attempts, name, domain))
         in_order = sorted(servers.items(), key=lambda item: max(tried for tried, *_ in item[1]))
-        each_apart(
+        each_in_own_transaction(
             self.env,
             [[(server, name, domain) for _tried, name, domain in tasks]
              for server, tasks in in_order],
@@ -137,7 +143,7 @@ class Withdraw(models.Model):
             _logger.exception("the records of %s on %s could not be seen to", name, server.name)
             where = [("server_id", "=", server.id), ("domain_name", "=", name)]
             message = self.env._("Something went wrong here; see the log of the server.")
-            self._apart("_postpone", where, message)
+            in_own_transaction(self, "_postpone", where, message)
             return "left"
 
     @api.model
@@ -147,12 +153,10 @@ class Withdraw(models.Model):
         ``places``: (server id, name) of each.
         """
         try:
-            with self.env.registry.cursor() as cr:
-                # as superuser: rows and servers are not the user's
-                apart = self.with_env(self.env(cr=cr, su=True, context={}))
+            with own_transaction(self) as published:
                 for server_id, name in places:
-                    server = self.env["emboux.dns.server"].with_env(apart.env).browse(server_id)
-                    if apart._withdraw(server, name, **HASTE) == "out":
+                    server = published.env["emboux.dns.server"].browse(server_id)
+                    if published._withdraw(server, name, **HASTE) == "out":
                         break
         except Exception:
             _logger.exception("what was made for %s stays in the DNS for now", places)
@@ -170,7 +174,7 @@ class Withdraw(models.Model):
             self.sudo()._try(server, name, False)
         self.env.invalidate_all()
         # a fresh look: rows are written in transactions of their own
-        message = gone._apart("_first_error")
+        message = in_own_transaction(gone, "_first_error")
         if message is None:
             kind, message = "success", self.env._("Nothing of this is left in the DNS.")
         else:

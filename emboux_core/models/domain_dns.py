@@ -8,7 +8,7 @@ from ..backends.base import Standing
 from ..dns import lookup
 from ..dns.expected import is_wildcard, kind_of
 from ..settings import DNS_ALLOW_PRIVATE, DNS_NAMESERVERS, DNS_PORT
-from .apart import each_apart
+from ..transactions import each_in_own_transaction
 from .notification import notification
 from .thread import Notice
 
@@ -252,7 +252,7 @@ class DomainDns(models.Model):
             remaining = self.search_count([*due, ("id", "not in", seen.ids)])
             # a transaction for each: others write domains too, and the one before is as old as
             # the slowest name server
-            time_left = each_apart(
+            time_left = each_in_own_transaction(
                 self.env, [domains],
                 lambda domain, answers=answers: domain._store_if_free(answers[domain.id]),
                 lambda domain, _error: domain._check_later(), more=remaining,

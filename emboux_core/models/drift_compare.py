@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..net.errors import BackendError
-from .apart import each_apart
+from ..transactions import each_in_own_transaction, in_own_transaction
 from .drift import MODELS
 from .errors import backend_sentence
 from .mailbox import MEGABYTE
@@ -63,9 +63,11 @@ class BackendComparison(models.Model):
     def _cron_compare(self):
         """Compare all remote backends; the outage of one is not the others'."""
         backends = self.search([("active", "=", True)]).filtered("is_remote")
-        each_apart(
+        each_in_own_transaction(
             self.env, [backends], lambda backend: backend._compare(),
-            lambda backend, _error: backend._apart("_store_failure", backend._say_defect()),
+            lambda backend, _error: in_own_transaction(
+                backend, "_store_failure", backend._say_defect()
+            ),
         )
 
     # -- one comparison ------------------------------------------------------------------
@@ -85,11 +87,12 @@ class BackendComparison(models.Model):
             _logger.exception("the comparison with %s failed", self.name)
             message = self._say_defect()
         else:
-            # apart: it sees what was saved during the look over there; and in one language: a
+            # it sees what was saved during the look over there; in one language, because a
             # difference is compared with the one of the last time
-            self.with_context(lang=None)._apart("_store_comparison", there, began)
+            one_language = self.with_context(lang=None)
+            in_own_transaction(one_language, "_store_comparison", there, began)
             return None
-        self._apart("_store_failure", message)
+        in_own_transaction(self, "_store_failure", message)
         return message
 
     def _say_defect(self):

@@ -8,7 +8,7 @@ from odoo.orm.models import NO_ACCESS
 
 from .. import passwords
 from ..backends.base import MailboxSpec
-from .apart import each_apart
+from ..transactions import each_in_own_transaction
 from .fields import BigInteger
 
 logging.getLogger("odoo.sql_db").addFilter(passwords.RedactHashes())
@@ -408,10 +408,10 @@ class Mailbox(models.Model):
         backends = self.env["emboux.backend"].search([("active", "=", True)])
         asked = {}
         # its outage is not the others'
-        each_apart(
+        each_in_own_transaction(
             self.env, [backends],
             lambda backend: asked.update({backend: backend._ask_usage()}),
         )
         for backend, page in asked.items():
-            if not backend._store_usage_apart(page):
+            if not backend._store_usage_in_batches(page):
                 break

@@ -6,7 +6,7 @@ from odoo.exceptions import UserError
 from odoo.orm.models import NO_ACCESS
 
 from .. import faults, passwords
-from .apart import each_apart
+from ..transactions import each_in_own_transaction, own_transaction
 from .notification import notification
 
 _logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class MailboxOdoo(models.Model):
 
     def _begin_trial(self, password):
         """Let the mailbox send for its domain with this password, which the mail server has to see
-        before the test: committed apart, so with what was before, which comes back unless an
+        before the test: committed by itself, so with what was before, which comes back unless an
         outgoing server is in use at the end, however the transaction ends.
 
         The caller's transaction must not write this row, it would never get it (40001).
@@ -123,32 +123,23 @@ class MailboxOdoo(models.Model):
         # of a trial that nobody has ended yet, what was before that one
         before = mailbox.outgoing_before or mailbox.read(["service_password_hash", "send_as"])[0]
         until = fields.Datetime.now() + TRIAL
-        self._commit_apart(
-            {
-                "service_password_hash": passwords.hash_all([password])[0], "send_as": "domain",
-                "outgoing_before": {k: before[k] for k in ("service_password_hash", "send_as")},
-                "outgoing_trial_until": until,
-            },
-            until,
-        )
+        values = {
+            "service_password_hash": passwords.hash_all([password])[0], "send_as": "domain",
+            "outgoing_before": {k: before[k] for k in ("service_password_hash", "send_as")},
+            "outgoing_trial_until": until,
+        }
+        with own_transaction(self) as own:
+            own.write(values)
+            own.env.ref("emboux_core.ir_cron_end_trials")._trigger(until)
+        self.invalidate_recordset(list(values))
         self.env.cr.postcommit.add(self._end_trial)
         self.env.cr.postrollback.add(self._end_trial)
-
-    def _commit_apart(self, values, cron_at=None):
-        with self.env.registry.cursor() as cr:
-            # as superuser: see _begin_trial
-            apart = self.with_env(self.env(cr=cr)).sudo()
-            apart.write(values)
-            if cron_at:
-                apart.env.ref("emboux_core.ir_cron_end_trials")._trigger(cron_at)
-        self.invalidate_recordset(list(values))
 
     def _end_trial(self, failed=False):
         """Keep what is in use, take back what is not."""
         try:
-            with self.env.registry.cursor() as cr:
-                # as superuser: see _begin_trial
-                self.with_env(self.env(cr=cr)).sudo()._settle_trial(failed)
+            with own_transaction(self) as own:
+                own._settle_trial(failed)
         except Exception:
             # its user need not read of it: the cron does it
             _logger.exception("what mailbox %s was before its outgoing server", self.id)
@@ -163,7 +154,7 @@ class MailboxOdoo(models.Model):
     def _cron_end_trials(self):
         """Take back trials that were cut off before they ended."""
         over = [("outgoing_trial_until", "<=", fields.Datetime.now())]
-        each_apart(
+        each_in_own_transaction(
             self.env, [self.with_context(active_test=False).search(over)],
             lambda mailbox: mailbox._settle_trial(),
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from .apart import swept
+from ..transactions import delete_in_batches
 from .fields import BigInteger
 
 LEASE = timedelta(minutes=10)  # longer than any call: who has not come back by then is dead
@@ -234,4 +234,4 @@ class Operation(models.Model):
     def _gc_closed(self):
         """Closed ones stay a week, to be read."""
         before = fields.Datetime.now() - KEEP_CLOSED
-        return swept(self, [("state", "!=", "pending"), ("write_date", "<", before)])
+        return delete_in_batches(self, [("state", "!=", "pending"), ("write_date", "<", before)])

@@ -7,6 +7,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..transactions import in_own_transaction
 from .operation import LEASE, Ticket, Told
 
 _logger = logging.getLogger(__name__)
@@ -17,8 +18,7 @@ PATIENCE = 30.0  # seconds that a transaction makes calls while somebody waits
 
 
 class Outbox(models.Model):
-    _name = "emboux.operation"
-    _inherit = ["emboux.operation", "emboux.apart"]
+    _inherit = "emboux.operation"
 
     # -- before the call -----------------------------------------------------------------
 
@@ -27,7 +27,9 @@ class Outbox(models.Model):
         """Write the wishes down, committed.  Returns a ``Ticket`` for each."""
         mine = self._transaction()["tickets"]
         done = [number for number, (_ticket, told) in mine.items() if told]
-        tickets = self._apart("_write_wishes", backend.id, wishes, at_once, list(mine), done)
+        tickets = in_own_transaction(
+            self, "_write_wishes", backend.id, wishes, at_once, list(mine), done
+        )
         if not all(ticket.may_call for ticket in tickets):
             # as superuser: the cron is nobody's to read
             self.sudo().env.ref("emboux_core.ir_cron_run_operations")._trigger()
@@ -133,13 +135,14 @@ class Outbox(models.Model):
     def _fail(self, backend, ticket, message):
         """It stays open, and is repeated.  Returns when."""
         self._transaction()["out"][backend.id] = message
-        return self.browse(ticket.operation_id)._apart("_postpone", ticket.number, message)
+        operation = self.browse(ticket.operation_id)
+        return in_own_transaction(operation, "_postpone", ticket.number, message)
 
     @api.model
     def _leave(self, ticket, message):
         """It stays open, for no call was made.  Returns when one will be."""
         operation = self.browse(ticket.operation_id)
-        return operation._apart("_postpone", ticket.number, message, 1)
+        return in_own_transaction(operation, "_postpone", ticket.number, message, 1)
 
     @api.model
     def _why_out(self, backend):
@@ -156,9 +159,9 @@ class Outbox(models.Model):
         self._transaction()["tickets"].pop(ticket.operation_id)
         operation = self.browse(ticket.operation_id)
         if ticket.replaces:
-            operation._apart("_release", ticket.number)
+            in_own_transaction(operation, "_release", ticket.number)
         else:
-            operation._apart("_close", ticket.number, "refused", reason)
+            in_own_transaction(operation, "_close", ticket.number, "refused", reason)
 
     def _close(self, number, state, error=False):
         """Close it, unless a newer wish has come: then the platform is to be told again."""
@@ -213,7 +216,7 @@ class Outbox(models.Model):
         if not tickets:
             return
         try:
-            self._apart(method, list(tickets.values()))
+            in_own_transaction(self, method, list(tickets.values()))
         except Exception:
             # the rows are open still: the cron repeats the calls, which does no harm
             _logger.exception("operations %s could not be closed", list(tickets))

@@ -8,7 +8,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 
 from ..net.errors import BackendError, NotAuthorised, Refused
-from .apart import OUT, each_apart
+from ..transactions import OUT, each_in_own_transaction, in_own_transaction, own_transaction
 from .errors import backend_sentence
 from .notification import notification
 from .operation import LEASE
@@ -31,7 +31,9 @@ class Runner(models.Model):
             & (Domain("busy_until", "=", False) | Domain("busy_until", "<=", now))
         )
         by_backend = self.search(due, order="turn").grouped("backend_id")
-        each_apart(self.env, by_backend.values(), lambda operation: operation._run_in_turn())
+        each_in_own_transaction(
+            self.env, by_backend.values(), lambda operation: operation._run_in_turn()
+        )
 
     def _run_in_turn(self):
         # after a failure the others of this backend would only wait for it too
@@ -43,17 +45,17 @@ class Runner(models.Model):
         Nobody else makes it meanwhile, and no lock is held while the platform takes its time.
         """
         self.ensure_one()
-        number = self._apart("_claim")
+        number = in_own_transaction(self, "_claim")
         if number is None:
             return "waiting"
         try:
-            with self._own_transaction() as apart:
-                done = apart._perform(number)
+            with own_transaction(self) as own:
+                done = own._perform(number)
         except Exception as error:
             # somebody changed the record meanwhile, or a defect; the call may be repeated
             _logger.warning("operation %s (%s)", self.id, error, exc_info=True)
             message = self.env._("Something went wrong here; see the log of the server.")
-            self._apart("_postpone", number, message)
+            in_own_transaction(self, "_postpone", number, message)
             return "failed"
         return "done" if done else "failed"
 
@@ -143,7 +145,7 @@ class Runner(models.Model):
         return self.sudo()._try_now()
 
     def _try_now(self):
-        self._apart("_reopen")
+        in_own_transaction(self, "_reopen")
         until = time.monotonic() + PATIENCE
         # what they wait for is tried too, and first
         for operation in (self._ahead() | self).sorted("turn"):
@@ -154,7 +156,7 @@ class Runner(models.Model):
             operation._run()
         self.env.invalidate_all()
         # a fresh look: the calls were made in transactions of their own
-        return self._notification(*self._apart("_worst"))
+        return self._notification(*in_own_transaction(self, "_worst"))
 
     def _ahead(self):
         found, new = self.browse(), self

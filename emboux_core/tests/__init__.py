@@ -1,6 +1,5 @@
 from . import (
     test_addresses,
-    test_apart,
     test_backend_emboux,
     test_backend_emboux_connect,
     test_backend_emboux_faults,
@@ -27,4 +26,5 @@ from . import (
     test_publish,
     test_publish_withdraw,
     test_settings,
+    test_transactions,
 )

@@ -9,6 +9,7 @@ from odoo.tests import tagged
 from ..dns import domain_connect, publish
 from ..dns.domain_connect import DnsProvider
 from ..dns.publish import Published
+from ..transactions import in_own_transaction
 from .publish_case import OURS, PublishCase
 
 
@@ -118,7 +119,7 @@ class TestPublish(PublishCase):
         original = publish.apply
 
         def look(*arguments, **options):
-            seen.extend(self.published.sudo()._apart("_read_rows", []))
+            seen.extend(in_own_transaction(self.published.sudo(), "_read_rows", []))
             return original(*arguments, **options)
 
         with patch.object(publish, "apply", look):

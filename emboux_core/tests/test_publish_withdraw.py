@@ -9,6 +9,7 @@ from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
 from ..dns import publish
+from ..models import dns_published
 from .publish_case import OURS, PublishCase
 
 
@@ -155,11 +156,10 @@ class TestWithdraw(PublishCase):
 
     def test_what_is_busy_is_left_to_who_is_at_it(self):
         self.rows().sudo().domain_id = False
-        model = self.env.registry["emboux.dns.published"]
-        original = model._turn
+        original = dns_published.advisory_lock
 
-        def taken(records, *arguments):
-            turn = original(records, *arguments)
+        def taken(*arguments):
+            turn = original(*arguments)
             turn.__enter__()
             self.addCleanup(turn.__exit__, None, None, None)
 
@@ -172,7 +172,7 @@ class TestWithdraw(PublishCase):
 
             return Busy()
 
-        with patch.object(model, "_turn", taken):
+        with patch.object(dns_published, "advisory_lock", taken):
             self.assertEqual(self.published.sudo()._withdraw(self.server, self.zone), "busy")
             wizard = self.env["emboux.publish"].create(
                 {"domain_id": self.domain.id, "mode": "publish"}

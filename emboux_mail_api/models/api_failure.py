@@ -6,7 +6,7 @@ from psycopg2.errors import SerializationFailure
 
 from odoo import api, fields, models
 
-from odoo.addons.emboux_core.models.apart import swept
+from odoo.addons.emboux_core.transactions import delete_in_batches
 
 from ..settings import FAILURES_ALLOWED
 
@@ -68,6 +68,7 @@ class ApiFailure(models.Model):
         values = {"address": who, "window": window, "limit": limit}
         for _try in range(TRIES):
             try:
+                # a cursor alone: the statements need no environment
                 with self.env.registry.cursor() as cr:
                     cr.execute(
                         """SELECT extract(epoch FROM
@@ -97,4 +98,4 @@ class ApiFailure(models.Model):
 
     @api.autovacuum
     def _gc(self):
-        return swept(self, [("since", "<", fields.Datetime.now() - timedelta(days=1))])
+        return delete_in_batches(self, [("since", "<", fields.Datetime.now() - timedelta(days=1))])

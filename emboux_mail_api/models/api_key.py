@@ -295,8 +295,9 @@ class ApiKey(models.Model):
         )
 
     def _note_use(self, key_id: int, now: datetime, address: str):
-        """Apart and without waiting: a key's parallel requests must not get in each other's way."""
+        """Committed without waiting: a key's parallel requests must not get in each other's way."""
         try:
+            # a cursor alone: the statement needs no environment
             with self.env.registry.cursor() as cr:
                 cr.execute(
                     """UPDATE emboux_api_key SET last_used = %s, last_address = %s

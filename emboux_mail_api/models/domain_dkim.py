@@ -5,9 +5,9 @@ from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-from odoo.addons.emboux_core.models.apart import each_apart
 from odoo.addons.emboux_core.models.notification import notification
 from odoo.addons.emboux_core.models.thread import Notice
+from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
 from ..providers.dkim import OVERLAP, plan
 from ..settings import DKIM_ROTATE_DAYS
@@ -148,7 +148,7 @@ class DomainDkim(models.Model):
             domains := self.search([*due, ("id", "not in", seen.ids)], limit=BATCH, order="id")
         ):
             seen |= domains
-            time_left = each_apart(
+            time_left = each_in_own_transaction(
                 self.env, [domains],
                 lambda some: some._dkim_turn_batch(today, following),
                 # one that cannot be served is tried again tomorrow

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -6,6 +7,7 @@ from odoo.tools import SQL
 
 from odoo.addons.emboux_core.models.notification import notification
 from odoo.addons.emboux_core.models.thread import Notice
+from odoo.addons.emboux_core.transactions import in_own_transaction, own_transaction
 
 from ..providers.dkim import Finding
 
@@ -220,18 +222,14 @@ class DomainProvider(models.Model):
             said = row.with_context(emboux_haste=True)._ask(only_status=True)
         if not looked and not said:
             return False
-        with self.env.registry.cursor() as cr:
-            try:
-                apart = domain.with_env(domain.env(cr=cr))
-                # others may go on to refer to the domain, as the history of its sending does
-                if apart.exists() and apart.try_lock_for_update(allow_referencing=True):
-                    for number, answer in said.items():
-                        row.with_env(apart.env).browse(number)._note_status(answer)
-                    if looked:
-                        apart._store_answer(looked)
-                    apart.env.flush_all()
-            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                cr.rollback()  # somebody else has just looked
+        # somebody else may just have looked
+        with suppress(*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY), own_transaction(domain) as own:
+            # others may go on to refer to the domain, as the history of its sending does
+            if own.exists() and own.try_lock_for_update(allow_referencing=True):
+                for number, answer in said.items():
+                    row.with_env(own.env).browse(number)._note_status(answer)
+                if looked:
+                    own._store_answer(looked)
         return True
 
     def _tell_refused_by_provider(self, sentence):
@@ -253,12 +251,12 @@ class DomainProvider(models.Model):
         self.ensure_one()
         self.check_access("write")
         self.env.flush_all()
-        # saved apart: the provider must not hear of what may still be rolled back
+        # saved first: the provider must not hear of what may still be rolled back
         # as superuser: registrations are nobody's to write
         rows = self.env["emboux.registration"].sudo()
-        rows.browse(rows._apart("_want_sending_of", self.id) or ())._run_now()
+        rows.browse(in_own_transaction(rows, "_want_sending_of", self.id) or ())._run_now()
         # a fresh look: what the provider said was noted in a transaction of its own
-        left = rows._apart("_what_keeps_mail_of", self.id)
+        left = in_own_transaction(rows, "_what_keeps_mail_of", self.id)
         self.env.invalidate_all()
         return notification(
             "warning" if left else "success",

@@ -6,8 +6,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL, format_date
 
-from odoo.addons.emboux_core.models.apart import each_apart
 from odoo.addons.emboux_core.models.thread import Notice
+from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
 from ..policy import decision, ledger
 from ..policy.cursor import drive
@@ -537,7 +537,7 @@ class DomainSending(models.Model):
             domain._warn_of_limit("outbound_warned_day", f"{now:%Y-%m-%d}", in_day, daily)
             domain._warn_of_limit("outbound_warned_month", f"{now:%Y-%m}", in_month, monthly)
 
-        each_apart(self.env, [near], warn)
+        each_in_own_transaction(self.env, [near], warn)
 
     def _warn_of_limit(self, field, window, used, limit):
         level = next((n for n in LEVELS if limit and used * 100 >= limit * n), None)

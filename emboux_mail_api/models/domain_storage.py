@@ -3,9 +3,9 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from odoo.addons.emboux_core.models.apart import each_apart
 from odoo.addons.emboux_core.models.fields import BigInteger
 from odoo.addons.emboux_core.models.thread import Notice
+from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
 FOLDERS = ("inbox", "sent", "drafts", "archive", "trash", "junk", "other")
 AWAY = timedelta(days=2)  # each mailbox has its turn every day
@@ -165,7 +165,7 @@ class DomainStorage(models.Model):
             # as superuser: what has been told follows, and is nobody's to write
             domain.sudo().write({"transfer_warned": level, "transfer_warned_month": month})
 
-        each_apart(self.env, [percents], warn)
+        each_in_own_transaction(self.env, [percents], warn)
 
     @api.private
     def _warn_transfer(self, percent):

@@ -5,9 +5,9 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from odoo.addons.emboux_core.models.apart import each_apart, swept
 from odoo.addons.emboux_core.models.fields import BigInteger
 from odoo.addons.emboux_core.models.thread import Notice
+from odoo.addons.emboux_core.transactions import delete_in_batches, each_in_own_transaction
 
 from ..settings import HELD_EXPIRED
 
@@ -152,7 +152,7 @@ class HeldMessage(models.Model):
         discard = HELD_EXPIRED.read(self.env) == "discard"
         # as superuser: what follows from the time is nobody's to write
         by_domain = expired.sudo().grouped("domain_id")
-        each_apart(
+        each_in_own_transaction(
             self.env, [by_domain.items()],
             lambda item: item[1].exists()._expire(item[0], now, discard),
         )
@@ -191,7 +191,8 @@ class HeldMessage(models.Model):
     @api.autovacuum
     def _gc(self):
         old = fields.Datetime.now() - timedelta(days=KEPT_DAYS)
-        return swept(self, [("state", "not in", OPEN), ("done_at", "<", old)], _delete_silently)
+        over = [("state", "not in", OPEN), ("done_at", "<", old)]
+        return delete_in_batches(self, over, _delete_silently)
 
 
 def _delete_silently(over):

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
-from odoo.addons.emboux_core.models.apart import swept
+from odoo.addons.emboux_core.transactions import delete_in_batches
 
 KEPT = timedelta(hours=24)
 
@@ -66,4 +66,4 @@ class Idempotency(models.Model):
     @api.autovacuum
     def _gc(self):
         old = [("made_at", "<", fields.Datetime.now() - KEPT)]
-        return swept(self, old)
+        return delete_in_batches(self, old)

@@ -6,6 +6,7 @@ from odoo.orm.models import NO_ACCESS
 
 from odoo.addons.emboux_core.dns.expected import ExpectedRecord
 from odoo.addons.emboux_core.models.notification import notification
+from odoo.addons.emboux_core.transactions import in_own_transaction
 
 from ..providers.base import Registration as Answer
 from ..providers.mailgun import new_password
@@ -24,7 +25,6 @@ class Registration(models.Model):
 
     _name = "emboux.registration"
     _description = "Domain at a Provider"
-    _inherit = "emboux.apart"
     _order = "id desc"
     _rec_name = "name"
 
@@ -205,11 +205,11 @@ class Registration(models.Model):
         # as superuser: registrations are nobody's to write
         rows = self.sudo()
         self.env.flush_all()
-        # saved apart: the provider must not hear of what may still be rolled back
-        rows._apart("_wish_again", False)
+        # saved first: the provider must not hear of what may still be rolled back
+        in_own_transaction(rows, "_wish_again", False)
         rows._run_now()
         # a fresh look: the calls were noted in transactions of their own
-        left, error = rows._apart("_what_is_left")
+        left, error = in_own_transaction(rows, "_what_is_left")
         return notification(
             "warning" if left else "success",
             error or (

@@ -10,9 +10,14 @@ from datetime import timedelta
 from odoo import api, fields, models
 
 from odoo.addons.emboux_core import faults
-from odoo.addons.emboux_core.models.apart import OUT, each_apart
 from odoo.addons.emboux_core.models.errors import backend_sentence
 from odoo.addons.emboux_core.net.errors import BackendError, NotAuthorised, Refused
+from odoo.addons.emboux_core.transactions import (
+    OUT,
+    advisory_lock,
+    each_in_own_transaction,
+    in_own_transaction,
+)
 
 from ..providers.base import Provider
 from .provider import UNTIL
@@ -94,7 +99,7 @@ class RegistrationRun(models.Model):
         due = self.search(
             [("state", "=", "pending"), ("next_try", "<=", now)], order="id"
         )
-        each_apart(
+        each_in_own_transaction(
             self.env, due.grouped("provider_id").values(),
             # after a failure the others of this provider would only wait for it too
             lambda row: OUT if row._run() == "failed" else None,
@@ -106,19 +111,19 @@ class RegistrationRun(models.Model):
         ``until``: when it has to be over, as ``time.monotonic()``.
         """
         self.ensure_one()
-        with self._turn(f"{self._name} {self.id}") as free:
-            if not free or not (job := self._apart("_claim", until)):
+        with advisory_lock(self.env, f"{self._name} {self.id}") as free:
+            if not free or not (job := in_own_transaction(self, "_claim", until)):
                 return "waiting"
             try:
                 found, credential = job.call()
             except BackendError as error:
-                return self._apart("_note_failure", job.number, error)
+                return in_own_transaction(self, "_note_failure", job.number, error)
             except Exception:
                 _logger.exception("registration %s of %s", job.id, job.name)
-                self._apart("_postpone", job.number, self.env._(
+                in_own_transaction(self, "_postpone", job.number, self.env._(
                     "Something went wrong here; see the log of the server."))
                 return "failed"
-            return self._apart("_note_success", job.number, found, credential)
+            return in_own_transaction(self, "_note_success", job.number, found, credential)
 
     def _claim(self, until):
         """What is to be called now, or None where there is nothing to be done."""
@@ -133,7 +138,7 @@ class RegistrationRun(models.Model):
 
     def _note_success(self, number, found, credential):
         # Whoever writes the row meanwhile is waited for by the writing below, which then fails
-        # (40001): _apart looks anew, and sees the newer number.
+        # (40001): it is run anew, and sees the newer number.
         if not self.exists():
             return "done"
         if self.number != number:
@@ -191,7 +196,7 @@ class RegistrationRun(models.Model):
             seen |= rows
             answers = rows._ask()
             remaining = self.search_count([*due, ("id", "not in", seen.ids)])
-            if not each_apart(
+            if not each_in_own_transaction(
                 self.env, [rows],
                 lambda row, answers=answers: row._note_poll(answers[row.id]),
                 lambda row, _error: row._ask_later(), more=remaining,

@@ -5,9 +5,9 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
 from odoo.addons.emboux_core import addresses
-from odoo.addons.emboux_core.models.apart import swept
 from odoo.addons.emboux_core.models.errors import plain_errors
 from odoo.addons.emboux_core.models.fields import BigInteger
+from odoo.addons.emboux_core.transactions import delete_in_batches
 
 from ..settings import SUPPRESSION_BLACKLIST
 
@@ -285,7 +285,7 @@ class Suppression(models.Model):
     def _gc_expired(self):
         """What ended a month ago interests nobody any more."""
         old = [("expires_at", "<", fields.Datetime.subtract(fields.Datetime.now(), days=30))]
-        return swept(self, old)
+        return delete_in_batches(self, old)
 
 
 def _normalised_ones(emails):

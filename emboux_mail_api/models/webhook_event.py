@@ -10,7 +10,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from odoo.addons.emboux_core import addresses
-from odoo.addons.emboux_core.models.apart import swept
+from odoo.addons.emboux_core.transactions import delete_in_batches
 
 from ..events import base, mailgun, ses, sns
 from ..settings import MAILGUN_SIGNING_KEY
@@ -270,8 +270,10 @@ class WebhookEvent(models.Model):
         old = [("create_date", "<", before)]
         worthless = [*old, "|", ("kind", "=", "delivery"), ("state", "=", "unreadable")]
         full = [*old, ("payload", "!=", False)]
-        gone, more = swept(self, worthless)
-        emptied, fuller = swept(self, full, lambda events: events.write({"payload": False}))
+        gone, more = delete_in_batches(self, worthless)
+        emptied, fuller = delete_in_batches(
+            self, full, lambda events: events.write({"payload": False})
+        )
         return gone + emptied, more or fuller
 
 

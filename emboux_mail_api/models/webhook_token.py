@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
-from odoo.addons.emboux_core.models.apart import swept
+from odoo.addons.emboux_core.transactions import delete_in_batches
 
 #: Seconds that a signature counts; one that is older could be a replay of one that is forgotten.
 AGE = 15 * 60
@@ -38,4 +38,4 @@ class WebhookToken(models.Model):
     def _gc(self):
         # a timestamp may be AGE in the future as well as in the past
         old = [("used_at", "<", fields.Datetime.now() - 4 * timedelta(seconds=AGE))]
-        return swept(self, old)
+        return delete_in_batches(self, old)

@@ -159,7 +159,7 @@ class TestCron(DkimCase):
 
         with (
             patch.object(model, "_make", fails),
-            self.assertLogs("odoo.addons.emboux_core.models.apart", "ERROR") as logs,
+            self.assertLogs("odoo.addons.emboux_core.transactions", "ERROR") as logs,
         ):
             self.run_cron(DUE)
         self.assertTrue(any("emboux.domain unit.example: no ent" in line for line in logs.output))

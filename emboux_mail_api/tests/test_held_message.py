@@ -6,7 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
-from odoo.addons.emboux_core.models import apart
+from odoo.addons.emboux_core import transactions
 
 from .common import PlatformCase
 
@@ -130,7 +130,7 @@ class TestHeldMessage(PlatformCase):
         self.expire()
         self.assertEqual(held.wish, "discard")
 
-    @mute_logger("odoo.addons.emboux_core.models.apart")
+    @mute_logger("odoo.addons.emboux_core.transactions")
     def test_a_domain_whose_people_cannot_be_told_holds_up_no_other_one(self):
         ago = fields.Datetime.now() - timedelta(minutes=1)
         first = self.make_held(expires_at=ago)
@@ -166,7 +166,7 @@ class TestHeldMessage(PlatformCase):
         old = self.make_held(state="gone", done_at=ago)
         for _more in range(4):
             old |= self.make_held(state="gone", done_at=ago)
-        with patch.object(apart, "SWEPT", 2):
+        with patch.object(transactions, "BATCH", 2):
             said = [self.env["emboux.held.message"].sudo()._gc() for _ in range(3)]
         self.assertEqual(said, [(2, True), (2, True), (1, False)], "Odoo calls again at once")
         self.assertFalse(old.exists())

@@ -46,7 +46,7 @@ class TestJobs(RegistrationCase):
         self.assertEqual(len(self.far.calls), 1)
         self.assertEqual(told[-1], (1, 0), "the job would else begin again at once")
 
-    @mute_logger("odoo.addons.emboux_core.models.apart")
+    @mute_logger("odoo.addons.emboux_core.transactions")
     def test_one_answer_that_cannot_be_noted_is_no_end(self):
         self.make_many(3)
         model = self.env.registry["emboux.registration"]
@@ -62,7 +62,7 @@ class TestJobs(RegistrationCase):
         states = [self.row(f"n{n}.example").state for n in range(3)]
         self.assertEqual(states, ["done", "pending", "done"])
 
-    @mute_logger("odoo.addons.emboux_core.models.apart")
+    @mute_logger("odoo.addons.emboux_core.transactions")
     def test_one_poll_that_cannot_be_noted_is_asked_later(self):
         self.make_many(3)
         self.run_cron()

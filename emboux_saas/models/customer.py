@@ -4,8 +4,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from odoo.addons.emboux_core.models.apart import AGAIN, each_apart
 from odoo.addons.emboux_core.models.domain_state import REASON
+from odoo.addons.emboux_core.transactions import AGAIN, each_in_own_transaction
 
 from .plan_terms import CUSTOMER_TERMS
 
@@ -283,7 +283,7 @@ class Customer(models.Model):
 
         What fails for one of them holds up nobody else.  Returns whether the job has time for more.
         """
-        return each_apart(self.env, [self], do)
+        return each_in_own_transaction(self.env, [self], do)
 
     @api.model
     @api.private
@@ -355,7 +355,7 @@ class Customer(models.Model):
         near = fields.Date.context_today(self) + timedelta(days=FIRST)
         ended = self.search([("state", "=", "ended"), ("erase_on", "<=", near)])
         ended._each(lambda customer: customer._tell_erasing())
-        each_apart(
+        each_in_own_transaction(
             self.env, [ended.filtered(lambda c: c.erase_on <= fields.Date.context_today(c))],
             lambda customer: AGAIN if customer._erase_some() else None,
             lambda customer, error: customer._tell_not_erased(error),

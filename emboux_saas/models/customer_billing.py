@@ -11,7 +11,7 @@ from odoo import Command, api, fields, models
 from odoo.exceptions import RedirectWarning, UserError
 from odoo.tools import format_date, formatLang
 
-from odoo.addons.emboux_core.models.apart import each_apart
+from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
 from ..billing import Period, Row, month_lines
 from ..billing.engine import Rounding
@@ -94,7 +94,7 @@ class CustomerBilling(models.Model):
         if not counted or counted < today.replace(day=1):
             _logger.info("usage of %s is not counted yet, so nothing is billed", month)
             return
-        each_apart(
+        each_in_own_transaction(
             self.env, [self._search_due(month)],
             lambda some: some.try_lock_for_update(allow_referencing=True)._bill_until(month),
             lambda one, error: one._note_not_billed(error), size=BATCH,
@@ -143,7 +143,7 @@ class CustomerBilling(models.Model):
             with self.env.cr.savepoint():
                 self._make_invoices(month)
         except (UserError, RedirectWarning) as error:
-            # anything else is a defect: the job then tries each by itself, see each_apart
+            # anything else is a defect: the job then tries each by itself
             if len(self) > 1:
                 # one of them spoils it for the others: find out who
                 failed = self.browse()

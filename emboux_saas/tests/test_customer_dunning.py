@@ -42,7 +42,7 @@ class TestDunning(SaasCase):
             active_model="account.move", active_ids=invoice.ids
         ).create({})._create_payments()
 
-    @mute_logger("odoo.addons.emboux_core.models.apart")
+    @mute_logger("odoo.addons.emboux_core.transactions")
     def test_a_defect_with_one_holds_up_nobody(self):
         other = self.make_customer("Other", self.plan)
         self.invoice()

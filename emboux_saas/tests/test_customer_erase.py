@@ -109,13 +109,13 @@ class TestErase(SaasCase):
             return original(mailboxes)
 
         with (patch.object(boxes, "_delete_with_mail", refuses),
-              self.assertLogs("odoo.addons.emboux_core.models.apart", "WARNING")):
+              self.assertLogs("odoo.addons.emboux_core.transactions", "WARNING")):
             self.assertTrue(self.erase())
         self.assertFalse(theirs.exists())
         self.assertIn("Odoo sends through it.", self.acme.message_ids[:1].body)
         self.assertFalse(self.erase())
 
-    @mute_logger("odoo.addons.emboux_core.models.apart")
+    @mute_logger("odoo.addons.emboux_core.transactions")
     def test_a_defect_with_one_holds_up_nobody_either(self):
         second = self.make_customer("Second", self.plan)
         theirs = self.make_domain("second.example", partner_id=second.partner_id.id)

@@ -142,7 +142,7 @@ class TestInvoice(BillingCase):
         self.env.invalidate_all()
         return self.env["account.move"].search([("emboux_customer_id", "=", self.customer.id)])
 
-    @mute_logger("odoo.addons.emboux_core.models.apart")
+    @mute_logger("odoo.addons.emboux_core.transactions")
     def test_a_defect_with_one_does_not_keep_the_others_from_their_invoices(self):
         """Whatever it is: a conflict with somebody who writes, or a record that makes no sense."""
         with self.at(date(2026, 7, 1)):

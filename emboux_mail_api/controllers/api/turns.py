@@ -36,6 +36,7 @@ def end_with_transaction(env, end):
 
 def hold_turn(env, name):
     """As ``take_turn``, for longer than one transaction; returns what ends it."""
+    # a cursor of its own: it waits, and holds on beyond this call, unlike ``advisory_lock``
     leave = _enter_process(f"{env.cr.dbname} {name}")
     try:
         turn = env.registry.cursor()

@@ -1,9 +1,12 @@
+"""Transactions of their own: for the items of a cron job, and for what is written down whatever
+becomes of the caller's transaction."""
+
 import logging
 from contextlib import contextmanager
 
-from psycopg2 import errors
+from psycopg2.errors import UniqueViolation
 
-from odoo import api, models
+from odoo import models
 from odoo.exceptions import LockError, UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
@@ -13,14 +16,14 @@ TRIES = 3
 # what a step of a job may answer:
 OUT = "out"  # what others need too is away: a platform, a provider, a server
 AGAIN = "again"  # there is more to be done, in another transaction
-SWEPT = 1000  # rows that a transaction of the cleaning deletes
+BATCH = 1000  # rows that an autovacuum deletes in one transaction
 
 
-def each_apart(env, groups, do, failed=None, more=0, size=None):
-    """For a job: ``do(item)`` for each item, each in a transaction of its own.
+def each_in_own_transaction(env, groups, do, failed=None, more=0, size=None):
+    """For a cron job: ``do(item)`` for each item, each in a transaction of its own.
 
-    What fails for one of them is taken back, logged, and holds up nobody else.  Whoever meets
-    another transaction starts over a few times, and is then left for the next run.
+    One failure holds up nobody: what was done for that item is taken back, and logged.  Whoever
+    meets another transaction starts over a few times, and is then left for the next run.
 
     :param groups: recordsets or lists of items.  Once ``do`` has returned ``OUT`` the rest of its
         group is left for the next run too: it counts as remaining no more, else the job would
@@ -45,7 +48,7 @@ def each_apart(env, groups, do, failed=None, more=0, size=None):
         while waiting:
             item = waiting.pop()
             count = len(item) if size else 1
-            done, outcome = _do_apart(env, do, item, None if count > 1 else failed, count > 1)
+            done, outcome = _try(env, do, item, None if count > 1 else failed, count > 1)
             if not done and count > 1:
                 waiting += reversed(_slices(item, 1))
                 continue
@@ -66,7 +69,7 @@ def _slices(group, size):
     return [group[at : at + size] for at in range(0, len(group), size)]
 
 
-def _do_apart(env, do, item, failed, divisible=False):
+def _try(env, do, item, failed, divisible=False):
     """Returns (whether it is done, what ``do`` returned)."""
     if isinstance(item, models.BaseModel):
         item = item.with_prefetch()  # a commit empties the cache: not all are read anew
@@ -90,7 +93,7 @@ def _do_apart(env, do, item, failed, divisible=False):
             _logger.log(level, "%s: %s", _say(item), error, exc_info=defect)
             if failed:
                 # what is said of it must not end the job either
-                _do_apart(env, lambda it, error=error: failed(it, error), item, None)
+                _try(env, lambda it, error=error: failed(it, error), item, None)
             return False, None
         else:
             return True, outcome
@@ -107,55 +110,57 @@ def _say(item):
         return repr(item)
 
 
-def swept(model, old, delete=lambda gone: gone.unlink()):
-    """For an autovacuum: delete what matches, some of it at once.
+def delete_in_batches(model, domain, delete=lambda gone: gone.unlink()):
+    """For an autovacuum: delete what matches the search domain, one batch.
 
     Returns (how many went, whether there are more), by which Odoo calls again until all is done.
     """
-    found = model.search(old, limit=SWEPT + 1)
-    gone = found[:SWEPT]
-    count, more = len(gone), len(found) > SWEPT
+    found = model.search(domain, limit=BATCH + 1)
+    gone = found[:BATCH]
+    count, more = len(gone), len(found) > BATCH
     delete(gone)
     return count, more
 
 
-class Apart(models.AbstractModel):
-    """Rows that are written in transactions of their own, whatever becomes of the caller's."""
+@contextmanager
+def own_transaction(records):
+    """``records`` in a transaction of its own, as superuser, which is committed at the end.
 
-    _name = "emboux.apart"
-    _description = "Written in Separate Transactions"
+    For rows that are written whatever becomes of the caller's transaction, which must not write
+    them: one that others wrote since it began it could not write (40001), and a rollback would
+    forget what was done outside.
+    """
+    with records.env.registry.cursor() as cr:
+        # as superuser: such rows are nobody's to write; without the caller's context, whose
+        # defaults would be taken for the row's
+        yield records.with_env(
+            records.env(cr=cr, su=True, context={"lang": records.env.lang})
+        )
 
-    @api.model
-    def _apart(self, method, *arguments):
-        """Run a method of this recordset in a transaction of its own, and commit it.
 
-        The caller's transaction writes no such row: one that others wrote since it began
-        it could not write (40001), and a rollback would forget what was done outside.
-        """
-        for last in (*[False] * (TRIES - 1), True):
-            try:
-                with self._own_transaction() as apart:
-                    return getattr(apart, method)(*arguments)
-            except (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, errors.UniqueViolation):
-                if last:
-                    raise
-        return None
+def in_own_transaction(records, method, *arguments):
+    """What this method of ``records`` returns, run as by ``own_transaction``.
 
-    @contextmanager
-    def _own_transaction(self):
-        """This recordset in a transaction of its own, which is committed at the end."""
-        with self.env.registry.cursor() as cr:
-            # as superuser: such rows are nobody's to write; without the caller's context,
-            # whose defaults would be taken for the row's
-            yield self.with_env(self.env(cr=cr, su=True, context={"lang": self.env.lang}))
+    It is run anew, a few times, where it meets another transaction or somebody else has just made
+    what it makes.  ``method``: its name.
+    """
+    for last in (*[False] * (TRIES - 1), True):
+        try:
+            with own_transaction(records) as own:
+                return getattr(own, method)(*arguments)
+        except (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, UniqueViolation):
+            if last:
+                raise
+    return None
 
-    @contextmanager
-    def _turn(self, what):
-        """Be the only one who is at something, in all processes; gives whether that is so.
 
-        Nobody waits for it, and it ends with the process, however that ends.
-        """
-        with self.env.registry.cursor() as cr:
-            cr.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [what])
-            [free] = cr.fetchone()
-            yield free
+@contextmanager
+def advisory_lock(env, name):
+    """Be the only one in all processes who is at something; gives whether that is so.
+
+    Nobody waits for it, and it ends with the process, however that ends.
+    """
+    with env.registry.cursor() as cr:
+        cr.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        [free] = cr.fetchone()
+        yield free

@@ -1,7 +1,7 @@
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from psycopg2.errors import SerializationFailure
+from psycopg2.errors import SerializationFailure, UniqueViolation
 
 from odoo import api
 from odoo.exceptions import LockError, UserError
@@ -10,18 +10,24 @@ from odoo.tools import mute_logger
 
 from odoo.addons.base.models.ir_autovacuum import is_autovacuum
 
+from .. import transactions
 from ..backends.base import Usage, UsagePage
-from ..models import apart
-from ..models.apart import AGAIN, OUT, each_apart
 from ..net.errors import Unreachable
+from ..transactions import (
+    AGAIN,
+    OUT,
+    delete_in_batches,
+    each_in_own_transaction,
+    in_own_transaction,
+)
 from .memory_backend import FarBackend
 from .remote_case import RemoteCase
 
-LOGGER = "odoo.addons.emboux_core.models.apart"
+LOGGER = "odoo.addons.emboux_core.transactions"
 
 
 @tagged("post_install", "-at_install")
-class TestEachApart(TransactionCase):
+class TestEachInOwnTransaction(TransactionCase):
     """The one way in which jobs go through what is due."""
 
     def setUp(self):
@@ -62,7 +68,7 @@ class TestEachApart(TransactionCase):
 
             with self.job() as env:
                 partners = self.partners.with_env(env)
-                said = each_apart(
+                said = each_in_own_transaction(
                     env, [partners], do,
                     lambda partner, error: partner.write({"comment": type(error).__name__}),
                 )
@@ -74,7 +80,7 @@ class TestEachApart(TransactionCase):
     @mute_logger(LOGGER)
     def test_even_what_is_said_of_it_may_fail(self):
         with self.job() as env:
-            each_apart(
+            each_in_own_transaction(
                 env, [self.partners.with_env(env)],
                 lambda partner: 1 / (partner.id - self.partners[0].id) and partner.write(
                     {"name": "y"}) and None,
@@ -94,7 +100,8 @@ class TestEachApart(TransactionCase):
             partner.comment = "done"
 
         with self.job() as env:
-            each_apart(env, [self.partners.with_env(env)], do, lambda *_: self.fail("no defect"))
+            partners = self.partners.with_env(env)
+            each_in_own_transaction(env, [partners], do, lambda *_: self.fail("no defect"))
         self.assertEqual("".join(tries), "aaabbbcdef")
         self.assertEqual([bool(p.comment) for p in self.partners], [True, False, *[True] * 4])
         self.assertEqual(self.told[-1], (1, 0), "the job would else begin again at once")
@@ -108,7 +115,7 @@ class TestEachApart(TransactionCase):
 
         with self.job() as env:
             partners = self.partners.with_env(env)
-            each_apart(env, [partners[:4], partners[4:]], do)
+            each_in_own_transaction(env, [partners[:4], partners[4:]], do)
         self.assertEqual(seen, ["a", "b", "e"])
         self.assertEqual(self.told, [(0, 6), (1, 5), (1, 2), (1, 0)])
 
@@ -120,7 +127,7 @@ class TestEachApart(TransactionCase):
             return AGAIN if seen.count(partner.name) < 2 else None
 
         with self.job() as env:
-            each_apart(env, [self.partners.with_env(env)[:2]], do, more=7)
+            each_in_own_transaction(env, [self.partners.with_env(env)[:2]], do, more=7)
         self.assertEqual("".join(seen), "aabb")
         self.assertEqual(self.told, [(0, 9), (1, 9), (1, 8), (1, 8), (1, 7)])
 
@@ -135,7 +142,7 @@ class TestEachApart(TransactionCase):
             partners.comment = "done"
 
         with self.job() as env:
-            each_apart(
+            each_in_own_transaction(
                 env, [self.partners.with_env(env)], do,
                 lambda partner, _error: failed.append(partner.name), size=2,
             )
@@ -148,8 +155,63 @@ class TestEachApart(TransactionCase):
         gone.unlink()
         with self.job() as env:
             partners = self.partners.with_env(env)
-            each_apart(env, [partners], lambda partner: partner.write({"name": "y"}) and None)
+            each_in_own_transaction(
+                env, [partners], lambda partner: partner.write({"name": "y"}) and None
+            )
         self.assertEqual(set(self.partners[1:].mapped("name")), {"y"})
+
+
+@tagged("post_install", "-at_install")
+class TestInOwnTransaction(TransactionCase):
+    """Own cursors are savepoints of the test's transaction here."""
+
+    def setUp(self):
+        super().setUp()
+        self.partner = self.env["res.partner"].create({"name": "a"})
+        self.env.flush_all()
+        self.registry_enter_test_mode()
+        self.calls = []
+
+    def run_with(self, *errors):
+        """Run a method that fails by these errors, one a call, and then writes."""
+        errors = list(errors)
+
+        def method(partner, name):
+            self.calls.append(partner.env)
+            partner.name = name
+            partner.env.flush_all()
+            if errors:
+                raise errors.pop(0)
+            return partner.name
+
+        with patch.object(self.registry["res.partner"], "_test", method, create=True):
+            return in_own_transaction(
+                self.partner.with_user(self.env.ref("base.user_admin")).with_context(
+                    default_comment="none of its own", lang="en_US"
+                ),
+                "_test", "b",
+            )
+
+    def test_it_is_committed_as_superuser_without_the_callers_defaults(self):
+        self.assertEqual(self.run_with(), "b")
+        [env] = self.calls
+        self.assertIsNot(env.cr, self.env.cr)
+        self.assertEqual((env.su, env.uid, dict(env.context)),
+                         (True, self.env.ref("base.user_admin").id, {"lang": "en_US"}))
+        self.env.invalidate_all()
+        self.assertEqual(self.partner.name, "b")
+
+    def test_who_meets_another_transaction_or_comes_second_starts_over(self):
+        self.assertEqual(self.run_with(SerializationFailure(), UniqueViolation()), "b")
+        self.assertEqual(len(self.calls), 3)
+
+    def test_at_last_the_error_is_the_callers_and_nothing_is_written(self):
+        for errors in ([SerializationFailure()] * 3, [ZeroDivisionError()]):
+            with self.subTest(errors=errors), self.assertRaises(type(errors[0])):
+                self.run_with(*errors)
+            self.env.invalidate_all()
+            self.assertEqual(self.partner.name, "a")
+        self.assertEqual(len(self.calls), 3 + 1)
 
 
 @tagged("post_install", "-at_install")
@@ -171,8 +233,8 @@ class TestCleaning(TransactionCase):
 
     def test_some_at_once_until_none_is_left(self):
         partners = self.env["res.partner"].create([{"name": "swept"} for _ in range(5)])
-        with patch.object(apart, "SWEPT", 2):
-            said = [apart.swept(self.env["res.partner"], [("name", "=", "swept")])
+        with patch.object(transactions, "BATCH", 2):
+            said = [delete_in_batches(self.env["res.partner"], [("name", "=", "swept")])
                     for _ in range(3)]
         self.assertEqual(said, [(2, True), (2, True), (1, False)])
         self.assertFalse(partners.exists())
