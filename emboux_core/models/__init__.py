@@ -1,6 +1,7 @@
 from . import (
     guarded,
     thread,
+    outbox,
     address,
     backend,
     operation,

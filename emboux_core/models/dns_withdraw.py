@@ -96,7 +96,7 @@ class Withdraw(models.Model):
         """Try again after a pause that grows with each try."""
         rows = self.search(where)
         for attempts, some in rows.grouped("attempts").items():
-            pause = self.env["emboux.operation"]._pause(attempts + 1)
+            pause = self.env["emboux.outbox.mixin"]._pause(attempts + 1)
             some.write(
                 {"attempts": attempts + 1, "error": message,
                  "next_try": fields.Datetime.now() + pause}

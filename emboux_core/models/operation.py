@@ -1,4 +1,3 @@
-import random
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -10,10 +9,7 @@ from ..transactions import delete_in_batches
 from .fields import BigInteger
 
 LEASE = timedelta(minutes=10)  # longer than any call: who has not come back by then is dead
-FIRST_PAUSE, LONGEST_PAUSE = 60, 3600  # seconds
 KEEP_CLOSED = timedelta(days=7)
-
-_dice = random.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -59,15 +55,15 @@ class Told(NamedTuple):
 class Operation(models.Model):
     """A call to a platform, written down before it is made.
 
-    Rows are written in transactions of their own, apart from the record's: so no call is ever
-    made of which nothing is known, whatever becomes of the transaction that made it.  An
-    operation holds no secret and no copy of the wish: a repetition reads the record.
+    An operation holds no secret and no copy of the wish: a repetition reads the record.
     """
 
     _name = "emboux.operation"
+    _inherit = "emboux.outbox.mixin"
     _description = "Change on Its Way to a Mail Platform"
     _order = "turn desc"
     _rec_name = "key"
+    _unclaimed = {"busy_until": False}
 
     backend_id = fields.Many2one("emboux.backend", required=True, index=True, ondelete="cascade")
     company_id = fields.Many2one("res.company", index=True, ondelete="cascade")
@@ -97,11 +93,7 @@ class Operation(models.Model):
         default="pending",
         index=True,
     )
-    attempts = fields.Integer()
-    error = fields.Char("Last Response")
-    next_try = fields.Datetime()
     busy_until = fields.Datetime(help="A call is being made; nobody else makes it before.")
-    number = fields.Integer(help="Counts the wishes that this operation has stood for.")
     turn = BigInteger(required=True, help="Operations of a backend run in this order.")
 
     _one_open = models.UniqueIndex(
@@ -127,12 +119,6 @@ class Operation(models.Model):
 
     def _label(self, field):
         return dict(self._fields[field]._description_selection(self.env)).get(self[field], "")
-
-    @api.model
-    def _pause(self, attempts):
-        """How long until the next try: a minute, doubling, at most an hour, never in step."""
-        seconds = min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
-        return timedelta(seconds=seconds * _dice.uniform(0.8, 1.0))
 
     @api.model
     def _of(self, record):

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -53,13 +52,11 @@ class Outbox(models.Model):
         operation = self._open_one(backend, wish)
         replaces = bool(operation) and operation.id not in mine
         values = {
+            **operation._renewed(),
             "company_id": wish.company_id,
             "res_id": wish.res_id,
             "verb": wish.verb,
             "with_password": wish.with_password or operation.with_password,
-            "number": operation.number + 1,
-            "next_try": now,
-            "error": False,
         }
         if not operation or wish.verb == "delete" or wish.model == "emboux.alias":
             # What others wait for keeps its place.  What goes waits for those that still
@@ -93,7 +90,7 @@ class Outbox(models.Model):
             )
         else:
             message = operation._say_queued(ahead, busy)
-            operation.write({"attempts": 0, "error": message})
+            operation.error = message
         return Ticket(
             wish, operation.id, operation.number, may_call, operation.with_password, replaces,
             message, operation.next_try,
@@ -159,42 +156,9 @@ class Outbox(models.Model):
         self._transaction()["tickets"].pop(ticket.operation_id)
         operation = self.browse(ticket.operation_id)
         if ticket.replaces:
-            in_own_transaction(operation, "_release", ticket.number)
+            in_own_transaction(operation, "_release")
         else:
             in_own_transaction(operation, "_close", ticket.number, "refused", reason)
-
-    def _close(self, number, state, error=False):
-        """Close it, unless a newer wish has come: then the platform is to be told again."""
-        if self.exists() and self.state == "pending":
-            if self.number != number:
-                self._release(number)
-            else:
-                self.write({"state": state, "error": error, "busy_until": False,
-                            "next_try": False})
-
-    def _release(self, number):
-        """Let the cron make the call, now."""
-        if self.exists() and self.state == "pending":
-            self.write({"busy_until": False, "next_try": fields.Datetime.now()})
-
-    def _postpone(self, number, message, not_made=0):
-        """Try again after a pause that grows with each try; a newer wish at once.
-
-        ``not_made``: the tries counted already that were not made.
-        """
-        now = fields.Datetime.now()
-        if not self.exists() or self.state != "pending":
-            return now
-        pause = self._pause(max(self.attempts, 1)) if self.number == number else timedelta()
-        self.write(
-            {
-                "error": message,
-                "attempts": self.attempts - not_made,
-                "busy_until": False,
-                "next_try": now + pause,
-            }
-        )
-        return self.next_try
 
     # -- when the record's transaction ends ----------------------------------------------
 
@@ -230,11 +194,11 @@ class Outbox(models.Model):
                 if spec == told.spec:
                     operation._close(ticket.number, "done")
                 else:  # rolled back to a savepoint, while the rest was committed
-                    operation._release(ticket.number)
+                    operation._release()
             elif operation.state == "void":
                 # the cron came by before the record could be seen
                 operation.write({"state": "pending", "next_try": fields.Datetime.now()})
 
     def _settle_undone(self, tickets):
         for ticket, _told in tickets:
-            self.browse(ticket.operation_id)._release(ticket.number)
+            self.browse(ticket.operation_id)._release()

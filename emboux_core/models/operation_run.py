@@ -1,21 +1,17 @@
 """Repeating what did not get through, by the cron or because somebody asks for it."""
 
-import logging
 import time
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.fields import Domain
 
 from ..net.errors import BackendError, NotAuthorised, Refused
-from ..transactions import OUT, each_in_own_transaction, in_own_transaction, own_transaction
+from ..transactions import in_own_transaction, own_transaction
 from .errors import backend_sentence
 from .notification import notification
 from .operation import LEASE
 from .operation_outbox import PATIENCE
 from .thread import Notice
-
-_logger = logging.getLogger(__name__)
 
 
 class Runner(models.Model):
@@ -24,43 +20,11 @@ class Runner(models.Model):
     @api.model
     def _cron_run_operations(self):
         """Make the calls that are due, one backend after the other, each in its own turn."""
-        now = fields.Datetime.now()
-        due = (
-            Domain("state", "=", "pending")
-            & Domain("next_try", "<=", now)
-            & (Domain("busy_until", "=", False) | Domain("busy_until", "<=", now))
-        )
-        by_backend = self.search(due, order="turn").grouped("backend_id")
-        each_in_own_transaction(
-            self.env, by_backend.values(), lambda operation: operation._run_in_turn()
-        )
-
-    def _run_in_turn(self):
-        # after a failure the others of this backend would only wait for it too
-        return OUT if self._run() == "failed" else None
-
-    def _run(self):
-        """Make the call, in transactions of their own: *done*, *failed* or *waiting*.
-
-        Nobody else makes it meanwhile, and no lock is held while the platform takes its time.
-        """
-        self.ensure_one()
-        number = in_own_transaction(self, "_claim")
-        if number is None:
-            return "waiting"
-        try:
-            with own_transaction(self) as own:
-                done = own._perform(number)
-        except Exception as error:
-            # somebody changed the record meanwhile, or a defect; the call may be repeated
-            _logger.warning("operation %s (%s)", self.id, error, exc_info=True)
-            message = self.env._("Something went wrong here; see the log of the server.")
-            in_own_transaction(self, "_postpone", number, message)
-            return "failed"
-        return "done" if done else "failed"
+        free = ["|", ("busy_until", "=", False), ("busy_until", "<=", fields.Datetime.now())]
+        self._run_due("backend_id", free, order="turn")
 
     def _claim(self):
-        """Mark the operation as being made.  Returns its number, or None if it has to wait."""
+        """Mark the operation as being made, unless it has to wait."""
         now = fields.Datetime.now()
         if not self.try_lock_for_update() or self.state != "pending":
             return None
@@ -73,7 +37,11 @@ class Runner(models.Model):
                 "next_try": now + LEASE,
             }
         )
-        return self.number
+        return self.number, None
+
+    def _call(self, number, _job):
+        with own_transaction(self) as own:
+            return "done" if own._perform(number) else "failed"
 
     def _perform(self, number):
         """Make the call and write down what became of it.  Returns whether it got through."""

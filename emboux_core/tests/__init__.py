@@ -22,6 +22,7 @@ from . import (
     test_operation_commit,
     test_operation_roles,
     test_operation_run,
+    test_outbox,
     test_passwords,
     test_publish,
     test_publish_withdraw,

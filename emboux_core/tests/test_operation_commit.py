@@ -184,7 +184,7 @@ class TestCommitted(TransactionCase):
                 mailbox.with_env(env).quota_mb = 2
 
         self.far.during = saved_by_somebody
-        with mute_logger("odoo.addons.emboux_core.models.operation_run", "odoo.sql_db"):
+        with mute_logger("odoo.addons.emboux_core.models.outbox", "odoo.sql_db"):
             self.run_cron(later=timedelta(minutes=2))
         self.assertEqual(self.far.calls, [("ensure", "ann@real.example")], "one at a time")
         self.assertEqual(self.rows()[-1][1], "pending")

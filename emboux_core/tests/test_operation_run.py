@@ -323,7 +323,7 @@ class TestRepeating(RemoteCase):
         self.further.faults.clear()
         self.far.faults["*"] = ZeroDivisionError("a defect")
         self.later(minutes=2)
-        with mute_logger("odoo.addons.emboux_core.models.operation_run"):
+        with mute_logger("odoo.addons.emboux_core.models.outbox"):
             self.run_cron()
         row = self.open_operations()
         self.assertEqual((row.key, row.attempts), (mailbox.email, 2))

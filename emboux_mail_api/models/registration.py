@@ -18,13 +18,14 @@ DATA = "emboux_mail_api.registrations"  # of this transaction, in the data of it
 class Registration(models.Model):
     """What a provider shall have of a domain, and what it has.
 
-    The row is the wish: it is committed with the domain's change, and the provider is told
-    after the commit, at once and by a cron until it has understood.  So the provider never has
-    what nobody here knows of.  A deleted domain's row stays until the provider has let it go.
+    The wish is committed with the domain's change, and the provider is told after the commit, at
+    once and by a cron until it has understood.  A deleted domain's row stays until the provider
+    has let it go.
     """
 
     _name = "emboux.registration"
     _description = "Domain at a Provider"
+    _inherit = "emboux.outbox.mixin"
     _order = "id desc"
     _rec_name = "name"
 
@@ -40,14 +41,10 @@ class Registration(models.Model):
     wish = fields.Selection(
         [("present", "Be There"), ("absent", "Be Removed")], required=True, readonly=True
     )
-    number = fields.Integer(readonly=True, help="Counts the wishes; a later one overrules.")
     state = fields.Selection(
         [("pending", "Pending"), ("done", "Done"), ("refused", "Refused")],
         required=True, readonly=True, default="pending", index=True,
     )
-    attempts = fields.Integer(readonly=True)
-    error = fields.Char("Last Response", readonly=True)
-    next_try = fields.Datetime(readonly=True)
 
     verdict = fields.Selection(
         [("pending", "Not Verified Yet"), ("verified", "Verified"), ("failed", "Failed")],
@@ -104,11 +101,7 @@ class Registration(models.Model):
     def _wish(self, wish, **values):
         anew = {"verdict": False, "reason": False, "records": False, "spf": False}
         self.write(
-            {
-                **(anew if wish != self.wish else {}), **values, "wish": wish,
-                "number": self.number + 1, "state": "pending", "attempts": 0, "error": False,
-                "next_try": fields.Datetime.now(),
-            }
+            {**(anew if wish != self.wish else {}), **values, **self._renewed(), "wish": wish}
         )
 
     def _is_there(self):

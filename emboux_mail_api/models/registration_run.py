@@ -13,7 +13,6 @@ from odoo.addons.emboux_core import faults
 from odoo.addons.emboux_core.models.errors import backend_sentence
 from odoo.addons.emboux_core.net.errors import BackendError, NotAuthorised, Refused
 from odoo.addons.emboux_core.transactions import (
-    OUT,
     advisory_lock,
     each_in_own_transaction,
     in_own_transaction,
@@ -35,8 +34,6 @@ PATIENCE = 20.0  # seconds that somebody waits for all calls together
 class Job:
     """A call that is about to be made, with all that it needs, so that it needs no database."""
 
-    id: int
-    number: int
     client: Provider
     wish: str
     name: str
@@ -95,93 +92,65 @@ class RegistrationRun(models.Model):
     @api.model
     def _cron_registrations(self):
         """Make the calls that are due; one provider's outage holds up no other one's."""
-        now = fields.Datetime.now()
-        due = self.search(
-            [("state", "=", "pending"), ("next_try", "<=", now)], order="id"
-        )
-        each_in_own_transaction(
-            self.env, due.grouped("provider_id").values(),
-            # after a failure the others of this provider would only wait for it too
-            lambda row: OUT if row._run() == "failed" else None,
-        )
+        self._run_due("provider_id")
 
     def _run(self, until=math.inf):
-        """Make one call: *done*, *failed* or *waiting*.  Nobody else makes it meanwhile.
-
-        ``until``: when it has to be over, as ``time.monotonic()``.
-        """
-        self.ensure_one()
+        """``until``: when the call has to be over, as ``time.monotonic()``."""
         with advisory_lock(self.env, f"{self._name} {self.id}") as free:
-            if not free or not (job := in_own_transaction(self, "_claim", until)):
-                return "waiting"
-            try:
-                found, credential = job.call()
-            except BackendError as error:
-                return in_own_transaction(self, "_note_failure", job.number, error)
-            except Exception:
-                _logger.exception("registration %s of %s", job.id, job.name)
-                in_own_transaction(self, "_postpone", job.number, self.env._(
-                    "Something went wrong here; see the log of the server."))
-                return "failed"
-            return in_own_transaction(self, "_note_success", job.number, found, credential)
+            return super()._run(until) if free else "waiting"
 
     def _claim(self, until):
-        """What is to be called now, or None where there is nothing to be done."""
         if not self.exists() or self.state != "pending":
             return None
         self.attempts += 1
-        return Job(
-            self.id, self.number,
+        return self.number, Job(
             self.provider_id.with_context(**{UNTIL: until})._client(), self.wish, self.name,
             self.parent_name or None, self.password or None,
         )
 
+    def _call(self, _number, job):
+        try:
+            return job.call()
+        except BackendError as error:
+            return error
+
+    def _finish(self, number, answer):
+        if isinstance(answer, BackendError):
+            return in_own_transaction(self, "_note_failure", number, answer)
+        return in_own_transaction(self, "_note_success", number, *answer)
+
     def _note_success(self, number, found, credential):
         # Whoever writes the row meanwhile is waited for by the writing below, which then fails
         # (40001): it is run anew, and sees the newer number.
-        if not self.exists():
-            return "done"
-        if self.number != number:
-            return self._again()
+        if self._give_way(number):
+            return "waiting"
         faults.point("register:noting" if found else "delete:noting")
         if found is None:
             self.unlink()
             return "done"
-        self.write({"state": "done", "next_try": False})
+        self.write(self._closed("done"))
         if credential:
             self.write({"login": credential.login, "credential_at": fields.Datetime.now()})
         self._note(found)
         return "done"
 
     def _note_failure(self, number, error):
-        if not self.exists():
-            return "done"
-        if self.number != number:
-            return self._again()
+        if self._give_way(number):
+            return "waiting"
         sentence = backend_sentence(self.env, self.provider_id.name, error)
         if isinstance(error, NotAuthorised):
             # the domain is not at fault but the provider's key: all of them wait for a new one
             self.provider_id.write({"state": "error", "state_message": sentence})
         elif isinstance(error, Refused):
-            self.write({"state": "refused", "error": sentence, "next_try": False,
-                        "verdict": "failed", "reason": sentence})
+            self.write(
+                {**self._closed("refused", sentence), "verdict": "failed", "reason": sentence}
+            )
             if self.domain_id:
                 self.domain_id._follow_proof()
                 self.domain_id._tell_refused_by_provider(sentence)
             return "done"
         self._postpone(number, sentence)
         return "failed"
-
-    def _postpone(self, number, sentence):
-        if not self.exists() or self.number != number:
-            return
-        pause = self.env["emboux.operation"]._pause(self.attempts)
-        self.write({"error": sentence, "next_try": fields.Datetime.now() + pause})
-
-    def _again(self):
-        """A newer wish has come meanwhile."""
-        self.next_try = fields.Datetime.now()
-        return "waiting"
 
     # -- asking --------------------------------------------------------------------------
 

@@ -129,7 +129,7 @@ class TestTelling(RegistrationCase):
         self.assertEqual(len(further.domains), 10)
         self.assertEqual(len(self.far.calls), 1, "the others would only wait too")
 
-    @mute_logger("odoo.addons.emboux_mail_api.models.registration_run")
+    @mute_logger("odoo.addons.emboux_core.models.outbox")
     def test_a_defect_here_is_no_end(self):
         self.far.faults["register"] = ZeroDivisionError("a defect")
         self.make()
