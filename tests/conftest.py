@@ -11,6 +11,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT / "setup"), str(Path(__file__).resolve().parent)]
+sys.path.append(str(PROJECT / "emboux_mail_api"))  # emboux_daemons is there
 
 from parts import dns, odoo_server, report  # noqa: E402
 from parts.state import State  # noqa: E402

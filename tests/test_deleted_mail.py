@@ -46,6 +46,7 @@ def once(state, status):
         },
     }
     return json.loads(system.run(system.as_root([
-        "/usr/bin/env", f"PYTHONPATH={PROJECT / 'tests'}", "PYTHONDONTWRITEBYTECODE=1",
+        "/usr/bin/env", f"PYTHONPATH={PROJECT / 'tests'}:{PROJECT / 'emboux_mail_api'}",
+        "PYTHONDONTWRITEBYTECODE=1",
         str(state.code / "venv" / "bin" / "python"), "-m", "support.leftover_now",
         json.dumps(wish)]), cwd="/"))

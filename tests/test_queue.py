@@ -8,12 +8,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from emboux_daemons.queue.forget import RELOAD_SECONDS
 from parts import postgres, system
 from parts import queue as queue_part
 from parts.supervisor import Supervisor, is_alive
 from support.browser import Browser
 from support.mail_client import eventually, message
-from support.plain_mail_api.queue.forget import RELOAD_SECONDS
 from support.postqueue import flush
 
 OUTSIDE = "ann@outside.tests.example"

@@ -85,7 +85,8 @@ class Maildirs:
         }
         return subprocess.Popen(
             system.as_root([
-                "/usr/bin/env", f"PYTHONPATH={odoo_code.PROJECT / 'tests'}",
+                "/usr/bin/env",
+                f"PYTHONPATH={odoo_code.PROJECT / 'tests'}:{odoo_code.PROJECT / 'emboux_mail_api'}",
                 "PYTHONDONTWRITEBYTECODE=1", self.python, "-m", "support.purge_at",
                 json.dumps(wish)]),
             stdout=subprocess.PIPE, text=True, cwd="/", start_new_session=True)

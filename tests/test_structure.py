@@ -15,9 +15,9 @@ MOST_FILES = {"emboux.domain": 10, "emboux.customer": 5, "emboux.mailbox": 6}
 LAYERS = (
     {"cli", "wizard"},
     {"controllers"},
-    {"models", "queue", "retention", "transfer"},
+    {"models"},
     {"backends"},
-    {"billing", "dns", "events", "policy", "providers"},
+    {"billing", "dns", "emboux_daemons", "events", "providers"},
     {"net"},
 )
 OVERRIDES = ("create", "write", "unlink")
@@ -108,6 +108,14 @@ def test_imports_point_down():
         up = there < here if module[0] != name.parts[0] else there <= here
         if above or (not same and up):
             wrong.append(f"{name} imports {'.'.join(module)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_daemons_import_nothing_of_the_add_on():
+    """Not even what lies below them: a command imports their package by itself."""
+    own = ("emboux_mail_api", "emboux_daemons")
+    wrong = [f"{name} imports {'.'.join(module)}" for name, module in imports()
+             if name.parts[:2] == own and tuple(module[:2]) != own]
     assert not wrong, "\n".join(wrong)
 
 

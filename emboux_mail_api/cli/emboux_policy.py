@@ -9,13 +9,12 @@ no registry.
 """
 
 import argparse
-import runpy
 import sys
 from pathlib import Path
 
 from odoo.cli import Command
 
-load = runpy.run_path(Path(__file__).resolve().parent.parent / "plain.py")["load"]
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
 PASSWORD = "EMBOUX_POLICY_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -25,9 +24,12 @@ class EmbouxPolicy(Command):
     name = "emboux_policy"
 
     def run(self, cmdargs):
-        agents, daemon, explain = load("agents", "policy.daemon", "policy.explain")
+        # not above: Odoo takes a command whose file cannot be imported for unknown
+        from emboux_daemons import options
+        from emboux_daemons.policy import daemon, explain
+
         parser = argparse.ArgumentParser(prog="odoo emboux_policy", description=self.__doc__)
-        agents.add_options(parser, "emboux_policy", PASSWORD)
+        options.add_options(parser, "emboux_policy", PASSWORD)
         parser.add_argument("--listen", default="127.0.0.1:10040",
                             help="host:port, or the path of a Unix socket (default %(default)s)")
         parser.add_argument("--metrics", default="127.0.0.1:9040",
@@ -44,7 +46,7 @@ class EmbouxPolicy(Command):
         parser.add_argument("--recipients", type=int, default=1,
                             help="with --explain: how many the message goes to")
         arguments = parser.parse_args(cmdargs)
-        database = agents.start(parser, arguments, PASSWORD) | {
+        database = options.start(parser, arguments, PASSWORD) | {
             "application_name": "emboux_policy"}
         if arguments.explain:
             login, recipient = arguments.explain

@@ -9,14 +9,13 @@ looked for, see ``emboux_policy``.  It loads no registry.
 """
 
 import argparse
-import runpy
 import socket
 import sys
 from pathlib import Path
 
 from odoo.cli import Command
 
-load = runpy.run_path(Path(__file__).resolve().parent.parent / "plain.py")["load"]
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
 PASSWORD = "EMBOUX_QUEUE_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -27,11 +26,12 @@ class EmbouxQueue(Command):
     name = "emboux_queue"
 
     def run(self, cmdargs):
-        agents, agent, forget, postqueue, sessions, store = load(
-            "agents", "queue.agent", "queue.forget", "queue.postqueue", "queue.sessions",
-            "queue.store")
+        # not above: Odoo takes a command whose file cannot be imported for unknown
+        from emboux_daemons import options
+        from emboux_daemons.queue import agent, forget, postqueue, sessions, store
+
         parser = argparse.ArgumentParser(prog="odoo emboux_queue", description=self.__doc__)
-        agents.add_options(parser, "emboux_queue", PASSWORD)
+        options.add_options(parser, "emboux_queue", PASSWORD)
         parser.add_argument("--postfix", default="/etc/postfix", metavar="DIR",
                             help="Postfix' configuration folder (default %(default)s)")
         parser.add_argument("--dovecot", metavar="FILE",
@@ -42,7 +42,7 @@ class EmbouxQueue(Command):
         parser.add_argument("--once", action="store_true",
                             help="do what is to be done, then end: for cron instead of a service")
         arguments = parser.parse_args(cmdargs)
-        database = agents.start(parser, arguments, PASSWORD)
+        database = options.start(parser, arguments, PASSWORD)
         dovecot = arguments.dovecot and sessions.Dovecot(str(Path(arguments.dovecot).resolve()))
         postfix = postqueue.Postfix(str(Path(arguments.postfix).resolve()))
         sys.exit(agent.run(

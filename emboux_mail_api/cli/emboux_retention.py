@@ -9,13 +9,12 @@ odoo.conf is looked for, see ``emboux_policy``.  It loads no registry.
 """
 
 import argparse
-import runpy
 import sys
 from pathlib import Path
 
 from odoo.cli import Command
 
-load = runpy.run_path(Path(__file__).resolve().parent.parent / "plain.py")["load"]
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
 PASSWORD = "EMBOUX_RETENTION_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -25,11 +24,13 @@ class EmbouxRetention(Command):
     name = "emboux_retention"
 
     def run(self, cmdargs):
-        agents, doveadm, purge, store = load(
-            "agents", "retention.doveadm", "retention.purge", "retention.store")
+        # not above: Odoo takes a command whose file cannot be imported for unknown
+        from emboux_daemons import options
+        from emboux_daemons.retention import doveadm, purge, store
+
         parser = argparse.ArgumentParser(prog="odoo emboux_retention", description=self.__doc__)
-        agents.add_options(parser, "emboux_retention", PASSWORD)
-        agents.add_user(parser)
+        options.add_options(parser, "emboux_retention", PASSWORD)
+        options.add_user(parser)
         parser.add_argument("--dovecot", default="/etc/dovecot/dovecot.conf", metavar="FILE",
                             help="Dovecot's configuration (default %(default)s)")
         parser.add_argument("--mail-root", metavar="DIR",
@@ -45,7 +46,7 @@ class EmbouxRetention(Command):
         arguments = parser.parse_args(cmdargs)
         if arguments.every and arguments.all:
             parser.error("--all is for a single run")
-        database = agents.start(parser, arguments, PASSWORD)
+        database = options.start(parser, arguments, PASSWORD)
         sys.exit(purge.run(
             purge.Purge(
                 doveadm.Dovecot(str(Path(arguments.dovecot).resolve())), store.Store(database)),

@@ -8,14 +8,13 @@ several (``--log`` again), and notices when they are rotated.  Where odoo.conf i
 """
 
 import argparse
-import runpy
 import socket
 import sys
 from pathlib import Path
 
 from odoo.cli import Command
 
-load = runpy.run_path(Path(__file__).resolve().parent.parent / "plain.py")["load"]
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
 PASSWORD = "EMBOUX_TRANSFER_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -25,11 +24,13 @@ class EmbouxTransfer(Command):
     name = "emboux_transfer"
 
     def run(self, cmdargs):
-        agents, follow, logs, store = load(
-            "agents", "transfer.follow", "transfer.logs", "transfer.store")
+        # not above: Odoo takes a command whose file cannot be imported for unknown
+        from emboux_daemons import options
+        from emboux_daemons.transfer import follow, logs, store
+
         parser = argparse.ArgumentParser(prog="odoo emboux_transfer", description=self.__doc__)
-        agents.add_options(parser, "emboux_transfer", PASSWORD)
-        agents.add_user(parser)
+        options.add_options(parser, "emboux_transfer", PASSWORD)
+        options.add_user(parser)
         parser.add_argument("--log", action="append", metavar="FILE",
                             help="a log of Postfix or Dovecot, or of both (default "
                             "/var/log/mail.log)")
@@ -38,7 +39,7 @@ class EmbouxTransfer(Command):
         parser.add_argument("--once", action="store_true",
                             help="read what is there, then end: for cron instead of a service")
         arguments = parser.parse_args(cmdargs)
-        database = agents.start(parser, arguments, PASSWORD)
+        database = options.start(parser, arguments, PASSWORD)
         paths = [Path(path).resolve() for path in arguments.log or ["/var/log/mail.log"]]
         sys.exit(follow.run(
             follow.Follower([logs.Log(path) for path in dict.fromkeys(paths)],

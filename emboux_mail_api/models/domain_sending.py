@@ -9,10 +9,10 @@ from odoo.tools import SQL, format_date
 from odoo.addons.emboux_core.models.thread import Notice
 from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
-from ..policy import decision, ledger
-from ..policy.cursor import drive
-from ..policy.decision import END, Decision, Request
-from ..policy.normal import normal_address
+from ..emboux_daemons.policy import decision, ledger
+from ..emboux_daemons.policy.cursor import drive
+from ..emboux_daemons.policy.decision import END, Decision, Request
+from ..emboux_daemons.policy.normal import normal_address
 from . import sending_figures
 from .outbound_count import KEPT_DAYS
 from .sending_figures import DECIDED, LIMITS, OF_PARENT, rounded

@@ -5,7 +5,7 @@ from pathlib import Path
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..retention import leftover
+from ..emboux_daemons.retention import leftover
 from .common import PlatformCase
 
 
@@ -79,7 +79,7 @@ class TestLeftover(PlatformCase):
         self.env.cr.execute(
             "INSERT INTO emboux_mail.leftover SELECT unnest(%s), now() - interval '2 hours'",
             [["../elsewhere", ".", "", link]])
-        with mute_logger("odoo.addons.emboux_mail_api.retention.leftover"):
+        with mute_logger("odoo.addons.emboux_mail_api.emboux_daemons.retention.leftover"):
             self.assertEqual(leftover.remove(self.root / "mail", self.store), (0, 3))
             self.assertEqual(leftover.remove(self.root / "unmounted", self.store), (0, 3))
         self.assertTrue(outside.exists())

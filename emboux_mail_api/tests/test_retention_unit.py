@@ -7,11 +7,11 @@ from odoo.tests import new_test_user, tagged
 
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
 
-from ..retention import doveadm, folders
-from ..retention.doveadm import DoveadmError
-from ..retention.folders import Folder
-from ..retention.purge import Purge, Tally
-from ..retention.store import Begun, Mailbox
+from ..emboux_daemons.retention import doveadm, folders
+from ..emboux_daemons.retention.doveadm import DoveadmError
+from ..emboux_daemons.retention.folders import Folder
+from ..emboux_daemons.retention.purge import Purge, Tally
+from ..emboux_daemons.retention.store import Begun, Mailbox
 from .common import PlatformCase
 
 CONFIG = r"""

@@ -13,10 +13,10 @@ from odoo.tests import new_test_user, tagged
 
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
 
-from ..transfer import lines, logs
-from ..transfer.book import Book
-from ..transfer.lines import Delivered, Removed, Session, Sized, Submitted
-from ..transfer.logs import NOTHING_YET, Log
+from ..emboux_daemons.transfer import lines, logs
+from ..emboux_daemons.transfer.book import Book
+from ..emboux_daemons.transfer.lines import Delivered, Removed, Session, Sized, Submitted
+from ..emboux_daemons.transfer.logs import NOTHING_YET, Log
 from .common import PlatformCase
 
 NOW = datetime(2026, 11, 26, 3, 5, tzinfo=UTC)

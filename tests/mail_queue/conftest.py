@@ -4,11 +4,11 @@ import itertools
 import time
 
 import pytest
+from emboux_daemons.queue.agent import Agent
+from emboux_daemons.queue.forget import Forgetting
+from emboux_daemons.queue.postqueue import Postfix
+from emboux_daemons.queue.store import Routing, Store
 from support.fake_postfix import FakePostfix
-from support.plain_mail_api.queue.agent import Agent
-from support.plain_mail_api.queue.forget import Forgetting
-from support.plain_mail_api.queue.postqueue import Postfix
-from support.plain_mail_api.queue.store import Routing, Store
 
 _HOSTS = itertools.count(1)
 

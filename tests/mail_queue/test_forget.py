@@ -2,8 +2,8 @@
 
 import psycopg2
 import pytest
+from emboux_daemons.queue import forget
 from parts import postgres
-from support.plain_mail_api.queue import forget
 
 
 class Clock:

@@ -3,9 +3,9 @@
 import sys
 
 import pytest
+from emboux_daemons.queue import postqueue
+from emboux_daemons.queue.postqueue import Postfix, QueueError
 from support.fake_postfix import FakePostfix
-from support.plain_mail_api.queue import postqueue
-from support.plain_mail_api.queue.postqueue import Postfix, QueueError
 
 LINE = (
     '{"queue_name": "deferred", "queue_id": "690EA70807E", "arrival_time": 1795649604, '

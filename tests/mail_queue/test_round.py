@@ -2,8 +2,8 @@
 
 import psycopg2
 import pytest
+from emboux_daemons.queue.postqueue import QueueError
 from support.fake_postfix import Ended
-from support.plain_mail_api.queue.postqueue import QueueError
 
 OUT = "friend@outside.tests.example"
 HOLDS = {"outbound_over_limit": "hold"}

@@ -1,7 +1,7 @@
 """Ending sessions by ``doveadm``: whose, and what is said when that does not work."""
 
 import pytest
-from support.plain_mail_api.queue.sessions import Dovecot, SessionError
+from emboux_daemons.queue.sessions import Dovecot, SessionError
 
 
 @pytest.fixture

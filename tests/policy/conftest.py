@@ -7,10 +7,10 @@ import signal
 import time
 
 import pytest
+from emboux_daemons.policy.cursor import drive
+from emboux_daemons.policy.decision import Settings
 from parts.supervisor import is_alive
 from support.mail_client import eventually
-from support.plain_policy.cursor import drive
-from support.plain_policy.decision import Settings
 from support.policy_client import Daemon
 
 #: Subjects that are no domain's and no mailbox's, so that nobody else charges them.

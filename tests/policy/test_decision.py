@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
-from support.plain_policy.decision import (
+from emboux_daemons.policy.decision import (
     ACCEPT,
     DATA,
     END,

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.plain_policy import known as known_module
-from support.plain_policy.known import Known
+from emboux_daemons.policy import known as known_module
+from emboux_daemons.policy.known import Known
 from support.policy_asks import message, rules
 
 

@@ -7,14 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import psycopg2
 import pytest
+from emboux_daemons.policy import known as known_module
+from emboux_daemons.policy.cursor import drive
+from emboux_daemons.policy.decision import DATA, RCPT
+from emboux_daemons.policy.known import Known
+from emboux_daemons.policy.ledger import charge, load_domain, load_settings, look
 from hypothesis import HealthCheck, given
 from hypothesis import settings as checking
 from hypothesis import strategies as st
-from support.plain_policy import known as known_module
-from support.plain_policy.cursor import drive
-from support.plain_policy.decision import DATA, RCPT
-from support.plain_policy.known import Known
-from support.plain_policy.ledger import charge, load_domain, load_settings, look
 from support.policy_asks import NOW, message, rules
 
 # -- one after the other -----------------------------------------------------------------

@@ -4,12 +4,9 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from support.plain_core.addresses import AddressError, normalise_reported
-from support.plain_policy.decision import ACCEPT, Decision
-from support.plain_policy.normal import normal_address
-from support.plain_policy.protocol import (
+from emboux_daemons.policy.decision import ACCEPT, Decision
+from emboux_daemons.policy.normal import normal_address
+from emboux_daemons.policy.protocol import (
     LARGEST_BLOCK,
     UNAVAILABLE,
     Parser,
@@ -18,6 +15,9 @@ from support.plain_policy.protocol import (
     answer,
     parse,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from support.plain_core.addresses import AddressError, normalise_reported
 
 #: As Postfix 3.7 sends it on an authenticated submission.
 BLOCK = b"""request=smtpd_access_policy

@@ -9,8 +9,8 @@ import os
 import pwd
 import sys
 
-from support.plain_mail_api.retention.leftover import remove
-from support.plain_mail_api.retention.store import Store
+from emboux_daemons.retention.leftover import remove
+from emboux_daemons.retention.store import Store
 
 wish = json.loads(sys.argv[1])
 owner = pwd.getpwnam(wish["user"])

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from support.plain_policy.decision import END, Request
-from support.plain_policy.ledger import Ask, charge, pair_hash
+from emboux_daemons.policy.decision import END, Request
+from emboux_daemons.policy.ledger import Ask, charge, pair_hash
 
 NOW = datetime(2026, 11, 25, 13, 37, 12, tzinfo=UTC)
 

@@ -10,9 +10,9 @@ import pwd
 import sys
 from datetime import UTC, datetime
 
-from support.plain_mail_api.retention.doveadm import Dovecot
-from support.plain_mail_api.retention.purge import Purge
-from support.plain_mail_api.retention.store import Store
+from emboux_daemons.retention.doveadm import Dovecot
+from emboux_daemons.retention.purge import Purge
+from emboux_daemons.retention.store import Store
 
 wish = json.loads(sys.argv[1])
 owner = pwd.getpwnam(wish["user"])

@@ -1,0 +1,8 @@
+"""The daemons that run beside Odoo, each started by the command of its name in ``cli/``.
+
+Nothing here imports a model, or anything else of the add-on, so that a command can import the
+package by itself: it puts the folder above this one in ``sys.path``.  Odoo and its tests import the
+same files as ``odoo.addons.emboux_mail_api.emboux_daemons``.
+
+``options.py`` has the options that all commands take.
+"""
