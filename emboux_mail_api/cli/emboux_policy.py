@@ -8,14 +8,12 @@ that too when odoo.conf lies elsewhere.  The command reads there where the datab
 no registry.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 from odoo.cli import Command
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
-PASSWORD = "EMBOUX_POLICY_PASSWORD"  # noqa: S105 - the variable's name
 
 
 class EmbouxPolicy(Command):
@@ -28,8 +26,7 @@ class EmbouxPolicy(Command):
         from emboux_daemons import options
         from emboux_daemons.policy import daemon, explain
 
-        parser = argparse.ArgumentParser(prog="odoo emboux_policy", description=self.__doc__)
-        options.add_options(parser, "emboux_policy", PASSWORD)
+        parser = options.make_parser(self)
         parser.add_argument("--listen", default="127.0.0.1:10040",
                             help="host:port, or the path of a Unix socket (default %(default)s)")
         parser.add_argument("--metrics", default="127.0.0.1:9040",
@@ -46,8 +43,8 @@ class EmbouxPolicy(Command):
         parser.add_argument("--recipients", type=int, default=1,
                             help="with --explain: how many the message goes to")
         arguments = parser.parse_args(cmdargs)
-        database = options.start(parser, arguments, PASSWORD) | {
-            "application_name": "emboux_policy"}
+        database = options.start(self, parser, arguments) | {
+            "application_name": self.name}
         if arguments.explain:
             login, recipient = arguments.explain
             print(explain.explain(database, login, recipient, arguments.recipients))  # noqa: T201

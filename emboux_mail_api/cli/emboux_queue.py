@@ -8,7 +8,6 @@ itself is not root, and reaches the queue by nothing but rows in its database.  
 looked for, see ``emboux_policy``.  It loads no registry.
 """
 
-import argparse
 import socket
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ from pathlib import Path
 from odoo.cli import Command
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
-PASSWORD = "EMBOUX_QUEUE_PASSWORD"  # noqa: S105 - the variable's name
 
 
 class EmbouxQueue(Command):
@@ -30,8 +28,7 @@ class EmbouxQueue(Command):
         from emboux_daemons import options
         from emboux_daemons.queue import agent, forget, postqueue, sessions, store
 
-        parser = argparse.ArgumentParser(prog="odoo emboux_queue", description=self.__doc__)
-        options.add_options(parser, "emboux_queue", PASSWORD)
+        parser = options.make_parser(self)
         parser.add_argument("--postfix", default="/etc/postfix", metavar="DIR",
                             help="Postfix' configuration folder (default %(default)s)")
         parser.add_argument("--dovecot", metavar="FILE",
@@ -42,7 +39,7 @@ class EmbouxQueue(Command):
         parser.add_argument("--once", action="store_true",
                             help="do what is to be done, then end: for cron instead of a service")
         arguments = parser.parse_args(cmdargs)
-        database = options.start(parser, arguments, PASSWORD)
+        database = options.start(self, parser, arguments)
         dovecot = arguments.dovecot and sessions.Dovecot(str(Path(arguments.dovecot).resolve()))
         postfix = postqueue.Postfix(str(Path(arguments.postfix).resolve()))
         sys.exit(agent.run(

@@ -8,14 +8,12 @@ It runs on the mail server as the user who owns the mail, or as root who becomes
 odoo.conf is looked for, see ``emboux_policy``.  It loads no registry.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 from odoo.cli import Command
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
-PASSWORD = "EMBOUX_RETENTION_PASSWORD"  # noqa: S105 - the variable's name
 
 
 class EmbouxRetention(Command):
@@ -28,9 +26,7 @@ class EmbouxRetention(Command):
         from emboux_daemons import options
         from emboux_daemons.retention import doveadm, purge, store
 
-        parser = argparse.ArgumentParser(prog="odoo emboux_retention", description=self.__doc__)
-        options.add_options(parser, "emboux_retention", PASSWORD)
-        options.add_user(parser)
+        parser = options.make_parser(self, may_become=True)
         parser.add_argument("--dovecot", default="/etc/dovecot/dovecot.conf", metavar="FILE",
                             help="Dovecot's configuration (default %(default)s)")
         parser.add_argument("--mail-root", metavar="DIR",
@@ -46,7 +42,7 @@ class EmbouxRetention(Command):
         arguments = parser.parse_args(cmdargs)
         if arguments.every and arguments.all:
             parser.error("--all is for a single run")
-        database = options.start(parser, arguments, PASSWORD)
+        database = options.start(self, parser, arguments)
         sys.exit(purge.run(
             purge.Purge(
                 doveadm.Dovecot(str(Path(arguments.dovecot).resolve())), store.Store(database)),

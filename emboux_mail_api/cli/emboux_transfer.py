@@ -7,7 +7,6 @@ several (``--log`` again), and notices when they are rotated.  Where odoo.conf i
 ``emboux_policy``.  It loads no registry.
 """
 
-import argparse
 import socket
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ from pathlib import Path
 from odoo.cli import Command
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
-PASSWORD = "EMBOUX_TRANSFER_PASSWORD"  # noqa: S105 - the variable's name
 
 
 class EmbouxTransfer(Command):
@@ -28,9 +26,7 @@ class EmbouxTransfer(Command):
         from emboux_daemons import options
         from emboux_daemons.transfer import follow, logs, store
 
-        parser = argparse.ArgumentParser(prog="odoo emboux_transfer", description=self.__doc__)
-        options.add_options(parser, "emboux_transfer", PASSWORD)
-        options.add_user(parser)
+        parser = options.make_parser(self, may_become=True)
         parser.add_argument("--log", action="append", metavar="FILE",
                             help="a log of Postfix or Dovecot, or of both (default "
                             "/var/log/mail.log)")
@@ -39,7 +35,7 @@ class EmbouxTransfer(Command):
         parser.add_argument("--once", action="store_true",
                             help="read what is there, then end: for cron instead of a service")
         arguments = parser.parse_args(cmdargs)
-        database = options.start(parser, arguments, PASSWORD)
+        database = options.start(self, parser, arguments)
         paths = [Path(path).resolve() for path in arguments.log or ["/var/log/mail.log"]]
         sys.exit(follow.run(
             follow.Follower([logs.Log(path) for path in dict.fromkeys(paths)],

@@ -4,5 +4,6 @@ Nothing here imports a model, or anything else of the add-on, so that a command 
 package by itself: it puts the folder above this one in ``sys.path``.  Odoo and its tests import the
 same files as ``odoo.addons.emboux_mail_api.emboux_daemons``.
 
-``options.py`` has the options that all commands take.
+``options.py`` has the options that all commands take, ``store.py`` the connection to Odoo's
+database, ``rounds.py`` the pauses after an error and the end by a signal.
 """

@@ -1,8 +1,9 @@
-"""What the commands have in common that run on the mail server and talk to Odoo's database.
+"""The options that all daemons take, and what a command does before its daemon starts.
 
-Plain Python: they load no registry.
+It reads Odoo's configuration and loads no registry.
 """
 
+import argparse
 import logging
 import os
 import pwd
@@ -12,26 +13,33 @@ from pathlib import Path
 from odoo.tools import config
 
 
-def add_options(parser, role, password):
-    """``role``: the one in PostgreSQL; ``password``: the variable with its password."""
+def make_parser(command, may_become=False):
+    """The parser of a daemon's ``odoo.cli.Command``, whose name is that of the role in PostgreSQL.
+
+    ``may_become``: it is started as root and need not stay it.
+    """
+    parser = argparse.ArgumentParser(prog=f"odoo {command.name}", description=command.__doc__)
     parser.add_argument("-c", "--config", help="Odoo's configuration file")
     parser.add_argument("-d", "--database", help="default: the configuration's db_name")
-    parser.add_argument("--role", default=role,
-                        help=f"the role in PostgreSQL, with its password in ${password} or "
-                        "--password-file; without one odoo.conf's user is taken")
+    parser.add_argument("--role", default=command.name,
+                        help="the role in PostgreSQL, with its password in "
+                        f"${_variable(command.name)} or --password-file; without one odoo.conf's "
+                        "user is taken")
     parser.add_argument("--password-file", metavar="FILE",
                         help="with the role's password as its one line, readable by root alone")
     parser.add_argument("--db-host", help="default: odoo.conf's db_host")
     parser.add_argument("--db-port", type=int, help="default: odoo.conf's db_port; PostgreSQL "
                         "itself, because PgBouncer's transactions know no LISTEN and no lock")
+    if may_become:
+        parser.add_argument("--user", help="become this system user before anything is done")
+    return parser
 
 
-def add_user(parser):
-    """For those that are started as root and need not stay it."""
-    parser.add_argument("--user", help="become this system user before anything is done")
+def _variable(name):
+    return f"{name.upper()}_PASSWORD"
 
 
-def start(parser, arguments, password):
+def start(command, parser, arguments):
     """Read the configuration, log to the terminal, become the user; returns psycopg2's keywords.
 
     Odoo's own role is taken where this one has no password.
@@ -53,7 +61,7 @@ def start(parser, arguments, password):
         "password": config["db_password"],
         "sslmode": config["db_sslmode"],
     }
-    secret = os.environ.get(password)
+    secret = os.environ.get(_variable(command.name))
     if arguments.password_file:
         secret = Path(arguments.password_file).read_text().strip()
     if secret:

@@ -41,6 +41,7 @@ from . import (
     test_settings,
     test_guillotine,
     test_mailbox_rules,
+    test_rounds,
     test_retention_unit,
     test_transfer_unit,
     test_storage_warning,

@@ -6,6 +6,7 @@ import time
 
 import psycopg2
 
+from ..rounds import BackOff, one_line
 from .connection import Connection
 from .statements import ONCE, STORE
 
@@ -89,22 +90,20 @@ class Link:
             _logger.warning("database connection %s lost: %s", self.name, one_line(error))
 
     async def _keep(self):
-        pause, told = FIRST_PAUSE, False
+        back_off = BackOff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
                 self._connection = await Connection.open(
                     self._parameters, on_notify=self._on_notify)
             except (psycopg2.Error, TimeoutError, OSError) as error:
-                if not told:
-                    told = True
+                if back_off.problem is None:
                     (self._log or _logger.error)(
                         "database away (%s): %s", self.name, one_line(error))
                     self._tell(False)
-                await asyncio.sleep(pause)
-                pause = min(LONGEST_PAUSE, pause * 2)
+                await asyncio.sleep(back_off.failed(error))
                 continue
             (self._log or _logger.info)("database there (%s)", self.name)
-            pause, told = FIRST_PAUSE, False
+            back_off.worked()
             self._lost.clear()
             self._up.set()
             self._tell(True)
@@ -133,7 +132,3 @@ class _Watched:
         step = self._steps.send(rows)
         self.kind = step.kind
         return step
-
-
-def one_line(error):
-    return " ".join(str(error).split()) or type(error).__name__

@@ -7,13 +7,11 @@ goes on.
 """
 
 import logging
-import os
-import select
-import signal
 import time
 
 import psycopg2
 
+from ..rounds import BackOff, Ending, one_line
 from . import rules
 from .forget import Forgetter
 from .postqueue import QueueError
@@ -80,7 +78,9 @@ class Agent:
                 _logger.info("sessions ended for a suspension: %d", len(suspended))
             self._session_problem = None
         except SessionError as error:
-            self._session_problem = _told(self._session_problem, error)
+            if (problem := one_line(error)) != self._session_problem:
+                _logger.error("%s", problem)
+            self._session_problem = problem
 
     def _look(self, rows, messages):
         self._envelopes = {key: e for key, e in self._envelopes.items() if key in messages}
@@ -182,18 +182,11 @@ def run(agent, forgetting=None, once=False):
 
     ``forgetting``: a ``forget.Forgetting``, which goes on beside the rounds.
     """
-    store, ending, problem, pause = agent.store, [], None, 0.5
-    wake_read, wake_write = os.pipe()
-
-    def end(*_):
-        ending.append(True)
-        os.write(wake_write, b"\0")
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    store, ending = agent.store, Ending().on_signals()
+    back_off = BackOff(1.0, LONGEST_PAUSE, _logger)
     _logger.info("serving the queue of %s as %s", agent.postfix.config, store.host)
     forgetter = None
-    while not ending:
+    while not ending.is_set():
         began, acted = time.monotonic(), False
         try:
             store.open()
@@ -204,13 +197,10 @@ def run(agent, forgetting=None, once=False):
                 forgetter = Forgetter(forgetting)
                 forgetter.start()
             acted = agent.round()
-            if problem:
-                _logger.info("all is well again")
-            problem, wait = None, 0.1 if acted else ROUND_SECONDS
-            pause = 0.5
+            wait = 0.1 if acted else ROUND_SECONDS
+            back_off.worked()
         except (psycopg2.Error, QueueError) as error:
-            problem = _told(problem, error)
-            wait = pause = min(pause * 2, LONGEST_PAUSE)
+            wait = back_off.failed(error)
             _tell(store, error)
             if once:
                 return 1
@@ -218,19 +208,18 @@ def run(agent, forgetting=None, once=False):
             break
         took = time.monotonic() - began
         wait = max(wait, min(SLOW_FACTOR * took, LONGEST_PAUSE))
-        if not ending:
-            # a queue that takes long to list is not listed all the time, whatever changes in Odoo
-            select.select([wake_read], [], [], min(took, LONGEST_PAUSE))
-            _pause(store, wait - min(took, wait), wake_read)
+        # a queue that takes long to list is not listed all the time, whatever changes in Odoo
+        if not ending.wait(min(took, LONGEST_PAUSE)):
+            _pause(store, wait - min(took, wait), ending)
     if forgetter:
         forgetter.end()
     store.close()
     return 0
 
 
-def _pause(store, seconds, wake):
+def _pause(store, seconds, ending):
     try:
-        store.wait(seconds, wake)
+        store.wait(seconds, ending)
     except psycopg2.Error:
         store.close()  # the next round connects again
 
@@ -243,20 +232,8 @@ def _tell(store, error):
     try:
         store.beat(None, None, str(error))
     except psycopg2.Error as away:
-        _logger.warning("the database is away: %s", _one_line(away))
+        _logger.warning("the database is away: %s", one_line(away))
         store.close()
-
-
-def _told(before, error):
-    """Log each problem once, not every few seconds."""
-    text = _one_line(error)
-    if text != before:
-        _logger.error("%s", text)
-    return text
-
-
-def _one_line(error):
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _ids(rows):

@@ -13,12 +13,12 @@ which may take a minute.
 """
 
 import logging
-import os
 import threading
 import time
 
 import psycopg2
 
+from ..rounds import BackOff, Ending, one_line
 from .postqueue import QueueError
 
 _logger = logging.getLogger(__name__)
@@ -90,24 +90,21 @@ class Forgetter(threading.Thread):
     def __init__(self, forgetting):
         super().__init__(name="forgetter", daemon=True)
         self._forgetting = forgetting
-        self._ended = False
-        self._wake, self._waker = os.pipe()
+        self._ending = Ending()
 
     def run(self):
-        routing, away = self._forgetting.routing, False
-        while not self._ended:
+        routing, back_off = self._forgetting.routing, BackOff(AGAIN_SECONDS, AGAIN_SECONDS)
+        while not self._ending.is_set():
             try:
-                self._forgetting.wait(self._forgetting.step(), self._wake)
-                away = False
+                self._forgetting.wait(self._forgetting.step(), self._ending)
+                back_off.worked()
             except psycopg2.Error as error:
-                if not away:
-                    _logger.error("the database is away: %s", " ".join(str(error).split()))
-                away = True
+                if back_off.problem is None:
+                    _logger.error("the database is away: %s", one_line(error))
                 routing.close()
-                routing.wait(AGAIN_SECONDS, self._wake)
+                self._ending.wait(back_off.failed(error))
         routing.close()
 
     def end(self):
-        self._ended = True
-        os.write(self._waker, b"\0")
+        self._ending.set()
         self.join(timeout=5)

@@ -4,25 +4,15 @@ Each call is one transaction that ends before it returns: nothing is locked whil
 Postfix' runs.
 """
 
-import contextlib
-import select
 from dataclasses import replace
-
-import psycopg2
 
 from ..policy import ledger
 from ..policy.cursor import drive
 from ..policy.decision import END, Decision, Request, amount
 from ..policy.ledger import Ask
+from ..store import BaseStore
 from . import rules
 from .rules import Login, Row
-
-_OPTIONS = {
-    "connect_timeout": 5,
-    "options": "-c statement_timeout=30000 -c lock_timeout=5000",
-    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
-    "application_name": "emboux_queue",
-}
 
 _ROWS = """
 SELECT id, queue_id, arrived, login, sender, reason, state, coalesce(wish, ''),
@@ -51,92 +41,14 @@ RETURNING {_ROWS.partition('SELECT')[2].partition('FROM')[0]}
 """
 
 
-class _Listener:
-    """A connection that listens.  ``database``: psycopg2's keywords; ``host``: the name of this
-    mail server."""
-
-    channels = ()
-
-    def __init__(self, database, host):
-        self._database, self.host = database, host
-        self._connection = None
-
-    def open(self):
-        """Connect and listen; returns whether that was necessary.
-
-        :raises psycopg2.Error: PostgreSQL is away.
-        """
-        if self._connection is not None and not self._connection.closed:
-            return False
-        connection = psycopg2.connect(**self._database, **_OPTIONS)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                self._begin(cursor)
-                for channel in self.channels:
-                    cursor.execute(f"LISTEN {channel}")
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return True
-
-    def _begin(self, cursor):
-        pass
-
-    def close(self):
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
-
-    def wait(self, seconds, *others):
-        """Until something has changed in Odoo, ``seconds`` are over, or one of ``others``, which
-        are files, can be read.  Returns whether it was said that something changed."""
-        watched = [*others]
-        if self._connection is not None and not self._connection.closed:
-            watched.append(self._connection)
-        select.select(watched, [], [], seconds)
-        return self.heard()
-
-    def heard(self):
-        """Whether it was said since the last time that something changed."""
-        if self._connection is None or self._connection.closed:
-            return False
-        self._connection.poll()
-        said = bool(self._connection.notifies)
-        self._connection.notifies.clear()
-        return said
-
-    def _all(self, statement, parameters=None):
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.fetchall()
-
-    @contextlib.contextmanager
-    def _transaction(self):
-        with self._connection.cursor() as cursor:
-            cursor.execute("BEGIN")
-            try:
-                yield cursor
-            except BaseException:
-                if not self._connection.closed:
-                    cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
-
-
-class Store(_Listener):
+class Store(BaseStore):
     """What the agent's rounds need."""
 
+    name = "emboux_queue"
     channels = ("emboux_queue", "emboux_policy")  # wishes; suspensions and limits
 
     def _begin(self, cursor):
-        """Be the only agent of this mail server."""
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('emboux_queue'), hashtext(%s))",
-                       [self.host])
-        if not cursor.fetchone()[0]:
-            raise psycopg2.OperationalError(
-                f"another agent already serves the mail server {self.host}")
+        self._be_alone(cursor, f"another agent already serves the mail server {self.host}")
 
     # -- what is there ---------------------------------------------------------------------
 
@@ -212,16 +124,13 @@ class Store(_Listener):
 
     def refuse(self, row, sentence):
         """Say why a wish is not fulfilled, which answers it."""
-        with self._transaction() as cursor:
-            cursor.execute("UPDATE emboux_mail.held_messages SET note = %s, wish = NULL"
-                           " WHERE id = %s", [sentence, row.id])
+        self._write("UPDATE emboux_mail.held_messages SET note = %s, wish = NULL WHERE id = %s",
+                    [sentence, row.id])
 
     def note(self, row, sentence):
         """Say why it waits, where that has changed."""
-        with self._transaction() as cursor:
-            cursor.execute("UPDATE emboux_mail.held_messages SET note = %s"
-                           " WHERE id = %s AND note IS DISTINCT FROM %s",
-                           [sentence, row.id, sentence])
+        self._write("UPDATE emboux_mail.held_messages SET note = %s"
+                    " WHERE id = %s AND note IS DISTINCT FROM %s", [sentence, row.id, sentence])
 
     def may_leave(self, row, envelope):
         """What the policy says to a message over a limit now; charges nothing.
@@ -263,22 +172,21 @@ class Store(_Listener):
 
     def beat(self, waiting, held, problem=None):
         """Tell Odoo that the agent lives, and how long the queue is."""
-        with self._transaction() as cursor:
-            cursor.execute(
-                f"""INSERT INTO emboux_mail.queue_agents AS a
-                           (name, seen_at, waiting, held, problem)
-                    VALUES (%s, {_UTC}, %s, %s, %s)
-                        ON CONFLICT (name) DO UPDATE
-                       SET seen_at = excluded.seen_at,
-                           waiting = coalesce(excluded.waiting, a.waiting),
-                           held = coalesce(excluded.held, a.held), problem = excluded.problem""",
-                [self.host, waiting, held, problem])
+        self._write(
+            f"""INSERT INTO emboux_mail.queue_agents AS a (name, seen_at, waiting, held, problem)
+                VALUES (%s, {_UTC}, %s, %s, %s)
+                    ON CONFLICT (name) DO UPDATE
+                   SET seen_at = excluded.seen_at,
+                       waiting = coalesce(excluded.waiting, a.waiting),
+                       held = coalesce(excluded.held, a.held), problem = excluded.problem""",
+            [self.host, waiting, held, problem])
 
 
-class Routing(_Listener):
+class Routing(BaseStore):
     """By which relays mail leaves; a connection of its own, because a round of the agent may take a
     minute."""
 
+    name = "emboux_queue"
     channels = ("emboux_routing",)
 
     def mark(self):
@@ -293,18 +201,17 @@ class Routing(_Listener):
 
     def tell(self, mark, problem=None):
         """Postfix has been reloaded, or why not."""
-        with self._transaction() as cursor:
-            cursor.execute(
-                f"""INSERT INTO emboux_mail.queue_agents AS a
-                           (name, seen_at, reloaded_at, routing, reload_problem)
-                    VALUES (%(host)s, {_UTC}, {_UTC}, %(mark)s, %(problem)s)
-                        ON CONFLICT (name) DO UPDATE
-                       SET reload_problem = excluded.reload_problem,
-                           reloaded_at = CASE WHEN %(problem)s IS NULL THEN excluded.reloaded_at
-                                              ELSE a.reloaded_at END,
-                           routing = CASE WHEN %(problem)s IS NULL THEN excluded.routing
-                                          ELSE a.routing END""",
-                {"host": self.host, "mark": None if problem else mark, "problem": problem})
+        self._write(
+            f"""INSERT INTO emboux_mail.queue_agents AS a
+                       (name, seen_at, reloaded_at, routing, reload_problem)
+                VALUES (%(host)s, {_UTC}, {_UTC}, %(mark)s, %(problem)s)
+                    ON CONFLICT (name) DO UPDATE
+                   SET reload_problem = excluded.reload_problem,
+                       reloaded_at = CASE WHEN %(problem)s IS NULL THEN excluded.reloaded_at
+                                          ELSE a.reloaded_at END,
+                       routing = CASE WHEN %(problem)s IS NULL THEN excluded.routing
+                                      ELSE a.routing END""",
+            {"host": self.host, "mark": None if problem else mark, "problem": problem})
 
 
 _UNKNOWN = Decision("reject", reason="Its login is no mailbox here any more.")

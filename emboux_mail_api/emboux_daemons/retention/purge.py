@@ -7,13 +7,12 @@ how much both have removed.
 """
 
 import logging
-import signal
-import threading
 from dataclasses import dataclass
 from datetime import timedelta
 
 import psycopg2
 
+from ..rounds import BackOff, Ending
 from . import leftover
 from .doveadm import DoveadmError
 
@@ -40,7 +39,7 @@ class Purge:
     def __init__(self, dovecot, store, clock=None):
         self.dovecot, self.store = dovecot, store
         self.clock = clock or store.now
-        self.ended = threading.Event()
+        self.ended = Ending()
 
     def round(self, since, dry_run=False, domain=None):
         """All mailboxes that were not purged since that time; returns domain to ``Tally``."""
@@ -119,10 +118,9 @@ def run(purge, every=0, everything=False, dry_run=False, domain=None, mail_root=
     ``everything``: also those mailboxes that were done within the last day. ``mail_root``: where
     the folders of mailboxes lie, to delete those of deleted ones.
     """
-    store, pause = purge.store, 5.0
+    store, back_off = purge.store, BackOff(5.0, LONGEST_PAUSE, _logger)
     again = timedelta(0) if everything or dry_run else A_DAY
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: purge.ended.set())
+    purge.ended.on_signals()
     while True:
         try:
             store.open()
@@ -132,12 +130,11 @@ def run(purge, every=0, everything=False, dry_run=False, domain=None, mail_root=
             failed = any(tally.problems for tally in tallies.values())
             if mail_root and not domain:
                 failed |= _leftovers(purge, mail_root, dry_run)
-            wait, pause = every, 5.0
+            wait = every
+            back_off.worked()
         except (psycopg2.Error, DoveadmError) as error:
-            _logger.error("%s", " ".join(str(error).split()))
             store.close()
-            wait, failed = pause, True
-            pause = min(2 * pause, LONGEST_PAUSE)
+            wait, failed = back_off.failed(error), True
         if not every or purge.ended.wait(wait):
             store.close()
             return int(failed and not every)

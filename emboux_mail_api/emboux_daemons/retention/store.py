@@ -10,12 +10,8 @@ from datetime import datetime
 
 import psycopg2
 
-_OPTIONS = {
-    "connect_timeout": 5,
-    "options": "-c statement_timeout=60000 -c lock_timeout=5000",
-    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
-    "application_name": "emboux_retention",
-}
+from ..store import BaseStore
+
 _LOCK = "hashtext('emboux_retention'), 0"
 AT_ONCE = 500  # mailboxes
 
@@ -39,20 +35,9 @@ class Begun:
     found: int
 
 
-class Store:
-    """``database``: psycopg2's keywords."""
-
-    def __init__(self, database):
-        self._database = database
-        self._connection = None
-
-    def open(self):
-        """
-        :raises psycopg2.Error: PostgreSQL is away.
-        """
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg2.connect(**self._database, **_OPTIONS)
-            self._connection.autocommit = True
+class Store(BaseStore):
+    name = "emboux_retention"
+    statement_seconds = 60
 
     @contextlib.contextmanager
     def alone(self):
@@ -66,11 +51,6 @@ class Store:
         yield
         # after an error the connection is closed, which ends the lock too
         self._all(f"SELECT pg_advisory_unlock({_LOCK})")
-
-    def close(self):
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
 
     def now(self):
         [[now]] = self._all("SELECT clock_timestamp()")
@@ -148,13 +128,3 @@ class Store:
     def forget(self, folder):
         """Its mail is deleted."""
         self._write("DELETE FROM emboux_mail.leftover WHERE mail_folder = %s", [folder])
-
-    def _all(self, statement, parameters=None):
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.fetchall()
-
-    def _write(self, statement, parameters):
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.rowcount

@@ -5,13 +5,12 @@ read anew from there.
 """
 
 import logging
-import signal
-import threading
 import time
 from datetime import UTC, datetime
 
 import psycopg2
 
+from ..rounds import BackOff, Ending
 from .book import Book
 from .lines import parse
 
@@ -65,27 +64,19 @@ class Follower:
 
 def run(follower, once=False):
     """Rounds until SIGTERM or SIGINT; returns the exit code.  ``once``: until all is read."""
-    ended, pause, problem = threading.Event(), 1.0, None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    ending, back_off = Ending().on_signals(), BackOff(2.0, LONGEST_PAUSE, _logger)
     _logger.info("reading %s", ", ".join(str(log.path) for log in follower.logs))
-    while not ended.is_set():
+    while not ending.is_set():
         try:
             follower.connect()
             more = follower.round()
-            if problem:
-                _logger.info("all is well again")
-            problem, pause = None, 1.0
             wait = 0 if more else ROUND_SECONDS
+            back_off.worked()
         except (psycopg2.Error, OSError) as error:
             follower.store.close()
-            text = " ".join(str(error).split())
-            if text != problem:
-                _logger.error("%s", text)
-            problem, more = text, False
-            wait = pause = min(2 * pause, LONGEST_PAUSE)
+            wait, more = back_off.failed(error), False
         if once and not more:
             break
-        ended.wait(wait)
+        ending.wait(wait)
     follower.store.close()
-    return int(bool(once and problem))
+    return int(once and back_off.problem is not None)
