@@ -44,7 +44,7 @@ class DomainSending(models.Model):
     it stands.
 
     What its owner's plan grants stands apart, in fields of the same names with ``plan_`` before
-    them; which of both decides says ``emboux_mail.sending_domains`` (sql/policy.sql).  How the
+    them; which of both decides says ``emboux_mail.sending_domains`` (sql/sending.sql).  How the
     limits are applied decides ``policy/decision.py``, for Odoo's own transaction as for the
     daemon.
 

@@ -10,8 +10,8 @@ class Published(models.AbstractModel):
 
     def init(self):
         for script in (
-            "usage", "transfer", "address", "views", "retention", "leftover", "policy", "queue",
-            "grants",
+            "usage", "transfer", "address", "sending", "views", "retention", "leftover", "policy",
+            "queue", "grants",
         ):
             with file_open(f"emboux_mail_api/sql/{script}.sql") as source:
                 self.env.cr.execute(source.read())

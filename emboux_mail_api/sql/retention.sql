@@ -3,16 +3,15 @@
 -- The mailboxes from which mail is removed after some days, by kind of folder.  A suspended
 -- mailbox or domain is frozen: nothing is removed from it.
 CREATE OR REPLACE VIEW emboux_mail.retention_rules AS
-SELECT m.id AS mailbox_id, m.email, d.name AS domain,
+SELECT m.id AS mailbox_id, m.email, m.domain,
        jsonb_strip_nulls(jsonb_build_object(
            'inbox', nullif(o.retention_inbox, 0), 'sent', nullif(o.retention_sent, 0),
            'drafts', nullif(o.retention_drafts, 0), 'archive', nullif(o.retention_archive, 0),
            'trash', nullif(o.retention_trash, 0), 'junk', nullif(o.retention_junk, 0),
            'other', nullif(o.retention_other, 0))) AS rule
-  FROM emboux_mail.hosted d
-  JOIN emboux_domain o ON o.id = d.id
-  JOIN emboux_mailbox m ON m.domain_id = d.id
- WHERE d.owned AND d.state <> 'suspended' AND m.active AND m.state <> 'suspended'
+  FROM emboux_mail.held m
+  JOIN emboux_domain o ON o.id = m.domain_id
+ WHERE NOT m.suspended
    AND greatest(o.retention_inbox, o.retention_sent, o.retention_drafts, o.retention_archive,
                 o.retention_trash, o.retention_junk, o.retention_other) > 0;
 

@@ -3,26 +3,14 @@
 -- partial index on the few mailboxes that send for a whole domain.
 -- Each view names its readers; sql/grants.sql says which role may read what.
 
--- All of them are made anew, those of an earlier version too.
-DO $$
-DECLARE view text;
-BEGIN
-    FOR view IN SELECT viewname FROM pg_views WHERE schemaname = 'emboux_mail' LOOP
-        EXECUTE format('DROP VIEW IF EXISTS emboux_mail.%I CASCADE', view);
-    END LOOP;
-END $$;
-
 -- The domains of the local backend; the other views build on it, nobody else reads it.
 -- Proven ones alone: several may claim a name at once, and what somebody merely claims shows in
 -- no look-up, whether by its name, by an address or by a login.  So it holds no mail either.
 CREATE VIEW emboux_mail.hosted AS
 SELECT d.id, d.name, d.unicode_name, d.parent_id, d.is_wildcard, d.state,
-       d.owned_since IS NOT NULL AS owned, d.transfer_limit, d.transfer_over_limit,
-       -- a subdomain sends by the verification of its parent
-       d.state = 'verified' AND (p.id IS NULL OR p.state = 'verified') AS may_send
+       d.owned_since IS NOT NULL AS owned, d.transfer_limit, d.transfer_over_limit
   FROM emboux_domain d
   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
-  LEFT JOIN emboux_domain p ON p.id = d.parent_id
  WHERE d.active AND d.owned_since IS NOT NULL;
 
 -- Who carries and signs a domain's mail, and whether they are ready to take it.  Apart from the
@@ -43,9 +31,10 @@ SELECT d.id AS domain_id, coalesce(v.kind, 'dkim') AS carrier,
 -- The mailboxes of proven domains.  A domain that somebody merely claims must show in no look-up:
 -- Postfix asks these for outside recipients too, and would take gmail.com for ours.
 CREATE VIEW emboux_mail.held AS
-SELECT m.email, m.domain_id, m.state, m.send_as, m.mail_folder, m.service_password_hash,
-       m.quota_mb * 1048576::bigint AS quota_bytes,
-       d.name AS domain, d.state AS domain_state
+SELECT m.id, m.email, m.domain_id, m.state, m.send_as, m.mail_folder, m.password_hash,
+       m.service_password_hash, m.quota_mb * 1048576::bigint AS quota_bytes, d.name AS domain,
+       -- who is neither logs in, nor gets mail, nor is old mail of theirs removed
+       m.state = 'suspended' OR d.state = 'suspended' AS suspended
   FROM emboux_mailbox m
   JOIN emboux_mail.hosted d ON d.id = m.domain_id AND d.owned
  WHERE m.active;
@@ -134,33 +123,33 @@ SELECT m.email, child.name
    AND above.partner_id IS NOT DISTINCT FROM own.partner_id
  WHERE m.send_as = 'domain';
 
--- Domains whose mailboxes may not send now, and what they are told.
+-- Domains whose mailboxes Postfix lets not send, and what they are told.  What is blocked, or over a
+-- limit, it hears from the policy.
 CREATE VIEW emboux_mail.stopped AS
 SELECT d.id AS domain_id,
-       CASE WHEN d.state = 'suspended'
+       CASE WHEN d.suspended = d.name
             THEN '554 5.7.1 The domain ' || d.name || ' is suspended; ask its administrator'
-            WHEN NOT d.may_send
+            WHEN d.unverified IS NOT NULL
             THEN '554 5.7.1 The domain ' || d.name || ' is not verified yet:'
                  || ' publish its DNS records, then send again'
             ELSE '554 5.7.1 The domain ' || d.name || ' has no SMTP login at its provider yet:'
                  || ' ask the operator to activate its sending'
        END AS action
-  FROM emboux_mail.hosted d
+  FROM emboux_mail.sending_domains d
   JOIN emboux_mail.carried c ON c.domain_id = d.id
- WHERE NOT d.may_send OR NOT c.relay_ready;
+ WHERE d.owned AND (d.unverified IS NOT NULL OR NOT c.relay_ready);
 
 -- Postfix check_sasl_access: logins that may not send now, also in a session that is open.
 -- POST outbound/increment asks these two as well (models/domain_sending.py).
 CREATE VIEW emboux_mail.outbound AS
-SELECT m.email AS login,
-       CASE WHEN m.state = 'suspended'
+SELECT l.login,
+       CASE WHEN l.mailbox_suspended
             THEN '554 5.7.1 This mailbox is suspended and may not send; ask its administrator'
             ELSE s.action
        END AS action
-  FROM emboux_mailbox m
-  JOIN emboux_mail.hosted d ON d.id = m.domain_id
-  LEFT JOIN emboux_mail.stopped s ON s.domain_id = d.id
- WHERE m.active AND (m.state = 'suspended' OR s.domain_id IS NOT NULL);
+  FROM emboux_mail.sending l
+  LEFT JOIN emboux_mail.stopped s ON s.domain_id = l.id
+ WHERE l.mailbox_suspended OR s.domain_id IS NOT NULL;
 
 -- Postfix sender_dependent_default_transport_maps: by which relay a domain's mail leaves.
 -- The transports relay-implicit and relay-starttls are those of master.cf.
@@ -185,27 +174,24 @@ SELECT d.name AS domain,
 -- Dovecot passdb.
 -- argon2id is Dovecot's default here, bcrypt comes with mailboxes that moved in with their hash.
 CREATE VIEW emboux_mail.logins AS
-SELECT m.email,
-       CASE WHEN m.password_hash LIKE '$2%' THEN '{BLF-CRYPT}' ELSE '' END || m.password_hash
+SELECT email,
+       CASE WHEN password_hash LIKE '$2%' THEN '{BLF-CRYPT}' ELSE '' END || password_hash
            AS password,
-       m.mail_folder,
-       m.quota_mb * 1048576::bigint AS quota_bytes
-  FROM emboux_mailbox m JOIN emboux_mail.hosted d ON d.id = m.domain_id
- WHERE m.active AND m.state = 'active' AND d.state <> 'suspended' AND m.password_hash IS NOT NULL;
+       mail_folder, quota_bytes
+  FROM emboux_mail.held
+ WHERE NOT suspended AND password_hash IS NOT NULL;
 
 -- Dovecot's second passdb: the password that only Odoo's outgoing server knows.
 CREATE VIEW emboux_mail.service_logins AS
 SELECT email, service_password_hash AS password
   FROM emboux_mail.held
- WHERE state = 'active' AND domain_state <> 'suspended' AND service_password_hash IS NOT NULL;
+ WHERE NOT suspended AND service_password_hash IS NOT NULL;
 
 -- Dovecot userdb.  The folder has a name of its own: an address that is given to somebody else
 -- later does not come with the mail of the one before.
 -- Mail that reaches a suspended mailbox by an alias finds it at delivery, and waits in the queue.
 CREATE VIEW emboux_mail.users AS
-SELECT email, mail_folder, quota_bytes,
-       state = 'suspended' OR domain_state = 'suspended' AS suspended
-  FROM emboux_mail.held;
+SELECT email, mail_folder, quota_bytes, suspended FROM emboux_mail.held;
 
 -- OpenDKIM's look-up by the domain of the From header: the key that signs, one of each type.
 -- A subdomain signs with its parent's (d=parent).  A view for each type, because one OpenDKIM

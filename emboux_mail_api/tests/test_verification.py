@@ -102,7 +102,8 @@ class TestStates(VerificationCase):
         self.assertIn(self.owner, told)
         warning = self.env.ref("mail.mail_activity_data_warning")
         self.assertIn(warning, domain.activity_ids.activity_type_id)
-        may_send = self.rows("SELECT may_send FROM emboux_mail.hosted WHERE id = %s", domain.id)
+        may_send = self.rows(
+            "SELECT unverified IS NULL FROM emboux_mail.sending_domains WHERE id = %s", domain.id)
         self.assertEqual(may_send, [(False,)])
 
     def test_only_what_makes_receivers_refuse_counts(self):
@@ -325,7 +326,9 @@ class TestParents(VerificationCase):
             self.look(self.parent, missing=("spf",), day=day)
 
     def may_send(self):
-        return self.rows("SELECT may_send FROM emboux_mail.hosted WHERE id = %s", self.child.id)
+        return self.rows(
+            "SELECT unverified IS NULL FROM emboux_mail.sending_domains WHERE id = %s",
+            self.child.id)
 
     def test_a_subdomain_follows_its_parent_both_ways(self):
         self.assertEqual(self.child.state, "verified")
