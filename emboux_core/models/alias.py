@@ -4,10 +4,11 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .. import addresses
+from ..alias_graph import DEEPEST, TooDeep, follow
 from ..backends.base import AliasSpec
 from .errors import plain_errors
+from .mail_route import MailRoutes
 
-DEEPEST = 10  # aliases of aliases; Postfix' own limit is higher
 #: Where an alias leads to, as an array in SQL, without tags after +: they reach the same mailbox.
 #: "Who leads to this address" is asked with && or @> of it, and answered by an index.
 GOALS = r"string_to_array(regexp_replace(%s, '[+][^@\n]*@', '@', 'g'), E'\n')"
@@ -149,11 +150,65 @@ class Alias(models.Model):
                     self.env._("%s points at itself, so its mail would never arrive.",
                                alias.display_name)
                 )
-        hosted = _Hosted(self.env, self.backend_id)
         for backend, aliases in self.grouped("backend_id").items():
-            passed = {address for alias in aliases for address in hosted.assert_arrives(alias)}
-            if passed:
+            if passed := {address for alias in aliases for address in alias._assert_arrives()}:
                 self.env["emboux.address"]._meet(backend, aliases.mapped("email"), passed)
+
+    def _assert_arrives(self):
+        """Raise ``ValidationError`` when the mail comes back to the alias or goes nowhere.
+
+        Returns the addresses of domains here that it passes.
+        """
+        routes = MailRoutes(self.env, self.domain_id)
+
+        def step(level):
+            onward, caught = routes.step(level)
+            for address, catch_all in caught.items():
+                self._assert_exists(address, catch_all)
+            return onward
+
+        try:
+            for level in follow(self._destination_list(), step):
+                if self.email in level:
+                    raise ValidationError(
+                        self.env._(
+                            "%(alias)s would form a loop: its mail comes back to it by way of "
+                            "%(destinations)s.",
+                            alias=self.display_name,
+                            destinations=", ".join(self._destination_list()),
+                        )
+                    )
+        except TooDeep:
+            raise ValidationError(
+                self.env._(
+                    "%(alias)s passes through more than %(limit)s other aliases. Point it at the "
+                    "mailboxes directly.",
+                    alias=self.display_name,
+                    limit=DEEPEST,
+                )
+            ) from None
+        return routes.passed
+
+    def _assert_exists(self, address, catch_all):
+        """``catch_all``: the one that takes the mail of an address that nobody has, or None."""
+        if catch_all is None:
+            raise ValidationError(
+                self.env._(
+                    "%(alias)s points at %(address)s, which does not exist. Make that mailbox "
+                    "first, or correct the address.",
+                    alias=self.display_name,
+                    address=addresses.display_address(address),
+                )
+            )
+        if catch_all == self.email:
+            raise ValidationError(
+                self.env._(
+                    "The catch-all %(alias)s points at %(address)s, which does not exist and so is "
+                    "caught by it again. Choose a mailbox that exists.",
+                    alias=self.display_name,
+                    address=addresses.display_address(address),
+                )
+            )
 
     # -- provisioning --------------------------------------------------------------------
 
@@ -171,112 +226,3 @@ class Alias(models.Model):
     @api.model
     def _provision_delete(self, client, key):
         client.delete_alias(key)
-
-
-class _Hosted:
-    """Follows hosted addresses to where their mail ends, one query for each level."""
-
-    def __init__(self, env, backends):
-        self.env = env
-        self.backends = backends
-        self.passed = set()
-
-    def assert_arrives(self, alias):
-        """Raise ``ValidationError`` when the alias' mail comes back to it or goes nowhere.
-
-        Returns the addresses of domains here that its mail passes.
-        """
-        seen, self.passed = {alias.email}, set()
-        level = set(alias._destination_list())
-        for _depth in range(DEEPEST):
-            # a tag after + reaches the same mailbox
-            level = {_without_tag(address) for address in level}
-            next_level = self._follow(level, alias)
-            if alias.email in next_level:
-                raise ValidationError(
-                    self.env._(
-                        "%(alias)s would form a loop: its mail comes back to it by way of "
-                        "%(destinations)s.",
-                        alias=alias.display_name,
-                        destinations=", ".join(alias._destination_list()),
-                    )
-                )
-            level = next_level - seen
-            if not level:
-                return self.passed
-            seen |= level
-        raise ValidationError(
-            self.env._(
-                "%(alias)s passes through more than %(limit)s other aliases. Point it at the "
-                "mailboxes directly.",
-                alias=alias.display_name,
-                limit=DEEPEST,
-            )
-        )
-
-    def _follow(self, level, origin):
-        """Where the mail of these addresses goes next; mailboxes and outsiders end here."""
-        # as superuser: a loop may pass through a company that the user does not see
-        # within what one owner has: of others' addresses nobody learns whether they are there
-        owner = origin.domain_id.sudo().partner_id.id
-        held = self.env["emboux.address"].sudo().search_fetch(
-            Domain("email", "in", list(level))
-            & (Domain("mailbox_id.domain_id.partner_id", "=", owner)
-               | Domain("alias_id.domain_id.partner_id", "=", owner))
-            & Domain("backend_id", "in", self.backends.ids)
-            # an archived one takes no mail
-            & (Domain("mailbox_id.active", "=", True) | Domain("alias_id.active", "=", True)),
-            ["email", "mailbox_id", "alias_id"],
-        )
-        onward = set()
-        self.passed.update(held.mapped("email"))
-        for alias in held.alias_id:
-            onward.update(_without_tag(address) for address in alias._destination_list())
-        missing = level - set(held.mapped("email"))
-        domains = {address.partition("@")[2] for address in missing}
-        hosted = self.env["emboux.domain"].sudo().search_fetch(
-            Domain("name", "in", list(domains))
-            & Domain("partner_id", "=", owner)
-            & Domain("backend_id", "in", self.backends.ids)
-            # what somebody merely claims is still outside
-            & (Domain("owned_since", "!=", False) | Domain("id", "=", origin.domain_id.id)),
-            ["name"],
-        )
-        if not hosted:
-            return onward
-        catch_alls = self.env["emboux.alias"].sudo().search_fetch(
-            [("kind", "=", "catch_all"), ("domain_id", "in", hosted.ids)],
-            ["domain_id", "email", "destinations"],
-        )
-        by_domain = {alias.domain_id.name: alias for alias in catch_alls}
-        for address in sorted(missing):
-            domain = address.partition("@")[2]
-            if domain not in hosted.mapped("name"):
-                continue
-            catch_all = by_domain.get(domain)
-            if catch_all is None:
-                raise ValidationError(
-                    self.env._(
-                        "%(alias)s points at %(address)s, which does not exist. Make that mailbox "
-                        "first, or correct the address.",
-                        alias=origin.display_name,
-                        address=addresses.display_address(address),
-                    )
-                )
-            if catch_all == origin:
-                raise ValidationError(
-                    self.env._(
-                        "The catch-all %(alias)s points at %(address)s, which does not exist and "
-                        "so is caught by it again. Choose a mailbox that exists.",
-                        alias=origin.display_name,
-                        address=addresses.display_address(address),
-                    )
-                )
-            onward.add(catch_all.email)
-        self.passed |= onward
-        return onward
-
-
-def _without_tag(address):
-    local, _at, domain = address.partition("@")
-    return f"{local.partition('+')[0]}@{domain}"

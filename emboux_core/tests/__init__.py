@@ -1,5 +1,6 @@
 from . import (
     test_addresses,
+    test_alias_graph,
     test_backend_emboux,
     test_backend_emboux_connect,
     test_backend_emboux_faults,

@@ -8,7 +8,7 @@ from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.alias import GOALS
 
 from .customer import QuotaReached
-from .mail_route import LoopError, MailRoutes
+from .mail_route import ForwardRoutes, LoopError
 
 
 class AliasTenancy(models.Model):
@@ -74,7 +74,7 @@ class AliasTenancy(models.Model):
 
     def _check_forward_loops(self):
         for domain, aliases in self.filtered("active").grouped("domain_id").items():
-            routes = MailRoutes(self.env, domain)
+            routes = ForwardRoutes(self.env, domain)
             if routes.forwards():  # else core's own look at aliases was enough
                 for alias in aliases:
                     alias._assert_no_way_back(routes)

@@ -7,7 +7,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.errors import plain_errors
 
-from .mail_route import LoopError, MailRoutes, MissingError, forget_forwards
+from .mail_route import ForwardRoutes, LoopError, MissingError, forget_forwards
 
 MOST_FORWARDS = 10  # sieve_max_redirects in Dovecot's configuration
 LONGEST_SUBJECT = 200
@@ -108,7 +108,7 @@ class MailboxRules(models.Model):
 
     def _assert_forwards_arrive(self, targets):
         try:
-            MailRoutes(self.env, self.domain_id).assert_no_way_back(self.email, targets)
+            ForwardRoutes(self.env, self.domain_id).assert_no_way_back(self.email, targets)
         except LoopError as error:
             raise ValidationError(
                 self.env._(

@@ -226,54 +226,28 @@ RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT string_to_array(regexp_replace(destinations, '[+][^@\n]*@', '@', 'g'), E'\n')
 $$;
 
--- Where an address leads by an alias or a catch-all; nothing for a mailbox, or outside.
-CREATE OR REPLACE FUNCTION emboux_mail.leads_to(address text) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE key text;
-BEGIN
-    IF EXISTS (SELECT FROM emboux_mail.held h WHERE h.email = address) THEN
-        RETURN;
-    END IF;
-    FOREACH key IN ARRAY ARRAY[address, '@' || split_part(address, '@', 2)] LOOP
-        RETURN QUERY
-        SELECT unnest(emboux_mail.goals(a.destinations))
-          FROM emboux_alias a
-          JOIN emboux_mail.hosted d ON d.id = a.domain_id AND d.owned
-         WHERE a.active AND a.email = key;
-        EXIT WHEN FOUND;
-    END LOOP;
-END $$;
-
 -- Whether mail for an address can be delivered: to somebody outside, or to a mailbox here that
 -- takes mail now, and not in a circle.
+DROP FUNCTION IF EXISTS emboux_mail.leads_to(text);
 CREATE OR REPLACE FUNCTION emboux_mail.arrives(candidate text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    level text[] := emboux_mail.goals(lower(candidate));
-    goals text[];
-    next text[];
-    address text;
+    goal record;
 BEGIN
-    FOR depth IN 0..10 LOOP
-        next := '{}';
-        FOREACH address IN ARRAY level LOOP
-            goals := ARRAY(SELECT emboux_mail.leads_to(address));
-            next := next || goals;
-            -- it ends here: is there anybody?
-            CONTINUE WHEN cardinality(goals) > 0
-                OR NOT EXISTS (SELECT FROM emboux_mail.domains
-                                WHERE name = split_part(address, '@', 2));
-            IF NOT EXISTS (SELECT FROM emboux_mail.users
-                            WHERE email = address AND NOT suspended) THEN
-                RETURN false;
-            END IF;
-        END LOOP;
-        IF next = '{}' THEN
-            RETURN true;
+    FOR goal IN SELECT f.fate, f.address FROM emboux_mail.follow(
+        ARRAY[lower(candidate)], false) f
+    LOOP
+        IF goal.fate IN ('unknown', 'loop', 'many', 'deep')
+           OR goal.fate = 'local' AND EXISTS (
+                SELECT FROM emboux_mail.users u
+                 WHERE u.email = emboux_mail.without_tag(goal.address) AND u.suspended)
+        THEN
+            RETURN false;
         END IF;
-        level := ARRAY(SELECT DISTINCT unnest(next));
     END LOOP;
-    RETURN false;
+    -- the mail server's own name is followed nowhere, and nobody has a mailbox there
+    RETURN FOUND OR NOT EXISTS (
+        SELECT FROM emboux_mail.domains d WHERE d.name = split_part(lower(candidate), '@', 2));
 END $$;
 
 -- postmaster@ and abuse@ of each domain always arrive (RFC 5321 4.5.1, RFC 2142): where nobody has
@@ -291,8 +265,10 @@ BEGIN
       LEFT JOIN emboux_mail.hosted h ON h.name = n.name AND h.owned
       LEFT JOIN emboux_domain o ON o.id = h.id
      WHERE n.name = split_part(asked, '@', 2);
-    IF NOT FOUND OR EXISTS (SELECT FROM emboux_mail.leads_to(asked))
-            OR EXISTS (SELECT FROM emboux_mail.held WHERE email = asked) THEN
+    IF NOT FOUND OR EXISTS (
+        SELECT FROM emboux_mail.aliases a
+         WHERE a.address IN (asked, '@' || split_part(asked, '@', 2)))
+    THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -493,7 +469,9 @@ END $$;
 -- "forwards" also what mailboxes forward by Sieve.  One row for each end, for addresses that are
 -- hosted here; of others there is none.  "fate": leaves, local, unknown, stopped, suppressed (with
 -- "why"), loop, many, deep.  "of_domain" passes it on.
-CREATE OR REPLACE FUNCTION emboux_mail.expand(asked text[], forwards boolean)
+-- In SQL, because the policy asks it within its one look-up; what is about to be saved, on any
+-- backend, is followed by emboux_core/alias_graph.py.
+CREATE OR REPLACE FUNCTION emboux_mail.follow(asked text[], forwards boolean)
 RETURNS TABLE (place integer, address text, of_domain integer, partner integer, fate text, why text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET plan_cache_mode = force_generic_plan AS $$
@@ -564,11 +542,7 @@ BEGIN
                     key := '@' || substring(address FROM '[^@]*$');
                     tag := '';
                     IF NOT EXISTS (SELECT FROM emboux_mail.aliases a WHERE a.address = key) THEN
-                        -- postmaster and abuse arrive, whatever the domain may send
-                        fate := CASE WHEN EXISTS (
-                            SELECT FROM emboux_mail.role_destinations(
-                                emboux_mail.without_tag(address)))
-                            THEN 'local' ELSE 'unknown' END;
+                        fate := 'unknown';
                         RETURN NEXT;
                         CONTINUE;
                     END IF;
@@ -612,5 +586,23 @@ BEGIN
                 EXIT;
             END IF;
         END LOOP;
+    END LOOP;
+END $$;
+
+-- The same, with postmaster and abuse, who arrive whatever the domain may send.
+CREATE OR REPLACE FUNCTION emboux_mail.expand(asked text[], forwards boolean)
+RETURNS TABLE (place integer, address text, of_domain integer, partner integer, fate text, why text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    FOR place, address, of_domain, partner, fate, why IN
+        SELECT * FROM emboux_mail.follow(asked, forwards)
+    LOOP
+        IF fate = 'unknown' AND EXISTS (
+            SELECT FROM emboux_mail.role_destinations(emboux_mail.without_tag(address)))
+        THEN
+            fate := 'local';
+        END IF;
+        RETURN NEXT;
     END LOOP;
 END $$;
