@@ -384,7 +384,7 @@ class Mailbox(models.Model):
     # -- how full they are, as their backend counted; kept up to date by a cron --------
 
     usage_bytes = BigInteger("Usage (bytes)", readonly=True, copy=False)
-    message_total = fields.Integer("Messages", readonly=True, copy=False)
+    message_total = fields.Integer("Stored Messages", readonly=True, copy=False)
     usage_mb = fields.Float(
         "Usage (MB)", compute="_compute_usage", store=True, precompute=True,
         digits=(16, 2), aggregator="sum",

@@ -16,7 +16,7 @@ class Publish(models.TransientModel):
     _description = "Publish DNS Records"
 
     domain_id = fields.Many2one("emboux.domain", required=True, readonly=True, ondelete="cascade")
-    domain_name = fields.Char(related="domain_id.display_name")
+    domain_name = fields.Char("Domain Name", related="domain_id.display_name")
     server_id = fields.Many2one(related="domain_id.dns_server_id")
     mode = fields.Selection([("publish", "Publish"), ("withdraw", "Withdraw")], required=True)
     state = fields.Selection(

@@ -11,7 +11,7 @@ class SetPassword(models.TransientModel):
     _description = "Set a Mailbox Password"
 
     mailbox_id = fields.Many2one("emboux.mailbox", required=True, readonly=True)
-    email = fields.Char(related="mailbox_id.display_name")
+    email = fields.Char("Email", related="mailbox_id.display_name")
     # Not stored: it lives in the dialog until that is closed, and reaches the mailbox as a hash.
     password = fields.Char(
         store=False,

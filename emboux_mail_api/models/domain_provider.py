@@ -29,7 +29,7 @@ class DomainProvider(models.Model):
     )
     provider_kind = fields.Selection(related="provider_id.kind", string="Kind of Provider")
     registration_ids = fields.One2many(
-        "emboux.registration", "domain_id", groups="emboux_core.group_manager"
+        "emboux.registration", "domain_id", "Registrations", groups="emboux_core.group_manager"
     )
     # as superuser: who sees the domain may see how it stands at its provider
     registration_id = fields.Many2one(
@@ -48,7 +48,7 @@ class DomainProvider(models.Model):
         groups="emboux_core.group_manager",
     )
     sending_note = fields.Char(
-        "Sending", compute="_compute_sending_note", compute_sudo=True,
+        "Missing for Sending", compute="_compute_sending_note", compute_sudo=True,
         help="What is missing at the provider before mail can leave; empty when nothing is.",
     )
 

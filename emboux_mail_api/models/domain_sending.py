@@ -354,7 +354,9 @@ class DomainSending(models.Model):
     )
     outbound_use = fields.Float("Used", compute="_compute_sending", compute_sudo=True)
     outbound_cap_reason = fields.Char(compute="_compute_sending", compute_sudo=True)
-    outbound_warmup_day = fields.Char("Warm-Up", compute="_compute_sending", compute_sudo=True)
+    outbound_warmup_day = fields.Char(
+        "Warm-Up Day", compute="_compute_sending", compute_sudo=True
+    )
     outbound_month_cap = fields.Integer(
         "Month's Limit", compute="_compute_sending", compute_sudo=True,
         help="0 means no limit.",

@@ -38,7 +38,7 @@ class HeldMessage(models.Model):
     host = fields.Char("Mail Server", required=True)
     queue_id = fields.Char("Queue ID", required=True, help="As in Postfix' log.")
     # the seconds since 1970: together with them an id, which Postfix uses again, is one message
-    arrived = BigInteger(required=True)
+    arrived = BigInteger("Arrived (Unix time)", required=True)
     arrived_at = fields.Datetime("Arrived", required=True)
     login = fields.Char(required=True, help="Who submitted it.")
     sender = fields.Char(help="The sender on the envelope.")

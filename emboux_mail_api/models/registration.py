@@ -29,7 +29,7 @@ class Registration(models.Model):
     _order = "id desc"
     _rec_name = "name"
 
-    name = fields.Char("Domain", required=True, readonly=True)
+    name = fields.Char("Domain Name", required=True, readonly=True)
     provider_id = fields.Many2one(
         "emboux.provider", required=True, readonly=True, index=True, ondelete="restrict"
     )

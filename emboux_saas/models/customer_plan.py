@@ -51,10 +51,12 @@ class CustomerPlan(models.Model):
     )
     period_ids = fields.One2many("emboux.plan.period", "customer_id", "Plans So Far")
     month_ids = fields.One2many("emboux.usage.month", "customer_id", "Usage by Month")
-    used_mailboxes = fields.Integer("Mailboxes", compute="_compute_used")
+    used_mailboxes = fields.Integer("Counted Mailboxes", compute="_compute_used")
     used_gb = fields.Float("Storage (GB)", compute="_compute_used", digits=(16, 3))
     used_messages = fields.Integer("Messages This Month", compute="_compute_used")
-    company_currency_id = fields.Many2one(related="company_id.currency_id")
+    company_currency_id = fields.Many2one(
+        string="Company Currency", related="company_id.currency_id"
+    )
     cost_so_far = fields.Monetary(
         "Costs So Far", compute="_compute_cost_so_far", currency_field="company_currency_id",
         help="Without taxes, up to and with today, as it would be billed.",

@@ -14,7 +14,7 @@ class CustomerReport(models.Model):
     _order = "mrr desc, id"
 
     customer_id = fields.Many2one("emboux.customer", readonly=True)
-    partner_id = fields.Many2one("res.partner", "Customer", readonly=True)
+    partner_id = fields.Many2one("res.partner", "Contact", readonly=True)
     plan_id = fields.Many2one("emboux.plan", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True)
     currency_id = fields.Many2one("res.currency", readonly=True)

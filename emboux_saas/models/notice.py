@@ -37,7 +37,7 @@ class Notice(models.Model):
 
     customer_id = fields.Many2one("emboux.customer", required=True, ondelete="cascade",
                                   readonly=True)
-    partner_id = fields.Many2one(related="customer_id.partner_id")
+    partner_id = fields.Many2one(string="Contact", related="customer_id.partner_id")
     company_id = fields.Many2one(related="customer_id.company_id")
     kind = fields.Selection(KINDS, required=True, readonly=True, index=True)
     about = fields.Char(required=True, readonly=True, default="")

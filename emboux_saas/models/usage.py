@@ -37,7 +37,7 @@ class Usage(models.Model):
     customer_id = fields.Many2one(
         "emboux.customer", required=True, readonly=True, ondelete="cascade"
     )
-    partner_id = fields.Many2one(related="customer_id.partner_id")
+    partner_id = fields.Many2one(string="Contact", related="customer_id.partner_id")
     company_id = fields.Many2one(related="customer_id.company_id")
     domain_id = fields.Many2one(
         "emboux.domain", readonly=True, index="btree_not_null", ondelete="set null",
@@ -46,7 +46,7 @@ class Usage(models.Model):
     last_domain = fields.Integer(
         readonly=True, help="The number that a deleted domain had, whose owner may take it back."
     )
-    domain_name = fields.Char("Domain", required=True, readonly=True)
+    domain_name = fields.Char("Domain Name", required=True, readonly=True)
     day = fields.Date(required=True, readonly=True)
     has_domain = fields.Boolean(
         "Owned", readonly=True, help="From this day on the domain is the customer's, or is not."
