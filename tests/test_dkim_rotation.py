@@ -92,7 +92,7 @@ class Keys:
         self._cursor.execute(EARLIER.format(field), (days, self.domain))
         self._cursor.execute(
             "UPDATE emboux_domain SET dkim_next = NULL WHERE id = %s", (self.domain,))
-        [cron] = self.odoo("ir.cron").search([("cron_name", "like", "rotate DKIM")])
+        [cron] = self.odoo("ir.cron").search([("cron_name", "like", "Rotate DKIM")])
         self.odoo("ir.cron").method_direct_trigger([cron])
 
 

@@ -330,7 +330,7 @@ def test_use_is_synced_into_odoo(box, hosting, mail, odoo):
 
     def synced():
         odoo("emboux.mailbox").search_count([])
-        [cron] = odoo("ir.cron").search([("cron_name", "like", "use of mailboxes")])
+        [cron] = odoo("ir.cron").search([("cron_name", "like", "Fetch Mailbox Usage")])
         odoo("ir.cron").method_direct_trigger([cron])
         [row] = odoo("emboux.mailbox").read([box[0]], ["usage_bytes", "message_total"])
         return row["message_total"] == 1 and row["usage_bytes"] > 100

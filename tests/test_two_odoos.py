@@ -85,7 +85,7 @@ def test_a_mailbox_from_a_form_in_b_is_real_at_the_platform(customer_odoo, domai
     # and what Dovecot counted comes back by the feed
     customer_odoo("emboux.mailbox").action_activate([saved["id"]])
     customer_odoo("ir.cron").method_direct_trigger(
-        customer_odoo("ir.cron").search([("cron_name", "like", "fetch the use")]))
+        customer_odoo("ir.cron").search([("cron_name", "like", "Fetch Mailbox Usage")]))
     [row] = customer_odoo("emboux.mailbox").read([saved["id"]], ["message_total", "usage_bytes"])
     assert row["message_total"] == 1 and row["usage_bytes"] > 0
 

@@ -243,7 +243,7 @@ def test_users_get_customer_counts_mail(customer, box, mail, hosting, odoo):
     mail.from_outside(OUTSIDE, box, "counted", "x" * 500 + "\n")
     mail.arrives(box, hosting.PASSWORD, "counted")
     odoo("emboux.mailbox").search_count([])
-    [cron] = odoo("ir.cron").search([("cron_name", "like", "use of mailboxes")])
+    [cron] = odoo("ir.cron").search([("cron_name", "like", "Fetch Mailbox Usage")])
     odoo("ir.cron").method_direct_trigger([cron])
     shown = done(customer.get(f"/users/{box}"), 200)
     assert shown["messages"] == 1 and shown["size"] > 500
