@@ -3,13 +3,15 @@
     "summary": "Domains, mailboxes, aliases and their DNS records, run from Odoo",
     "version": "19.0.1.2.0",
     "category": "Services/Email Hosting",
+    "development_status": "Beta",
     "author": "Emboux",
+    "maintainers": ["emboux"],
     "website": "https://emboux.example",
     "license": "LGPL-3",
     "application": True,
     "depends": ["mail"],
     "external_dependencies": {
-        "python": ["argon2-cffi", "dnspython", "idna", "publicsuffixlist"],
+        "python": ["argon2-cffi", "cryptography", "dnspython", "idna", "publicsuffixlist"],
     },
     "data": [
         "security/emboux_groups.xml",
@@ -36,5 +38,10 @@
         "web.assets_backend": ["emboux_core/static/src/**/*"],
         "web.assets_tests": ["emboux_core/static/tests/tours/**/*"],
     },
-    "images": ["static/description/domain.png"],
+    "images": [
+        "static/description/domain.png",
+        "static/description/domains.png",
+        "static/description/mailbox.png",
+        "static/description/usage.png",
+    ],
 }

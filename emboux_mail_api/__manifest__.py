@@ -3,12 +3,17 @@
     "summary": "Makes this Odoo the mail platform that Postfix and Dovecot read",
     "version": "19.0.1.2.0",
     "category": "Services/Email Hosting",
+    "development_status": "Beta",
     "author": "Emboux",
+    "maintainers": ["emboux"],
     "website": "https://emboux.example",
     "license": "LGPL-3",
     "depends": ["emboux_core"],
     "external_dependencies": {
-        "python": ["boto3", "cryptography", "prometheus_client", "pydantic"],
+        "python": [
+            "boto3", "cryptography", "dnspython", "idna", "prometheus_client", "publicsuffixlist",
+            "pydantic",
+        ],
     },
     "data": [
         "security/emboux_groups.xml",
