@@ -34,6 +34,7 @@
         "views/dns_published_views.xml",
         "views/menus.xml",
     ],
+    "demo": ["demo/dns_server_demo.xml"],
     "assets": {
         "web.assets_backend": ["emboux_core/static/src/**/*"],
         "web.assets_tests": ["emboux_core/static/tests/tours/**/*"],

@@ -51,6 +51,6 @@
             "emboux_mail_api/static/src/widgets/**/*",
         ]
     },
-    "demo": ["demo/emboux_demo.xml"],
+    "demo": ["demo/emboux_demo.xml", "demo/customer_demo.xml", "demo/reputation_demo.xml"],
     "uninstall_hook": "uninstall_hook",
 }

@@ -35,6 +35,7 @@
         "views/portal_account.xml",
         "views/portal_signup.xml",
     ],
+    "demo": ["demo/plan_demo.xml", "demo/customer_demo.xml", "demo/usage_demo.xml"],
     "assets": {
         "web.assets_frontend": ["emboux_saas/static/src/portal/**/*"],
         "web.assets_tests": ["emboux_saas/static/tests/tours/**/*"],
