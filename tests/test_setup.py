@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from parts import dovecot, kept_database, odoo_code, postgres, report, system
+from parts import dovecot, kept_database, odoo_code, odoo_server, postgres, report, system
 from parts.render import TEMPLATES, render
 from parts.state import State
 from parts.supervisor import Service, Supervisor
@@ -195,6 +195,10 @@ def test_a_database_is_made_once_and_copied(place, state, monkeypatch):
     finally:
         for name in ("made", "copy"):
             postgres.drop(state, name)
+
+
+def test_installing_the_add_ons_warns_of_nothing(state):
+    assert odoo_server.install_warnings(state) == []
 
 
 def test_of_two_who_make_a_database_the_second_waits(place):

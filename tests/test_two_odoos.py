@@ -64,6 +64,10 @@ def domain(customer_odoo, backend, hosting, odoo):
     return domain, name
 
 
+def test_installing_core_alone_warns_of_nothing(customer_odoo, state):
+    assert odoo_server.install_warnings(state, ("emboux_core",)) == []
+
+
 def test_a_mailbox_from_a_form_in_b_is_real_at_the_platform(customer_odoo, domain, mail, backend):
     """As the web client saves a form: ``web_save``, password and catch-all in the same save."""
     number, name = domain

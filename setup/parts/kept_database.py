@@ -20,6 +20,7 @@ class Kept:
         self._state = state
         self._folder = state.code / "made" / "+".join(addons)
         self._copy = self._folder / code
+        self.log = self._folder / "install.log"  # what Odoo said when it was made
 
     @contextlib.contextmanager
     def being_made(self):

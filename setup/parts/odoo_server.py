@@ -80,10 +80,16 @@ def make_database(state, database=DATABASE, anew=False, addons=ADDONS):
             _begin(state, database)
             if not kept.restore(database, _files(state, database)):
                 print(f"Making database {database} (one or two minutes) ...", flush=True)
-                run(state, "server", *conf, *quiet, "-i", ",".join(addons))
+                run(state, "server", *conf, *quiet, "-i", ",".join(addons), log=kept.log)
                 kept.keep(database, _files(state, database))
     state.fact(remembered, code)
     print(f"Database {database}: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def install_warnings(state, addons=ADDONS):
+    """What Odoo warned of when it last installed the add-ons, line by line."""
+    log = Kept(state, addons, code="").log
+    return [line for line in log.read_text().splitlines() if " WARNING " in line]
 
 
 def copy_database(state, source, target):

@@ -79,10 +79,12 @@ def as_user(user, argv):
     return as_root(["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *argv])
 
 
-def run(argv, **kwargs):
+def run(argv, log=None, **kwargs):
     """Run to the end, quietly.  Returns standard output; raises ``CommandFailed``.
 
     It ends with us even if we are killed, so that the next start does not meet it.
+
+    :param log: the file that keeps what it wrote to standard error.
     """
     done = subprocess.run(
         _ending_with_us(argv),
@@ -91,6 +93,8 @@ def run(argv, **kwargs):
         check=False,
         **kwargs,
     )
+    if log:
+        log.write_text(done.stderr)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-25:])
         shown = " ".join(str(a) for a in argv)
