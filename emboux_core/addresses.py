@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Domain names and mail addresses, normalised at the border.
 
 Everything that comes from a form, a file or the REST API passes here once; behind it a domain is

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Following aliases from address to address, level by level.
 
 Plain Python: where the mail of an address goes next is for the caller to say.

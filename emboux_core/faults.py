@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Places at which a test lets this process die, to prove that what is left behind is mended.
 
 For tests only: nothing happens unless the process was started with the environment variable

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Transactions of their own: for the items of a cron job, and for what is written down whatever
 becomes of the caller's transaction."""
 

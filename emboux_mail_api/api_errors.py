@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What an operation answers instead of its result: ``{"detail": ...}`` and nothing else."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The secret of an API key: made, recognised and hashed nowhere else. Plain Python.
 
 ``emboux_`` + 36 random characters + 6 characters of checksum.  The prefix lets scanners find a

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Domains of well-known mailbox providers: millions have an address there, and nobody owns one.
 
 Public knowledge (the providers' own help pages).  Whoever claimed one of them could prove nothing,

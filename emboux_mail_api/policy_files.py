@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the web host tells about a hosted domain: MTA-STS policy, settings of mail programs.
 
 Plain Python.  The same for every address of a domain, so that nobody learns which mailboxes exist.

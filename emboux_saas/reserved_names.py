@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Names below the operator's wildcard parents that customers do not get: one list for all ways in.
 
 Whoever has mail.example.com, admin.example.com or wpad.example.com might pass for the operator of

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """System parameters of selling it; see ``emboux_core.settings``."""
 
 from odoo.addons.emboux_core.settings import Setting

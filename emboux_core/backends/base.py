@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The interface between Emboux' records and a mail platform, and its value objects.
 
 A backend is told what should be (*ensure*), never what to change, so that a call may be

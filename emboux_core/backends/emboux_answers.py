@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the API of an Emboux platform answers, as value objects.
 
 Each function raises ``Unfit`` for what is of another shape: fields that are not known are passed

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Decide what publishing would do to each record of a zone. Pure, no network.
 
 Nothing is changed that Emboux did not make, but for mechanisms in somebody's SPF record.

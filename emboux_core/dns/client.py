@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Send DNS questions and read the answers; what the answers mean is judged elsewhere."""
 
 import asyncio

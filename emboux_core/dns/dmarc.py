@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """DMARC as it applies to a domain: whose record, which policy, what aligns. Pure, no network.
 
 RFC 7489, and the DNS tree walk of its successor (RFC 9989 4.10), which finds the record of the

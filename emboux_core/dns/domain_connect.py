@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Domain Connect: a link to the user's DNS provider, which writes the records after they agree.
 
 Public specification 2.2, https://github.com/Domain-Connect/spec: discovery by the TXT record

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """DNS records that a mail domain should have, each with its reason, and as zone-file text."""
 
 import re

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Check many domains at once: ask their authoritative servers what DNS holds, and judge it.
 
 A resolver finds the zone, its name servers and their addresses; the records themselves come from

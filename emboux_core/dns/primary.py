@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Talk to the primary server of a zone over TCP: questions and dynamic updates, signed.
 
 RFC 2136 (update), RFC 7766 (TCP), RFC 8945 (TSIG). Every call ends within the deadline of its

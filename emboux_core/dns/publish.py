@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Write the records of a mail domain into its zone by dynamic update (RFC 2136), in two steps.
 
     seen = plan(domain, expected_records(domain, service), primary, published)

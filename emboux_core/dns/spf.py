@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Read an SPF record as strictly as receivers do, and follow it as they do (RFC 7208).
 
 Neither pyspf nor checkdmarc does this for us: both ask DNS themselves, blocking and by the system's

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Find the zone around a domain and read records from its own name servers."""
 
 import asyncio

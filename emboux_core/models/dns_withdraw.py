@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Taking out of the DNS what Emboux has made for domains that are gone."""
 
 import logging

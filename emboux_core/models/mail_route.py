@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Where mail goes from an address: by aliases and catch-alls.
 
 No model: a question that is asked before an address is saved.

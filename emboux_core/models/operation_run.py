@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Repeating what did not get through, by the cron or because somebody asks for it."""
 
 import time

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Calls to others that are written down before they are made, and repeated until they are done."""
 
 import logging

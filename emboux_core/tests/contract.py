@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What any backend must do, whatever it talks to.
 
 A test class of a backend mixes this in and says how a wish reaches it: over the wire the

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Name servers on loopback, a domain they serve, and how it is checked: for the tests."""
 
 from odoo.addons.emboux_core.dns.expected import (

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A small authoritative DNS server on loopback, with faults on demand, and a base for plain tests.
 
     server = DnsServer({"shop.test": "@ IN MX 10 mail.shop.test."}).start()

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """An ``EmbouxBackend`` that talks to a server which a test has written, and what it may answer."""
 
 import requests

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """An HTTP server on loopback that answers what a test has written down, faults too.
 
     server = ScriptedServer().start()

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Knot, a real authoritative server that takes signed updates, for a class of tests.
 
 It runs as the current user in a folder of its own on a free port of loopback.

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A platform in a dictionary, and one whose line may be cut, for tests."""
 
 from ..backends.base import AliasSpec, Backend, DomainSpec, MailboxSpec, Usage, UsagePage

@@ -1,3 +1,5 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 def store_parameter(env, key, value):
     """Put a system parameter into the database that nobody may write; to be read later on."""
     env["ir.config_parameter"].search([("key", "=", key)]).unlink()

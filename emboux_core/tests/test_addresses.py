@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Names and addresses as people type them, and what becomes of them at the border."""
 
 from odoo.addons.emboux_core.addresses import (

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Following aliases: each address once, without its tag, and not for ever."""
 
 from ..alias_graph import DEEPEST, TooDeep, follow, without_tag

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """How an ``EmbouxBackend`` makes domains, mailboxes and aliases be as they should."""
 
 import uuid

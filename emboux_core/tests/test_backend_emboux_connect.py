@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """With whom an ``EmbouxBackend`` connects, and with whom it never does."""
 
 import datetime

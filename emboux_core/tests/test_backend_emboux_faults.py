@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """An ``EmbouxBackend`` and a platform that is slow, broken or lying."""
 
 import datetime

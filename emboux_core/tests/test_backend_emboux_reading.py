@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What an ``EmbouxBackend`` reads of a platform: lists, use, and whether it is there at all."""
 
 from odoo.addons.emboux_core.backends.base import Usage, UsagePage

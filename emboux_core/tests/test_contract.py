@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The contract is one that can be met: a platform in a dictionary meets it."""
 
 from ..backends.base import MailboxSpec

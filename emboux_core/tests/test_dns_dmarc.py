@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """DMARC as it applies: whose record, which policy, and whether our signatures align."""
 
 from dataclasses import replace

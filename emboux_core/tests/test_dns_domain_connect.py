@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Domain Connect with a provider that a test has written: discovery, template, links."""
 
 import base64

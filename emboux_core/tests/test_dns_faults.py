@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Checks over a real network: slow, broken and lying servers, and delegation."""
 
 from unittest import mock

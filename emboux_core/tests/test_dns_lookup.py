@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Checks over a real network: healthy servers, CNAMEs, SPF, many domains at once."""
 
 import asyncio

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Records written into real zones: Knot takes the updates, and a transfer shows what came of it."""
 
 from dataclasses import replace

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Mechanisms in SPF records that are somebody else's: put in, taken out, all else untouched."""
 
 from odoo.addons.emboux_core.dns import spf_merge

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """SPF records as receivers read and follow them (RFC 7208), with pyspf as a second opinion."""
 
 import asyncio

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What a domain is here, where its platform judges: what the platform says, and nothing else."""
 
 from dataclasses import replace

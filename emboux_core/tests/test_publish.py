@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The Publish dialog against a real server that takes updates."""
 
 from dataclasses import replace

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What is left in the DNS of domains that are gone, and who may see to it."""
 
 from datetime import timedelta

@@ -1,1 +1,4 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The backend ``local``: this database is the platform."""

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """This database is the mail platform: the rows are the truth, SQL views publish them.
 
 A change and its effect are one transaction.  So most *ensure* calls have nothing left to do:

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """``odoo emboux_key``: make an API key from the command line, the first master key above all."""
 
 import argparse

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """``odoo emboux_policy``: the outgoing policy daemon that Postfix asks, and what it would say.
 
     odoo emboux_policy -c odoo.conf -d DB [--listen 127.0.0.1:10040]

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """``odoo emboux_queue``: the agent by which Postfix' queue obeys Odoo.
 
     odoo emboux_queue -c odoo.conf -d DB --postfix /etc/postfix --dovecot /etc/dovecot/dovecot.conf

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """``odoo emboux_retention``: removes mail that is older than its domain keeps it.
 
     odoo emboux_retention -c odoo.conf -d DB --dry-run

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """``odoo emboux_transfer``: counts what the domains' mail moves, from the mail servers' logs.
 
     odoo emboux_transfer -c odoo.conf -d DB --log /var/log/mail.log

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the DNS records of hosted domains lead to on this web server.
 
 ``mta-sts.<domain>`` (RFC 8461), ``autoconfig.<domain>`` (Thunderbird) and the server named by

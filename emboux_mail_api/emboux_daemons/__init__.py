@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The daemons that run beside Odoo, each started by the command of its name in ``cli/``.
 
 Nothing here imports a model, or anything else of the add-on, so that a command can import the

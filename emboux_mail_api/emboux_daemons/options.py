@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The options that all daemons take, and what a command does before its daemon starts.
 
 It reads Odoo's configuration and loads no registry.

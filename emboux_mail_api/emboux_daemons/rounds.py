@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What daemons have in common that do one round after the other: their end, and their pauses."""
 
 import os

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A daemon's connection to Odoo's database, which is opened again after it was lost.
 
 For the daemons that work in rounds.  The policy daemon answers while it waits, by connections of

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What a provider of outgoing mail reports, whoever it is."""
 
 import hashlib

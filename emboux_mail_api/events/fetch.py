@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """One GET over HTTPS, guarded: bounded in time and size, no redirections, no proxy, no repeats."""
 
 import time

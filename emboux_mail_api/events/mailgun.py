@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Mailgun's webhooks: the dictionary below ``event-data`` as an event.
 
 Shapes as in Mailgun's documentation of events (version 3): ``failed`` with ``severity``

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Whether bounces or complaints are too many: exact arithmetic, no clock, no database."""
 
 from dataclasses import dataclass

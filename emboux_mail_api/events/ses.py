@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Amazon SES's notifications, as they stand in the ``Message`` of an SNS notification.
 
 Both shapes: feedback notifications of an identity (``notificationType``), and event publishing

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Messages of Amazon SNS: their signature, and the certificate that proves it.
 
 What a stranger sends decides about nothing here: a certificate is fetched from a host of the

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Many rows at once: as few statements as for one batch, and a bad row harms no other."""
 
 import psycopg2

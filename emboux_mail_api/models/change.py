@@ -1,3 +1,5 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 import base64
 import binascii
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What a customer may write, and what belongs to the customer by itself.
 
 Record rules (security/emboux_rules.xml) say which records customers see; this module, which

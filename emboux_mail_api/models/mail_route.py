@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Where mail goes from an address, by what mailboxes forward too."""
 
 from odoo.addons.emboux_core.alias_graph import TooDeep, follow, without_tag

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The agents that serve the mail servers' queues, as they tell of themselves."""
 
 from datetime import timedelta

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What ``odoo emboux_retention`` has removed, for those who set how long mail is kept."""
 
 from odoo import fields, models

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the tables say of a domain's sending, and which setting decides about what."""
 
 from odoo.tools import SQL

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What domains have moved, as ``odoo emboux_transfer`` has read it from the mail servers' logs."""
 
 from odoo import fields, models

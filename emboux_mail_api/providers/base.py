@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The interface between Emboux' domains and who carries and signs their outgoing mail.
 
 A provider is told what should be (*ensure*), so each call may be repeated: after a lost answer, by

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """This server itself as provider: it signs with keys of its own and delivers.
 
 Nothing here talks to the outside: keys are made, named and rotated by functions, and whether a

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Mailgun, over its HTTP API.  Source: documentation.mailgun.com, API reference.
 
 Domains: POST and GET /v4/domains, PUT /v4/domains/{name}/verify, DELETE /v3/domains/{name};

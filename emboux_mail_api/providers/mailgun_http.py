@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Calls to Mailgun's HTTP API: basic authentication, multipart forms and its rate limit.
 
 Sources: documentation.mailgun.com (API overview, response codes, Domains) and, for what

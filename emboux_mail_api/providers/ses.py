@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Amazon SES, over its API version 2.  Source: docs.aws.amazon.com/ses/latest/APIReference-V2.
 
 Easy DKIM: SES makes the keys and wants three CNAME records, by which it verifies the domain too.

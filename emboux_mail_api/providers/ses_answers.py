@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What SES answers, as value objects.  Source: GetEmailIdentity in the API reference, version 2."""
 
 from odoo.addons.emboux_core.dns.expected import REQUIRED, ExpectedRecord

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Calls to Amazon's APIs through boto3: deadlines, bounded repeats, errors in words."""
 
 import contextlib

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A stand-in for Mailgun's HTTP API on loopback, written from its public documentation.
 
     server = MailgunServer("key").start()

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A provider in a dictionary, whose line may be cut, for tests."""
 
 from odoo.addons.emboux_core.dns.expected import REQUIRED, ExpectedRecord

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Reports as the providers send them, in the shapes of their documentation."""
 
 import hashlib

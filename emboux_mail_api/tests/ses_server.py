@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """moto's server for SES and SNS on loopback, with what moto 5.2 lacks of SES' version 2.
 
 Of SES' version 2 moto has identities and configuration sets.  Added in front of it, from the API

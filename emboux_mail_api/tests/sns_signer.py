@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """SNS for tests: keys and certificates of its own, and messages signed with them.
 
 The text that is signed is built here from Amazon's documentation, apart from the code under

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Each case is refused with a sentence that names the fault, and leaves nothing behind."""
 
 from odoo.exceptions import UserError, ValidationError

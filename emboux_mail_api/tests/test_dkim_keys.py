@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The life of a domain's DKIM keys in the database, day by day."""
 
 from datetime import timedelta

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """DKIM keys: who is told, who may do what by hand, and the cron that does it by itself."""
 
 from datetime import timedelta

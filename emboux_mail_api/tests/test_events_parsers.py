@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the providers' reports say, in the shapes of their documentation.  No Odoo, no network."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Signatures of SNS, against certificates that a server of the tests gives out over real TLS."""
 
 import base64

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A domain that sends too badly is stopped, at the edge, once, with figures; who may lift it."""
 
 from datetime import timedelta

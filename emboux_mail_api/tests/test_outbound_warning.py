@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Who is near a sending limit is told once at 80 % and once at 100 %, in each window."""
 
 from datetime import UTC, datetime, timedelta

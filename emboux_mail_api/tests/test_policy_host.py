@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the records of hosted domains lead to: MTA-STS policy, settings of mail programs."""
 
 from dataclasses import asdict

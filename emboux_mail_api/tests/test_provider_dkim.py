@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Keys of this server's own: what is published verifies what was signed, and they rotate."""
 
 import base64

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """``Mailgun`` against a stand-in for its API that keeps state and can be broken."""
 
 import time

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """``Ses`` over HTTP against moto's server, completed by ``ses_server``."""
 
 import time

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The list of recipients that get no mail: whose it is, how it is found, filled and emptied."""
 
 import hashlib

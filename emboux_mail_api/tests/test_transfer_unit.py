@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What a log says, how it adds up, how a file is followed; limits, warnings, who sees what."""
 
 import gzip

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Providers' reports: stored once, judged once, whatever comes however often in what order."""
 
 import json

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """SNS's messages over HTTP, as Amazon posts them, with a verifier that trusts the tests' host.
 
 The Odoo under test is this process, so that the trust is put in by the test and by nothing that

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What a month costs: the rules of a plan applied to the rows of usage.
 
 Plain Python with exact numbers; nothing here knows of Odoo.  The rules:

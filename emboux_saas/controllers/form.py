@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Forms of the portal: what was typed, and what is wrong with it."""
 
 from contextlib import contextmanager

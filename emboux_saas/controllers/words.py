@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """How a domain, its records and its sending stand, as a customer reads it."""
 
 from odoo.http import request

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The month's invoice of a customer: usage and plans into lines, by the engine in ``billing/``."""
 
 import logging

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Customers' plans: how much of them they use, and what another one would break for them."""
 
 from markupsafe import Markup

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A payment of an invoice for email that failed: the customer is told what to do."""
 
 from odoo import models

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Use of email: what is noted of it, and how it is counted: from the feed of what changed, and from
 what the policy and the mail servers' logs have counted."""
 

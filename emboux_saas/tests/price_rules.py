@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The rules of prices once more, day by day, slow and plain: what the engine is compared with."""
 
 from calendar import monthrange

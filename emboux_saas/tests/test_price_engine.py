@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The price engine against the rules as they are written, for months at random."""
 
 from calendar import monthrange

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Whole months at random: what is used by all ways that there are, and what is billed for it."""
 
 import random

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Who may write on the chatter of our records, by whichever way Odoo offers."""
 
 import inspect

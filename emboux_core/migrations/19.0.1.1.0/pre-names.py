@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 def migrate(cr, _version):
     """An address is one of its domain now: whose name several may claim."""
     cr.execute("ALTER TABLE emboux_address ADD COLUMN IF NOT EXISTS domain_id integer")

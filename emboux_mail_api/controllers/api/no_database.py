@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Paths of the API where no database is chosen: ``X-Odoo-Database`` names none that is served here.
 
 Odoo answers such a request from routes of its server-wide modules alone, with a page in HTML.

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The OpenAPI 3.1 document, derived from the declared operations and nothing else."""
 
 from pydantic import TypeAdapter

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """One declaration for each operation: route, role, schemas and documentation come from it."""
 
 from collections.abc import Callable

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Pages of a list by keyset: stable when rows come and go between two pages."""
 
 import base64

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """How the API names a customer: by the partner's reference, or ``id:`` and a number."""
 
 from ...api_errors import invalid

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """How often a key may call, and how slowly; failed keys are counted by ``emboux.api.failure``."""
 
 import io

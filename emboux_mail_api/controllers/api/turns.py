@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Queueing before the work: whoever changes what a quota counts waits for those before.
 
 Odoo's transactions are REPEATABLE READ: of two that change one counter the second fails and is

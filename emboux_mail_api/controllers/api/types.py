@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Types that every schema shares: text that PostgreSQL can hold, names as A-labels."""
 
 import ipaddress

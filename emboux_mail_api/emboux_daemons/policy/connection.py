@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """One asynchronous connection to PostgreSQL on asyncio, by psycopg2, which Odoo has anyway.
 
 psycopg2 has no asyncio of its own; it says which direction of its socket it waits for, and that

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Carries the ledger's steps out on an open cursor, in a transaction that is somebody else's."""
 
 from .statements import ADD, LOCK

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The daemon that Postfix asks (``check_policy_service``): sockets, signals, log."""
 
 import asyncio

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """May this message go out?  Pure: what is known goes in, with the time, and one decision comes out.
 
 The rules in their order; the first that applies decides:

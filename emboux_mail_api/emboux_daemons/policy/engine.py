@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """From a question to its answer: the caches, the batches, and the ledger behind them.
 
 Three loops, each with a batch under way; while it is, the next one gathers:

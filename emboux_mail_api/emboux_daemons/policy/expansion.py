@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Where a message for one of our addresses really goes, and who answers for what leaves.  Pure.
 
 ``emboux_mail.expand`` (``sql/views.sql``) follows aliases, catch-alls and forwards as Postfix and

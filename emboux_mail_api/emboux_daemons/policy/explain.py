@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the policy would say to a message, rule by rule, for the operator; charges nothing."""
 
 import contextlib

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Charging in one statement what nobody else charges at the same time.
 
 The daemon remembers the rows that it wrote last, decides by them, and stores on the condition that

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What was sent, in PostgreSQL: looking it up, and charging it in one transaction.
 
 Generators that do no I/O: they yield a ``Step`` and get its rows.  So there is one

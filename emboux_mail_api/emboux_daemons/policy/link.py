@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A connection that comes back by itself, and the waiting for it, which is bounded."""
 
 import asyncio

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the daemon keeps in its memory, all of it bounded, none of it needed for exactness."""
 
 from collections import OrderedDict

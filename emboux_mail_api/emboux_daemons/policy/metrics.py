@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the daemon has done, in Prometheus' text format, and whether it is ready."""
 
 import asyncio

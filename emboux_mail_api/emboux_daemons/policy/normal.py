@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """One spelling of an address, for the look-ups, the counters and the loop brake.
 
 What Postfix asks about is spelt as ``emboux_core.addresses.normalise_reported`` spells what others

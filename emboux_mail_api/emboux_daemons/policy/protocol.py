@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 r"""Postfix' policy delegation protocol (SMTPD_POLICY_README), without I/O.
 
 A request is lines ``name=value`` and an empty line; the answer ``action=...`` and an empty line,

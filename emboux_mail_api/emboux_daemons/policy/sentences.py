@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What a sender reads: one plain sentence, ASCII, one line.
 
 Mail programs show it as it is, behind Postfix' own "Recipient address rejected:".  It names the

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The SQL of the policy, each statement once; ``sql/policy.sql`` has the tables and functions.
 
 A ``Step`` is one statement with its parameters.  The ledger yields it, a driver carries it out

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Postfix' queue obeys Odoo: suspension, hold and release of mail that was taken already.
 
 Plain Python that imports neither Odoo nor a model.  ``postqueue.py`` runs Postfix' commands,

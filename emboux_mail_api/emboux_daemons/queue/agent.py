@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """The agent: one round after the other, each beginning with what is there.
 
 A round trusts nothing that it remembers from the one before, so that it can be ended at any

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Postfix forgets by which relay mail leaves, and that the database was away.
 
 Its queue manager remembers the former for half a minute.  And a process that found the database

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Postfix' queue by its own commands: never through a shell, bounded in time and in output.
 
 ``postqueue -j`` lists it (JSON, one message a line), ``postcat -e`` shows an envelope with the

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What has to be done with the messages of a queue.  Pure: what is known goes in.
 
 Only what a login of ours has submitted is touched: Postfix keeps the login in the queue file.  What

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Open sessions at Dovecot: who is logged in, and ending them, by ``doveadm`` as root.
 
 A suspension keeps a mailbox from logging in; who is logged in already reads on for hours (IMAP

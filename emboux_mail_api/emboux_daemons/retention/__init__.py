@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Mail that is older than its domain keeps it is removed, by Dovecot.
 
 Plain Python: ``doveadm.py`` talks to Dovecot, ``store.py`` to PostgreSQL, ``folders.py`` knows

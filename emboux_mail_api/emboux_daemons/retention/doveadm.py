@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Dovecot by its own commands: never through a shell, bounded in time and in output.
 
 Folders are named by their GUID.  Their names are the users' to choose, and ``doveadm`` takes a

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Which of a mailbox' folders is of which kind: Dovecot's own configuration says it.
 
 A folder below another is of that one's kind (Trash/2019 is trash), except below the inbox: people

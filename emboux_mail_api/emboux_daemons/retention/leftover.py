@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Deletes the folders of mailboxes that are deleted, below the folder where all mailboxes lie.
 
 A row goes after its folder: what a killed run has left the next one finds.

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """From mailbox to mailbox: count what has expired, remove it, say how much it was.
 
 Everything starts from what is there, so that it can be ended at any moment, ``kill -9`` included,

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What the purge reads and writes in Odoo's database; ``sql/retention.sql`` has the other side.
 
 Each call is one transaction that ends before it returns: nothing is locked while Dovecot works.

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Adds up what lines of a log say: bytes of each domain and day, and the messages under way.
 
 What counts: a message that a login submits, once, as what its domain has sent; a message that

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """One round after the other: read what is new in the logs, write what it adds up to.
 
 What is remembered between two rounds is only what PostgreSQL has too: after an error everything is

@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """One line of a mail server's log, as an event; most lines are none.
 
 Parts of these lines are anybody's to choose: addresses, host names, what another server said.  So

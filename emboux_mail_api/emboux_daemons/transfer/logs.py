@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """A log file that is written to, rotated and cut off while it is read.
 
 A position names the file by its inode and by a digest of its first line, because inodes are used

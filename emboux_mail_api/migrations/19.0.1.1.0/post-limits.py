@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """Limits of a subdomain are its own from now on: what its parent's were stays, as its own.
 
 What was decided until now goes on: nobody sends more than before because of this update, and

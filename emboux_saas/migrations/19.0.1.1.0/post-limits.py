@@ -1,3 +1,6 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
 """What plans have granted stands apart from what the operator has set, and binds subdomains too."""
 
 import logging
