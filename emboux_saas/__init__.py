@@ -12,3 +12,6 @@ def uninstall_hook(env):
     """Nobody finds the portal any more, so nobody keeps its rights."""
     users = env["res.users"].with_context(active_test=False)
     users.search([("emboux_by_contact", "=", True)])._loosen()
+    # Odoo removes what came with the add-on, plans for example, before the tables that refer to it
+    env.cr.execute("DELETE FROM emboux_plan_period")
+    env.cr.execute("UPDATE emboux_customer SET plan_id = NULL")
