@@ -17,7 +17,7 @@ class Kept:
     """The copy of a database with these add-ons; ``code`` changes with what it is made of."""
 
     def __init__(self, state, addons, code):
-        self._state = state
+        self._state, self.addons = state, addons
         self._folder = state.code / "made" / "+".join(addons)
         self._copy = self._folder / code
         self.log = self._folder / "install.log"  # what Odoo said when it was made

@@ -75,13 +75,20 @@ def make_database(state, database=DATABASE, anew=False, addons=ADDONS):
         run(state, "server", *conf, *quiet, "-u", ",".join(addons))
     else:
         state.forget(f"settled {database}")
-        kept = Kept(state, addons, f"{code}-{odoo_code.identity(state)}")
-        with kept.being_made():
+        files = _files(state, database)
+        # all of them, or else the first of them, to which the others are added
+        whole, *parts = (
+            Kept(state, addons[:count], f"{code}-{odoo_code.identity(state)}")
+            for count in range(len(addons), 0, -1)
+        )
+        with whole.being_made():
             _begin(state, database)
-            if not kept.restore(database, _files(state, database)):
+            if not whole.restore(database, files):
+                there = next((p.addons for p in parts if p.restore(database, files)), ())
                 print(f"Making database {database} (one or two minutes) ...", flush=True)
-                run(state, "server", *conf, *quiet, "-i", ",".join(addons), log=kept.log)
-                kept.keep(database, _files(state, database))
+                missing = ",".join(addons[len(there):])
+                run(state, "server", *conf, *quiet, "-i", missing, log=whole.log)
+                whole.keep(database, files)
     state.fact(remembered, code)
     print(f"Database {database}: done in {time.monotonic() - started:.0f} s", flush=True)
 
