@@ -123,7 +123,7 @@ class TestDomains(EmbouxCase):
         )
         self.assertEqual(self.server.seen[1].json, {"parent": "a.example", "wildcard": False})
 
-    def test_a_parent_that_nobody_wished_for_stays(self):
+    def test_an_unrequested_parent_stays(self):
         there = domain("sub.a.example", parent="a.example")
         self.server.script(answer(201, there), answer(201, there), answer(200, there))
         self.ensure(DomainSpec("sub.a.example"))
@@ -138,7 +138,7 @@ class TestDomains(EmbouxCase):
         self.assertEqual(self.ensure(), MAIL_SERVICE)
         self.assertEqual(self.server.seen[2].json, {"parent": None, "wildcard": False})
 
-    def test_what_takes_a_master_key_is_said(self):
+    def test_a_missing_master_key_is_named(self):
         for wish, there, said in (
             (DomainSpec("a.example", suspended=True), domain(), "Suspending a.example"),
             (A, domain(state="suspended"), "Activating a.example"),

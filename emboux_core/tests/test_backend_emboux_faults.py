@@ -27,7 +27,7 @@ from odoo.addons.emboux_core.tests.http_server import answer, drip, raw, reset, 
 
 
 class TestRepeats(FaultCase):
-    def test_what_passes_is_repeated(self):
+    def test_temporary_failures_are_retried(self):
         for reply in (answer(429), answer(502), answer(503), answer(504), reset(), raw(b"")):
             with self.subTest(reply):
                 self.pauses.clear()
@@ -48,7 +48,7 @@ class TestRepeats(FaultCase):
         self.assertEqual((len(keys), len(set(keys))), (3, 1))
         self.assertEqual({seen.body for seen in self.server.seen}, {self.server.seen[0].body})
 
-    def test_a_no_is_not_repeated(self):
+    def test_a_refusal_is_not_retried(self):
         for status in (400, 403, 405, 409, 412, 413, 415, 422):
             with self.subTest(status):
                 self.server.script(answer(status, {"detail": "No, never."}))
@@ -66,7 +66,7 @@ class TestRepeats(FaultCase):
         self.assertEqual(self.pauses[0], 7)
         self.assertTrue(5 < self.pauses[1] <= 9, self.pauses)
 
-    def test_who_asks_for_too_much_time_is_left_alone(self):
+    def test_a_long_retry_after_is_left_to_the_caller(self):
         self.server.script(answer(429, Retry_After="11"))
         self.assertIn("left alone for 11 s", self.failure(Unreachable, self.put))
         self.assertFalse(self.pauses)

@@ -84,7 +84,7 @@ class TestExpected(PlainTest):
                             ("v=spf1 -all", "wrong"), ("another text", "missing")):
             self.assertEqual(judge(theirs, (text,)).state, state)
 
-    def test_service_that_cannot_stand_in_dns(self):
+    def test_service_that_dns_cannot_hold(self):
         for service in (
             MailService(mx=(MxTarget(70000, "mx.test"),)),
             MailService(mx=(MxTarget(10, "mx.test\nevil A 1.2.3.4"),)),
@@ -123,7 +123,7 @@ class TestExpected(PlainTest):
         service = replace(SERVICE, records=(ExpectedRecord(**values | changes),))
         return {record.key: record for record in expected_records("shop.test", service)}
 
-    def test_what_a_provider_wants_stands_among_the_others(self):
+    def test_provider_records_are_listed_with_the_others(self):
         record = self.provided(name="ABC._domainkey.Shop.test.")["dkim:abc"]
         self.assertEqual((record.name, record.value), ("abc._domainkey.shop.test",
                                                        "abc.dkim.test."))

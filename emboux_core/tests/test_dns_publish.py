@@ -299,7 +299,7 @@ class TestPublish(KnotCase):
         self.there(f'a.{ALIAS} TXT "x"\n')
         self.assertEqual(self.states(self.publish(self.alias())), {"auto": "done"})
 
-    def test_names_that_are_in_other_zones(self):
+    def test_names_in_other_zones(self):
         self.there("_domainkey NS ns.else.test.\n")
         self.assert_conflict(self.records("dkim"), "is delegated to other name servers")
         other = f"sub.{type(self).knot.zones[0]}"

@@ -151,7 +151,7 @@ class TestKeys(FaultCase):
 
 
 class TestReach(FaultCase):
-    def test_our_own_network_is_not_knocked_at(self):
+    def test_private_addresses_are_not_contacted(self):
         for host in ("127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "::1", "127.1",
                      "::ffff:10.0.0.1", "0.0.0.0"):  # fmt: skip
             with self.subTest(host), mock.patch.object(primary.socket, "socket") as connecting:

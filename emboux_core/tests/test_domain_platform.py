@@ -154,7 +154,7 @@ class TestPlatform(RemoteCase):
         born = self.make_domain("born.example", state="verified")
         self.assertEqual(born.state, "pending", "the platform has not said how it stands")
 
-    def test_suspended_there_is_suspended_here_and_told_to_nobody(self):
+    def test_suspended_there_is_suspended_here_and_not_sent_back(self):
         domain = self.make_domain()
         self.far.standings[NAME] = VERIFIED
         self.check(domain)
@@ -167,7 +167,7 @@ class TestPlatform(RemoteCase):
         self.assertEqual(domain.state, "verified")
         self.assertEqual({verb for verb, _name in self.far.calls}, {"ask"})
 
-    def test_what_is_wished_here_and_not_told_yet_stays(self):
+    def test_a_pending_change_here_is_kept(self):
         domain = self.make_domain()
         self.far.faults["ensure"] = CUT
         domain.action_suspend()

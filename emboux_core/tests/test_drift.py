@@ -113,7 +113,7 @@ class TestDrift(RemoteCase):
         self.later(minutes=1)
         self.assertFalse(self.compare(), "an archived alias is not there")
 
-    def test_what_is_on_its_way_is_no_difference(self):
+    def test_pending_changes_are_no_difference(self):
         self.far.faults["ensure"] = self.far.faults["delete"] = CUT
         self.mailbox.quota_mb = 9
         self.commit()
@@ -128,7 +128,7 @@ class TestDrift(RemoteCase):
         self.later(minutes=1)
         self.assertFalse(self.compare())
 
-    def test_what_was_told_during_the_comparison_is_no_difference(self):
+    def test_changes_made_during_the_comparison_are_no_difference(self):
         self.later(minutes=-1)  # write_date is by the clock of the database
         self.far.during = lambda: self.make_mailbox(self.domain, "late")
         stale = list(self.far._mailboxes.values())

@@ -58,7 +58,7 @@ class TestOutcomes(RemoteCase):
         self.assertFalse(self.far._domains or self.far._mailboxes or self.far._aliases)
         self.assertFalse(self.open_operations())
 
-    def test_what_stays_the_same_is_not_told_again(self):
+    def test_unchanged_values_are_not_sent_again(self):
         mailbox = self.make_mailbox(self.make_domain(), quota_mb=5)
         self.far.calls.clear()
         mailbox.write({"quota_mb": 5, "state": "active"})
@@ -190,7 +190,7 @@ class TestOutcomes(RemoteCase):
                          ["ann@far.example", "sales@far.example", "far.example"])
         self.assertFalse(self.far._domains or self.far._mailboxes or self.open_operations())
 
-    def test_one_wait_for_each_save(self):
+    def test_a_save_waits_only_once(self):
         """A platform that hangs makes the user wait once, not for each record."""
         domain = self.make_domain()
         self.far.faults["*"] = CUT
@@ -278,7 +278,7 @@ class TestOutcomes(RemoteCase):
 
     # -- passwords -----------------------------------------------------------------------
 
-    def test_a_password_is_told_plain_once_and_repeated_as_hash(self):
+    def test_a_password_is_sent_in_clear_once_and_repeated_as_hash(self):
         domain = self.make_domain()
         self.far.faults["after ensure"] = LOST
         mailbox = self.make_mailbox(domain, password="correct horse battery")

@@ -55,7 +55,7 @@ class TestOperationRoles(RemoteCase):
         with self.assertRaises(AccessError):
             self.row.with_env(env).action_open_record()
 
-    def test_a_mailbox_user_sets_his_password_while_the_platform_is_out(self):
+    def test_a_mailbox_user_sets_a_password_while_the_platform_is_down(self):
         env = self.env(user=self.users["user"])
         dialog = env["emboux.set.password"]
         dialog.create({"mailbox_id": self.mailbox.id, "password": "my own new password"})

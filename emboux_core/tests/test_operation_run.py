@@ -58,7 +58,7 @@ class TestRepeating(RemoteCase):
 
     # -- many ----
 
-    def test_who_saves_waits_for_slow_calls_and_not_for_all_of_them(self):
+    def test_a_save_waits_for_some_slow_calls_only(self):
         clock = [1000.0]
         self.startPatcher(
             patch.object(operation_outbox, "time", Mock(monotonic=lambda: clock[0])))
@@ -86,7 +86,7 @@ class TestRepeating(RemoteCase):
         )
         return self.env.cr.fetchone()[0]
 
-    def test_an_import_reads_few_rows_for_each_of_its_thousands(self):
+    def test_an_import_reads_few_rows_per_record(self):
         self.env.cr.execute(
             """INSERT INTO emboux_operation (backend_id, res_model, res_id, key, domain_name, verb,
                                              state, number, turn, next_try)
@@ -173,7 +173,7 @@ class TestRepeating(RemoteCase):
         self.assertEqual(set(self.far.calls), {("delete", "ann@far.example")})
         self.assertEqual(again.sync_state, "pending")
 
-    def test_a_newer_wish_replaces_the_open_one(self):
+    def test_a_newer_intent_replaces_the_pending_one(self):
         with self.cut():
             mailbox = self.make_mailbox(self.domain, quota_mb=1)
             mailbox.quota_mb = 2
@@ -184,7 +184,7 @@ class TestRepeating(RemoteCase):
         self.assertEqual(self.far._mailboxes[mailbox.email].quota, 3 * 1024**2)
         self.assert_done(mailbox)
 
-    def test_a_deletion_replaces_the_open_wish(self):
+    def test_a_deletion_replaces_the_pending_intent(self):
         with self.cut():
             mailbox = self.make_mailbox(self.domain)
             mailbox.unlink()
@@ -352,7 +352,7 @@ class TestRepeating(RemoteCase):
         self.run_cron()
         self.assertFalse(self.far.calls, "not repeated by itself")
 
-    def test_a_key_that_is_not_taken_any_more_refuses_no_wish(self):
+    def test_a_key_that_is_no_longer_accepted_refuses_no_intent(self):
         with self.cut():
             mailbox = self.make_mailbox(self.domain)
         self.far.faults["*"] = NotAuthorised("the key is not known")
@@ -378,7 +378,7 @@ class TestRepeating(RemoteCase):
         self.assertIn(mailbox.email, self.far._mailboxes)
         self.assert_done(mailbox)
 
-    def test_a_refused_newer_wish_leaves_the_older_one_open(self):
+    def test_a_refused_newer_intent_leaves_the_older_one_pending(self):
         with self.cut():
             mailbox = self.make_mailbox(self.domain, quota_mb=1)
         self.far.faults["*"] = NO
@@ -427,7 +427,7 @@ class TestRepeating(RemoteCase):
         self.assertEqual(mailbox.action_try_now()["params"]["type"], "success")
         self.assert_done(mailbox)
 
-    def test_try_now_tries_first_what_comes_first(self):
+    def test_try_now_tries_predecessors_first(self):
         with self.cut():
             domain = self.make_domain("new.example")
             mailbox = self.make_mailbox(domain)

@@ -47,7 +47,7 @@ class TestPasswords(PlainTest):
         self.assertEqual(len(threads), 2)
         self.assertNotIn(threading.get_ident(), threads)
 
-    def test_what_is_known_is_not_hashed_again(self):
+    def test_cached_passwords_are_not_hashed_again(self):
         known, wanted = {}, [("first secret", "a@x.example"), (None, "b@x.example"),
                              ("first secret", "c@x.example"), ("short", "d@x.example")]
         made = passwords.hash_each(wanted, known)

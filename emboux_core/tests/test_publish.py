@@ -61,7 +61,7 @@ class TestPublish(PublishCase):
         self.assertNotIn('_emboux TXT "emboux-verification=0123456789abcdef"', there)
         self.assertIn('@ TXT "something else"', there)
 
-    def test_what_is_somebody_elses_is_left_alone(self):
+    def test_records_of_others_are_left_alone(self):
         self.knot.change(self.zone, "@ MX 5 elsewhere.test.")
         wizard = self.open()
         [line] = wizard.line_ids.filtered(lambda line: line.key == "mx")
@@ -129,7 +129,7 @@ class TestPublish(PublishCase):
             wizard.action_apply()
         self.assertEqual(len([row for row in seen if row.name.endswith(self.zone)]), 5)
 
-    def test_withdraw_takes_out_ours_and_no_more(self):
+    def test_withdraw_removes_only_our_records(self):
         self.knot.change(self.zone, '@ TXT "something else"')
         self.publish()
         wizard = self.open("withdraw")

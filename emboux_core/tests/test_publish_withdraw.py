@@ -157,7 +157,7 @@ class TestWithdraw(PublishCase):
         self.assertEqual(self.rows().action_try_now()["params"]["type"], "success")
         self.assertFalse(self.content(()))
 
-    def test_what_is_busy_is_left_to_who_is_at_it(self):
+    def test_rows_in_progress_are_left_to_their_worker(self):
         self.rows().sudo().domain_id = False
         original = dns_published.advisory_lock
 

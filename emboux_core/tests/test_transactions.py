@@ -57,7 +57,7 @@ class TestEachInOwnTransaction(TransactionCase):
         return "".join(self.partners.mapped("name"))
 
     @mute_logger(LOGGER)
-    def test_one_that_fails_is_taken_back_and_holds_up_nobody(self):
+    def test_a_failing_item_is_rolled_back_and_does_not_hold_up_others(self):
         for error in (UserError("no"), ZeroDivisionError()):
             self.partners.name = "x"
             self.env.flush_all()
@@ -80,7 +80,7 @@ class TestEachInOwnTransaction(TransactionCase):
             self.assertEqual(self.told[-1], (1, 0))
 
     @mute_logger(LOGGER)
-    def test_even_what_is_said_of_it_may_fail(self):
+    def test_the_failure_handler_may_fail_too(self):
         with self.job() as env:
             each_in_own_transaction(
                 env, [self.partners.with_env(env)],
@@ -90,7 +90,7 @@ class TestEachInOwnTransaction(TransactionCase):
             )
         self.assertEqual(self.names(), "ayyyyy")
 
-    def test_who_meets_another_transaction_starts_over_and_is_left_at_last(self):
+    def test_a_conflict_is_retried_and_finally_left_for_the_next_run(self):
         tries = []
 
         def do(partner):
@@ -108,7 +108,7 @@ class TestEachInOwnTransaction(TransactionCase):
         self.assertEqual([bool(p.comment) for p in self.partners], [True, False, *[True] * 4])
         self.assertEqual(self.told[-1], (1, 0), "the job would else begin again at once")
 
-    def test_the_rest_of_a_group_that_is_out_is_skipped_and_does_not_remain(self):
+    def test_the_rest_of_an_unavailable_group_is_skipped_and_not_counted(self):
         seen = []
 
         def do(partner):
@@ -134,7 +134,7 @@ class TestEachInOwnTransaction(TransactionCase):
         self.assertEqual(self.told, [(0, 9), (1, 9), (1, 8), (1, 8), (1, 7)])
 
     @mute_logger(LOGGER)
-    def test_many_at_once_and_each_by_itself_where_that_fails(self):
+    def test_batches_fall_back_to_single_items(self):
         seen, failed = [], []
 
         def do(partners):
@@ -218,7 +218,7 @@ class TestInOwnTransaction(TransactionCase):
 
 @tagged("post_install", "-at_install")
 class TestCleaning(TransactionCase):
-    def test_each_cleaning_says_whether_there_is_more(self):
+    def test_each_autovacuum_reports_remaining_rows(self):
         """Odoo calls one that says nothing once a day: what is more than it takes piles up."""
         found = 0
         for name, model in self.env.items():
@@ -233,7 +233,7 @@ class TestCleaning(TransactionCase):
                     self.assertEqual(len(answer), 2, f"{name}.{attribute}")
         self.assertGreater(found, 0)
 
-    def test_some_at_once_until_none_is_left(self):
+    def test_batches_are_deleted_until_none_is_left(self):
         partners = self.env["res.partner"].create([{"name": "swept"} for _ in range(5)])
         with patch.object(transactions, "BATCH", 2):
             said = [delete_in_batches(self.env["res.partner"], [("name", "=", "swept")])
@@ -290,21 +290,21 @@ class TestUsage(RemoteCase):
 
         self.startPatcher(patch.object(model, "write", write))
 
-    def test_one_that_is_written_by_somebody_else_loses_not_the_others(self):
+    def test_a_concurrent_write_does_not_lose_the_others(self):
         self.fail_for("b", SerializationFailure())
         self.run_cron()
         self.assertEqual(self.boxes.mapped("usage_bytes"), [5, 0, 5, 5])
         self.assertEqual(self.domain.usage_bytes, 15)
         self.assertFalse(self.backend.usage_cursor, "it is asked for again")
 
-    def test_a_short_meeting_is_made_up_for_at_once(self):
+    def test_a_brief_conflict_is_retried_at_once(self):
         self.fail_for("b", SerializationFailure(), times=1)
         self.run_cron()
         self.assertEqual(self.boxes.mapped("usage_bytes"), [5, 5, 5, 5])
         self.assertEqual(self.backend.usage_cursor, "next")
 
     @mute_logger(LOGGER)
-    def test_a_defect_with_one_is_no_end(self):
+    def test_a_defect_in_one_does_not_end_the_job(self):
         self.fail_for("c", ZeroDivisionError())
         self.run_cron()
         self.assertEqual(self.boxes.mapped("usage_bytes"), [5, 5, 0, 5])
