@@ -36,7 +36,7 @@ class TestCounters(PlatformCase):
             )
         self.assertEqual(self.used(), [number or 0 for number in numbers])
 
-    def test_starting_the_platform_mends_what_is_broken(self):
+    def test_starting_the_platform_corrects_the_counters(self):
         self.assertEqual(self.used(), [3, 1, 0])
         self.break_counters(99, 0, 5)
         with self.assertLogs(LOGGER, "WARNING") as logs:
@@ -47,14 +47,14 @@ class TestCounters(PlatformCase):
         self.assertIn(f"customer {self.two.id}: domains_used was 0, is 1", said)
         self.assertIn(f"customer {self.none.id}: domains_used was 5, is 0", said)
 
-    def test_what_was_never_counted_is_counted_without_a_warning(self):
+    def test_missing_counters_are_filled_without_a_warning(self):
         self.customers._register_hook()
         self.break_counters(None, 1, 0)
         with self.assertNoLogs(LOGGER, "WARNING"):
             self.customers._register_hook()
         self.assertEqual(self.used(), [3, 1, 0])
 
-    def test_what_is_right_is_left_alone(self):
+    def test_correct_counters_are_left_alone(self):
         self.customers._register_hook()
         self.env.cr.execute("SELECT id, xmin::text, ctid::text FROM emboux_customer ORDER BY id")
         before = self.env.cr.fetchall()
@@ -64,7 +64,7 @@ class TestCounters(PlatformCase):
         self.assertEqual(self.env.cr.fetchall(), before)
 
     @mute_logger(LOGGER)
-    def test_a_limit_counts_with_the_mended_counter(self):
+    def test_a_limit_uses_the_corrected_counter(self):
         self.one.domain_limit = 4
         self.break_counters(0, 1, 0)
         self.customers._register_hook()

@@ -138,7 +138,7 @@ class TestSes(PlainTest):
                 self.assertEqual((event.kind, event.permanent, event.fresh), expected)
         self.assertEqual(self.parse(ses_complaint(jane, feedback="fraud"))[0].reason, "fraud")
 
-    def test_what_nobody_cares_for(self):
+    def test_irrelevant_events(self):
         for said in (
             ses_complaint("jane@example.com", feedback="not-spam"),
             ses_unsubscription("jane@example.com", everything=False),

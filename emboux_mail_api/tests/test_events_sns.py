@@ -169,7 +169,7 @@ class TestSignature(SnsCase):
         for version in ("", "0", "3", "1 ", "SHA1"):
             self.refused(sign(BOUNCE) | {"SignatureVersion": version}, "neither 1 nor 2")
 
-    def test_what_is_no_signature(self):
+    def test_malformed_signatures(self):
         self.script()
         for signature in ("", "AAAA", base64.b64encode(b"x" * 256).decode()):
             self.refused(BOUNCE | {"Signature": signature, "SignatureVersion": "2"},
@@ -266,7 +266,7 @@ class TestCertificate(SnsCase):
             self.verify(sign(BOUNCE))
         self.assertFalse(self.server.seen)
 
-    def test_a_name_that_leads_into_the_own_network(self):
+    def test_a_name_that_resolves_to_a_private_address(self):
         self.verifier = SnsVerifier(Fetcher(ca_file=self.trusted), clock=lambda: self.now)
         with self.assertRaisesRegex(TryLater, "not on the public internet"):
             self.verify(sign(BOUNCE))
@@ -289,7 +289,7 @@ class TestCertificate(SnsCase):
         self.verify(sign(BOUNCE))
         self.assertEqual(len(self.server.seen), 1)
 
-    def test_what_is_no_good_certificate(self):
+    def test_unusable_certificates(self):
         short = rsa_key("short", 1024)
         for body, words in (
             (b"", "is no certificate"), (b"\xff\xfe", "is no certificate"),
@@ -321,7 +321,7 @@ class TestCertificate(SnsCase):
             self.verify(sign(BOUNCE))
         self.assertLess(time.monotonic() - begin, 3)
 
-    def test_made_up_addresses_cost_little(self):
+    def test_invented_addresses_cost_little(self):
         self.server.script(*[answer(404, b"")] * 20)
         for number in range(20):
             self.refused(sign(BOUNCE | {"SigningCertURL": f"https://{HOST}/{number}.pem"}),

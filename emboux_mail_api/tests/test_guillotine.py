@@ -311,14 +311,14 @@ class TestLifted(ReputationCase):
         self.assertFalse(self.domain.activity_ids.filtered(
             lambda a: a.activity_type_id == self.env.ref(ACTIVITY)))
 
-    def test_lifting_what_is_open_is_nothing(self):
+    def test_lifting_an_open_domain_does_nothing(self):
         self.lift()
         since = self.domain.outbound_window_since
         self.later(minutes=5)
         self.domain.with_env(self.as_role("manager")).write({"outbound_status": "open"})
         self.assertEqual(self.domain.outbound_window_since, since)
 
-    def test_stopped_by_hand_has_a_reason_too(self):
+    def test_a_manual_block_has_a_reason_too(self):
         self.lift()
         self.domain.with_env(self.as_role("manager")).outbound_status = "blocked"
         self.assertEqual(self.domain.outbound_reason, "Stopped by the operator.")

@@ -44,7 +44,7 @@ class TestHeldMessage(PlatformCase):
     def user(self, login, group, **values):
         return new_test_user(self.env, login, group, **values)
 
-    def test_a_manager_decides_for_his_company(self):
+    def test_a_manager_decides_for_the_own_company(self):
         manager = self.user("holder", "emboux_core.group_manager")
         mine = self.make_held().with_user(manager)
         mine.action_release()
@@ -92,12 +92,12 @@ class TestHeldMessage(PlatformCase):
         with self.assertRaises(AccessError):
             held.unlink()
 
-    def test_what_is_over_is_decided(self):
+    def test_closed_messages_cannot_be_decided_again(self):
         for state in ("releasing", "discarding", "released", "discarded", "gone"):
             with self.assertRaisesRegex(UserError, "not on hold any more"):
                 self.make_held(state=state).action_release()
 
-    def test_of_a_deleted_domain_the_administrator_decides(self):
+    def test_the_administrator_decides_for_deleted_domains(self):
         domain = self.make_domain("leaving.example", state="verified")
         held = self.make_held(domain)
         domain.unlink()
@@ -156,14 +156,14 @@ class TestHeldMessage(PlatformCase):
             self.env(cr=cr, user=1)["emboux.held.message"]._cron_expire()
         self.env.invalidate_all()
 
-    def test_the_list_forgets_what_is_long_over(self):
+    def test_old_closed_messages_are_removed(self):
         ago = fields.Datetime.now() - timedelta(days=31)
         old = self.make_held(state="gone", done_at=ago)
         kept = self.make_held(state="released", done_at=fields.Datetime.now()) | self.make_held()
         self.assertEqual(self.env["emboux.held.message"].sudo()._gc(), (1, False))
         self.assertEqual((old | kept).exists(), kept)
 
-    def test_what_is_long_over_goes_however_much_it_is(self):
+    def test_old_messages_are_removed_in_batches(self):
         ago = fields.Datetime.now() - timedelta(days=31)
         old = self.make_held(state="gone", done_at=ago)
         for _more in range(4):

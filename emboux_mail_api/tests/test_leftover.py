@@ -62,7 +62,7 @@ class TestLeftover(PlatformCase):
         self.assertEqual([folder.exists() for folder in folders], [False] * 4 + [True])
         self.assertFalse(self.rows("SELECT FROM emboux_mail.leftover"))
 
-    def test_a_run_that_was_killed_is_gone_on_with(self):
+    def test_a_killed_run_is_resumed(self):
         boxes = [self.make_mailbox(name) for name in "abc"]
         folders = [self.folder(box) for box in boxes]
         self.env["emboux.mailbox"].union(*boxes).unlink()
@@ -72,7 +72,7 @@ class TestLeftover(PlatformCase):
         self.assertEqual(sum(folder.exists() for folder in folders), 2)
         self.assertEqual(self.remove(), (2, 0))
 
-    def test_never_outside_and_never_for_a_disk_that_is_away(self):
+    def test_never_outside_and_never_when_the_disk_is_not_mounted(self):
         outside = self.root / "elsewhere"
         outside.mkdir()
         link = "0123456789abcdef01234567"

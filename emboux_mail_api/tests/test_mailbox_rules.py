@@ -38,7 +38,7 @@ class TestMailboxRules(PlatformCase):
             with self.assertRaisesRegex(ValidationError, "come back"):
                 self.ann.forward_to = target
 
-    def test_it_does_not_come_back_by_an_alias_or_a_mailbox(self):
+    def test_no_loop_through_an_alias_or_a_mailbox(self):
         self.make_alias("team", "ann@unit.example")
         with self.assertRaisesRegex(ValidationError, "team@unit.example.*come back"):
             self.ann.forward_to = "team@unit.example"
@@ -47,7 +47,7 @@ class TestMailboxRules(PlatformCase):
             self.ann.forward_to = "friend@outside.example\nbob@unit.example"
         self.ann.forward_to = "friend@outside.example"
 
-    def test_a_catch_all_does_not_bring_it_back(self):
+    def test_no_loop_through_a_catch_all(self):
         self.ann.catch_all = True
         with self.assertRaisesRegex(ValidationError, "come back"):
             self.ann.forward_to = "nobody@unit.example"
@@ -65,7 +65,7 @@ class TestMailboxRules(PlatformCase):
         self.bob.catch_all = True
         self.ann.forward_to = "nobody@unit.example"
 
-    def test_of_others_domains_nothing_is_told(self):
+    def test_nothing_is_revealed_of_other_customers_domains(self):
         owner = self.env["res.partner"].create({"name": "Other"})
         theirs = self.make_domain("theirs.example", state="verified", partner_id=owner.id)
         theirs.sudo().owned_since = "2026-01-01"
@@ -94,7 +94,7 @@ class TestMailboxRules(PlatformCase):
                             " ON s.username = u.email WHERE u.email IS NULL OR s.username IS NULL")
         self.assertEqual(self.env.cr.fetchone(), (0,))
 
-    def test_what_does_not_fit_is_not_sent_on(self):
+    def test_a_full_mailbox_forwards_nothing(self):
         guard = 'if size :over %s {\n  fileinto "INBOX";\n  stop;\n}\n'
         self.ann.write({"quota_mb": 1, "forward_to": "friend@outside.example"})
         self.assertIn(guard % 1048576 + "if not envelope", self.script(self.ann))
@@ -192,7 +192,7 @@ class TestMailboxRules(PlatformCase):
 
     # -- what cannot be ------------------------------------------------------------------
 
-    def test_a_reply_that_cannot_be_is_refused(self):
+    def test_an_invalid_reply_is_refused(self):
         good = {"vacation_on": False, "vacation_text": False, "vacation_subject": False,
                 "vacation_from": False, "vacation_until": False, "vacation_days": 7}
         for values, words in (
@@ -219,7 +219,7 @@ class TestMailboxRules(PlatformCase):
 
     # -- who may -------------------------------------------------------------------------
 
-    def test_a_customer_sets_his_own(self):
+    def test_a_customer_sets_own_rules(self):
         owner = self.env["res.partner"].create({"name": "Owner"})
         domain = self.make_domain("owned.example", state="verified", partner_id=owner.id)
         box = self.make_mailbox("ann", domain)
@@ -236,7 +236,7 @@ class TestMailboxRules(PlatformCase):
         with self.assertRaises(AccessError):
             box.with_env(env).write({"storage_warned": 0})
 
-    def test_a_user_reads_alone(self):
+    def test_a_user_may_only_read(self):
         user = new_test_user(self.env, "reader", "emboux_core.group_user")
         self.ann.user_id = user
         with self.assertRaises(AccessError):

@@ -262,7 +262,7 @@ class TestKeptByName(LimitsCase):
         self.domain.outbound_status = "open"
         self.domain.unlink()
 
-    def test_nor_is_a_suspended_one(self):
+    def test_a_suspended_domain_is_neither_deleted_nor_archived(self):
         self.domain.action_suspend()
         self.assert_stays(self.domain, "suspended")
         self.domain.action_activate()
@@ -331,7 +331,7 @@ class TestNamesGivenUp(LimitsCase):
             self.as_customer()["emboux.domain"].create({"name": "shop.parent.example"})
         self.assertTrue(self.as_rival["emboux.domain"].create({"name": "shop.parent.example"}))
 
-    def test_nor_does_a_domain_that_stood_alone_come_to_it(self):
+    def test_a_stand_alone_domain_does_not_take_it_either(self):
         self.parent.is_wildcard = False
         claim = self.as_rival["emboux.domain"].create({"name": "shop.parent.example"})
         self.parent.is_wildcard = True
@@ -357,7 +357,7 @@ class TestWhoSuspended(LimitsCase):
         self.box.invalidate_recordset()
         return (self.box.state, self.box.suspended_by_operator, self.box.suspended_by_customer)
 
-    def test_the_operators_is_not_the_customers_to_lift(self):
+    def test_a_customer_cannot_lift_the_operators_suspension(self):
         self.box.action_suspend()
         for door in (self.theirs.action_activate, lambda: self.theirs.write({"state": "active"}),
                      lambda: self.theirs.sudo().write({"state": "active"}), self.theirs.unlink,
@@ -371,7 +371,7 @@ class TestWhoSuspended(LimitsCase):
         self.box.action_activate()
         self.assertEqual(self.sides(), ("active", False, False))
 
-    def test_nor_the_customers_the_operators(self):
+    def test_the_operator_cannot_lift_the_customers_suspension(self):
         self.theirs.action_suspend()
         self.assertEqual(self.sides(), ("suspended", False, True))
         with self.refused(OthersSuspension, "by its owner"):
@@ -379,7 +379,7 @@ class TestWhoSuspended(LimitsCase):
         self.theirs.action_activate()
         self.assertEqual(self.sides(), ("active", False, False))
 
-    def test_each_lifts_his_own_alone(self):
+    def test_each_side_lifts_only_its_own_suspension(self):
         self.theirs.action_suspend()
         self.box.action_suspend()
         self.assertEqual(self.sides(), ("suspended", True, True))
@@ -393,7 +393,7 @@ class TestWhoSuspended(LimitsCase):
         self.box.action_activate()
         self.assertEqual(self.sides(), ("active", False, False))
 
-    def test_one_that_is_made_suspended(self):
+    def test_a_mailbox_created_suspended(self):
         made = self.theirs.create(
             {"domain_id": self.domain.id, "local_part": "bob", "state": "suspended"})
         self.assertTrue(made.suspended_by_customer)
@@ -402,7 +402,7 @@ class TestWhoSuspended(LimitsCase):
         with self.refused(UserError, "by the operator"):
             self.own(box).action_activate()
 
-    def test_nobody_writes_whose_doing_it_is(self):
+    def test_nobody_writes_who_suspended(self):
         for who in (self.box, self.theirs):
             for name in ("suspended_by_operator", "suspended_by_customer"):
                 with self.assertRaises(AccessError):

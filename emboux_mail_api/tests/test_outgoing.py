@@ -108,7 +108,7 @@ class TestOutgoing(PlatformCase):
             self.env(cr=cr, user=1)["emboux.mailbox"]._cron_end_trials()
         self.env.invalidate_all()
 
-    def test_what_somebody_died_of_is_taken_back(self):
+    def test_a_trial_left_by_a_dead_process_is_rolled_back(self):
         mailbox = self.make_mailbox("odoo")
         before = mailbox.sudo().service_password_hash
         with patch.object(IrMail_Server, "create", side_effect=KeyboardInterrupt):
@@ -127,7 +127,7 @@ class TestOutgoing(PlatformCase):
         self.settle(minutes=11)
         self.assertEqual(mailbox.send_as, "domain", "it is in use")
 
-    def test_whatever_fails_after_the_test_takes_it_back(self):
+    def test_a_failure_after_the_test_rolls_it_back(self):
         mailbox = self.make_mailbox("odoo")
         mailbox.action_use_as_outgoing_tls()
         mailbox.mail_server_ids.emboux_mailbox_id = False  # as if rolled back
@@ -148,7 +148,7 @@ class TestOutgoing(PlatformCase):
         self.settle(minutes=11)
         self.assertEqual(mailbox.send_as, "self")
 
-    def test_what_would_stop_odoos_mail_is_refused(self):
+    def test_changes_that_would_stop_odoos_mail_are_refused(self):
         mailbox = self.make_mailbox("odoo")
         mailbox.action_use_as_outgoing_tls()
         for change in ({"send_as": "self"}, {"active": False}):
@@ -157,7 +157,7 @@ class TestOutgoing(PlatformCase):
         with self.assertRaisesRegex(UserError, "Odoo sends through"):
             mailbox.unlink()
 
-    def test_what_cannot_send_says_why(self):
+    def test_a_mailbox_that_cannot_send_says_why(self):
         pending = self.make_mailbox("odoo", self.make_domain("late.example"))
         with self.assertRaisesRegex(UserError, "not verified yet"):
             pending.action_use_as_outgoing_tls()

@@ -333,7 +333,7 @@ class TestFaults(MailgunCase):
         self.each([answer(502)] * 3, Unreachable, UnknownOutcome, "error of its own")
         self.each([answer(503)] * 3, Unreachable, Unreachable, "too busy")
 
-    def test_what_passes_is_repeated(self):
+    def test_temporary_failures_are_retried(self):
         self.server.fault("GET", f"/v4/domains/{A}", answer(502), reset())
         self.assertEqual(self.mailgun.status(A).name, A)
         self.assertEqual(self.pauses, [0.5, 1.0])

@@ -270,7 +270,7 @@ class TestFaults(SesCase):
             self.each([reply(status)] * 3, Unreachable, UnknownOutcome, "error of its own")
         self.assertTrue(self.pauses)
 
-    def test_what_passes_is_repeated(self):
+    def test_temporary_failures_are_retried(self):
         self.server.fault(reply(500), reply(429, code="TooManyRequestsException", message="Slow."))
         self.assertEqual(self.ses.status(A).name, A)
         self.assertEqual((len(self.pauses), len(self.asked())), (2, 3))

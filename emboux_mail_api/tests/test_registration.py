@@ -17,7 +17,7 @@ from .registration_case import RegistrationCase
 
 
 class TestTelling(RegistrationCase):
-    def test_told_after_the_commit_and_not_before(self):
+    def test_the_provider_is_called_after_the_commit_and_not_before(self):
         domain = self.make_domain("p.example", provider_id=self.provider.id)
         self.assertFalse(self.far.calls)
         self.commit()
@@ -76,7 +76,7 @@ class TestTelling(RegistrationCase):
         self.run_cron()
         self.assertEqual(domain.registration_state, "done")
 
-    def test_a_lost_answer_is_made_up_for(self):
+    def test_a_lost_answer_is_recovered(self):
         self.far.faults["register"] = UnknownOutcome("no answer")
         self.make()
         del self.far.faults["register"]
@@ -99,7 +99,7 @@ class TestTelling(RegistrationCase):
         self.run_cron()
         self.assertEqual(domain.registration_state, "done")
 
-    def test_a_bad_key_is_the_providers_fault_and_all_wait_for_a_good_one(self):
+    def test_a_bad_key_keeps_all_domains_waiting_for_a_good_one(self):
         self.far.faults["register"] = NotAuthorised("the key is not accepted")
         first, second = self.make("p.example"), self.make("q.example")
         self.assertEqual(self.provider.state, "error")
@@ -154,7 +154,7 @@ class TestAskedAgain(RegistrationCase):
             self.assertEqual(domain.registration_state, "refused")
         return domain
 
-    def test_a_refusal_that_is_mended_is_none_by_any_door(self):
+    def test_a_resolved_refusal_is_retried_by_every_entry_point(self):
         for name, door in (
             ("check.example", lambda domain: domain.action_check_now()),
             ("try.example", lambda domain: domain.registration_id.action_try_now()),
@@ -221,7 +221,7 @@ class TestAskedAgain(RegistrationCase):
         self.run_cron("_cron_poll")
         self.assertEqual(self.far.credentials, {"p.example": password})
 
-    def test_to_ask_again_stops_no_mail(self):
+    def test_asking_again_stops_no_mail(self):
         domain = self.make(state="verified")
         self.env.cr.execute(
             "UPDATE emboux_provider SET kind = 'ses', smtp_password = 'x' WHERE id = %s",
@@ -270,7 +270,7 @@ class TestAskedAgain(RegistrationCase):
         self.assertIn("no mail leaves yet", told)
         self.assertNotIn("may send", told)
 
-    def test_who_asks_gets_what_is_known_for_a_minute_at_most(self):
+    def test_status_is_at_most_a_minute_old(self):
         domain = self.make()
         checked = []
 
@@ -294,7 +294,7 @@ class TestAskedAgain(RegistrationCase):
         self.assertEqual(self.far.calls, [("status", "p.example")], "nobody is made to look")
         self.assertTrue(all(deadline <= 5 for deadline in checked))
 
-    def test_who_asks_changes_nothing_there(self):
+    def test_asking_for_the_status_changes_nothing_at_the_provider(self):
         domain = self.make()
         self.startPatcher(patch.object(type(domain), "_look_up", lambda domains, _deadline: {
             d.id: DomainCheck(d.name, ()) for d in domains}))
@@ -523,7 +523,7 @@ class TestProviders(RegistrationCase):
             with self.assertRaises(ValidationError):
                 self.provider.write(values)
 
-    def test_one_with_domains_stays(self):
+    def test_a_provider_with_domains_cannot_be_deleted(self):
         self.make()
         with self.assertRaises(UserError):
             self.provider.unlink()

@@ -40,7 +40,7 @@ class TestJobs(RegistrationCase):
         self.startPatcher(patch.object(model, "_commit_progress", tell))
         return told
 
-    def test_what_is_skipped_after_a_failure_does_not_remain(self):
+    def test_skipped_rows_are_not_counted_as_remaining(self):
         self.far.faults["register"] = Unreachable("the line is cut")
         self.make_many(10)
         told = self.progress()
@@ -145,7 +145,7 @@ class TestLocked(TransactionCase):
         with self.transaction() as env:
             env["emboux.provider"].search([("name", "=", "Locked")]).unlink()
 
-    def test_who_has_the_row_is_waited_for_and_holds_up_no_other_one(self):
+    def test_a_locked_row_is_waited_for_and_does_not_hold_up_others(self):
         first = min(self.rows.ids)
         with self.registry.cursor() as holder, self.registry.cursor() as watcher:
 

@@ -174,7 +174,7 @@ class TestPurge(PlainTest):
         self.assertEqual(len(dovecot.saved["INBOX"]), 2)
         self.assertEqual((tallies["unit.example"].found, store.done), (1, ("counted", 1)))
 
-    def test_a_killed_pass_is_gone_on_with_and_counted_whole(self):
+    def test_a_killed_pass_is_resumed_and_counted_in_full(self):
         dovecot = FakeDovecot(INBOX=days(100, 99, 98, 97, 1))
         store = FakeStore({"inbox": 90})
         dovecot.kill_after = 2

@@ -44,7 +44,7 @@ class TestRoles(PlatformCase):
             with self.assertRaises(AccessError, msg=model):
                 self._as("nobody")[f"emboux.{model}"].search([])
 
-    def test_a_user_sees_his_mailbox_and_its_domain_alone(self):
+    def test_a_user_sees_only_the_own_mailbox_and_its_domain(self):
         env = self._as("user")
         self.assertEqual(env["emboux.mailbox"].search([]), self.own.with_env(env))
         self.assertEqual(env["emboux.domain"].search([]), self.domain.with_env(env))
@@ -54,7 +54,7 @@ class TestRoles(PlatformCase):
         with self.assertRaises(AccessError):
             self.mine.with_env(env).read(["email"])
 
-    def test_a_user_changes_nothing_but_his_password(self):
+    def test_a_user_changes_only_the_own_password(self):
         env = self._as("user")
         own = self.own.with_env(env)
         for values in ({"quota_mb": 9}, {"send_as": "domain"}, {"state": "suspended"}):
@@ -71,7 +71,7 @@ class TestRoles(PlatformCase):
             dialog.create({"mailbox_id": self.mine.id, "password": "not my mailbox"})
         self.assertFalse(self.mine.has_password)
 
-    def test_a_user_opens_his_form(self):
+    def test_a_user_opens_the_own_form(self):
         env = self._as("user")
         own = self.own.with_env(env)
         views = own.get_views([(False, "form"), (False, "list"), (False, "search")])

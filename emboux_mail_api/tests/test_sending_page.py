@@ -71,7 +71,7 @@ class TestSendingPage(ReputationCase):
         self.assertEqual((child.outbound_today, child.outbound_cap), (7, 30))
         self.assertEqual(self.domain.outbound_today, 2)
 
-    def test_all_domains_the_riskiest_first(self):
+    def test_all_domains_riskiest_first(self):
         self.record(self.domain, 1, 1000)
         self.send(self.domain, 10)
         row = self.health(self.domain)
@@ -83,7 +83,7 @@ class TestSendingPage(ReputationCase):
         self.assertGreaterEqual(first.risk, row.risk)
         self.assertEqual(row.action_open_domain()["res_id"], self.domain.id)
 
-    def test_whose_it_is_to_see(self):
+    def test_who_may_see_it(self):
         manager = new_test_user(self.env, "h.manager", groups="emboux_core.group_manager")
         user = new_test_user(self.env, "h.user", groups="emboux_core.group_user")
         model = self.env["emboux.outbound.health"]

@@ -43,7 +43,7 @@ class TestStorageWarning(PlatformCase):
         self.count(90)
         self.assertIn(self.owner, self.box.message_ids[0].notified_partner_ids)
 
-    def test_it_is_told_again_after_it_was_emptied(self):
+    def test_the_warning_is_repeated_after_emptying(self):
         self.count(81)
         self.assertEqual(self.count(78), [], "a little less is no emptying")
         self.assertEqual(self.count(82), [])

@@ -55,7 +55,7 @@ class TestEntries(ReputationCase):
             "::bit(64)::bigint", entry.email)
         self.assertEqual(number, entry.hash)
 
-    def test_a_look_up_is_by_the_index(self):
+    def test_the_look_up_uses_the_index(self):
         self.env.cr.execute("SET LOCAL enable_seqscan = off")
         [[plan]] = self.rows(
             "EXPLAIN (FORMAT TEXT) SELECT 1 FROM emboux_suppression WHERE hash = 1")[:1]
@@ -83,7 +83,7 @@ class TestEntries(ReputationCase):
                               lambda partner=partner: self.suppress(partner_id=partner),
                               "suppressed already")
 
-    def test_what_holds_for_whom(self):
+    def test_own_and_global_entries(self):
         other = self.env["res.partner"].create({"name": "Other"})
         entry = self.suppress(partner_id=self.acme.id, reason="complaint")
         self.assertEqual(self.found("ann@far.example", self.acme), entry)
@@ -94,7 +94,7 @@ class TestEntries(ReputationCase):
         for partner in (self.acme, other, other.browse(), None):
             self.assertEqual(self.found("ann@far.example", partner), for_all)
 
-    def test_an_end(self):
+    def test_an_expiry(self):
         entry = self.suppress(expires_at=self.now + timedelta(days=1))
         self.assertTrue(entry.in_force and self.found("ann@far.example"))
         self.later(days=1, seconds=1)
@@ -169,7 +169,7 @@ class TestImport(ReputationCase):
             [("email", "=like", "many%@far.example")]), ROWS)
         self.assertLess(many - few, ROWS / 10, f"{few} statements for 10 rows, {many} for {ROWS}")
 
-    def test_who_is_there_already_is_one_entry(self):
+    def test_an_existing_address_stays_one_entry(self):
         there = self.list.create({"email": "ann@far.example", "reason": "complaint"})
         done = self.load(["Ann@far.example", "bob@far.example", "BOB@far.example "])
         self.assertFalse(done["messages"])
@@ -178,7 +178,7 @@ class TestImport(ReputationCase):
         self.assertEqual(there.reason, "complaint")
         self.assertEqual(self.load(["ann@far.example"])["ids"], [there.id])
 
-    def test_who_was_there_until_some_time_is_there_again(self):
+    def test_an_expired_entry_becomes_permanent_again(self):
         over = self.list.create(
             {"email": "ann@far.example", "expires_at": self.now - timedelta(days=1)})
         self.assertEqual(self.load(["ann@far.example"])["ids"], [over.id])
@@ -218,7 +218,7 @@ class TestBlacklist(ReputationCase):
     def theirs(self):
         return set(self.black.search([("email", "like", "far.example")]).mapped("email"))
 
-    def test_from_ours(self):
+    def test_suppression_to_blacklist(self):
         entry = self.list.create({"email": "Ann@far.example"})
         self.assertEqual(self.theirs(), {"ann@far.example"})
         entry.email = "bob@far.example"
@@ -235,7 +235,7 @@ class TestBlacklist(ReputationCase):
         self.list.create({"email": "bob@far.example"})
         self.assertEqual(self.theirs(), {"bob@far.example"}, "put back")
 
-    def test_from_theirs(self):
+    def test_blacklist_to_suppression(self):
         entry = self.black.create({"email": "Ann@far.example"})
         self.assertEqual(self.ours(), {"ann@far.example"})
         entry.email = "bob@far.example"
@@ -259,13 +259,13 @@ class TestBlacklist(ReputationCase):
         self.list.search([("email", "=", "ann@far.example")]).unlink()
         self.assertEqual(self.theirs(), set())
 
-    def test_an_end_is_taken_away_by_the_blacklist(self):
+    def test_the_blacklist_removes_an_expiry(self):
         entry = self.list.create(
             {"email": "ann@far.example", "expires_at": self.now + timedelta(days=1)})
         self.black._add("ann@far.example")
         self.assertFalse(entry.expires_at)
 
-    def test_a_customers_entry_stays_his(self):
+    def test_a_customers_entry_stays_the_customers(self):
         entry = self.list.create({"email": "ann@far.example", "partner_id": self.acme.id})
         self.assertEqual(self.theirs(), set())
         self.black._add("ann@far.example")
@@ -316,7 +316,7 @@ class TestRoles(ReputationCase):
     def seen(self, env):
         return env["emboux.suppression"].search([("email", "like", "far.example")])
 
-    def test_who_sees_nothing(self):
+    def test_who_may_not_read(self):
         for env in (self.as_role("nobody"), self.as_role("user"), self.as_customer()):
             for model in ("suppression", "webhook.event", "webhook.token"):
                 with self.assertRaises(AccessError):

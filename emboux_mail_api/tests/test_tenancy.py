@@ -28,7 +28,7 @@ class TestTenancy(PlatformCase):
         )
         return self.env(user=key.sudo().user_id, context={})
 
-    def test_sees_what_is_his_alone(self):
+    def test_sees_only_own_records(self):
         env = self._as_customer()
         self.assertEqual(env["emboux.domain"].search([]), self.mine)
         self.assertEqual(env["emboux.mailbox"].search([]), self.my_box)
@@ -56,7 +56,7 @@ class TestTenancy(PlatformCase):
                 with self.assertRaises(AccessError, msg=f"{model}.{name}"):
                     record.with_env(env).write({name: False})
 
-    def test_what_he_adds_is_his_whatever_the_context_says(self):
+    def test_added_records_belong_to_the_customer_whatever_the_context(self):
         env = self._as_customer()
         domain = env["emboux.domain"].with_context(
             default_partner_id=self.other.id, default_is_wildcard=True,
@@ -70,7 +70,7 @@ class TestTenancy(PlatformCase):
         with self.assertRaises(AccessError):
             env["emboux.domain"].create({"name": "b.example", "partner_id": self.other.id})
 
-    def test_makes_nothing_in_what_is_somebody_elses(self):
+    def test_creates_nothing_in_other_customers_domains(self):
         env = self._as_customer()
         with self.assertRaises(AccessError):
             env["emboux.mailbox"].create({"domain_id": self.theirs.id, "local_part": "spy"})
@@ -110,7 +110,7 @@ class TestTenancy(PlatformCase):
         self.assertEqual(env["emboux.domain"].search([]), self.theirs)
         self.assertEqual(env["emboux.mailbox"].search([]), self.their_box)
 
-    def test_an_alias_of_another_customer_keeps_nobodys_mailbox(self):
+    def test_an_alias_of_another_customer_does_not_block_deletion(self):
         self.make_alias("leech", "ann@mine.example", self.theirs)
         self.my_alias.unlink()
         self.my_box.with_env(self._as_customer()).unlink()

@@ -69,7 +69,7 @@ class TestLines(PlainTest):
         ):
             self.assertIsNone(self.parse(line), line)
 
-    def test_further_fields_in_any_order(self):
+    def test_additional_fields_in_any_order(self):
         """Lines of Postfix 3.7.11 with AUTH=, XFORWARD, a reused connection; and as they may be."""
         sub, login = SUBMITTED.rpartition("sasl_method")[0], "sasl_username=ann@acme.example"
         for said in (
@@ -106,7 +106,7 @@ class TestLines(PlainTest):
             self.assertEqual(self.parse(IMAP.partition("Disconnected")[0] + text),
                              Session("ann@acme.example", 120, 3400), text)
 
-    def test_nobody_writes_lines_into_lines(self):
+    def test_log_lines_cannot_be_forged(self):
         """Addresses, host names and other servers' answers are anybody's to choose."""
         fake = "imap(ann@acme.example)<7><s>: Info: Logged out in=9 out=9"
         for line in (
@@ -149,7 +149,7 @@ class TestBook(PlainTest):
                                       ("other.example", TODAY): [3000, 0]})
         self.assertEqual((book.messages, book.changed, book.gone), ({}, set(), set()))
 
-    def test_a_further_try_counts_nothing(self):
+    def test_a_retry_counts_nothing(self):
         book = self.book(SUBMITTED, SIZED, SIZED, LMTP, SIZED)
         self.assertEqual(book.moved[("acme.example", TODAY)], [0, 1500])
 
@@ -240,7 +240,7 @@ class TestLogs(PlainTest):
         self.quiet(old)
         self.assertEqual(self.rest(position)[0], ["three"])
 
-    def test_rotation_and_packing_while_nobody_reads(self):
+    def test_rotation_and_compression_while_nobody_reads(self):
         self.append("before\n")
         position = self.log.start()
         self.append("one\n")

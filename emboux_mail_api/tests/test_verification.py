@@ -90,7 +90,7 @@ class TestStates(VerificationCase):
             self.look(domain, missing=("spf",), day=1)
         self.assertEqual((domain.state, domain.failing_days), ("verified", 1))
 
-    def test_lost_on_the_third_different_day_and_said_why(self):
+    def test_verification_is_lost_on_the_third_failing_day_with_a_reason(self):
         domain = self.make("lost.example")
         self.look(domain)
         for day in (1, 2):
@@ -287,7 +287,7 @@ class TestClaims(VerificationCase):
             claim.state = "verified"
             self.env.flush_all()
 
-    def test_what_was_lost_is_still_its_owners(self):
+    def test_a_domain_that_lost_its_verification_stays_its_owners(self):
         proven = self.make("proven.example")
         self.look(proven)
         for day in (1, 2, 3):
@@ -296,7 +296,7 @@ class TestClaims(VerificationCase):
         with self.assertRaisesRegex(UserError, "has proven it"):
             self.make_domain("proven.example")
 
-    def test_mail_providers_are_nobodys(self):
+    def test_mail_provider_domains_cannot_be_claimed(self):
         env = self.customer("A")
         for name in ("gmail.com", "Mail.Outlook.com", "yahoo.co.jp", "gmx.at", "hotmail.fr",
                      "icloud.com", "proton.me", "web.de", "mail.ru", "x.y.fastmail.com"):
@@ -307,7 +307,7 @@ class TestClaims(VerificationCase):
         for name in ("gmailer.example", "yahoo.example.com", "myicloud.com", "outlooks.example"):
             self.assertTrue(env["emboux.domain"].create({"name": name}))
 
-    def test_a_public_suffix_is_nobodys(self):
+    def test_a_public_suffix_cannot_be_claimed(self):
         for name in ("co.uk", "github.io", "xn--55qx5d.cn"):
             with self.assertRaisesRegex(ValidationError, "public suffix"):
                 self.make_domain(name)
@@ -357,7 +357,7 @@ class TestParents(VerificationCase):
         self.child.action_activate()
         self.assertEqual(self.child.state, "verified")
 
-    def test_what_dissolving_does_is_said_before_and_done_after(self):
+    def test_dissolving_announces_its_effects_first(self):
         with self.assertRaisesRegex(UserError, r"shop.wild.example \(1 mailboxes\)"):
             self.parent._set_parent(self.parent.browse(), False)
         self.assertTrue(self.parent.is_wildcard)
@@ -381,7 +381,7 @@ class TestParents(VerificationCase):
         self.assertEqual(other.parent_id, self.parent)
         self.assertTrue(self.parent.is_wildcard)
 
-    def test_taking_back_the_verification_says_whom_it_hits(self):
+    def test_revoking_the_verification_names_the_affected_subdomains(self):
         action = self.parent.with_context(change="unverify").action_change_parent()
         wizard = self.env["emboux.parent.change"].with_context(**action["context"]).create({})
         self.assertIn("shop.wild.example", wizard.consequences)
@@ -389,7 +389,7 @@ class TestParents(VerificationCase):
         wizard.action_apply()
         self.assertEqual((self.parent.state, self.child.state), ("pending", "pending"))
 
-    def test_a_manager_takes_no_verification_back(self):
+    def test_a_manager_cannot_revoke_the_verification(self):
         wizard = self.env["emboux.parent.change"].with_user(self.responsible).create(
             {"domain_id": self.parent.id, "change": "unverify"})
         with self.assertRaises(AccessError):

@@ -61,19 +61,19 @@ class TestWaiting(PlatformCase):
         super().setUp()
         self.startPatcher(patch.dict("os.environ", {"ODOO_MAX_HTTP_THREADS": "32"}))
 
-    def test_a_customer_has_few_places_with_all_his_keys(self):
+    def test_all_keys_of_a_customer_share_a_few_slots(self):
         end = self._hold(2, partner=7, key=1)
         self.assertEqual(self._refused(partner=7, key=2), "own")
         self.assertIsNone(self._refused(partner=8, key=3))
         end()
         self.assertIsNone(self._refused(partner=7, key=2))
 
-    def test_all_together_leave_room_for_the_others(self):
+    def test_all_slots_together_leave_room_for_other_requests(self):
         for partner in range(1, 5):
             self._hold(2, partner=partner)
         self.assertEqual(self._refused(partner=9), "all")
 
-    def test_staff_and_jobs_have_no_such_limit(self):
+    def test_staff_and_jobs_are_not_limited(self):
         for partner in range(1, 5):
             self._hold(2, partner=partner)
         self.assertIsNone(self._refused(user=self.env.user))
@@ -82,7 +82,7 @@ class TestWaiting(PlatformCase):
         with patch.object(waiting, "request", None), self.env["emboux.waiting"]._place():
             pass
 
-    def test_one_request_takes_one_place_however_often_it_waits(self):
+    def test_a_request_takes_one_slot_however_often_it_waits(self):
         with self._asks(partner=7):
             for _ in range(5):
                 with self.env["emboux.waiting"]._place(), self.env["emboux.waiting"]._place():

@@ -73,7 +73,7 @@ class TestStored(ReputationCase):
                 self.assertEqual(self.suppressed(), expected)
                 self.list.search([]).unlink()
 
-    def test_any_order_ends_alike(self):
+    def test_order_does_not_matter_for_the_result(self):
         reports = (ses_bounce(ALICE), ses_complaint(ALICE), ses_bounce(ALICE, kind="Transient",
                                                                        number="t"),
                    ses_unsubscription(ALICE))
@@ -85,7 +85,7 @@ class TestStored(ReputationCase):
             self.stored().unlink()
             self.list.search([]).unlink()
 
-    def test_whose_domain_it_is(self):
+    def test_the_domain_is_found(self):
         for sender, found in (
             ("bob@unit.example", self.domain), ("x@bounces.unit.example", self.domain),
             ("x@UNIT.example", self.domain), ("x@notunit.example", None), ("x@example", None),
@@ -103,11 +103,11 @@ class TestStored(ReputationCase):
         self.mailgun(sender="x@mail.shop.unit.example")
         self.assertEqual(self.stored().domain_id, sub)
 
-    def test_a_domain_without_owner_speaks_for_all(self):
+    def test_a_report_on_a_domain_without_owner_applies_to_everybody(self):
         self.mailgun(sender="x@operator.example")
         self.assertEqual(self.suppressed(), [("", "bounce")])
 
-    def test_a_setting_makes_it_hold_for_all(self):
+    def test_a_setting_makes_it_apply_to_everybody(self):
         self.set_parameter("suppression_scope", "everybody")
         self.mailgun()
         self.assertEqual(self.suppressed(), [("", "bounce")])
@@ -150,7 +150,7 @@ class TestStored(ReputationCase):
         [event] = self.stored()
         self.assertEqual(event.recipient, "u1@x.example")
 
-    def test_one_recipient_without_address_costs_no_other(self):
+    def test_a_recipient_without_address_does_not_lose_the_others(self):
         bounce = ses_bounce("", "bob@far.example", "postmaster")
         bounce["bounce"]["bouncedRecipients"] += [7, {"emailAddress": None}]
         self.ses(bounce)
@@ -172,7 +172,7 @@ class TestStored(ReputationCase):
         self.mailgun(id=None)
         self.assertEqual(len(self.stored(state="unreadable")), 3)
 
-    def test_what_nobody_cares_for_leaves_nothing(self):
+    def test_irrelevant_reports_leave_nothing(self):
         self.ses({"eventType": "Open", "mail": {}})
         self.mailgun("opened")
         self.events._accept_sns(confirmation())
@@ -266,7 +266,7 @@ class TestMailgunSignature(ReputationCase):
         for age in (AGE - 5, 5 - AGE):
             self.accept(mailgun_body(data, age=age))
 
-    def test_no_key_no_report(self):
+    def test_without_a_key_no_report_is_accepted(self):
         self.set_parameter("mailgun_signing_key", False)
         self.refused(mailgun_body(mailgun_event(), key=""))
 

@@ -160,7 +160,7 @@ class TestSesOverHttp(HttpCase):
         self.assert_answer(200, sign(notification(ses_bounce("jane@far.example"))))
         self.assertEqual(len(self.stored()), 1)
 
-    def test_bodies_that_are_none(self):
+    def test_invalid_bodies(self):
         whole = json.dumps(sign(notification(ses_bounce("jane@far.example")))).encode()
         named_oddly = json.dumps(notification({})).replace('"Message"', '"Message\\ud800"')
         for body in (
