@@ -83,7 +83,7 @@ class TestDunning(SaasCase):
         self.assertEqual((self.acme.state, self.mine.state), ("active", "verified"))
         self.assertTrue(self.told(self.acme, "activated"))
 
-    def test_nobody_is_suspended_on_the_day_on_which_he_hears_of_it(self):
+    def test_nobody_is_suspended_on_the_day_of_the_first_reminder(self):
         self.invoice(due_in=-90)
         self.assertEqual(self.dun(), "past_due")
         self.assertEqual(self.dun(), "past_due")

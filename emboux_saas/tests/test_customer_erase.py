@@ -53,7 +53,7 @@ class TestErase(SaasCase):
         self.at(days=1)
         self.assertFalse(self.erase())
 
-    def test_who_was_not_told_in_time_is_told_and_has_another_day(self):
+    def test_late_notice_postpones_the_erasure_by_a_day(self):
         self.at(days=50)
         self.assertTrue(self.erase())
         self.assertEqual(self.acme.erase_on, fields.Date.context_today(self.acme) + timedelta(1))
@@ -61,7 +61,7 @@ class TestErase(SaasCase):
         self.at(days=1)
         self.assertFalse(self.erase())
 
-    def test_who_came_back_keeps_everything(self):
+    def test_a_returning_customer_keeps_everything(self):
         self.at(days=29)
         self.erase()
         self.acme.action_activate()
@@ -69,7 +69,7 @@ class TestErase(SaasCase):
         self.assertTrue(self.erase())
         self.assertEqual((self.mine.state, self.box.exists()), ("verified", self.box))
 
-    def test_a_job_that_was_killed_goes_on_where_it_was(self):
+    def test_a_killed_job_resumes_where_it_was(self):
         self.make_mailbox("bob", self.mine)
         self.at(days=29)
         self.erase()
@@ -95,7 +95,7 @@ class TestErase(SaasCase):
         self.assertEqual(len(self.mine.mailbox_ids), 1)
         self.assertFalse(self.erase())
 
-    def test_what_cannot_be_erased_is_told_and_holds_up_nobody(self):
+    def test_a_failed_erasure_is_reported_and_does_not_hold_up_others(self):
         second = self.make_customer("Second", self.plan)
         theirs = self.make_domain("second.example", partner_id=second.partner_id.id)
         second._advance_customer("ended", "x")

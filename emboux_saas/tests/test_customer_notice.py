@@ -15,7 +15,7 @@ class TestNotices(SaasCase):
     def last(self):
         return self.acme.message_ids.filtered("subject")[:1]
 
-    def test_every_kind_has_its_words_with_a_remedy(self):
+    def test_every_kind_has_a_template_with_a_remedy(self):
         for kind, _label in KINDS:
             self.assertTrue(
                 self.acme._notify(kind, {"about": "the thing", "until": fields.Date.today(),
@@ -30,7 +30,7 @@ class TestNotices(SaasCase):
             self.assertIn("A reason.", message.body, kind)
             self.assertEqual(message.partner_ids, self.acme.partner_id)
 
-    def test_said_once_for_each_thing_and_period(self):
+    def test_sent_once_for_each_subject_and_period(self):
         box = self.make_mailbox("ann", self.mine)
         self.assertTrue(self.acme._notify("storage_80", {"mailbox": box}))
         self.assertFalse(self.acme._notify("storage_80", {"mailbox": box}))
@@ -42,7 +42,7 @@ class TestNotices(SaasCase):
         self.at(days=32)
         self.assertTrue(self.acme._notify("storage_80", {"mailbox": box}))
 
-    def test_in_the_customers_language_to_him_and_his_portal_users(self):
+    def test_in_the_customers_language_to_customer_and_portal_users(self):
         self.env["res.lang"]._activate_lang("de_DE")
         template = self.env.ref("emboux_saas.mail_template_activated")
         template.with_context(lang="de_DE").subject = "Wieder da"

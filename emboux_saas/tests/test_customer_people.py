@@ -58,7 +58,7 @@ class TestPeople(SaasCase):
             {"active": True, "group_ids": [Command.link(portal.id), Command.unlink(public.id)]})
         self.assertEqual(self.bound(), self.acme.partner_id)
 
-    def test_who_becomes_an_employee_is_bound_no_more(self):
+    def test_an_employee_is_no_longer_bound(self):
         self.user.sudo().write({"group_ids": [
             Command.unlink(self.env.ref("base.group_portal").id),
             Command.link(self.env.ref("base.group_user").id)]})
@@ -80,7 +80,7 @@ class TestPeople(SaasCase):
         post_init_hook(self.env)
         self.assertEqual(self.bound(), self.acme.partner_id)
 
-    def test_reaches_his_own_and_nothing_else(self):
+    def test_reaches_own_records_and_nothing_else(self):
         theirs = self.make_customer("Theirs").partner_id
         their_domain = self.make_domain("theirs.example", partner_id=theirs.id)
         env = self.env(user=self.user)
@@ -139,7 +139,7 @@ class TestStorage(SaasCase):
         with self.refused(QuotaReached, "Give it a quota"):
             box.quota_mb = 0
 
-    def test_the_operator_may_give_more_and_the_customer_give_back_in_steps(self):
+    def test_the_operator_may_exceed_and_the_customer_may_reduce_in_steps(self):
         box = self.box("a", 3000, self.env)
         with self.assertRaises(QuotaReached):
             self.box("b", 1)
@@ -186,7 +186,7 @@ class TestTransfer(SaasCase):
             self.dialog().action_apply()
         self.assertEqual(self.mine.partner_id, self.acme.partner_id)
 
-    def test_moves_with_counters_terms_and_sight(self):
+    def test_moves_with_counters_terms_and_visibility(self):
         self.make_key(self.other)
         new_user = self.make_portal_user(self.other.partner_id, "other.portal")
         self.assertEqual(self.mine.with_user(self.user).name, "mine.example")
@@ -205,13 +205,13 @@ class TestTransfer(SaasCase):
         self.assertIn("has moved to Other", self.acme.message_ids[:1].body)
         self.assertIn("has come from Acme", self.other.message_ids[:1].body)
 
-    def test_not_to_who_is_stopped(self):
+    def test_not_to_a_stopped_customer(self):
         self.make_key(self.other)
         self.other._advance_customer("suspended", "Not paid.")
         with self.refused(UserError, "is stopped"):
             self.dialog().action_apply()
 
-    def test_what_was_frozen_with_its_owner_works_with_the_new_one(self):
+    def test_a_domain_frozen_with_its_owner_works_with_the_new_one(self):
         self.make_key(self.other)
         self.acme._advance_customer("suspended", "Not paid.")
         self.dialog().action_apply()

@@ -11,7 +11,7 @@ from .saas_case import SaasCase
 
 @tagged("post_install", "-at_install")
 class TestPlanOfCustomer(SaasCase):
-    def test_the_plan_gives_limits_to_the_customer_and_terms_to_his_domains(self):
+    def test_the_plan_gives_limits_to_the_customer_and_terms_to_the_domains(self):
         plan = self.make_plan(
             "Big", domain_limit=9, mailbox_limit=8, alias_limit=7, mailbox_quota_limit_mb=600,
             storage_limit_mb=5000, transfer_limit_gb=4, outbound_daily_limit=300,
@@ -208,7 +208,7 @@ class TestChangeOfTerms(SaasCase):
         self.env.invalidate_all()
         self.assertIn("has moved 3.0 of 1 GB", self.dialog(transfer_limit_gb=1).consequences)
 
-    def test_what_fits_breaks_nothing(self):
+    def test_fitting_terms_break_nothing(self):
         self.assertIn("everybody fits", self.dialog(domain_limit=30).consequences)
 
     def test_a_provider_and_a_busy_day(self):
@@ -253,7 +253,7 @@ class TestChangeOfTerms(SaasCase):
         self.assertEqual(entry.user_id, self.env.user)
         self.assertIn("Monthly Price: 10.0 → 12.0", self.plan.message_ids[:1].body)
 
-    def test_nothing_changed_is_said(self):
+    def test_unchanged_terms_are_reported(self):
         with self.refused(UserError, "as they were"):
             self.dialog().save().action_apply()
 
@@ -311,7 +311,7 @@ class TestUpdate(SaasCase):
         run_update(self.env.cr)
         self.env.invalidate_all()
 
-    def test_what_came_from_the_plan_is_the_plans(self):
+    def test_values_from_the_plan_become_the_plans(self):
         self.plan.sudo().write({"outbound_daily_limit": 100, "outbound_over_limit": "hold",
                                 "outbound_unit": "messages"})
         strict = self.make_domain("strict.example", partner_id=self.acme.partner_id.id)
@@ -341,7 +341,7 @@ class TestUpdate(SaasCase):
             [(d._outgoing_terms()[d.id]["daily"], d._outgoing_terms()[d.id]["spike_multiplier"])
              for d in (alone, bought)], [(900, 3.0), (10, 3.0)])
 
-    def test_nobody_who_sends_begins_to_warm_up_and_tiers_are_plans(self):
+    def test_active_senders_do_not_warm_up_and_tiers_are_plans(self):
         self.before(self.mine, outbound_tier="gold", outbound_daily_limit=1000,
                     outbound_warmup_since="2020-01-01", transfer_over_limit="warn")
         self.before(self.domain, transfer_over_limit="warn", transfer_limit=5)
@@ -352,7 +352,7 @@ class TestUpdate(SaasCase):
         self.assertEqual((self.mine.transfer_over_limit, self.domain.transfer_over_limit),
                          ("defer", "warn"))
 
-    def test_who_suspended_a_mailbox_says_the_trail(self):
+    def test_the_audit_trail_says_who_suspended_a_mailbox(self):
         user = self.make_portal_user(self.acme.partner_id, "acme.update")
         ann, bob, cat = (self.make_mailbox(name, self.mine) for name in ("ann", "bob", "cat"))
         ann.with_user(user).action_suspend()

@@ -165,7 +165,7 @@ class TestTrial(SaasCase):
         self.run_cron("ir_cron_trials")
         self.assertEqual((customer.state, customer.state_cause), ("active", "trial"))
 
-    def test_or_is_suspended_as_the_plan_says(self):
+    def test_suspended_at_the_end_if_the_plan_says_so(self):
         customer = self.trier(trial_then="suspended")
         self.at(days=11)
         self.run_cron("ir_cron_trials")

@@ -54,13 +54,13 @@ class TestNamesUnderAParent(SaasCase):
         user = self.make_portal_user(rival.partner_id, "rival.portal")
         self.assertTrue(self.domain.with_user(user).sudo()._is_free("shop")[0])
 
-    def test_reserved_names_are_not_to_be_had_past_the_check(self):
+    def test_reserved_names_are_refused_on_create_too(self):
         for name in ("admin.unit.example", "x.admin.unit.example", "mail.unit.example"):
             with self.refused(ValidationError, "is reserved"):
                 self.as_customer["emboux.domain"].create({"name": name})
         self.make_domain("admin.unit.example")  # the operator's own
 
-    def test_reserved_by_whichever_way_a_name_comes_below_a_parent(self):
+    def test_reserved_names_are_refused_on_every_path(self):
         """Created, registered, put below it by the operator, there before its parent, moved."""
         labels = ("wpad", "localhost", "mail1", "smtp-02", "imap1", "email", "noreply", "no-reply",
                   "auth", "sso", "secure", "vpn", "www2", "ns3", "ma-il", "autodiscover",

@@ -79,7 +79,7 @@ class TestInvoice(BillingCase):
         self.assertEqual(self.customer.billed_until, date(2026, 8, 31))
         self.assertEqual(len(self.bill(self.customer)), 1)
 
-    def test_months_that_were_missed_are_made_up_for(self):
+    def test_missed_months_are_billed_later(self):
         self.customer.sudo().billed_until = False
         self.bill(self.customer)
         moves = self.env["account.move"].search(
@@ -120,7 +120,7 @@ class TestInvoice(BillingCase):
         self.assertEqual((move.amount_untaxed, move.amount_total), (10, 11))
         self.assertIn("01.09.2026", move.invoice_line_ids.name)
 
-    def test_one_who_cannot_be_billed_does_not_keep_the_others_from_it(self):
+    def test_a_customer_who_cannot_be_billed_does_not_block_the_others(self):
         abroad = self.env["res.company"].sudo().create({"name": "Abroad"})
         self.env.user.sudo().company_ids += abroad
         plan = self.make_plan("Abroad", price=1, company_id=abroad.id)
@@ -204,7 +204,7 @@ class TestInvoice(BillingCase):
         whole = move.action_open_emboux_usage()
         self.assertEqual(self.env["emboux.usage"].search_count(whole["domain"]), 4)
 
-    def test_who_keeps_the_books_needs_no_email_rights(self):
+    def test_accounting_needs_no_email_rights(self):
         books = new_test_user(self.env, "books", groups="account.group_account_invoice")
         self.use_something()
         move = self.bill(self.customer).with_user(books)
@@ -218,7 +218,7 @@ class TestInvoice(BillingCase):
         move.unlink()
         self.assertEqual(self.customer.billed_until, date(2026, 8, 31))
 
-    def test_a_manager_sees_invoices_only_with_the_books(self):
+    def test_a_manager_needs_accounting_rights_to_see_invoices(self):
         manager = new_test_user(self.env, "m", groups="emboux_core.group_manager")
         both = new_test_user(
             self.env, "b", groups="emboux_core.group_manager,account.group_account_invoice"

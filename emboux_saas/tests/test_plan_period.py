@@ -29,7 +29,7 @@ class TestPlanPeriod(BillingCase):
             self.customer.plan_id = self.plan
         self.assertEqual(self.periods()[1:], [(DAY, "Basic", True, 10)])
 
-    def test_what_changes_nothing_is_not_noted(self):
+    def test_unchanged_terms_add_no_row(self):
         with self.at(DAY):
             self.customer.sudo().write({"state": "past_due"})
             self.customer.sudo().write({"plan_id": self.plan.id})
@@ -58,7 +58,7 @@ class TestPlanPeriod(BillingCase):
             ],
         )
 
-    def test_new_prices_hold_from_today_and_leave_what_was(self):
+    def test_new_prices_apply_from_today_only(self):
         other = self.make_customer("Other")
         with self.at(DAY):
             self.env["emboux.plan"].browse(self.plan.id).sudo().write({"price": 12})
@@ -67,7 +67,7 @@ class TestPlanPeriod(BillingCase):
         )
         self.assertEqual(self.periods(other)[0][3], 12)
 
-    def test_a_customer_stays_with_his_company(self):
+    def test_a_customer_stays_with_one_company(self):
         abroad = self.env["res.company"].create({"name": "Abroad"})
         plan = self.make_plan("Abroad", price=1, company_id=abroad.id)
         with self.assertRaisesRegex(UserError, "one invoice has one seller"):

@@ -69,7 +69,7 @@ class TestPortalForms(PortalCase):
         domain = self.env["emboux.domain"].search([("name", "=", "shop.parent.example")])
         self.assertEqual((domain.parent_id, domain.state), (parent, "verified"))
 
-    def test_below_a_parent_of_ones_own_the_records_are_ones_own_too(self):
+    def test_below_an_own_parent_the_customer_sets_the_records(self):
         self.acme.domain.is_wildcard = True
         self.look("missing")
         text = self.sent("/my/email/domains/new", kind="own", name="sub.acme.example")
@@ -77,7 +77,7 @@ class TestPortalForms(PortalCase):
         self.assertIn("*.acme.example", text)
         self.assertNotIn("we set these records", text)
 
-    def test_what_is_wrong_with_a_domain_is_said_where_it_was_typed(self):
+    def test_domain_errors_are_shown_at_their_field(self):
         parent = self.make_parent()
         path = "/my/email/domains/new"
         under = {"kind": "under", "parent_id": str(parent.id)}
@@ -113,7 +113,7 @@ class TestPortalForms(PortalCase):
             answer = self.url_open(f"/my/email/names?label={label}&parent_id={parent.id}").json()
             self.assertEqual(answer["free"], free, answer)
 
-    def test_no_name_below_a_strangers(self):
+    def test_no_name_below_another_customers_domain(self):
         """Not by the form alone: by every way that a customer has."""
         self.make_parent()
         self.make_domain("shop.parent.example", partner_id=self.rival.partner.id)
@@ -144,7 +144,7 @@ class TestPortalForms(PortalCase):
         self.assertEqual((mailbox.quota_mb, mailbox.catch_all, mailbox.has_password),
                          (700, True, True))
 
-    def test_what_is_wrong_with_a_mailbox_is_said_at_its_field(self):
+    def test_mailbox_errors_are_shown_at_their_field(self):
         path = f"{self.at}/mailboxes/new"
         good = {"local_part": "bob", "name": "Bob", "password": "good enough 1",
                 "quota_mb": "700"}
@@ -182,7 +182,7 @@ class TestPortalForms(PortalCase):
         self.assertEqual(self.acme.mailbox.state, "suspended")
         self.assertIn("is active again", self.sent(f"{self.box}/activate"))
 
-    def test_what_the_operator_suspended_is_his_to_lift(self):
+    def test_only_the_operator_lifts_the_operators_suspension(self):
         self.acme.mailbox.action_suspend()
         text = self.text_of(self.url_open(self.box))
         self.assertIn("Suspended by the operator", text)
@@ -281,7 +281,7 @@ class TestPortalForms(PortalCase):
 
     # -- plan ------------------------------------------------------------------------------
 
-    def test_another_plan_is_asked_for_and_not_taken(self):
+    def test_another_plan_is_requested_and_not_applied(self):
         large = self.plan.copy({"name": "Large"})
         hidden = self.hide_plan()
         self.assertIn("plan_id", self.faults("/my/email/plan", plan_id=str(hidden.id), words=""))

@@ -85,7 +85,7 @@ class TestPortalIsolation(PortalCase):
             self.assertEqual(missing.status_code, 404, f"{method} {rule}")
         self.assertEqual(self._snapshot(self.acme), snapshot)
 
-    def test_his_own_are(self):
+    def test_own_records_are_there(self):
         """Else the test above would pass for a portal in which nothing works."""
         self.log_in(self.rival)
         for rule, method in self._about_a_record():

@@ -20,19 +20,19 @@ class TestPortalPages(PortalCase):
         super().setUp()
         self.log_in(self.acme)
 
-    def test_the_card_counts_his_domains(self):
+    def test_the_card_counts_the_customers_domains(self):
         self.assertTrue(self.get("/my/home").xpath("//a[@href='/my/email']"))
         answer = self.make_jsonrpc_request("/my/counters", {"counters": ["emboux_domain_count"]})
         self.assertEqual(answer, {"emboux_domain_count": 1})
 
-    def test_who_is_no_customer_has_no_pages(self):
+    def test_non_customers_have_no_pages(self):
         new_test_user(self.env, "stranger", groups="base.group_portal", password=PASSWORD)
         self.authenticate("stranger", PASSWORD)
         self.assertEqual(self.url_open("/my/email").status_code, 404)
         answer = self.make_jsonrpc_request("/my/counters", {"counters": ["emboux_domain_count"]})
         self.assertEqual(answer, {"emboux_domain_count": 0})
 
-    def test_who_is_not_logged_in_is_asked_to(self):
+    def test_anonymous_visitors_are_sent_to_the_log_in(self):
         self.logout()
         answer = self.url_open("/my/email", allow_redirects=False)
         self.assertEqual(answer.status_code, 303)
@@ -156,7 +156,7 @@ class TestPortalPages(PortalCase):
         self.assertIn("Nobody answers our letters.", text)
         self.assertIn("Suspended", text)
 
-    def test_recipients_are_looked_up_within_what_is_his(self):
+    def test_recipient_look_up_is_limited_to_the_customer(self):
         suppress = self.env["emboux.suppression"]
         suppress.create({"email": "gone@world.example", "partner_id": self.acme.partner.id,
                          "reason": "bounce"})
@@ -167,7 +167,7 @@ class TestPortalPages(PortalCase):
             self.assertIn("Nothing stops", self.text_of(self.url_open(url + other)))
         self.assertTrue(self.get(f"{url}nonsense").xpath("//*[@id='email_fault']"))
 
-    def test_usage_is_his_own(self):
+    def test_usage_shows_only_the_customers_own(self):
         for who, mailboxes in ((self.acme, 7), (self.rival, 77)):
             self.env["emboux.usage"].sudo().create(
                 {

@@ -88,7 +88,7 @@ class TestPortalSignup(PortalCase):
         customer = self.env["emboux.customer"].search([("plan_id", "=", plan.id)])
         self.assertEqual(customer.state, "trial")
 
-    def test_what_is_wrong_is_said_at_its_field_and_nothing_is_made(self):
+    def test_errors_are_shown_at_their_field_and_nothing_is_created(self):
         hidden = self.hide_plan()
         counts = self._counts()
         for values, field in (
@@ -194,7 +194,7 @@ class TestPortalSignup(PortalCase):
         customers._assert_may_sign_up("2001:db8:1:3::1", "d@x.example")
         customers._assert_may_sign_up("192.0.2.8", "e@x.example")
 
-    def test_a_claim_keeps_nobody_out_and_tells_nothing(self):
+    def test_a_claim_blocks_nobody_and_reveals_nothing(self):
         """The name of somebody's domain here, and one that is not here: the same to the letter."""
         answers = []
         for name in ("rival.example", "rivao.example"):
@@ -224,7 +224,7 @@ class TestPortalSignup(PortalCase):
                                                   "login": "two@world.example"})
         self.assertIn("Try again in an hour", faults[""])
 
-    def test_who_is_a_customer_goes_to_his_pages(self):
+    def test_a_customer_is_sent_to_the_portal(self):
         self.log_in(self.acme)
         answer = self.url_open(PATH, allow_redirects=False)
         self.assertEqual((answer.status_code, answer.headers["Location"][-9:]), (303, "/my/email"))

@@ -86,7 +86,7 @@ class TestPriceEngine(BaseCase):
 
     @settings(deadline=None)
     @given(bills(), st.data())
-    def test_transfer_gives_away_what_it_takes(self, bill, data):
+    def test_handover_splits_the_bill_exactly(self, bill, data):
         """A domain changes hands: both bills together are what one owner would have had."""
         month, _periods, rows = bill
         rows = [row for row in rows if row.domain == "a"]

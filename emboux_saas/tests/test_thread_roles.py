@@ -224,7 +224,7 @@ class TestThreadRoles(PortalCase):
         return True
 
     @mute_logger("odoo.addons.mail.models.mail_thread", "odoo.sql_db")
-    def test_nor_by_way_of_models_that_are_not_ours(self):
+    def test_other_models_leave_nothing_of_a_customer_either(self):
         """``message_notify`` of any model names a record, or none."""
         domain = self.acme.domain
         for role, user in self.customers.items():

@@ -41,7 +41,7 @@ class TestUsage(BillingCase):
             "an archived mailbox is none, its mail is kept",
         )
 
-    def test_the_last_count_of_a_day_is_the_days(self):
+    def test_the_last_count_of_a_day_wins(self):
         self.note(DAY, self.mine)
         self.make_mailbox("ann", self.mine)
         self.note(DAY, self.mine)
@@ -52,7 +52,7 @@ class TestUsage(BillingCase):
         self.note(DAY, self.domain)
         self.assertEqual(self.env["emboux.usage"].search_count([]), before)
 
-    def test_whose_domains_were_there_before_him_is_counted_at_once(self):
+    def test_domains_older_than_the_customer_are_counted_at_once(self):
         partner = self.env["res.partner"].create({"name": "Late"})
         self.domain.partner_id = partner
         self.make_mailbox("ann")
@@ -82,13 +82,13 @@ class TestUsage(BillingCase):
         usage._count_days(DAY)
         self.assertEqual(self.levels(self.customer)[1], (DAY + timedelta(1), True, 0, 0, 10))
 
-    def test_days_before_the_first_note_are_his_too(self):
+    def test_days_before_the_first_row_are_the_owners_too(self):
         self.sent(self.mine, DAY, 5)
         self.day_over()
         self.env["emboux.usage"]._count_days(DAY)
         self.assertEqual(self.levels(self.customer), [(DAY, True, 0, 0, 5)])
 
-    def test_transfer_writes_both_sides_at_once(self):
+    def test_handover_writes_both_sides_at_once(self):
         self.make_mailbox("ann", self.mine)
         self.note(DAY - timedelta(5), self.mine)
         self.sent(self.mine, DAY, 30)
@@ -117,7 +117,7 @@ class TestUsage(BillingCase):
         self.assertEqual(self.levels(self.customer)[1:], [(DAY, False, 0, 0, 3 + 5)])
         self.assertEqual(self.levels(self.other), [(DAY, True, 0, 0, 4 + 100)])
 
-    def test_who_deletes_a_domain_has_sent_what_it_sent(self):
+    def test_a_deleted_domain_is_billed_for_what_it_sent(self):
         self.note(DAY - timedelta(5), self.mine)
         self.sent(self.mine, DAY, 30)
         with self.at(DAY):
@@ -281,7 +281,7 @@ class TestUsageRoles(BillingCase):
                     {"customer_id": self.customer.id, "domain_name": "x", "day": DAY}
                 )
 
-    def test_a_customer_reads_his_months_by_group(self):
+    def test_a_customer_reads_own_months_by_group(self):
         months = self.env["emboux.usage.month"].with_user(self.portal)
         [[_month, boxes]] = months._read_group([], ["month:month"], ["mailboxes:sum"])
         self.assertAlmostEqual(boxes, 1 / fields.Date.today().day)  # since today
