@@ -52,7 +52,7 @@ def test_suspended_and_activated(customers, browser, mail, hosting, odoo):
     assert {row["kind"] for row in told} >= {"suspended", "activated"}
 
 
-def test_transferred_and_its_mail_stays(customers, browser, mail, hosting, odoo):
+def test_handed_over_and_its_mail_stays(customers, browser, mail, hosting, odoo):
     found, domain = customers
     browser.tour("emboux_key_for_customer", "/odoo/email-customers")
     browser.tour("emboux_transfer_domain", "/odoo/email-domains")

@@ -106,7 +106,7 @@ def test_a_company_changes_nothing_of_another(people):
         red("emboux.mailbox").create({"domain_id": blue["domain"], "local_part": "spy"})
 
 
-def test_a_mailbox_user_sees_his_own_alone(people):
+def test_a_mailbox_user_sees_only_the_own_mailbox(people):
     for person in people.values():
         assert person["user"]("emboux.mailbox").search([]) == [person["own"]]
         assert person["user"]("emboux.domain").search([]) == [person["domain"]]

@@ -121,7 +121,7 @@ def test_bare_newlines_are_refused(box, mail, hosting, status):
     assert mail.subjects(box[1], hosting.PASSWORD) == []
 
 
-def test_commands_before_their_turn_are_refused(status):
+def test_unauthorised_pipelining_is_refused(status):
     said = raw_smtp(status, b"HELO outside.tests.example\r\nNOOP\r\nNOOP\r\n")
     assert "SMTP protocol synchronization" in said
 
@@ -141,7 +141,7 @@ def test_an_unproven_domain_takes_and_sends_nothing(hosting, mail):
     assert not mail.can_login(f"ann@{name}", hosting.PASSWORD), "it can hold no mail either"
 
 
-def test_a_proven_domain_whose_records_are_amiss_sends_nothing(hosting, mail, odoo):
+def test_a_proven_domain_with_wrong_records_sends_nothing(hosting, mail, odoo):
     domain, name = hosting.domain("amiss")
     hosting.mailbox(domain, "ann")
     odoo("emboux.domain").write([domain], {"state": "failed"})
@@ -248,7 +248,7 @@ def test_odoos_own_password_sends_but_does_not_read(box, hosting, mail, odoo, co
     assert mail.can_login(box[1], hosting.PASSWORD)
 
 
-def test_a_server_that_refuses_is_not_made(box, hosting, odoo):
+def test_a_refusing_server_creates_no_outgoing_server(box, hosting, odoo):
     """The button says what failed, and leaves no half-made outgoing server."""
     backend, model = hosting.backend, odoo("emboux.backend")
     [row] = model.read([backend], ["smtp_tls_port"])
@@ -264,7 +264,7 @@ def test_a_server_that_refuses_is_not_made(box, hosting, odoo):
     assert row["send_as"] == "self"
 
 
-def test_killed_while_it_is_tried_a_mailbox_gets_back_what_it_was(
+def test_a_trial_killed_midway_is_rolled_back(
     box, second_odoo, odoo, connect
 ):
     victim = second_odoo.start(env={"EMBOUX_FAULT": "outgoing:widened"})

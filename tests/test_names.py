@@ -56,7 +56,7 @@ def stamp():
     return f"-{time.time_ns() % 10**9}"
 
 
-def test_what_the_servers_refuse_cannot_be_made(domain, hosting, mail, odoo):
+def test_names_the_servers_refuse_cannot_be_created(domain, hosting, mail, odoo):
     number, name = domain
     for local in ("-dash", "-", "-a.b"):
         with pytest.raises(OdooError, match="begins with a hyphen"):

@@ -131,7 +131,7 @@ def test_mail_leaves_by_the_relay_with_the_login_that_activate_makes(
     assert b"DKIM-Signature" not in taken.content, "the provider signs"
 
 
-def test_another_relay_counts_at_once(
+def test_a_new_relay_takes_effect_at_once(
     hosting, mail, odoo, provider, relay, master, at_mailgun, state
 ):
     """Postfix' queue manager remembers for half a minute how mail from one to another goes."""
@@ -274,7 +274,7 @@ def test_what_the_provider_refuses_is_shown_in_words(odoo, hosting, mailgun, pro
 
 
 @pytest.mark.parametrize("door", ["form", "verify", "ses-verify", "activate", "try", "test"])
-def test_a_refusal_that_was_mended_is_none(odoo, hosting, mailgun, provider, master, door):
+def test_a_resolved_refusal_is_cleared(odoo, hosting, mailgun, provider, master, door):
     name = f"mended-{door}{time.time_ns() % 10**8}.example"
     mailgun.fault("POST", "/v4/domains", answer(400, {"message": "Not just now"}))
     domain, _name = hosting.domain(name=name, verified=False, provider_id=provider)

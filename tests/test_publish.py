@@ -107,7 +107,7 @@ def warnings(odoo, domain):
     )
 
 
-def test_a_broken_record_is_told_and_mended_by_the_same_button(toured, odoo, zone):
+def test_a_broken_record_is_reported_and_repaired_by_the_same_button(toured, odoo, zone):
     before = zone.records(DOMAIN)
     zone.delete(DOMAIN, "MX")
     odoo("emboux.domain").action_check_now([toured])
@@ -210,7 +210,7 @@ def test_a_zone_that_changed_is_shown_anew(odoo, hosting, zone):
     assert zone.records(name) == {f"{name} MX 5 elsewhere.example."}
 
 
-def test_two_who_publish_at_the_same_time(odoo, hosting, zone, status):
+def test_two_concurrent_publishers(odoo, hosting, zone, status):
     """Each ends with a result or a sentence, and rows and zone agree."""
     import threading
 

@@ -340,7 +340,7 @@ def answers(mail, recipient, sessions=6):
     return set(said)
 
 
-def test_who_wrote_before_the_proof_is_heard_after_it(hosting, mail, odoo):
+def test_a_sender_refused_before_the_proof_is_accepted_after_it(hosting, mail, odoo):
     """The same sender and recipient, by the same processes of Postfix, before and after."""
     domain, name = hosting.domain("fresh", verified=False)
     hosting.mailbox(domain, "ann")

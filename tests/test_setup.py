@@ -128,7 +128,7 @@ def test_no_registry_host_is_named():
 # -- releases of Debian and of what it brings --------------------------------------------
 
 
-def test_another_system_is_told_which_ones_will_do():
+def test_an_unsupported_system_is_told_the_supported_ones():
     system.release()  # this one is one of them
     debian = 'PRETTY_NAME="Debian GNU/Linux {0}"\nID=debian\nVERSION_ID="{0}"\n'
     assert system.release(debian.format(12)) == "bookworm"

@@ -91,7 +91,7 @@ def test_a_full_mailbox_that_keeps_a_copy_forwards_once(box, domain, mail, hosti
     assert mail.outside_subjects().count("waits for room") == 1
 
 
-def test_mail_that_comes_at_once_does_not_wait(box, mail, hosting, state):
+def test_concurrent_mail_does_not_wait(box, mail, hosting, state):
     """What one delivery leaves of the room is written while the next one fetches its script."""
     _number, address = box()
     subjects = [f"at once {n}" for n in range(40)]
@@ -132,7 +132,7 @@ def test_a_reply_to_mail_for_an_alias(box, domain, mail, odoo, replies):
     eventually("a reply", lambda: replies(address))
 
 
-def test_a_reply_to_mail_that_came_a_long_way(box, domain, hosting, mail, odoo, replies):
+def test_a_reply_to_mail_through_nested_aliases(box, domain, hosting, mail, odoo, replies):
     """By an alias of an alias in another domain of the owner's, with a tag, as the mailbox with
     one (RFC 5230 4.5); not to whoever names nobody, as lists and blind copies do."""
     _number, address = box(vacation_on=True, vacation_text="Away for ${hex:41}" + "." * 5000)

@@ -53,7 +53,7 @@ def test_mail_between_two_domains(hosting, mail, master, moved):
     assert answer["used"] == sum(moved(two))
 
 
-def test_a_client_that_says_on_whose_behalf(hosting, mail, moved):
+def test_a_client_that_names_the_original_submitter(hosting, mail, moved):
     """With AUTH= (RFC 4954 5) Postfix' line goes on behind the login, as the client chose."""
     domain, name = hosting.domain("auth")
     hosting.mailbox(domain, "ann")

@@ -208,7 +208,7 @@ def test_a_platform_that_is_away_gets_the_change_later(
                lambda: mail.can_login(f"later@{name}", PASSWORD))
 
 
-def test_drift_is_found_and_mended_both_ways(customer_odoo, domain, backend):
+def test_drift_is_found_and_resolved_both_ways(customer_odoo, domain, backend):
     number, name = domain
     api = backend[1]
     customer_odoo("emboux.mailbox").create({"domain_id": number, "local_part": "ann"})

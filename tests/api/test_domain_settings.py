@@ -47,7 +47,7 @@ def name(customer, domains):
 # -- outbound ----------------------------------------------------------------------------
 
 
-def test_outbound_get_customer_sees_what_he_may_send(customer, domains):
+def test_outbound_get_customer_sees_the_limits(customer, domains):
     assert done(customer.get(f"/domains/{domains(customer)}/outbound"), 200) == FRESH
 
 

@@ -61,7 +61,7 @@ def test_domains_post_master_several_customers_of_one_reference_is_refused(maste
     assert "several customers" in found["partner_ref"]
 
 
-def test_domains_post_customer_is_his_whoever_he_names(customers, used):
+def test_domains_post_customer_owns_it_whatever_partner_ref_says(customers, used):
     ref, other = customers.partner(), customers.partner()
     customer, name = customers.key(ref), new_name()
     for partner_ref in (other, "nobody has this"):
@@ -72,7 +72,7 @@ def test_domains_post_customer_is_his_whoever_he_names(customers, used):
     detail(customers.key(other).get(f"/domains/{name}"), 404)
 
 
-def test_domains_post_customer_at_his_limit_is_refused(customers, used):
+def test_domains_post_customer_at_the_limit_is_refused(customers, used):
     ref = customers.partner(domain_limit=1)
     customer, name = customers.key(ref), new_name()
     done(customer.post("/domains/", {"name": new_name()}), 201)
@@ -180,7 +180,7 @@ def test_domains_post_customer_without_name_is_refused(customer):
 # -- GET ---------------------------------------------------------------------------------
 
 
-def test_domains_list_customer_has_his_own_alone(customers, master, domains):
+def test_domains_list_customer_has_only_own_domains(customers, master, domains):
     customer = customers()
     mine = sorted(domains(customer) for _ in range(3))
     foreign = domains(master)

@@ -111,7 +111,7 @@ def test_domains_register_subdomain_customer_somebody_elses_answers_as_if_not_th
     assert (before.status_code, before.content) == (after.status_code, after.content)
 
 
-def test_domains_register_subdomain_customer_counts_for_his_limit(customers, parent):
+def test_domains_register_subdomain_customer_counts_towards_the_limit(customers, parent):
     customer = customers(domain_limit=1)
     done(customer.post(f"/domains/one.{new_name('x')[:-8]}.{parent}/register-subdomain"), 201)
     answer = customer.post(f"/domains/two.{new_name('x')[:-8]}.{parent}/register-subdomain")

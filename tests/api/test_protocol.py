@@ -64,7 +64,7 @@ def test_paging_master_cursor_of_another_list_is_refused(master, customers):
     assert set(faults(master.get("/domains/", params={"cursor": cursor}))) == {"cursor"}
 
 
-def test_paging_customer_cursor_of_somebody_else_shows_nothing_of_his(customer, customers, domains):
+def test_paging_customer_foreign_cursor_shows_nothing_foreign(customer, customers, domains):
     other = customers()
     for _ in range(2):
         domains(other, "a")

@@ -3,7 +3,7 @@
 from support.api_client import done
 
 
-def test_start_counters_that_are_wrong_are_mended(
+def test_start_wrong_counters_are_corrected(
     customers, domains, second_odoo, connect, used, state
 ):
     """Broken behind Odoo's back; a further process starts, and from its start on they are right."""

@@ -123,7 +123,7 @@ def partner_id(odoo):
     return lambda ref: odoo("res.partner").search([("ref", "=", ref)])[0]
 
 
-def test_suppression_check_customer_his_own_and_everybodys(
+def test_suppression_check_customer_own_and_global_entries(
     master, customers, suppress, partner_id
 ):
     mine, theirs = customers.partner(), customers.partner()
@@ -302,7 +302,7 @@ def test_webhooks_mailgun_post_guillotine_at_once_blocks_in_time(
 
 
 @pytest.mark.parametrize("path", ["/webhooks/mailgun", "/webhooks/ses"])
-def test_webhooks_post_bodies_that_are_none(nobody, path):
+def test_webhooks_post_invalid_bodies(nobody, path):
     whole = json.dumps(SNS if path.endswith("ses") else mailgun()).encode()
     for body in (b"", b"{", whole[:-9], b"\xff" + whole, whole.replace(b'"', b"\xe9"), b"[]",
                  b"[" * 50_000, b'{"signature": ' * 20_000):

@@ -249,7 +249,7 @@ def test_users_bulk_customer_too_many_or_none_is_refused(customer, name):
     assert done(customer.get("/users/"))["total"] == before
 
 
-def test_users_bulk_customer_stops_at_his_limit(customers, domains):
+def test_users_bulk_customer_stops_at_the_limit(customers, domains):
     customer = customers(mailbox_limit=5)
     name = domains(customer)
     rows = [{"email": f"u{n}@{name}"} for n in range(8)]

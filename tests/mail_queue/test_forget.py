@@ -120,7 +120,7 @@ def test_a_storm_costs_a_few_reloads_and_its_end_is_covered(forgetting, scene, c
     assert scene.fake.reloads == 3
 
 
-def test_a_word_that_got_lost_is_found_by_looking(forgetting, scene, clock, another_relay):
+def test_a_lost_notification_is_found_by_polling(forgetting, scene, clock, another_relay):
     another_relay()
     forgetting.routing.wait(1)  # lost
     forgetting.step()
@@ -142,7 +142,7 @@ def test_the_database_comes_back(forgetting, scene, state):
     assert scene.fake.reloads == 1
 
 
-def test_what_fails_is_tried_again_and_told(forgetting, scene, clock, another_relay, odoo):
+def test_failures_are_retried_and_reported(forgetting, scene, clock, another_relay, odoo):
     agents = odoo("emboux.queue.agent")
 
     def told():

@@ -39,7 +39,7 @@ def test_a_suspension_holds_what_its_logins_have_submitted_and_nothing_else(scen
 
 
 @pytest.mark.parametrize("how", ["mailbox", "blocked", "parent"])
-def test_each_way_to_be_stopped(scene, sender, hosting, odoo, how):
+def test_every_reason_to_be_stopped(scene, sender, hosting, odoo, how):
     domain, ann = sender()
     if how == "parent":
         odoo("emboux.domain").write([domain], {"is_wildcard": True})

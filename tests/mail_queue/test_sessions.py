@@ -37,7 +37,7 @@ def test_one_after_the_other_is_ended_and_nobody_by_a_wildcard(doveadm, caplog):
     ("echo Fatal: no anvil >&2; exit 75", "ended with 75: Fatal: no anvil"),
     ("echo a list of something else", "no list of users"),
 ])
-def test_what_doveadm_cannot_do_is_said(doveadm, body, words):
+def test_doveadm_failures_are_reported(doveadm, body, words):
     with pytest.raises(SessionError, match=words):
         doveadm(body)[0].users()
 

@@ -31,7 +31,7 @@ def test_limits_of_domain_and_mailbox_with_their_sentence(daemon, sender, stored
     assert stored(domain) == (4, 4, 4)
 
 
-def test_who_is_not_asked_about_passes_and_strangers_do_not(daemon):
+def test_out_of_scope_requests_pass_and_unknown_logins_do_not(daemon):
     with daemon().asker() as ask:
         assert ask(login="") == OK
         assert ask("MAIL", "nobody@else.example") == OK

@@ -95,7 +95,7 @@ def test_the_last_one_passes_and_the_next_is_deferred(name):
      "suspended for acme.example: 0.6 % bounced; ask"),
     (with_(unverified="acme.example"), "unverified", "acme.example is not verified yet"),
 ])
-def test_what_may_not_send_is_rejected_at_each_stage(settings, rule, words):
+def test_a_blocked_sender_is_rejected_at_each_stage(settings, rule, words):
     for stage in (RCPT, DATA, END):
         refused = asked(settings, stage=stage)
         assert (refused.action, refused.code, refused.rule) == ("reject", "550 5.7.1", rule)
@@ -154,7 +154,7 @@ def test_off_looks_at_no_limit():
 
 
 @pytest.mark.parametrize("enforcement", ["monitor", "off"])
-def test_what_may_not_send_is_rejected_in_any_case(enforcement):
+def test_a_blocked_sender_is_rejected_in_every_mode(enforcement):
     for values in ({"suspended": "a"}, {"blocked": "a"}, {"unverified": "a"},
                    {"mailbox_suspended": True}):
         assert asked(with_(enforcement=enforcement, **values)).action == "reject"
@@ -180,7 +180,7 @@ def test_a_throttle_only_ever_defers():
         assert asked(with_(over_limit="reject", **values), **known).action == "defer"
 
 
-def test_what_is_to_be_held_is_let_through_before_its_body():
+def test_mail_to_be_held_passes_before_its_body():
     held = with_(over_limit="hold", daily=6)
     assert asked(held, stage=DATA, day=6) == ACCEPT
     assert asked(held, stage=END, day=6).action == "hold"

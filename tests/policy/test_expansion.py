@@ -210,7 +210,7 @@ def test_an_address_leads_no_further_than_its_domain_allows(daemon, sender, alia
 # -- what Sieve sends ----------------------------------------------------------------------
 
 
-def test_what_a_mailbox_forwards_is_charged_to_it(daemon, sender, stored, odoo):
+def test_forwarded_mail_is_charged_to_the_mailbox(daemon, sender, stored, odoo):
     domain, ann = sender(outbound_daily_limit=3, outbound_hourly_fraction=1,
                          mailbox={"outbound_daily_limit": 2})
     odoo("emboux.suppression").create({"email": f"gone@{suffix(ann)}.{OUT}", "reason": "manual"})

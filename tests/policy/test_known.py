@@ -30,7 +30,7 @@ def remembered(ledger):
     return run
 
 
-def test_what_is_remembered_is_charged_in_one_statement(remembered, settings, stored):
+def test_cached_counters_are_charged_in_one_statement(remembered, settings, stored):
     known, mine = Known(), settings(daily=10, mailbox_daily=10, loop_limit=3)
     assert remembered(known, message(mine, 2))[1] == ["lock", "add", "lock", "store"]
     to = message(mine, 3, to=("ben@elsewhere.example",))
@@ -43,7 +43,7 @@ def test_what_is_remembered_is_charged_in_one_statement(remembered, settings, st
     assert stored(mine.domain_id) == (10, 10, 10)
 
 
-def test_what_somebody_else_has_charged_meanwhile_is_found_out(
+def test_concurrent_charges_are_detected(
         ledger, remembered, settings, stored):
     known, mine = Known(), settings(daily=10)
     remembered(known, message(mine, 2))
@@ -57,7 +57,7 @@ def test_what_somebody_else_has_charged_meanwhile_is_found_out(
     assert remembered(known, message(mine, 1))[0] == ["hourly"]
 
 
-def test_a_recipient_that_is_suppressed_stops_what_is_remembered(
+def test_a_suppressed_recipient_bypasses_the_cache(
         remembered, settings, stored, connect):
     known, mine = Known(), settings(loop_limit=9)
     remembered(known, message(mine))
@@ -72,7 +72,7 @@ def test_a_recipient_that_is_suppressed_stops_what_is_remembered(
     assert stored(mine.domain_id) == (2, 2, 2)
 
 
-def test_the_loop_brake_stops_what_is_remembered(remembered, settings, stored):
+def test_the_loop_brake_bypasses_the_cache(remembered, settings, stored):
     known, mine = Known(), settings(loop_limit=3)
     loop = message(mine, to=("echo@elsewhere.example",))
     remembered(known, message(mine))
@@ -82,7 +82,7 @@ def test_the_loop_brake_stops_what_is_remembered(remembered, settings, stored):
     assert stored(mine.domain_id) == (4, 4, 4)
 
 
-def test_a_day_that_is_over_is_not_charged_by_what_is_remembered(
+def test_a_new_day_bypasses_the_cache(
         ledger, remembered, settings, stored):
     known, mine = Known(), settings(daily=10)
     remembered(known, message(mine, 1))
@@ -94,7 +94,7 @@ def test_a_day_that_is_over_is_not_charged_by_what_is_remembered(
     assert stored(other.domain_id)[:2] == (2, 2)
 
 
-def test_a_memory_that_is_full_forgets_the_oldest(remembered, settings):
+def test_a_full_cache_evicts_the_oldest(remembered, settings):
     known = Known(largest=2)
     for number in range(3):
         known.put(number, (0.0, 0, 0, 0))

@@ -131,7 +131,7 @@ def is_harmless(text):
 
 @pytest.mark.parametrize("odd", [b"\0", b"\xff\xfe", b"\x7f", b"\xc2\x85", b"\xe2\x80\xa8"])
 @pytest.mark.parametrize("around", [b"b%s@", b"b@%s."])
-def test_text_that_is_no_text_is_made_harmless(odd, around):
+def test_control_characters_are_made_harmless(odd, around):
     query = parse(BLOCK.replace(b"Bob@", around.replace(b"%s", odd)))
     assert is_harmless(query.recipient)
 
@@ -145,7 +145,7 @@ def test_text_that_is_no_text_is_made_harmless(odd, around):
     BLOCK.replace(b"recipient_count=1", b"recipient_count=" + b"9" * 40),
     BLOCK.replace(b"Bob@", b"b" * 3000),
 ])
-def test_what_is_not_the_protocol_is_told(block):
+def test_protocol_violations_are_reported(block):
     with pytest.raises(ProtocolError):
         parse(block)
 
@@ -186,6 +186,6 @@ def test_an_answer_is_one_line_of_ascii(reason):
         assert ACTION.fullmatch(answer(Decision("defer", "defer", code, reason or "x")))
 
 
-def test_what_passes_is_left_to_the_other_checks():
+def test_accepted_mail_is_left_to_the_other_checks():
     assert answer(ACCEPT) == b"action=DUNNO\n\n"
     assert ACTION.fullmatch(UNAVAILABLE) and UNAVAILABLE.startswith(b"action=DEFER_IF_PERMIT 4.3.0")

@@ -112,7 +112,7 @@ def test_a_circle_of_two_owners_is_refused_for_good(own, alias, mail, odoo):
     assert (code, "5.4.6" in text) == (554, True), text
 
 
-def test_what_a_mailbox_forwards_is_charged_and_obeys_the_list(
+def test_forwarded_mail_is_charged_and_obeys_the_suppression_list(
         own, hosting, mail, odoo, stored, state):
     domain, name = own(outbound_daily_limit=3, outbound_hourly_fraction=1)
     odoo("emboux.suppression").create({"email": f"gone@{name}.{OUT}", "reason": "manual"})

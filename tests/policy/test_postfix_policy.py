@@ -142,7 +142,7 @@ def test_a_suppressed_recipient_never_reaches_the_outside(sender, mail, hosting,
     assert b"gone" not in mail.outside(f"to both {domain}").lower()
 
 
-def test_who_is_suspended_or_blocked_is_refused_and_sends_again_at_once(
+def test_a_suspended_or_blocked_sender_is_refused_and_resumes_at_once(
         sender, mail, hosting, odoo):
     domain, ann = sender()
     domains = odoo("emboux.domain")
