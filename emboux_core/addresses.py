@@ -22,7 +22,7 @@ MAX_LOCAL_PART = 64  # RFC 5321 4.5.3.1.1
 MAX_ADDRESS = 254  # RFC 5321 4.5.3.1.3: a path of 256 octets holds "<" and ">"
 MAX_DESTINATIONS = 100
 
-_WHITE_SPACE = " \t\r\n\u00a0\u3000"  # what copy and paste leaves at the ends
+_WHITE_SPACE = " \t\r\n\u00a0\u3000"  # what copy and paste leaves at either end
 _MAX_INPUT = 1000  # nothing longer can be valid; keeps the IDNA tables from long work
 _LDH = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]")  # RFC 5322 3.2.3, and the dot
@@ -35,7 +35,7 @@ _JOINERS = "\u200c\u200d"
 
 
 class AddressError(ValueError):
-    """A name or an address that cannot be used; ``str()`` is one sentence for a person."""
+    """An unusable name or address; ``str()`` is one sentence for a person."""
 
 
 def normalise_domain(text: str) -> str:
@@ -92,7 +92,7 @@ def display_domain(alabel: str) -> str:
         return ".".join(
             idna.ulabel(label) if label.startswith("xn--") else label for label in alabel.split(".")
         )
-    except UnicodeError:  # every error of idna: not an A-label, so people see it as it is stored
+    except UnicodeError:  # every error of idna: not an A-label, so it is shown as stored
         return alabel
 
 
@@ -252,7 +252,7 @@ def reported_without_tag(address: str) -> str:
 
 
 def _without_name(text: str) -> str:
-    """The address alone, of what may stand in a header field or an SMTP command."""
+    """The bare address out of what a header field or an SMTP command may hold."""
     if text.endswith(")"):
         text = re.sub(r"\s*\([^()]*\)$", "", text)
     if text.endswith(">"):
@@ -265,7 +265,7 @@ def _without_name(text: str) -> str:
             elif text[at] == "<" and not quoted:
                 start = at
             at += 1
-        # quotes that nobody closed, or brackets within them: then the last bracket counts
+        # unclosed quotes, or brackets within them: the last bracket counts
         start = text.rfind("<") if start is None else start
         text = text[start + 1 : -1].strip(_WHITE_SPACE)
     if text.startswith("@") and ":" in text:
@@ -274,7 +274,7 @@ def _without_name(text: str) -> str:
 
 
 def _unquoted(local: str) -> str:
-    """A local part without its quotes; one whose quotes are not in order stands for itself."""
+    """A local part without its quotes; unchanged if they are malformed."""
     content, quoted, escaped = [], False, False
     for char in local:
         if escaped:
@@ -384,7 +384,7 @@ def _encode_label(label: str, quoted: str) -> str:
         raise AddressError(
             f'The domain name {quoted} has a part that is not valid in IDNA: "{label}" ({error}).'
         ) from error
-    if encoded != round_trip:  # not every release of idna looks for this itself
+    if encoded != round_trip:  # not every release of idna checks this itself
         raise AddressError(
             f'The domain name {quoted} has a part that is no valid A-label: "{label}".'
         )

@@ -6,7 +6,7 @@
 For tests only: nothing happens unless the process was started with the environment variable
 ``EMBOUX_FAULT``, which names one of the places:
 
-``publish:claimed``   what may be in the zone from now on is written down, nothing is sent yet
+``publish:claimed``   what may be in the zone from now on is written down, nothing has been sent
 ``publish:sent``      the zone is changed, what came of it is not written down yet
 ``withdraw:sent``     the records are out of the zone, and still written down as being there
 ``outgoing:widened``  a mailbox may send for its domain, and no outgoing server is made yet

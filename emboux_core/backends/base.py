@@ -19,10 +19,10 @@ from ..dns.judge import Verdict
 
 @dataclass(frozen=True)
 class DomainSpec:
-    """A domain as it should be.
+    """The desired state of a domain.
 
-    ``record``: the number of its row, for a backend that is this database: several may claim a
-    name there.  It is no part of what the domain is.
+    ``record``: the id of its row, for the backend that is this database, where several may claim a
+    name.  It is not part of the state.
     """
 
     name: str
@@ -34,12 +34,12 @@ class DomainSpec:
 
 @dataclass(frozen=True)
 class MailboxSpec:
-    """A mailbox as it should be.
+    """The desired state of a mailbox.
 
-    ``password`` and ``password_hash`` (argon2id in PHC format) are None unless the password
-    shall change.  A backend that can take the hash needs nothing else; it alone is there when
-    an earlier call is repeated.  ``service_password_hash`` is that of a second password, which
-    only the Odoo knows that sends through the mailbox; None leaves it as it is.
+    ``password`` and ``password_hash`` (argon2id in PHC format) are None unless the password is to
+    change.  A backend that can take the hash needs nothing else; it alone is there when an earlier
+    call is repeated.  ``service_password_hash`` is that of a second password, which only the Odoo
+    knows that sends through the mailbox; None leaves it as it is.
     """
 
     email: str
@@ -54,7 +54,7 @@ class MailboxSpec:
 
 @dataclass(frozen=True)
 class AliasSpec:
-    """An alias as it should be; ``address`` is ``@domain`` for a catch-all."""
+    """The desired state of an alias; ``address`` is ``@domain`` for a catch-all."""
 
     address: str
     destinations: tuple[str, ...]
@@ -79,7 +79,7 @@ class UsagePage:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a platform that judges its domains itself says of one; its word is final.
+    """The status of a domain at a platform that verifies domains itself; its word is final.
 
     ``state``: ``pending``, ``verified``, ``failed`` or ``suspended``, with ``reason`` as one
     sentence, empty where it gave none. ``owned``: it takes the domain's mail. ``records`` with a
@@ -117,7 +117,7 @@ class Backend(ABC):
 
     @abstractmethod
     def ensure_domain(self, domain: DomainSpec) -> MailService:
-        """Make the domain be so.  Returns what its DNS has to say."""
+        """Create or update the domain.  Returns what its DNS has to say."""
 
     def standing(self, name: str, records: bool = False, look: bool = False) -> Standing | None:
         """What the platform says of a domain, None where it has none of this name for us.
@@ -129,27 +129,27 @@ class Backend(ABC):
 
     @abstractmethod
     def delete_domain(self, name: str) -> None:
-        """Remove the domain; one that is not there is no error."""
+        """Remove the domain; it is no error if there is none."""
 
     @abstractmethod
     def ensure_mailbox(self, mailbox: MailboxSpec) -> None:
-        """Make the mailbox be so; its domain has to be there."""
+        """Create or update the mailbox; its domain has to exist."""
 
     @abstractmethod
     def delete_mailbox(self, email: str) -> None:
-        """Remove the mailbox; one that is not there is no error."""
+        """Remove the mailbox; it is no error if there is none."""
 
     @abstractmethod
     def ensure_alias(self, alias: AliasSpec) -> None:
-        """Make the alias or catch-all be so; its domain has to be there."""
+        """Create or update the alias or catch-all; its domain has to exist."""
 
     @abstractmethod
     def delete_alias(self, address: str) -> None:
-        """Remove the alias; one that is not there is no error."""
+        """Remove the alias; it is no error if there is none."""
 
     @abstractmethod
     def domains(self) -> Iterable[DomainSpec]:
-        """What is there, for the comparison with what should be."""
+        """The domains that exist, for the comparison with the records."""
 
     @abstractmethod
     def mailboxes(self, domain: str) -> Iterable[MailboxSpec]:

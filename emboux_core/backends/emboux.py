@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class _No(Refused):
-    """The platform refused in words of its own; who asked may know better what they mean."""
+    """The platform refused in its own words; the caller may know better what they mean."""
 
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
@@ -85,7 +85,7 @@ class EmbouxBackend(Backend):
     # -- domains -------------------------------------------------------------------------
 
     def ensure_domain(self, domain: DomainSpec) -> MailService:
-        """A parent that is not wished for stays: the platform finds one for a new domain itself."""
+        """An unrequested parent stays: the platform assigns one to a new domain itself."""
 
         def read(fields: Fields) -> tuple[DomainSpec, MailService]:
             found = domain_of(fields)
@@ -135,11 +135,11 @@ class EmbouxBackend(Backend):
         except _No as error:
             if error.status != 404:
                 raise
-        # somebody else's, or there is no room for another one: the platform's sentence says it
+        # somebody else's, or a limit is reached: the platform's sentence says which
         raise Refused(f"{conflict} It is not among the domains that this key reaches.")
 
     def _take_back(self, name: str, refusal: Refused) -> None:
-        """Nothing is to be left behind of what was refused."""
+        """Leave nothing behind of what was refused."""
         try:
             self.delete_domain(name)
         except BackendError:
@@ -154,7 +154,7 @@ class EmbouxBackend(Backend):
                 seen = self._call(
                     method, f"{path}/{what}", lambda fields: verification_of(fields, name)
                 )
-            # last: what it wants in the DNS may be known by the look alone
+            # last: what it wants in the DNS may only be known after the look
             return self._call("GET", path, lambda fields: standing_of(fields, name, seen))
         except _No as error:
             if error.status != 404:
@@ -214,7 +214,7 @@ class EmbouxBackend(Backend):
                 raise
             conflict = error
         try:
-            # an earlier call of ours may have come through meanwhile
+            # an earlier call of ours may have got through meanwhile
             return call("PUT", path, **service)
         except _No as error:
             if error.status != 404:
@@ -246,7 +246,8 @@ class EmbouxBackend(Backend):
         return self._list("/aliases/", {"domain": domain}, rows_of(alias_of, "address", domain))
 
     def usage(self, since: str = "") -> UsagePage:
-        """A cursor that the platform cannot read, because it is another one, asks for all."""
+        """A cursor that the platform cannot read, because it is another platform's, asks for
+        everything."""
         sizes: dict[str, Usage] = {}
         cursor, seen = since, {since}
         for _page in range(_MOST_USAGE_PAGES):
@@ -332,10 +333,10 @@ class EmbouxBackend(Backend):
 
 @dataclass(frozen=True)
 class _Difference:
-    """A call that makes a domain as it should be; all of them are for a master key.
+    """A call that brings a domain to its desired state; all of them need a master key.
 
-    ``wished``: somebody said so. What is a default does not stand against the operator, of whose
-    decisions a customer's Odoo need not know.
+    ``wished``: set explicitly.  A default does not overrule the operator, whose decisions a
+    customer's Odoo need not know.
     """
 
     verb: str
@@ -379,7 +380,7 @@ def _refusal(answer: Answer, secrets: tuple[str, ...]) -> Refused:
             "the platform and enter it here."
         )
     if not ours and answer.status == 404:
-        # what Odoo says of all its pages while its database is away
+        # Odoo's answer for every page while its database is down
         return Unreachable(
             "It answered with 404, but not as an Emboux platform does: its database is away, or "
             "the address is not right."

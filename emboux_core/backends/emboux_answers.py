@@ -3,8 +3,8 @@
 
 """What the API of an Emboux platform answers, as value objects.
 
-Each function raises ``Unfit`` for what is of another shape: fields that are not known are passed
-over, because the platform may be newer.
+Each function raises ``Unfit`` for another shape; unknown fields are ignored, because the platform
+may be newer.
 """
 
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def service_of(fields: Fields, name: str) -> MailService:
         imap_port=_port_if_there(fields, "imap_port", 143),
         submission_port=_port_if_there(fields, "submission_port", 587),
         dkim_domain=fields.text_or_none("dkim_domain", _NAME, 253),
-        # what an older platform does not know of is not there
+        # an older platform does not send it
         records=_records_of(fields) if fields.has("records") else (),
         mta_sts_host=_text_if_there(fields, "mta_sts_host", 253),
         mta_sts_id=_text_if_there(fields, "mta_sts_id", 32),
@@ -109,7 +109,7 @@ def _assert_writable(make: Callable[..., tuple[ExpectedRecord, ...]], *arguments
 
 
 def _records_of(fields: Fields) -> tuple[ExpectedRecord, ...]:
-    """A provider's records; of a type or level that is not known here they are passed over."""
+    """A provider's records; those of an unknown type or level are ignored."""
     rows = (_record_of(row, row.text("value")) for row in fields.objects("records"))
     return tuple(record for record in rows if record)
 
@@ -129,7 +129,7 @@ def _record_of(row: Fields, value: str) -> ExpectedRecord | None:
 
 @dataclass(frozen=True)
 class Verification:
-    """What the platform has seen of a domain, and what it makes of it."""
+    """What the platform found about a domain, and its verdict."""
 
     state: str
     reason: str
@@ -167,7 +167,7 @@ def verification_of(fields: Fields, name: str) -> Verification:
 
 
 def standing_of(fields: Fields, name: str, seen: Verification | None) -> Standing:
-    """``seen``: what it has said just before, None when it was not asked for that."""
+    """``seen``: its verdict from the call before, None if it was not asked."""
     assert_same(fields.text("name", _NAME, 253), name)
     reason = seen.reason if seen else ""
     if fields.has("reason") and not fields.none("reason"):
@@ -185,7 +185,7 @@ def standing_of(fields: Fields, name: str, seen: Verification | None) -> Standin
 
 
 def _state_of(fields: Fields) -> str:
-    """The state as it is told here; one that is not known is none in which mail may leave."""
+    """The state in our terms; an unknown one counts as not allowed to send."""
     state = fields.text("state", r"[a-z_]+", 50)
     return state if state in ("verified", "failed", "suspended") else "pending"
 

@@ -3,7 +3,7 @@
 
 """Decide what publishing would do to each record of a zone. Pure, no network.
 
-Nothing is changed that Emboux did not make, but for mechanisms in somebody's SPF record.
+Only what Emboux made is changed, except for mechanisms in somebody's SPF record.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _MAX_SHOWN = 2000  # characters of what was found, as in judge
 
 @dataclass(frozen=True)
 class Published:
-    """A record that Emboux has made, which it may hence replace and remove.
+    """A record that Emboux made and may therefore replace and remove.
 
     As ``ExpectedRecord``; of an SPF record that is somebody else's, ``value`` holds just the
     mechanisms that Emboux has put in, without ``v=spf1``.
@@ -102,9 +102,9 @@ class Plan:
         return tuple(step for step in self.steps if step.action in possible)
 
     def claim(self, confirm_merge: bool) -> tuple[Published, ...]:
-        """Return what may be Emboux' in the zone from now on: keep it *before* ``apply``.
+        """Return what Emboux may own in the zone from now on: store it *before* ``apply``.
 
-        A process that dies in between then leaves nothing that nobody owns.
+        A process that dies in between then leaves no orphans.
         """
         claims = [entry for step in self.steps for entry in step.held]
         claims += [entry for step in self.changes(confirm_merge) for entry in step.published]
@@ -112,7 +112,8 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """Hexadecimal; the same for a plan made again only if it does and rests on the same."""
+        """Hexadecimal; equal for two plans only if they do the same and start from the same
+        zone."""
         seen = [asdict(replace(one, ttl=0)) for one in self.seen]
         text = json.dumps([self.domain, self.zone, list(map(asdict, self.steps)), seen])
         return hashlib.sha256(text.encode()).hexdigest()
@@ -169,12 +170,12 @@ def _place(record: ExpectedRecord | Published | Seen) -> tuple[str, str]:
 
 
 def _blank(entry: Published) -> ExpectedRecord:
-    """Return a record that stands for "nothing any more"."""
+    """Return a record that means "no longer wanted"."""
     return ExpectedRecord(entry.key, entry.record_type, entry.name, "", "", "")
 
 
 class _Matter:
-    """One record, what its place holds, and what of that is Emboux'."""
+    """One record, what its place in the zone holds, and which of that is ours."""
 
     def __init__(self, record, seen, own, wanted_here, leaving, policy):
         self.record: ExpectedRecord = record
@@ -189,7 +190,7 @@ class _Matter:
             for data, value, shown in zip(seen.rdatas(), seen.values, seen.shown, strict=True)
         }
         self.mine = {mark for entry in own for mark in self._marks(entry)}
-        # SPF records of somebody, and the mechanisms that may be Emboux' in them
+        # SPF records of others, and the mechanisms in them that may be ours
         self.theirs, self.made = {}, []
         if kind_of(record.key) == "spf" and record.record_type == "TXT":
             self.theirs = {
@@ -242,9 +243,9 @@ class _Matter:
         return bool(version) and _version(shown) == version
 
     def _under_policy(self) -> Step | None:
-        """Leave in force what applies already: a record of its own would take its place.
+        """Leave an existing policy in force: a record of its own would override it.
 
-        The parent may ask for more than ours does, and wants its reports.
+        The parent's may be stricter than ours, and it wants its reports.
         """
         name, policy = self.record.name, self.policy
         alone = judge(self.record, self.seen.wild)
@@ -281,7 +282,7 @@ class _Matter:
             if looks_like_spf(shown) and mark not in self.mine
         ]  # fmt: skip
         if meant and not self.theirs and self.record.value:
-            # once that is put right there would be two
+            # once that is fixed there would be two
             return self._conflict(judge(self.record, tuple(meant)).note)
         if len(self.theirs) > 1:
             return self._conflict(
@@ -299,7 +300,7 @@ class _Matter:
         return self._change(REPLACE if ours else ADD, ours, missing)
 
     def _merge(self, ours) -> Step | None:
-        """Change somebody's SPF record, and let it take the place of ours."""
+        """Merge ours into somebody's SPF record, which then replaces it."""
         name, made = self.record.name, self.made
         ((mark, text),) = self.theirs.items()
         needed = spf_merge.terms(self.record.value)
@@ -340,7 +341,7 @@ class _Matter:
         return Published(self.record.key, self.record.record_type, self.record.name, value)
 
     def _held(self) -> tuple[Published, ...]:
-        """Return what Emboux has made for this key and the zone still holds."""
+        """Return what Emboux made for this key and the zone still holds."""
         lines = [
             data for entry in self.same if self._marks(entry) for data in rdatas_of(entry)
             if identity(data) in self.current

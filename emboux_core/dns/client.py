@@ -29,8 +29,8 @@ class Resolver:
 
     ``nameservers``: (address, port) of resolvers, empty for those of the system's resolv.conf.
     ``authoritative_port``: of the domains' own servers. ``timeout_s``: seconds for one query.
-    ``allow_private``: also ask authoritative servers on addresses that are not public; a stranger
-    who writes such an address into a zone must not make us knock at our own network.
+    ``allow_private``: also ask authoritative servers on addresses that are not public; whoever puts
+    such an address into a zone must not make us probe our own network.
     """
 
     nameservers: tuple[tuple[str, int], ...] = ()
@@ -84,7 +84,7 @@ class Client:
         try:
             async with self._sockets:
                 answer = await self._exchange(query, address, port)
-                if answer.rcode() == dns.rcode.FORMERR:  # from before EDNS (RFC 6891 section 7)
+                if answer.rcode() == dns.rcode.FORMERR:  # no EDNS (RFC 6891 section 7)
                     query.use_edns(False)
                     answer = await self._exchange(query, address, port)
         except dns.exception.Timeout as error:
@@ -116,7 +116,7 @@ class Client:
         key = (name, rdtype)
         if key not in self._answers:
             task = asyncio.create_task(self._resolve(name, rdtype))
-            # Whoever waited may be gone by the time it fails; asyncio must not complain of that.
+            # The waiter may be gone by the time it fails; keep asyncio from complaining.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._answers[key] = task
         return await asyncio.shield(self._answers[key])

@@ -110,7 +110,7 @@ def discover(
     try:
         base = check_url(f"https://{prefix}")
     except Refused:
-        return None  # the TXT is for something else
+        return None  # the TXT record is for something else
     body = _get(f"{base}/v2/{zone}/settings", resolver.allow_private, timeouts, ca_file)
     if body is None:
         return None  # the zone lies elsewhere, the TXT is left over
@@ -136,7 +136,7 @@ def supports(
     provider_id: str = PROVIDER_ID,
     service_id: str = SERVICE_ID,
 ) -> bool:
-    """Whether the provider has our template and takes links to it.
+    """Whether the provider has our template and accepts links to it.
 
     :raises Unreachable: it did not say.  :raises Refused: it may not be called.
     """
@@ -301,7 +301,7 @@ async def _look_up(domain: str, resolver: Resolver) -> tuple[str, str]:
     except dns.resolver.NoResolverConfiguration:
         raise Unreachable("This system names no DNS resolver.") from None
     except dns.exception.DNSException:
-        return domain, ""  # too long a name for there to be one
+        return domain, ""  # the name is too long to exist
     return plain(zone).lower(), values[0].strip() if len(values) == 1 else ""
 
 

@@ -18,7 +18,7 @@ from ..addresses import normalise_domain
 REQUIRED, RECOMMENDED, OPTIONAL = "required", "recommended", "optional"
 # Relaxed alignment is written out because a subdomain that is signed by its parent needs it.
 DMARC_DEFAULT = "v=DMARC1; p=none; adkim=r; aspf=r"
-#: What can stand in a record without being encoded.
+#: What a record can hold without encoding.
 REPORT_ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 TYPES = ("MX", "TXT", "SRV", "CNAME")
 _WILDCARD = "wildcard:"  # before the key of a record that stands for all subdomains

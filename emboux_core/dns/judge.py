@@ -19,7 +19,7 @@ _BEGINS = (
     'The {} record does not begin as it has to, so that others see none: let it begin with "{}", '
     "and with nothing in front of it (RFC {})."
 )
-# What others may have put in front of a record, in its quotes or by a word processor.
+# What may have slipped in before a record: quotes, or a word processor's characters.
 _JUNK = r"(?:[\s\"'\u200b\ufeff]|\\[0-9]{3}|\\x[0-9a-f]{2})*"
 _FIELD = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([!-:<>-~]+)")  # RFC 8460 3, 8461 3.1
 
@@ -73,7 +73,7 @@ def _missing(record: ExpectedRecord) -> _Result:
 
 
 def _any_text(record: ExpectedRecord, values: tuple[str, ...]) -> _Result:
-    """Ownership and whatever else needs just one exact text among any number."""
+    """Ownership, and whatever else needs one exact value among any number."""
     if record.value.strip() in {value.strip() for value in values}:
         return OK, (record.value.strip(),), ""
     if not values:
@@ -187,7 +187,7 @@ def _wanted(record: ExpectedRecord) -> list[str]:
 
 
 def _spf_remark(name: str, terms: list[str], places: list[tuple[str, str]], end: int) -> str:
-    """Return what the owner may want to mend in a record that does its work, or ""."""
+    """Return what the owner may want to fix in a record that works, or ""."""
     if end < len(terms) and places[end][0] == "+":
         return f'"{terms[end]}" lets anybody send as {name}: write ~all instead.'
     wide = [terms[i] for i in range(end) if places[i][0] == "+" and places[i][1].endswith("/0")]
@@ -218,7 +218,7 @@ def settle_spf(
 ) -> Verdict:
     """Judge an SPF record of which it is known what receivers say, having followed it."""
     verdict = judge(record, values)
-    # of a stranger's terms, too, no more than fits
+    # bounded for a stranger's terms too
     finding = replace(finding, error=finding.error[:_MAX_FOUND])
     refused = [term for term, result in finding.results.items() if result != spf.PASS]
     if finding.error:
@@ -247,7 +247,7 @@ def settle_spf(
 
 
 def _meant(values: tuple[str, ...], version: str) -> tuple[str, ...]:
-    """Return the values that were surely meant as a record of this version (a pattern)."""
+    """Return the values clearly meant as a record of this version (a pattern)."""
     likeness = re.compile(rf"{_JUNK}v\s*=\s*{version}(?![a-z0-9])", re.I)
     return tuple(value for value in values if likeness.match(value))
 
@@ -312,7 +312,7 @@ def _settle_dmarc(
             f"p={policy.asked}{part}: one of its own is not needed."
         )
         verdict = replace(verdict, state=OK, found=policy.text[:_MAX_FOUND], note=note)
-    # with psd=n it says that it belongs to nobody above (RFC 9989 4.10.2)
+    # with psd=n it declares itself the organisational domain (RFC 9989 4.10.2)
     apart = own and policy.tags.get("psd", "").lower() == "n"
     if record.signer in ("", domain) or not (policy.strict_dkim or apart):
         return verdict

@@ -68,9 +68,9 @@ def check_domains(
 ) -> dict[str, DomainCheck]:
     """Check every (A-label domain, its expected records); returns within about ``deadline_s``.
 
-    What is not known by then is ``unknown``. ``concurrency`` domains are worked on at a time; one
-    that keeps us waiting gives its place to the next and waits on beside. Works in any thread, also
-    in one with a running event loop. Faults of DNS never raise, they are in the result.
+    What is not known by then is ``unknown``. ``concurrency`` domains are checked at a time; a slow
+    one yields its slot to the next and goes on beside it. Works in any thread, also in one with a
+    running event loop. Faults of DNS never raise, they are in the result.
 
     :raises ValueError: ``concurrency`` below 1, or a record type that cannot be judged.
     """
@@ -108,7 +108,7 @@ async def _check_all(
 async def _run_all(checks: list["_Check"], concurrency: int) -> None:
     """Run all checks, ``concurrency`` at a time, slow ones beside them.
 
-    Without that a number of dead domains would fill all places until the deadline.
+    Otherwise a few dead domains would occupy all slots until the deadline.
     """
     queue = iter(checks)
     slow = asyncio.Semaphore(_SLOW_FACTOR * concurrency)
@@ -172,7 +172,7 @@ class _Check:
         except dns.exception.DNSException as error:
             reason = str(error) or type(error).__name__
             self._settle(UNKNOWN, f"{self.domain} is not a possible DNS name: {reason}")
-        except Exception as error:  # one domain must not cost the others their results
+        except Exception as error:  # one domain must not lose the results of the others
             _logger.exception("The DNS check of %s failed", self.domain)
             self._settle(
                 UNKNOWN, f"The check itself failed ({type(error).__name__}): see the server's log."
@@ -184,7 +184,7 @@ class _Check:
             self.verdicts.setdefault(record.key, Verdict(record.key, state, "", note))
 
     async def _check(self, record: ExpectedRecord) -> None:
-        """Judge one record; what goes wrong with it does not touch the others."""
+        """Judge one record; an error in it does not affect the others."""
         try:
             name = dns.name.from_text(record.name)
             end, values = await self.zone.values(name, record.record_type)
@@ -240,7 +240,8 @@ class _Check:
         return self.verdicts[record.key]
 
     async def _deaf_places(self, domain: str, values: tuple[str, ...]) -> list[str]:
-        """Return remarks on places that get no reports, for they have not agreed (RFC 7489 7.1)."""
+        """Return remarks on report addresses that have not opted in and get nothing (RFC 7489
+        7.1)."""
         tags = next((dmarc.parse_tags(text) for text in values if dmarc.is_dmarc(text)), None)
         places = set(dmarc.report_addresses(tags or {}).values())
         home = registered_domain(domain)

@@ -46,7 +46,7 @@ class Primary:
     (``hmac-sha256`` or ``hmac-sha512``): of TSIG; without a name nothing is signed. ``timeout_s``:
     seconds for one exchange; ``deadline_s``: for a whole call; looking up the name is the system
     resolver's work and has its deadlines, beside these. ``allow_private``: also talk to
-    addresses that are not public; a stranger's setting must not make us knock at our own network.
+    addresses that are not public; a stranger's setting must not make us probe our own network.
     """
 
     host: str
@@ -73,8 +73,8 @@ class _Lost(Exception):
 class Session:
     """One call's conversation with a primary server, within the deadline; a context manager.
 
-    Questions share a connection. What is said to be signed is believed only if it is: a signed
-    question with an unsigned answer has none.
+    Questions share a connection. The answer to a signed question must be signed, else it counts as
+    none.
 
     :raises Refused: the settings cannot be used; names what to correct, never the secret.
     """
@@ -169,7 +169,7 @@ class Session:
         if self._key:
             message.use_tsig(self._key)
         wire = message.to_wire(max_size=65535)
-        # only a connection that answered as it should is used again
+        # only a connection that answered properly is reused
         sock, self._sock = self._sock or self._connect(), None
         timeout = self.primary.timeout_s
         end = min(time.monotonic() + timeout, self._deadline)

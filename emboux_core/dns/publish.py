@@ -63,7 +63,7 @@ _MAX_TTL = 2**31 - 1  # RFC 2181 8
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one step.
+    """The result of one step.
 
     ``state``: ``done``, ``there``, ``conflict`` (left as it is) or ``unconfirmed`` (a merge that
     nobody has confirmed).
@@ -162,8 +162,8 @@ def remove(
 ) -> Result:
     """Remove what Emboux has made for a domain that goes, in one step.
 
-    Its mechanisms in somebody's SPF record go with ``confirm_merge`` only. To show it before:
-    ``plan`` without records.
+    Its mechanisms in somebody's SPF record are removed with ``confirm_merge`` only.  For a preview
+    call ``plan`` without records.
 
     :raises BackendError, AddressError, ValueError: as ``plan`` and ``apply``.
     """
@@ -171,7 +171,7 @@ def remove(
 
 
 class _Survey:
-    """Looks at names of one zone on its primary server."""
+    """Surveys names of one zone on its primary server."""
 
     def __init__(self, session: Session, zone: dns.name.Name):
         self.session, self.zone = session, zone
@@ -219,7 +219,7 @@ class _Survey:
         return dmarc.policy_for(domain, found)
 
     def _texts(self, name: dns.name.Name) -> tuple[str, ...]:
-        """Return the TXT values of a name, whatever they come from."""
+        """Return the TXT values of a name, whatever their origin."""
         try:
             return follow(self.session.ask(name, "TXT"), name, "TXT")[1]
         except CnameLoop:
@@ -326,7 +326,7 @@ def _message(plan: Plan, steps: tuple[Step, ...], ttl: int) -> dns.update.Update
 
 
 def _is_done(session: Session, plan: Plan, steps: tuple[Step, ...]) -> bool:
-    """Whether the zone holds what these steps lead to; False also when nobody says."""
+    """Whether the zone holds the result of these steps; False also if that is unknown."""
     try:
         for now in plan.seen:
             here = [step for step in steps if _place(step) == (now.name, now.record_type)]

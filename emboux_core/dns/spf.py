@@ -3,8 +3,8 @@
 
 """Read an SPF record as strictly as receivers do, and follow it as they do (RFC 7208).
 
-Neither pyspf nor checkdmarc does this for us: both ask DNS themselves, blocking and by the system's
-resolver, and say what becomes of one address or of a record alone. The tests hear them as a second
+Neither pyspf nor checkdmarc does this for us: both query DNS themselves, blocking and by the
+system's resolver, and evaluate one address or the record alone.  The tests use them as a second
 opinion.
 """
 
@@ -30,7 +30,7 @@ _MECHANISM = re.compile(r"([-+~?]?)([a-z][a-z0-9._-]*)(.*)", re.I | re.S)
 _CIDR = re.compile(r"(?P<rest>.*?)(?:/(?P<four>[0-9]+))?(?://(?P<six>[0-9]+))?", re.S)
 _MACRO = re.compile(r"%(?:[%_-]|\{([a-z])([0-9]*)(r?)([-.+,/_=]*)\})", re.I)
 _TOP_LABEL = re.compile(r"[a-z0-9]*[a-z][a-z0-9]*|[a-z0-9]+-[a-z0-9-]*[a-z0-9]", re.I)
-# What was surely meant as an SPF record: blanks, quotes and bytes that do not belong there.
+# What was clearly meant as an SPF record, with stray blanks, quotes or bytes.
 _LOOKS_SO = re.compile(
     r"(?:[\s\"'\u200b\ufeff]|\\[0-9]{3}|\\x[0-9a-f]{2})*v\s*=\s*spf1(?![a-z0-9.])", re.I
 )
@@ -296,7 +296,7 @@ def _too_many(domain: str) -> SpfError:
 
 
 def _remember(look: Look) -> Look:
-    """Ask each question once, and not without end: strangers write these records."""
+    """Ask each question once, and a bounded number: strangers write these records."""
     known: dict[tuple[str, str], tuple[str, ...] | LookupFailed] = {}
 
     async def ask(name: str, rdtype: str) -> tuple[str, ...]:
@@ -394,7 +394,7 @@ class _Walk:
             result = await self.follow(mechanism.domain, path, "include:", enter=not same)
             return same or result == PASS
         if mechanism.name == "ptr":
-            self.vague |= self.network is not None  # what the address's name is, nobody here asks
+            self.vague |= self.network is not None  # reverse names are not looked up here
             return same
         target = self.expand(mechanism.domain, path) if mechanism.domain else path[-1]
         if target is None:
@@ -532,7 +532,7 @@ class _Gatherer(_Walk):
     async def check(self, record: str, path: tuple[str, ...]) -> str:
         result = await super().check(record, path)
         if result == PASS:
-            self.vague = True  # it lets everybody pass
+            self.vague = True  # it passes everybody
         return result
 
     def covers(self, networks: list[Network]) -> bool:

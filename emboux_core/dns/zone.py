@@ -45,7 +45,7 @@ class Server:
 
 @dataclass
 class Zone:
-    """A zone and its servers, the one that answers first; ``asked`` gathers whom we asked."""
+    """A zone and its servers, the fastest first; ``asked`` collects those that were queried."""
 
     client: Client
     origin: dns.name.Name
@@ -55,7 +55,7 @@ class Zone:
     async def choose_server(self) -> None:
         """Put a server that answers for the zone first, those that failed last.
 
-        A silent one costs a quarter of a second, not a time-out: the next is asked meanwhile.
+        A silent one costs a quarter of a second, not a time-out: the next is queried meanwhile.
 
         :raises NoAnswer: none is authoritative and answers.
         """
@@ -166,7 +166,7 @@ async def find_zone(client: Client, domain: str) -> Zone:
         try:
             answer = await client.resolve(name, "NS")
         except NoAnswer as error:
-            # A server that chokes on this name may still serve the zone around it.
+            # A server that fails on this name may still serve the zone around it.
             failure = failure or error
         else:
             found = answer.get_rrset(answer.answer, name, dns.rdataclass.IN, dns.rdatatype.NS)

@@ -147,7 +147,7 @@ class AddressMixin(models.AbstractModel):
                 )
             )
         owner = "mailbox_id" if self._name == "emboux.mailbox" else "alias_id"
-        # as superuser: the register is nobody's to edit, least of all a customer's
+        # as superuser: the register is not for users to edit, least of all a customer's
         self.env["emboux.address"].sudo().create(
             [
                 {"email": record.email, "backend_id": record.backend_id.id,
@@ -162,7 +162,7 @@ class AddressMixin(models.AbstractModel):
 
         Hosts move in with thousands of mailboxes, and it took a third of the time of each.
         """
-        # as superuser: it is the system that tells who made it
+        # as superuser: it is the system that records who made it
         self.sudo()._message_create(
             [
                 {

@@ -230,7 +230,7 @@ class Backend(models.Model):
         """Write the mailboxes and domains whose use changed since the backend's cursor."""
         page = self._ask_usage()
         self._store_usage(page.rows)
-        # as superuser, here and below: what was counted is nobody's to write
+        # as superuser, here and below: what was counted is not for users to write
         self.sudo().usage_cursor = page.cursor
 
     def _ask_usage(self):

@@ -150,7 +150,7 @@ class DnsPublished(models.Model):
 
     def _take_over(self, domains):
         """Rows of a domain that was gone are its again when it is added anew."""
-        # as superuser: rows are nobody's to write
+        # as superuser: rows are not for users to write
         gone = self.sudo().search(
             [("domain_name", "in", domains.mapped("name")), ("domain_id", "=", False)]
         )

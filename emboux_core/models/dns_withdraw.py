@@ -194,6 +194,6 @@ class Withdraw(models.Model):
         self.check_access("read")
         if not self.env.user.has_group("emboux_core.group_admin"):
             raise AccessError(self.env._("An administrator forgets records in the DNS."))
-        # as superuser: rows are nobody's to write
+        # as superuser: rows are not for users to write
         self.sudo().filtered(lambda row: not row.domain_id).unlink()
         return {"type": "ir.actions.client", "tag": "soft_reload"}

@@ -229,7 +229,7 @@ class Domain(models.Model):
         if "is_wildcard" in vals:
             # what its subdomains need is looked up now
             vals["next_check"] = fields.Datetime.now()
-            # as superuser: the cron is nobody's to read
+            # as superuser: the cron is not for users to read
             self.env.ref("emboux_core.ir_cron_check_dns").sudo()._trigger()
         reaches = {"active", "is_wildcard", "parent_id", "partner_id"} & set(vals)
         concerned = self | self.parent_id if reaches else self.browse()
@@ -441,7 +441,7 @@ class Domain(models.Model):
             self._assert_fits_under(parent)
         if parent != self.parent_id:
             if parent:
-                # as superuser: the parent decides about verification, it is nobody's to write
+                # as superuser: the parent decides about verification, it is not for users to write
                 self.sudo().parent_id = parent
                 self._advance("verified", self._why_verified())
             else:
@@ -472,7 +472,7 @@ class Domain(models.Model):
 
     def _detach(self):
         """Let subdomains stand alone: nothing proves them any more, neither name nor mail."""
-        # as superuser: the parent decided about verification, it is nobody's to write
+        # as superuser: the parent decided about verification, it is not for users to write
         for domain in self.sudo().filtered("parent_id"):
             parent = domain.parent_id.display_name
             domain.write({"parent_id": False, "owned_since": False})
@@ -533,7 +533,8 @@ class Domain(models.Model):
             )._refresh_from_filter()
 
     def _sum_usage(self):
-        """Add up the mailboxes; as superuser, because the sum follows and is nobody's to write."""
+        """Add up the mailboxes; as superuser, because the sum follows and is not for users to
+        write."""
         sums = dict(
             self.env["emboux.mailbox"].sudo().with_context(active_test=False)._read_group(
                 [("domain_id", "in", self.ids)], ["domain_id"], ["usage_bytes:sum"]

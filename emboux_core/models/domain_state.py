@@ -117,7 +117,7 @@ class DomainState(models.Model):
 
     def _move(self, state, reason):
         """What the operator has suspended stays so, and comes back in the new state."""
-        # as superuser: the state is nobody's to write who merely looked
+        # as superuser: the state is not for users to write who merely looked
         for domain in self.sudo().with_context(**{REASON: reason}):
             before = domain._settled_state()
             if state == before:
@@ -167,7 +167,7 @@ class DomainState(models.Model):
         now = fields.Datetime.now()
         said = self.env.context.get(REASON)
         steps = []
-        # as superuser: the steps are nobody's to write
+        # as superuser: the steps are not for users to write
         for domain in self.sudo():
             known = not domain.state_since and domain.state_reason
             reason = said or known or domain._default_reason()
@@ -294,7 +294,7 @@ class DomainState(models.Model):
     def _follow_proof(self):
         """Pending domains advance by themselves; a verified one is not lost by one look-up."""
         self.ensure_one()
-        # as superuser: what follows from the DNS is nobody's to write
+        # as superuser: what follows from the DNS is not for users to write
         self = self.sudo()
         if self._judged_elsewhere():
             return  # its platform says what it is
@@ -450,7 +450,7 @@ class DomainState(models.Model):
         """Store what the platform said: a ``Standing``, None where it has no such domain, or the
         ``BackendError`` instead."""
         self.ensure_one()
-        # as superuser: what follows from the platform is nobody's to write
+        # as superuser: what follows from the platform is not for users to write
         self = self.sudo()
         if not isinstance(answer, Standing):
             message = (

@@ -58,7 +58,7 @@ class Drift(models.Model):
 
     def action_forget(self):
         self._assert_may_decide()
-        # as superuser: the report is nobody's to write, but for this mark
+        # as superuser: the report is not for users to write, but for this mark
         self.sudo().ignored = True
         return True
 
@@ -74,7 +74,7 @@ class Drift(models.Model):
 
     def _settled(self):
         self._assert_may_decide()
-        # as superuser: the report is nobody's to write; what was decided leaves it
+        # as superuser: the report is not for users to write; what was decided leaves it
         self.sudo().unlink()
         return True
 

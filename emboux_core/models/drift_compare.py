@@ -55,7 +55,7 @@ class BackendComparison(models.Model):
         """Compare now, and show what differs."""
         self.ensure_one()
         self.check_access("write")
-        # as superuser: the report and what follows from it are nobody's to write
+        # as superuser: the report and what follows from it are not for users to write
         error = self.sudo()._compare()
         self.env.invalidate_all()
         if not error:

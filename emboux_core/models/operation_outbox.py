@@ -33,7 +33,7 @@ class Outbox(models.Model):
             self, "_write_wishes", backend.id, wishes, at_once, list(mine), done
         )
         if not all(ticket.may_call for ticket in tickets):
-            # as superuser: the cron is nobody's to read
+            # as superuser: the cron is not for users to read
             self.sudo().env.ref("emboux_core.ir_cron_run_operations")._trigger()
         for ticket in tickets:
             # until its outcome is known: should the process die, the cron repeats it

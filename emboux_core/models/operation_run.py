@@ -112,7 +112,7 @@ class Runner(models.Model):
         self.check_access("read")
         # what an operation is about, who may read operations may also write
         self.env["emboux.domain"].check_access("write")
-        # as superuser: operations are nobody's to write
+        # as superuser: operations are not for users to write
         return self.sudo()._try_now()
 
     def _try_now(self):
@@ -121,7 +121,7 @@ class Runner(models.Model):
         # what they wait for is tried too, and first
         for operation in (self._ahead() | self).sorted("turn"):
             if time.monotonic() > until:
-                # as superuser: the cron is nobody's to read
+                # as superuser: the cron is not for users to read
                 self.sudo().env.ref("emboux_core.ir_cron_run_operations")._trigger()
                 break
             operation._run()

@@ -150,7 +150,7 @@ class Provisioned(models.AbstractModel):
 
     def _set_sync(self, state, message=False, next_try=False):
         """Write down what became of the wish, where people see it."""
-        # as superuser: the platform's answer is nobody's to write
+        # as superuser: the platform's answer is not for users to write
         for record in self.sudo():
             if (record.sync_state, record.sync_message, record.sync_next_try) != (
                 state, message, next_try,
@@ -163,7 +163,8 @@ class Provisioned(models.AbstractModel):
         """Tell the platform now, instead of at the next try."""
         self.ensure_one()
         self.check_access("write")
-        # as superuser: operations are nobody's to write; whoever may write the record may repeat
+        # as superuser: operations are not for users to write; whoever may write the record may
+        # repeat
         operation = self.env["emboux.operation"].sudo()._of(self)
         if operation.state in ("pending", "refused"):
             return operation._try_now()

@@ -2,7 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
 def migrate(cr, _version):
-    """An address is one of its domain now: whose name several may claim."""
+    """An address is unique within its domain now, because several may claim a name."""
     cr.execute("ALTER TABLE emboux_address ADD COLUMN IF NOT EXISTS domain_id integer")
     cr.execute(
         """UPDATE emboux_address a
