@@ -220,7 +220,7 @@ class ApiKey(models.Model):
         vals = self._guard_write(vals)
         done = super().write(vals)
         if "name" in vals:
-            # as superuser: the technical user is nobody's to edit
+            # as superuser: the technical user is not for users to edit
             self.sudo().user_id.partner_id.name = vals["name"]
         return done
 

@@ -174,7 +174,7 @@ class Audited(models.AbstractModel):
             if note and (entry["model"], entry["res_id"]) not in silent:
                 place = entry["model"], entry["res_id"], entry["user_id"]
                 told.setdefault(place, []).append(escape(note))
-        # as superuser: it is the system that tells who did it; and without the reply address
+        # as superuser: it is the system that records who did it; and without the reply address
         # that no note needs, see emboux.mailbox._log_creation
         self.env["mail.message"].sudo().create(
             [

@@ -64,7 +64,7 @@ class Backend(models.Model):
 
     def _elsewhere(self, record):
         """What the provider of a domain said last, None where this server sends by itself."""
-        # as superuser: registrations are nobody's to read who merely has a domain
+        # as superuser: registrations are not for users to read who merely has a domain
         domain = self.env["emboux.domain"].sudo().browse(record)
         if domain.provider_id.kind in (False, "dkim"):
             return None

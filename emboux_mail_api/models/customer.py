@@ -139,7 +139,7 @@ class Customer(models.Model):
     def _take_domains(self, count):
         """Count domains that are being added; a negative number gives them back.
 
-        The row stays locked until the end: whoever is second starts over and counts anew.
+        The row stays locked until the end: whoever is second is retried and counts again.
         """
         if not self:
             return

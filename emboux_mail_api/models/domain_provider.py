@@ -119,7 +119,7 @@ class DomainProvider(models.Model):
         super()._on_ownership_changed(before, vals)
         if vals["owned_since"]:
             # a name is registered once: now it is the owner's
-            # as superuser: registrations are nobody's to read
+            # as superuser: registrations are not for users to read
             self.sudo().filtered(lambda d: not d.registration_ids)._register_at_provider()
 
     def _before_deleted(self):
@@ -151,8 +151,8 @@ class DomainProvider(models.Model):
 
     def _register_at_provider(self):
         """Have the provider have these domains, once this is committed."""
-        # as superuser: registrations are nobody's to write.  A name is registered once: of several
-        # who claim it by the first, until one of them proves it
+        # as superuser: registrations are not for users to write.  A name is registered once: of
+        # several who claim it by the first, until one of them proves it
         domains = self.sudo().filtered(
             lambda d: d.backend_id.kind == "local" and d._hosted(d.name) == d
         )
@@ -193,7 +193,7 @@ class DomainProvider(models.Model):
     def action_check_now(self):
         self.ensure_one()
         self.check_access("write")
-        # as superuser: registrations are nobody's to write
+        # as superuser: registrations are not for users to write
         row = self.sudo().registration_id
         if row.state == "done":
             [answer] = row._ask().values()
@@ -213,7 +213,7 @@ class DomainProvider(models.Model):
         nothing is locked; the caller's has to begin anew to see it.  Returns whether it asked.
         """
         self.ensure_one()
-        # as superuser: what is found is nobody's to write
+        # as superuser: what is found is not for users to write
         domain = self.sudo()
         old = fields.Datetime.now() - FRESH
         looked, said = None, {}
@@ -274,7 +274,7 @@ class DomainProvider(models.Model):
         """
         self.ensure_one()
         self.check_access("write")
-        # as superuser: registrations are nobody's to write
+        # as superuser: registrations are not for users to write
         row = self.sudo().registration_id
         if self.provider_kind not in ("mailgun", "ses"):
             return row.browse()
@@ -289,7 +289,7 @@ class DomainProvider(models.Model):
     def _why_no_mail_leaves(self):
         """What keeps mail of the domain from leaving, as a sentence; empty where nothing does."""
         self.ensure_one()
-        # as superuser: registrations are nobody's to read who merely has a domain
+        # as superuser: registrations are not for users to read who merely has a domain
         row = self.sudo().registration_id
         if row and row.state != "done":
             return row.error or self.env._("%s has not answered yet.", row.provider_id.name)

@@ -164,7 +164,7 @@ class DomainReputation(models.Model):
         now = fields.Datetime.now()
         for domain in self:
             sent = self.env["emboux.outbound.sent"]._sent_since(domain, now)
-            # as superuser: what follows from lifting is nobody's to write
+            # as superuser: what follows from lifting is not for users to write
             domain.sudo().write(
                 {
                     "outbound_reason": False,

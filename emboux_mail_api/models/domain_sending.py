@@ -271,7 +271,7 @@ class DomainSending(models.Model):
 
         Who has sent before it was known here when that was needs none.
         """
-        # as superuser: what follows from the state is nobody's to write
+        # as superuser: what follows from the state is not for users to write
         new = self.sudo().filtered(
             lambda d: d.state == "verified" and not d.outbound_warmup_since
             and d.backend_id.kind == "local"
@@ -548,7 +548,7 @@ class DomainSending(models.Model):
         told_window, _space, told_level = (self[field] or "").partition(" ")
         if not level or (told_window == window and int(told_level) >= level):
             return
-        # as superuser: what was told is nobody's to write
+        # as superuser: what was told is not for users to write
         self.sudo()[field] = f"{window} {level}"
         of_day = field == "outbound_warned_day"
         self._post_notice(

@@ -164,7 +164,7 @@ class DomainStorage(models.Model):
         def warn(domain):
             level = next(level for level in LEVELS if percents[domain] >= level)
             domain._warn_transfer(level)
-            # as superuser: what has been told follows, and is nobody's to write
+            # as superuser: what has been told follows, and is not for users to write
             domain.sudo().write({"transfer_warned": level, "transfer_warned_month": month})
 
         each_in_own_transaction(self.env, [percents], warn)

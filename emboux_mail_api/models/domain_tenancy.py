@@ -127,7 +127,7 @@ class DomainTenancy(models.Model):
     # -- additions to a limited domain -------------------------------------------------
 
     def _meet(self):
-        """Two transactions that add to one domain: the second starts over and counts anew."""
+        """Two transactions that add to one domain: the second is retried and counts again."""
         self.env.cr.execute(
             "UPDATE emboux_domain SET quota_serial = coalesce(quota_serial, 0) + 1"
             " WHERE id = ANY(%s)",
@@ -360,7 +360,7 @@ class DomainTenancy(models.Model):
             )
         domain = self or self.create({"name": name})
         if not domain.parent_id:
-            # as superuser: the parent decides about verification, so it is nobody's to write
+            # as superuser: the parent decides about verification, so it is not for users to write
             domain.sudo().write(
                 {"parent_id": vals["parent_id"], "owned_since": vals["owned_since"]}
             )

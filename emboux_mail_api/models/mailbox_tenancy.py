@@ -256,7 +256,7 @@ class MailboxTenancy(models.Model):
             if level > told and mailbox.active and mailbox._is_local():
                 mailbox._warn_storage(level)
             if told != max(level, kept):
-                # as superuser: what has been told follows, and is nobody's to write
+                # as superuser: what has been told follows, and is not for users to write
                 mailbox.sudo().storage_warned = max(level, kept)
 
     def _is_local(self):
@@ -337,7 +337,7 @@ class MailboxTenancy(models.Model):
                  self.env["emboux.domain"].browse({domain for _local, domain in places.values()})}
         wanted = {number: f"{local.lower()}@{names[domain]}"
                   for number, (local, domain) in places.items()}
-        # as superuser: the register of addresses is nobody's to read
+        # as superuser: the register of addresses is not for users to read
         taken = set(self.env["emboux.address"].sudo().search(
             [("email", "in", list(wanted.values())), ("domain_id", "in", list(names))]
         ).mapped("email"))

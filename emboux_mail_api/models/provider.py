@@ -157,7 +157,7 @@ class Provider(models.Model):
                 vals, {"kind"}, self.env._("The kind cannot change while domains are here.")
             )
         if "topic_arn" in vals:
-            # as superuser: what was subscribed is nobody's to write
+            # as superuser: what was subscribed is not for users to write
             for provider in self.sudo().filtered("topic_arn"):
                 if provider.topic_arn != vals["topic_arn"]:
                     before = [*(provider.earlier_topics or "").split(), provider.topic_arn]

@@ -139,7 +139,7 @@ class Registration(models.Model):
     def _tell_after_commit(self):
         if not self:
             return
-        # as superuser: the cron is nobody's to read
+        # as superuser: the cron is not for users to read
         self.sudo().env.ref("emboux_mail_api.ir_cron_registrations")._trigger()
         hooks = self.env.cr.postcommit
         if DATA not in hooks.data:
@@ -197,7 +197,7 @@ class Registration(models.Model):
         """Tell the provider now, instead of at the next try."""
         self.check_access("read")
         self.env["emboux.domain"].check_access("write")
-        # as superuser: registrations are nobody's to write
+        # as superuser: registrations are not for users to write
         rows = self.sudo()
         self.env.flush_all()
         # saved first: the provider must not hear of what may still be rolled back

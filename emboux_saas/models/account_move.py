@@ -33,7 +33,7 @@ class AccountMove(models.Model):
     )
 
     def unlink(self):
-        """A draft that is deleted is made anew by the next night's run."""
+        """A draft that is deleted is created again by the next night's run."""
         # as superuser: who keeps the books need not see the customers
         for customer, moves in self.sudo().grouped("emboux_customer_id").items():
             day = min(moves.mapped("emboux_month")) - timedelta(1) if customer else None

@@ -177,7 +177,7 @@ class Customer(models.Model):
             self.sudo().filtered(
                 lambda c: c.state == state and state in FROZEN and c.state_cause != cause
             ).write({"state_cause": cause, "state_reason": reason})
-        # as superuser: the state and what follows from it are nobody's to write by hand
+        # as superuser: the state and what follows from it are not for users to write by hand
         for customer in self.sudo().filtered(lambda c: c.state != state):
             before = customer.state
             customer.write(
@@ -283,7 +283,8 @@ class Customer(models.Model):
     def _each(self, do):
         """For a job: do something for each customer, in a transaction of its own.
 
-        What fails for one of them holds up nobody else.  Returns whether the job has time for more.
+        What fails for one of them does not hold up the others.  Returns whether the job has time
+        for more.
         """
         return each_in_own_transaction(self.env, [self], do)
 

@@ -76,7 +76,7 @@ class CustomerPlan(models.Model):
         Two changes of one day are one: the day is of the last plan.
         """
         today = fields.Date.today()
-        # as superuser: the history follows, it is nobody's to write
+        # as superuser: the history follows, it is not for users to write
         periods = self.env["emboux.plan.period"].sudo()
         latest = {}
         for period in periods.search([("customer_id", "in", self.ids)], order="since"):
@@ -177,7 +177,7 @@ class CustomerPlan(models.Model):
         }
 
     def _meet(self):
-        """Two transactions that add to one customer: the second starts over and counts anew."""
+        """Two transactions that add to one customer: the second is retried and counts again."""
         self.env.cr.execute(
             "UPDATE emboux_customer SET domains_used = domains_used WHERE id = ANY(%s)",
             [self.ids],

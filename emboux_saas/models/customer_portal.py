@@ -312,7 +312,7 @@ class CustomerPortal(models.Model):
         the mail, which its owner alone reads; the page says the same to everybody.
         """
         env, plan = self.env, values["plan"]
-        # as superuser: the secret that signs is nobody's to read
+        # as superuser: the secret that signs is not for users to read
         token = hash_sign(
             self.sudo().env, _SCOPE, [plan.id, *(values[name] for name in _SIGNED)],
             expiration_hours=LINK_HOURS,
@@ -347,7 +347,7 @@ class CustomerPortal(models.Model):
                 "auto_delete": True,
             }
         )
-        # as superuser: the scheduled action is nobody's to read
+        # as superuser: the scheduled action is not for users to read
         self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
 
     @api.model
@@ -355,7 +355,7 @@ class CustomerPortal(models.Model):
     def _invited(self, token):
         """What the link of a mail says, as values of ``_invite``; None when it is too old."""
         try:
-            # as superuser: the secret of the signature is nobody's to read
+            # as superuser: the secret of the signature is not for users to read
             found = verify_hash_signed(self.sudo().env, _SCOPE, token)
         except (ValueError, IndexError, UnicodeError):
             return None

@@ -77,7 +77,7 @@ class DomainPlan(models.Model):
         return super()._before_deleted()
 
     def _taken_back(self, former):
-        # as superuser: what is billed is nobody's to write
+        # as superuser: what is billed is not for users to write
         self.env["emboux.usage"].sudo()._go_on(former, self)
         return super()._taken_back(former)
 

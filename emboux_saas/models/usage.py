@@ -27,7 +27,7 @@ class Usage(models.Model):
     the others are counts of that day alone.  Days are UTC.
 
     Each of the steps that write the rows can be done twice and is then done once.  All of it is SQL
-    with the rights of the server: usage is nobody's to write, and is counted for thousands of
+    with the rights of the server: usage is not for users to write, and is counted for thousands of
     domains in one statement.
     """
 
@@ -124,7 +124,7 @@ class Usage(models.Model):
 
     @api.model
     def _progress(self):
-        # as superuser: how far it has come is nobody's to read or write
+        # as superuser: how far it has come is not for users to read or write
         return self.env.ref("emboux_saas.usage_progress").sudo()
 
     @api.model

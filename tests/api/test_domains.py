@@ -281,7 +281,7 @@ def test_domains_delete_customer_cascade_takes_all_with_it(customer, domains, ma
     for path in ("/users/", "/aliases/"):
         assert done(customer.get(path, params={"domain": name}))["total"] == 0
     assert not mail.can_login(address, hosting.PASSWORD)
-    domains(customer, name=name)  # made anew it has no mail of before, and proves itself anew
+    domains(customer, name=name)  # created again it has no mail of before, and proves itself anew
     assert done(customer.get(f"/domains/{name}"))["state"] == "pending"
     done(customer.post("/users/", {"email": address, "password": hosting.PASSWORD}), 201)
     domains.publish(name)

@@ -76,7 +76,7 @@ OPERATIONS = operations()
 
 @pytest.fixture(scope="module")
 def keys(master, customers, odoo):
-    """One key of each sort; the owner's is made anew for each operation."""
+    """One key of each sort; the owner's is created again for each operation."""
     ref, stranger_ref = customers.partner(), customers.partner()
 
     def key(owner, **options):

@@ -132,7 +132,7 @@ class ApiKeyController(http.Controller):
             number = int(token) if re.fullmatch("[0-9]{1,9}", token) else (
                 request.env["emboux.api.key"]._number_of(token)
             )
-            # as superuser: the technical user is nobody's to read
+            # as superuser: the technical user is not for users to read
             return find_key(number).sudo().user_id.id
         raise not_found()
 

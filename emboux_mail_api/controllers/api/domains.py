@@ -313,7 +313,7 @@ class DomainController(http.Controller):
         domain = search_domain(name)
         status = 200 if domain.parent_id else 201
         domain = domain if domain.parent_id else domain._register_subdomain(name)
-        # as superuser: registrations are nobody's to read who merely has a domain
+        # as superuser: registrations are not for users to read who merely has a domain
         _tell_provider(domain.sudo().registration_id)
         return status, show_detail(domain)
 

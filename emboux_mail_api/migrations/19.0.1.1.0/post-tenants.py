@@ -15,7 +15,7 @@ def migrate(cr, version):
     """Hashes that cost more than a few times ours were taken once, and one is everybody's wait.
 
     They go, and their owners are told: nobody but the owner knows the password, so none can be
-    made anew, and a hash that Dovecot may not check is of no use.
+    created again, and a hash that Dovecot may not check is of no use.
     """
     env = api.Environment(cr, SUPERUSER_ID, {})
     mailboxes = env["emboux.mailbox"].with_context(active_test=False)
