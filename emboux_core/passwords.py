@@ -31,7 +31,7 @@ _ARGON2ID = re.compile(
 _BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
 #: What a hash from elsewhere may cost.  At least what is safe; at most a few times ours, because
 #: Dovecot checks the passwords of all log-ins in one process, one after the other, wrong ones
-#: too: a costly hash of one mailbox is everybody's wait.  What common tools make by themselves
+#: too: an expensive hash of one mailbox delays everybody.  What common tools make by themselves
 #: fits: 64 MiB with 3 or 4 passes (argon2-cffi, PHP, doveadm), bcrypt at 10 to 12.
 #: Measured on one core beside ours with 15 ms: the costliest argon2id 130 ms, bcrypt of 12 220.
 _LEAST_MEMORY, _MOST_MEMORY = 7168, 102400  # KiB
@@ -82,7 +82,7 @@ def check(password, email=""):
 
 
 class RedactHashes(logging.Filter):
-    """The ORM logs a statement that failed with its values, and one may write a hash."""
+    """The ORM logs failed statements with their values, among which may be a hash."""
 
     _IN_TEXT = re.compile(r"\$argon2[a-z]*\$[^\s'\"]+|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 
@@ -124,7 +124,7 @@ def accept_hash(text):
 
 
 def hash_each(wanted, known=None, whose=None):
-    """Check and hash each (password, address); its fault, if it has one, in its place.
+    """Check and hash each (password, address); an error takes the place of its hash.
 
     Returns a ``Hashed``, a ``PasswordError`` or None (for a password that is None) for each.
 
@@ -165,7 +165,7 @@ def _hash_each(wanted):
 
 
 def hash_all(passwords):
-    """Hash each password (None stays None), in threads: argon2 lets go of the interpreter."""
+    """Hash each password (None stays None), in threads: argon2 releases the GIL."""
     wanted = [password for password in passwords if password]
     if len(wanted) > 1:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

@@ -46,17 +46,17 @@ class Address(models.Model):
     @api.model
     @api.private
     def _meet(self, backend, changed, passed):
-        """Of two transactions, each of which closes a half of a loop, the second starts over.
+        """Of two transactions that each close half of a loop, the second is retried.
 
-        Each has looked along its way without seeing what the other one does.  The rows of
+        Each has checked its path without seeing the other's change.  The rows of
         whatever leads elsewhere from now on are written, those that mail passes on the way are
-        held: so the way of the second passes a row that the first has written, and PostgreSQL
-        lets it begin anew (REPEATABLE READ), with the first one's change in sight.
+        held: so the path of the second passes a row that the first has written, and PostgreSQL
+        makes it retry (REPEATABLE READ), with the first one's change visible.
 
         :param changed: addresses that lead elsewhere from now on.
         :param passed: addresses that mail from these passes, wherever they are hosted.
         """
-        # an address that is new takes from the catch-all what that had until now
+        # a new address takes over mail that the catch-all received until now
         written = {*changed, *(f"@{email.rpartition('@')[2]}" for email in changed)}
         held = set(passed) - written
         if not held and not set(passed) & written:
@@ -109,7 +109,7 @@ class AddressMixin(models.AbstractModel):
 
     @api.onchange("local_part", "domain_id")
     def _onchange_local_part(self):
-        """Somebody who types or pastes a whole address means its first part."""
+        """Whoever types or pastes a whole address means its local part."""
         for record in self:
             local, at, domain = (record.local_part or "").strip().rpartition("@")
             if at and local and domain.lower() in (
@@ -160,7 +160,7 @@ class AddressMixin(models.AbstractModel):
     def _log_creation(self, text):
         """What ``mail.thread`` would write, without the reply address that no note needs.
 
-        Hosts move in with thousands of mailboxes, and it took a third of the time of each.
+        Hosts import thousands of mailboxes, and it took a third of the time of each.
         """
         # as superuser: it is the system that records who made it
         self.sudo()._message_create(
@@ -192,8 +192,8 @@ class AddressMixin(models.AbstractModel):
     def _assert_not_needed(self):
         """Refuse to take away what an alias delivers to, for its mail would bounce."""
         gone = set(self.mapped("email"))
-        # as superuser: the alias may be one that the user does not see; but an alias of another
-        # owner neither keeps an address from going nor is told about
+        # as superuser: the alias may be one that the user does not see; but another owner's alias
+        # neither blocks the deletion nor is revealed
         aliases = self.env["emboux.alias"].sudo().search(
             Domain("backend_id", "in", self.backend_id.ids)
             & Domain("domain_id.partner_id", "in", self.domain_id.sudo().partner_id.ids or [False])

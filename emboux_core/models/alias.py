@@ -26,7 +26,7 @@ class Alias(models.Model):
     _provisioned_fields = frozenset({"destinations", "active"})
     _followed_fields = frozenset({"email", "company_id"})
 
-    # a page of a domain's aliases, and how many there are: see the mailboxes'
+    # a page of a domain's aliases, and their count: see mailbox.py
     _domain_email_index = models.Index(
         "(domain_id, email) INCLUDE (company_id) WHERE active IS TRUE"
     )
@@ -215,7 +215,7 @@ class Alias(models.Model):
     # -- provisioning --------------------------------------------------------------------
 
     def _spec(self, with_password=False):
-        """An archived alias is not there."""
+        """An archived alias does not exist on the platform."""
         self.ensure_one()
         return AliasSpec(self.email, self._destination_list()) if self.active else None
 

@@ -27,8 +27,7 @@ BATCH = 100  # mailboxes whose use is written in one transaction
 def _remote(_process, _database, _number, url, key, allow_private):
     """One client of each backend in each process, so that calls find a connection that is open.
 
-    It keeps nothing of a call and may be used by many threads at once; another address or key is
-    another client.
+    It is stateless and thread-safe; another address or key gets another client.
     """
     return EmbouxBackend(url, key, allow_private=allow_private)
 
@@ -167,7 +166,8 @@ class Backend(models.Model):
         return done
 
     def _take_hosts(self, service):
-        """Mail programs, and Odoo itself, go where the platform says (a ``MailService``)."""
+        """Mail programs, and Odoo itself, use the hosts that the platform names (a
+        ``MailService``)."""
         self.ensure_one()
         said = {
             "mail_host": service.mx[0].host if service.mx else "",
@@ -192,7 +192,7 @@ class Backend(models.Model):
                     vals[field] = addresses.normalise_domain(host)
 
     def action_test(self):
-        """Ask the platform whether it can be used, and keep the answer."""
+        """Test the connection to the platform, and store the result."""
         self.ensure_one()
         self.check_access("write")
         # as superuser: the result is written by this test alone
@@ -253,7 +253,7 @@ class Backend(models.Model):
 
         time_left = each_in_own_transaction(
             self.env, [page.rows], store,
-            # one that cannot be written is told of again when its use changes
+            # one that cannot be written is reported again when its use changes
             lambda rows, _error: stored.update(rows), size=BATCH,
         )
         if len(stored) == len(set(page.rows)):
@@ -267,7 +267,7 @@ class Backend(models.Model):
     def _store_usage(self, rows):
         usage = {row.email: row for row in rows}
         mailboxes = self.env["emboux.mailbox"].with_context(active_test=False).search_fetch(
-            # what somebody merely claims holds no mail, whatever an address of that name holds
+            # an unproven claim holds no mail, whatever an address of that name holds
             [("email", "in", list(usage)), ("domain_id.backend_id", "=", self.id),
              *([("domain_id.owned_since", "!=", False)] if self._client().transactional else [])],
             ["email", "usage_bytes", "message_total", "domain_id"],

@@ -13,7 +13,7 @@ from ..transactions import advisory_lock, in_own_transaction
 
 
 class Place(NamedTuple):
-    """Whose rows: of a name on a server, and of a domain or of none that is here any more (0)."""
+    """Whose rows: of a name on a server, and of a domain, or 0 if the domain is deleted."""
 
     server_id: int
     name: str
@@ -28,11 +28,10 @@ class Place(NamedTuple):
 
 
 class DnsPublished(models.Model):
-    """A record that Emboux has made in a zone, or may have made: the process could have died.
+    """A record that Emboux made in a zone, or may have made if the process died in between.
 
-    Rows are written in transactions of their own, before the zone is changed and after, so that
-    nothing ever stands in a zone of which nobody knows whose it is.  Of what is in a zone only
-    this is ever replaced or removed.
+    Rows are written in transactions of their own, before the zone is changed and after, so that no
+    record in a zone is ever unaccounted for.  Nothing else in a zone is ever replaced or removed.
     """
 
     _name = "emboux.dns.published"
@@ -56,7 +55,7 @@ class DnsPublished(models.Model):
         default="claimed",
         help="Being made: whether it is in the DNS will be looked up.",
     )
-    # of what shall leave the DNS, because its domain is gone
+    # of records to be removed, because their domain is deleted
     attempts = fields.Integer()
     error = fields.Char("Last Response")
     next_try = fields.Datetime()
@@ -112,11 +111,11 @@ class DnsPublished(models.Model):
         return Published(self.key, self.record_type, self.name, self.value)
 
     def _claim(self, place, entries):
-        """Write down what may be in the zone from now on.  What was is kept."""
+        """Write down what may be in the zone from now on, beside what was there."""
         rows = self.search(place.rows())
         if not self._domain_of(place):
             raise UserError(self.env._("%s is not here any more.", place.name))
-        # whoever publishes under the name has all that was made for it
+        # whoever publishes under the name takes over all that was made for it
         rows.filtered(lambda row: row.domain_id.id != place.domain_id).write(place.owner())
         self._add(place, entries)
 
@@ -149,7 +148,7 @@ class DnsPublished(models.Model):
         return self.env["emboux.domain"].browse(place.domain_id or ()).exists()
 
     def _take_over(self, domains):
-        """Rows of a domain that was gone are its again when it is added anew."""
+        """Rows of a deleted domain are its again when it is added again."""
         # as superuser: rows are not for users to write
         gone = self.sudo().search(
             [("domain_name", "in", domains.mapped("name")), ("domain_id", "=", False)]

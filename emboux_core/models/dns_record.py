@@ -44,7 +44,7 @@ class DnsRecord(models.Model):
 
     @api.depends("note", "purpose")
     def _compute_advice(self):
-        """What is wrong comes first; why the record matters always stands there."""
+        """What is wrong comes first; why the record matters is always shown."""
         for record in self:
             record.advice = "\n".join(part for part in (record.note, record.purpose) if part)
 
@@ -73,11 +73,12 @@ class DnsRecord(models.Model):
         return zone_text([record._as_expected() for record in self]) if self else ""
 
     def _align(self, domain, service):
-        """Make the domain's rows be what its service wants; unchanged ones keep their verdict."""
+        """Bring the domain's rows in line with its service; unchanged ones keep their verdict."""
         self._align_to(domain, expected_records(domain.name, service))
 
     def _align_to(self, domain, records):
-        """Make the domain's rows be these ``ExpectedRecord``; unchanged ones keep their verdict."""
+        """Bring the domain's rows in line with these ``ExpectedRecord``; unchanged ones keep their
+        verdict."""
         # as superuser: rows of the table are the platform's to write, not the user's
         rows = {row.key: row for row in self.sudo()}
         new = []

@@ -25,7 +25,7 @@ from .notification import notification
 
 _logger = logging.getLogger(__name__)
 
-IN_DOUBT = timedelta(minutes=10)  # longer than any call: who has not settled by then is dead
+IN_DOUBT = timedelta(minutes=10)  # longer than any call: its process is dead
 HASTE = {"timeout_s": 3.0, "deadline_s": 5.0}  # while somebody waits
 
 
@@ -36,16 +36,16 @@ class Withdraw(models.Model):
 
     @api.model
     def _withdraw(self, server, name, **haste):
-        """Take out what is left of a domain that is gone.
+        """Withdraw what is left of a deleted domain.
 
-        Returns *done*, *left* (the rows say why), *busy* (somebody else is at it) or *out* (the
-        server, and hence all that is to be done there).
+        Returns *done*, *left* (the rows say why), *busy* (another process works on it) or *out*
+        (the server is unavailable, and with it all its names).
         """
         return self._at(server, name, False, self._take_out, **haste)
 
     @api.model
     def _look_again(self, server, name, domain):
-        """Find out what of a domain's records is in the zone, if nobody came to write it down."""
+        """Find out which of a domain's records are in the zone, if the result was never stored."""
         return self._at(server, name, domain, self._look)
 
     def _at(self, server, name, domain, work, **haste):
@@ -64,7 +64,7 @@ class Withdraw(models.Model):
             except BackendError as error:
                 out = isinstance(error, NotAuthorised) or not isinstance(error, Refused)
                 message = backend_sentence(self.env, server.name, error)
-                # all that is to be done there waits for it, or this name alone
+                # everything on that server waits, or this name alone
                 waiting = [where[0], where[2]] if out and not domain else where
                 in_own_transaction(self, "_postpone", waiting, message)
                 return "out" if out else "left"
@@ -129,15 +129,15 @@ class Withdraw(models.Model):
 
     def _try_in_turn(self, server, name, domain):
         outcome = self._try(server, name, domain)
-        if outcome == "busy":  # perhaps by somebody who dies of it
+        if outcome == "busy":  # perhaps by a process that dies in between
             self.env.ref("emboux_core.ir_cron_withdraw")._trigger(
                 fields.Datetime.now() + timedelta(minutes=1)
             )
-        # the others of a server that is out would only wait for it too
+        # the other names on an unavailable server would only wait as well
         return OUT if outcome == "out" else None
 
     def _try(self, server, name, domain):
-        """One that fails by a defect must not hold up the others."""
+        """A defect in one must not hold up the others."""
         try:
             if domain:
                 return self._look_again(server, name, domain)
@@ -151,7 +151,7 @@ class Withdraw(models.Model):
 
     @api.model
     def _withdraw_at_once(self, places):
-        """After the deletion is committed, while its user waits: what fails the cron repeats.
+        """After the deletion is committed, while its user waits: the cron repeats what fails.
 
         ``places``: (server id, name) of each.
         """
@@ -190,7 +190,7 @@ class Withdraw(models.Model):
         return (left.filtered("error")[:1].error or "") if left else None
 
     def action_forget(self):
-        """Own them no more, wherever they are: for a server that is gone for good."""
+        """Give up ownership, wherever they are: for a server that is gone for good."""
         self.check_access("read")
         if not self.env.user.has_group("emboux_core.group_admin"):
             raise AccessError(self.env._("An administrator forgets records in the DNS."))

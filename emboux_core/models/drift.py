@@ -11,8 +11,8 @@ MODELS = {"domain": "emboux.domain", "mailbox": "emboux.mailbox", "alias": "embo
 
 
 class Drift(models.Model):
-    """Where a platform is not as the records say: somebody changed something over there, or
-    a call was made whose transaction was lost.  People decide which side is right."""
+    """Where a platform differs from the records: somebody changed something over there, or a call
+    was made whose transaction was lost.  People decide which side is right."""
 
     _name = "emboux.drift"
     _description = "Drift from a Mail Platform"
@@ -128,7 +128,7 @@ class Drift(models.Model):
             [linked] = domain._with_parents([dict(values)])
             parent = domain.browse(linked.get("parent_id"))
         if (there.parent or None) != (parent.name or None):
-            # before anything is told to the platform, which is right by now
+            # before anything is sent to the platform, which is right already
             raise UserError(
                 self.env._(
                     "%(name)s is below %(there)s there, and below %(here)s here. That follows "

@@ -64,7 +64,7 @@ class BackendComparison(models.Model):
 
     @api.model
     def _cron_compare(self):
-        """Compare all remote backends; the outage of one is not the others'."""
+        """Compare all remote backends; the outage of one does not affect the others."""
         backends = self.search([("active", "=", True)]).filtered("is_remote")
         each_in_own_transaction(
             self.env, [backends], lambda backend: backend._compare(),
@@ -76,7 +76,7 @@ class BackendComparison(models.Model):
     # -- one comparison ------------------------------------------------------------------
 
     def _compare(self):
-        """Renew the report of this backend.  Returns why it could not be done, or nothing."""
+        """Renew the report of this backend.  Returns the error, or nothing."""
         self.ensure_one()
         began = fields.Datetime.now()
         try:
@@ -164,7 +164,7 @@ class BackendComparison(models.Model):
         self.write({"state": "error", "state_message": message})
 
     def _on_their_way(self, began):
-        """What is not told yet, or was told while this looked: that is no difference."""
+        """Changes still pending, or sent during the comparison: they are no difference."""
         kinds = {model: kind for kind, model in MODELS.items()}
         operations = self.env["emboux.operation"].search(
             [
@@ -201,7 +201,7 @@ class BackendComparison(models.Model):
                     any_ if there.send_as_domain else own,
                 ),
             ]
-            if there.display_name:  # not every platform tells
+            if there.display_name:  # not every platform reports it
                 rows.append((self.env._("Full Name"), here.display_name, there.display_name))
         else:
             rows = [

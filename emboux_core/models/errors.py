@@ -19,7 +19,7 @@ _IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def control_character(text, lines=False):
-    """The first control character that text of one line, or of several, cannot hold; or None.
+    """The first control character that a text of one line (or of several) must not hold; or None.
 
     As ``U+0000``, for a sentence.
     """
@@ -30,7 +30,7 @@ def control_character(text, lines=False):
 def refuse_unfit_text(
     model, vals, except_for=frozenset(), long=frozenset(), longest=LONGEST_LINE
 ):
-    """Refuse control characters, and more text than anybody means, in what a user writes.
+    """Refuse control characters, and unreasonably long text, in what a user writes.
 
     :param except_for: fields whose own rules say more exactly what they hold.
     :param long: fields of one line that hold as much as those of several.
@@ -70,7 +70,7 @@ def plain_errors():
 
 @contextmanager
 def backend_errors(env, backend_name):
-    """A backend that did not do it becomes a ``UserError``: the transaction saves nothing."""
+    """A failed backend call becomes a ``UserError``: the transaction saves nothing."""
     try:
         yield
     except Refused as error:
@@ -96,7 +96,7 @@ def backend_errors(env, backend_name):
 
 
 def backend_sentence(env, backend_name, error):
-    """What became of a call, whatever was saved here."""
+    """The outcome of a call, whatever was saved here."""
     if isinstance(error, Refused):
         return env._("%(backend)s refused: %(reason)s", backend=backend_name, reason=error)
     if isinstance(error, UnknownOutcome):

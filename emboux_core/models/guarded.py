@@ -7,8 +7,8 @@ from .errors import refuse_unfit_text
 
 
 class Guarded(models.AbstractModel):
-    """Fields that follow from others: a form's ``readonly`` does not bind somebody who calls
-    ``write`` over the API, nor does it keep a default out that comes in the context."""
+    """Fields that only the system writes: a form's ``readonly`` binds neither a ``write`` over the
+    API nor a default in the context."""
 
     _name = "emboux.guarded"
     _description = "Guards Fields That Follow From Others"
@@ -52,7 +52,7 @@ class Guarded(models.AbstractModel):
         return dict(vals)
 
     def _guard_text(self, vals):
-        """What our own code writes it has looked at: it may be a server's words."""
+        """Text that our own code writes is checked already: it may be a server's words."""
         if not self.env.su:
             refuse_unfit_text(self, vals, self._declared("_own_text_fields"),
                               self._declared("_long_text_fields"))

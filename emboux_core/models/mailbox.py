@@ -20,8 +20,8 @@ LARGEST_QUOTA_MB = 100 * 1024 * 1024  # 100 TB: more is a slip of the finger
 
 
 def kept_hashes():
-    """What this request has hashed: Odoo repeats a transaction that has met another one, and the
-    work of hashing is not to be done again.  It is forgotten with the request.
+    """The hashes made by this request:  Odoo retries a transaction after a conflict, and hashing is
+    expensive.  The cache ends with the request.
     """
     return request.httprequest.environ.setdefault("emboux.hashes", {}) if request else {}
 
@@ -97,7 +97,7 @@ class Mailbox(models.Model):
         groups="base.group_system",
     )
 
-    # who may send as any address of this domain: asked for each message that is submitted
+    # who may send as any address of this domain: looked up for each submitted message
     _send_as_domain_index = models.Index("(domain_id) WHERE send_as = 'domain'")
 
     # a page of a domain's mailboxes, in order; how many there are is counted without the rows,
@@ -139,7 +139,7 @@ class Mailbox(models.Model):
             alias = self.env["emboux.alias"].with_context(active_test=False).search(
                 [("kind", "=", "catch_all"), ("domain_id", "=", domain.id)]
             )
-            # an archived catch-all is started anew
+            # an archived catch-all is set up again
             wanted = dict.fromkeys(alias._destination_list() if alias.active else ())
             for mailbox in mailboxes:
                 if mailbox.catch_all:
@@ -167,7 +167,7 @@ class Mailbox(models.Model):
             address
             for alias in self.env["emboux.alias"].search([("kind", "=", "catch_all")])
             for address in alias._destination_list()
-            if address.endswith(alias.email)  # of another domain it is a plain destination
+            if address.endswith(alias.email)  # in another domain it is a plain destination
         ]
         return [("email", "in" if True in value else "not in", found)]
 
@@ -261,7 +261,7 @@ class Mailbox(models.Model):
         """
 
     def _assert_may_add(self, vals_list):
-        """Refuse what is certain to be refused later."""
+        """Refuse early what is certain to be refused later."""
         self.browse().check_access("create")
         domains = {vals["domain_id"] for vals in vals_list if vals.get("domain_id")}
         self.env["emboux.domain"].browse(domains).check_access("read")
@@ -329,7 +329,7 @@ class Mailbox(models.Model):
         return done
 
     def _release(self):
-        """Take the mailboxes out of what would go on pointing at them."""
+        """Remove the mailboxes from whatever refers to them."""
         self._assert_odoo_does_not_send()
         self.filtered("catch_all").write({"catch_all": False})
 
@@ -383,7 +383,7 @@ class Mailbox(models.Model):
             "emboux_core.action_set_password"
         ) | {"context": {"default_mailbox_id": self.id}}
 
-    # -- how full they are, as their backend counted; kept up to date by a cron --------
+    # -- usage, as their backend counted; kept up to date by a cron --------
 
     usage_bytes = BigInteger("Usage (bytes)", readonly=True, copy=False)
     message_total = fields.Integer("Stored Messages", readonly=True, copy=False)
@@ -406,7 +406,7 @@ class Mailbox(models.Model):
 
     @api.model
     def _cron_sync_usage(self):
-        """Fetch what changed since the last time, one backend after the other."""
+        """Fetch the changes since the last run, one backend after the other."""
         backends = self.env["emboux.backend"].search([("active", "=", True)])
         asked = {}
         # its outage is not the others'

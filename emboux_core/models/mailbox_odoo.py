@@ -13,14 +13,14 @@ from .notification import notification
 
 _logger = logging.getLogger(__name__)
 
-TRIAL = timedelta(minutes=10)  # longer than any test of a mail server: whoever is at it is dead
+TRIAL = timedelta(minutes=10)  # longer than any server test: its process is dead
 
 
 class MailboxOdoo(models.Model):
-    """Odoo as a mail program of the mailbox: with a password of its own.
+    """Odoo as a client of the mailbox, with a password of its own.
 
-    The person's password is stored as a hash, so Odoo could not log in with it; a second
-    one, that only Odoo's outgoing server knows, leaves the person's programs alone.
+    The person's password is stored as a hash, so Odoo could not log in with it; a second one, that
+    only Odoo's outgoing server knows, leaves the person's mail programs alone.
     """
 
     _inherit = "emboux.mailbox"
@@ -28,7 +28,7 @@ class MailboxOdoo(models.Model):
     _followed_fields = frozenset({"outgoing_before", "outgoing_trial_until"})
 
     service_password_hash = fields.Char(copy=False, groups=NO_ACCESS)
-    # while an outgoing server is tried: what comes back unless it is taken into use
+    # while an outgoing server is tested: the value to restore unless the test succeeds
     outgoing_before = fields.Json(copy=False, groups=NO_ACCESS)
     outgoing_trial_until = fields.Datetime(copy=False, groups=NO_ACCESS, index="btree_not_null")
     mail_server_ids = fields.One2many(
@@ -61,7 +61,7 @@ class MailboxOdoo(models.Model):
         servers.check_access("create")  # Odoo's mail servers are the system's administrators'
         self._assert_may_send()
         server = self.with_context(active_test=False).mail_server_ids[:1]
-        # a server that is renewed keeps its password: should the test fail, it goes on working
+        # a renewed server keeps its password: if the test fails, it goes on working
         password = server.smtp_pass or passwords.generate(30)
         self._begin_trial(password)
         faults.point("outgoing:widened")
@@ -122,7 +122,7 @@ class MailboxOdoo(models.Model):
         """
         # as superuser: the hash is in no user's reach
         mailbox = self.sudo()
-        # of a trial that nobody has ended yet, what was before that one
+        # if a trial was never ended, the value from before that one
         before = mailbox.outgoing_before or mailbox.read(["service_password_hash", "send_as"])[0]
         until = fields.Datetime.now() + TRIAL
         values = {
@@ -138,12 +138,12 @@ class MailboxOdoo(models.Model):
         self.env.cr.postrollback.add(self._end_trial)
 
     def _end_trial(self, failed=False):
-        """Keep what is in use, take back what is not."""
+        """Keep what is in use, roll back what is not."""
         try:
             with own_transaction(self) as own:
                 own._settle_trial(failed)
         except Exception:
-            # its user need not read of it: the cron does it
+            # no need to bother the user: the cron does it
             _logger.exception("what mailbox %s was before its outgoing server", self.id)
         self.invalidate_recordset()
 
@@ -154,7 +154,7 @@ class MailboxOdoo(models.Model):
 
     @api.model
     def _cron_end_trials(self):
-        """Take back trials that were cut off before they ended."""
+        """Roll back trials that were interrupted."""
         over = [("outgoing_trial_until", "<=", fields.Datetime.now())]
         each_in_own_transaction(
             self.env, [self.with_context(active_test=False).search(over)],
@@ -162,7 +162,7 @@ class MailboxOdoo(models.Model):
         )
 
     def _assert_odoo_does_not_send(self):
-        """Refuse what would stop Odoo's own mail without a word."""
+        """Refuse what would silently stop Odoo's own mail."""
         for mailbox in self.sudo():  # as superuser: whoever is refused need not see the server
             if servers := mailbox.mail_server_ids:
                 raise UserError(

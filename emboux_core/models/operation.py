@@ -16,10 +16,10 @@ KEEP_CLOSED = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Wish:
-    """What a platform shall be told about one record, gone or there."""
+    """The change that a platform is to make for one record, existing or deleted."""
 
     model: str
-    res_id: int  # 0: nothing here goes by that name
+    res_id: int  # 0: no record here has that name
     key: str
     verb: str
     company_id: int
@@ -49,7 +49,7 @@ class Ticket(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a platform was told and has done; no spec: that it is not there."""
+    """What a platform has applied; no spec: the deletion."""
 
     spec: object
 
@@ -186,7 +186,7 @@ class Operation(models.Model):
         ]
 
     def _hurry(self, now):
-        """Somebody waits for what these wait for: it is tried now, unless it is being made."""
+        """A user waits for what these wait for: try it now, unless a call is in progress."""
         # of those of one kind in one domain the last one waits for whatever the others wait for,
         # but for what has the same name
         last = {}
@@ -220,6 +220,6 @@ class Operation(models.Model):
 
     @api.autovacuum
     def _gc_closed(self):
-        """Closed ones stay a week, to be read."""
+        """Closed ones are kept for a week, for reference."""
         before = fields.Datetime.now() - KEEP_CLOSED
         return delete_in_batches(self, [("state", "!=", "pending"), ("write_date", "<", before)])

@@ -26,7 +26,7 @@ class Outbox(models.Model):
 
     @api.model
     def _begin(self, backend, wishes, at_once):
-        """Write the wishes down, committed.  Returns a ``Ticket`` for each."""
+        """Write the wishes down and commit them.  Returns a ``Ticket`` for each."""
         mine = self._transaction()["tickets"]
         done = [number for number, (_ticket, told) in mine.items() if told]
         tickets = in_own_transaction(
@@ -124,7 +124,7 @@ class Outbox(models.Model):
 
     @api.model
     def _done(self, ticket, told):
-        """It is done there; the row is closed as soon as the record's change is committed.
+        """The platform has applied it; the row is closed once the record's change is committed.
 
         ``told``: how the record should be.  If it is not so after the commit, because that was
         rolled back, the platform is told again how the record really is.
@@ -133,14 +133,14 @@ class Outbox(models.Model):
 
     @api.model
     def _fail(self, backend, ticket, message):
-        """It stays open, and is repeated.  Returns when."""
+        """It stays pending and is retried.  Returns when."""
         self._transaction()["out"][backend.id] = message
         operation = self.browse(ticket.operation_id)
         return in_own_transaction(operation, "_postpone", ticket.number, message)
 
     @api.model
     def _leave(self, ticket, message):
-        """It stays open, for no call was made.  Returns when one will be."""
+        """It stays pending, because no call was made.  Returns when one will be."""
         operation = self.browse(ticket.operation_id)
         return in_own_transaction(operation, "_postpone", ticket.number, message, 1)
 
@@ -199,7 +199,7 @@ class Outbox(models.Model):
                 else:  # rolled back to a savepoint, while the rest was committed
                     operation._release()
             elif operation.state == "void":
-                # the cron came by before the record could be seen
+                # the cron ran before the record was visible
                 operation.write({"state": "pending", "next_try": fields.Datetime.now()})
 
     def _settle_undone(self, tickets):

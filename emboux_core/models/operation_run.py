@@ -50,7 +50,7 @@ class Runner(models.Model):
         """Make the call and write down what became of it.  Returns whether it got through."""
         record = self._record()
         if self.verb == "delete" and record:
-            self.verb = "ensure"  # its deletion was rolled back, so it shall be there
+            self.verb = "ensure"  # its deletion was rolled back, so it has to exist
         if self.verb == "ensure" and not record:
             self._close(number, "void")
             return True
@@ -84,7 +84,7 @@ class Runner(models.Model):
         return True
 
     def _tell_refused(self, record, message):
-        """The wish was saved long ago: somebody has to hear that it does not come true."""
+        """The change was saved long ago: somebody has to learn that it was refused."""
         domain = record if record._name == "emboux.domain" else record.domain_id
         domain = domain or self.env["emboux.domain"]._provision_find(
             self.backend_id, self.domain_name
@@ -138,7 +138,7 @@ class Runner(models.Model):
         return found
 
     def _reopen(self):
-        """What was refused is on its way again, unless something newer is."""
+        """Refused operations become pending again, unless a newer one is."""
         for operation in self.filtered(lambda o: o.state == "refused"):
             newer = [("res_model", "=", operation.res_model), ("key", "=", operation.key),
                      ("backend_id", "=", operation.backend_id.id), ("state", "=", "pending")]

@@ -11,7 +11,7 @@ AT_ONCE = 20  # calls for each backend while a user waits; the cron makes the ot
 
 
 class Provisioned(models.AbstractModel):
-    """A record that its domain's backend makes true: the one door for every change.
+    """A record that its domain's backend puts into effect: the single entry point for every change.
 
     Forms, imports, crons and interfaces all write records; this mixin is the only place
     that then tells the backend.  Where a call leaves the machine, ``emboux.operation`` knows
@@ -48,13 +48,13 @@ class Provisioned(models.AbstractModel):
         return records
 
     def write(self, vals):
-        # whoever writes sync_state reports what became of a wish, and utters none
+        # a write of sync_state reports an outcome and requests nothing
         if self._declared("_provisioned_fields").isdisjoint(vals) or "sync_state" in vals:
             return super().write(vals)
         before = self._remote_specs()
         done = super().write(vals)
         self.filtered(
-            # what is as it was needs no call, unless the last one did not get through
+            # an unchanged record needs no call, unless the last one failed
             lambda r: r.id not in before
             or r.sync_state in ("pending", "refused")
             or before[r.id] != r._spec()
@@ -78,7 +78,7 @@ class Provisioned(models.AbstractModel):
         return done
 
     def _provision(self, secrets=None):
-        """Tell each record's backend how it should be.
+        """Send each record's desired state to its backend.
 
         ``secrets``: record id to what is told now and stored nowhere, a new password; None
         where only its hash is known.
@@ -112,10 +112,10 @@ class Provisioned(models.AbstractModel):
 
         Raises ``UserError`` for the first that is refused: then nothing is saved.
         """
-        # what the database refuses is refused before the platform hears of it
+        # let the database refuse first, before the platform is called
         self.env.flush_all()
         operations = self.env["emboux.operation"]
-        # an import asks for thousands of calls, and its test run for none
+        # an import needs thousands of calls, and its test run none
         at_once = len(wishes) <= AT_ONCE and not self.env.context.get("import_file")
         batches = [[wish] for wish in wishes] if at_once else [wishes]
         for batch in batches:
@@ -149,7 +149,7 @@ class Provisioned(models.AbstractModel):
             record._set_sync("done")
 
     def _set_sync(self, state, message=False, next_try=False):
-        """Write down what became of the wish, where people see it."""
+        """Store the outcome where people see it."""
         # as superuser: the platform's answer is not for users to write
         for record in self.sudo():
             if (record.sync_state, record.sync_message, record.sync_next_try) != (
@@ -184,7 +184,7 @@ class Provisioned(models.AbstractModel):
         )
 
     def _spec(self, with_password=False):
-        """How it should be on the backend, as a value object; None: not there."""
+        """The desired state on the backend, as a value object; None: it is not to exist."""
         raise NotImplementedError
 
     def _provision_ensure(self, client, secret=None, with_password=False):

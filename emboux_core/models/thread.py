@@ -16,7 +16,7 @@ class Notice(NamedTuple):
 
 
 class Thread(models.AbstractModel):
-    """The chatter of our records: the operator's people write on it, customers read.
+    """The chatter of our records: operator staff write on it, customers only read.
 
     Customers may change their domains, and by Odoo's rules could therefore post on the thread
     with any recipient, or have anybody follow it: mail from the operator's server, past the policy
@@ -28,14 +28,14 @@ class Thread(models.AbstractModel):
     _description = "Chatter That Customers Do Not Write On"
 
     def _refuse_customers(self):
-        # what our own code tells as superuser, it tells in a customer's transaction too
+        # our own code posts as superuser, also in a customer's transaction
         if not self.env.su and not self.env.user._is_internal():
             raise AccessError(
                 self.env._("Only the operator writes here. Send them an email instead.")
             )
 
     def _mail_get_operation_for_mail_message_operation(self, message_operation):
-        """Where Odoo asks which right on the record somebody needs: there is none to have.
+        """Where Odoo asks which access right on the record is needed: for customers there is none.
 
         Its routes ask so, and then post as superuser.
         """
@@ -73,7 +73,7 @@ class Thread(models.AbstractModel):
         }
 
     def _who_sees_to(self):
-        """The users who are told of an answer."""
+        """The users who are notified of an answer."""
         return self.user_id if "user_id" in self else self.env["res.users"]
 
     def _post_notice(self, compose, partners):

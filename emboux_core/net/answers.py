@@ -12,11 +12,11 @@ LARGEST_NUMBER = 2**63 - 1  # what PostgreSQL can hold
 
 
 class Unfit(ValueError):
-    """The answer has another shape; ``str()`` says where, and holds nothing of the answer."""
+    """The response has another shape; ``str()`` says where, and quotes nothing of it."""
 
 
 def printable(text: str, length: int = 500) -> str:
-    """One line of text that a database can hold and a person read."""
+    """One line of text that a database can store and a person can read."""
     text = _CONTROL.sub(" ", text).strip()
     return text if len(text) <= length else f"{text[: length - 3]}..."
 

@@ -5,7 +5,7 @@
 
 
 class BackendError(Exception):
-    """Why a backend did not do what it was told, as one plain sentence.
+    """Why a backend call failed, as one plain sentence.
 
     Never a ``UserError``: what the user reads is for the models to say.
     """
@@ -16,11 +16,11 @@ class Refused(BackendError):
 
 
 class NotAuthorised(Refused):
-    """The platform does not accept the key: a person has to see to it."""
+    """The platform does not accept the key: a person has to fix that."""
 
 
 class Unreachable(BackendError):
-    """The platform did not take the call: nothing was changed, it may be repeated."""
+    """The platform did not receive the call: nothing was changed, it may be repeated."""
 
 
 class UnknownOutcome(BackendError):

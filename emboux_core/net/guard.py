@@ -105,7 +105,7 @@ class _BoundedReader(io.RawIOBase):
 
     def readinto(self, buffer) -> int | None:
         attempt = self._attempt
-        # settled anew for each read: the library's own deadline starts again with every byte
+        # set again for each read: the library's own deadline restarts with every byte
         self._sock.settimeout(attempt.left(attempt.timeouts.read))
         count = self._raw.readinto(buffer)
         attempt.received += count or 0
@@ -133,8 +133,8 @@ class _Guarded:
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that may be connected to and takes the connection.
 
-        The address is looked at before the first packet and is the one that is used, so a name
-        that changes between two look-ups opens nothing, and nobody's network can be probed.
+        The address is checked before the first packet and is the one that is used, so that DNS
+        rebinding opens nothing and no internal network can be probed.
         """
         attempt, host = _ATTEMPT.get(), self._dns_host
         try:

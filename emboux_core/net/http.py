@@ -30,10 +30,10 @@ _logger = logging.getLogger(__name__)
 
 TRIES = 3
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes
-LONGEST_PAUSE = 10.0  # seconds between two tries; who asks for more is asked later
+LONGEST_PAUSE = 10.0  # seconds between two tries; a longer Retry-After is left to the caller
 _FIRST_PAUSE = 0.5  # seconds, doubled with each try
 _REPEATED = {429, 502, 503, 504}
-_NOT_TAKEN = {429, 503}  # said before the work began
+_NOT_TAKEN = {429, 503}  # sent before any work began
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?")
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -200,7 +200,7 @@ class HttpClient:
                 finally:
                     response.close()
         except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
-            # in words, because errors of requests carry the request and the key with it
+            # as text, because errors of requests carry the request and with it the key
             return _Try(
                 problem=self._why(error, attempt),
                 sent=attempt.sent,

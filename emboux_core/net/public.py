@@ -6,7 +6,7 @@
 import ipaddress
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: holds an IPv4 address
-# What Python 3.11 takes for global and nobody's server on the internet has: IPv4-compatible, local
+# What Python 3.11 considers global, though no server on the internet has it: IPv4-compatible, local
 # NAT64 (RFC 8215), segment routing, documentation (RFC 9637), the 6to4 relay.
 _RESERVED = tuple(
     ipaddress.ip_network(text)

@@ -6,7 +6,7 @@ from odoo import api, fields, models
 
 
 class ParentChange(models.TransientModel):
-    """Says what becomes of which subdomains before a parent is changed."""
+    """Says how subdomains are affected before a parent is changed."""
 
     _name = "emboux.parent.change"
     _description = "Change of a Wildcard Parent"

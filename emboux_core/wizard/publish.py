@@ -248,7 +248,7 @@ class PublishLine(models.TransientModel):
 
 
 def _shown(key, text):
-    """A key is all but the same for everybody at its beginning and its end."""
+    """Keys differ in the middle; beginning and end are much the same for everybody."""
     if not key.startswith("dkim:") or len(text) <= KEY_SHOWN:
         return text
     return f"{text[:KEY_SHOWN]} … {text[-12:]}"

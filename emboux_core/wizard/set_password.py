@@ -7,7 +7,7 @@ from ..models.notification import notification
 
 
 class SetPassword(models.TransientModel):
-    """Sets a mailbox' password; what was generated is shown here and nowhere again."""
+    """Sets a mailbox' password; a generated one is shown here and never again."""
 
     _name = "emboux.set.password"
     _description = "Set a Mailbox Password"
