@@ -8,7 +8,7 @@ from . import controllers, wizard
 
 
 def uninstall_hook(env):
-    """Nothing is published any more: the views go, and with them what Dovecot counted."""
+    """Nothing is published any more: drop the views, and with them what Dovecot counted."""
     domains = env["emboux.domain"].with_context(active_test=False).search(
         [("backend_id.kind", "=", "local")], limit=5
     )

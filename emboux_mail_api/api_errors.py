@@ -35,7 +35,7 @@ class ApiError(HTTPException):
 
 
 def not_found():
-    """The same bytes for what is not there and for what is somebody else's."""
+    """The same response for what does not exist and for what is somebody else's."""
     return ApiError(404, NOT_FOUND)
 
 

@@ -123,7 +123,7 @@ class LocalBackend(Backend):
         )
 
     def _record(self, name: str) -> int | None:
-        """The row of the name's owner, else of the first who claims it."""
+        """The row of the name's owner, or of the first claimant."""
         found = self._query(
             "SELECT d.id FROM emboux_domain d"
             " JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'"
@@ -146,7 +146,7 @@ class LocalBackend(Backend):
         """The row is published as it is."""
 
     def delete_alias(self, address: str) -> None:
-        """The row is gone, and with it what was published."""
+        """The row is deleted, and with it what it published."""
 
     def domains(self) -> Iterable[DomainSpec]:
         rows = self._query(

@@ -36,8 +36,8 @@ def _asked_host(prefix):
 
 
 def _hosted(name):
-    """The backend of the domain, whose ownership is proven and which is here; or none."""
-    # as superuser: nobody is logged in, and what is told stands in the DNS anyway
+    """The backend of a proven domain that is hosted here; or none."""
+    # as superuser: nobody is logged in, and the answer is public in the DNS anyway
     domains = request.env["emboux.domain"].sudo()
     try:
         name = addresses.normalise_domain(name)

@@ -75,7 +75,7 @@ def start(command, parser, arguments):
 
 
 def become(parser, name):
-    """Give root's rights up for good."""
+    """Drop root's privileges for good."""
     try:
         user = pwd.getpwnam(name)
     except KeyError:

@@ -18,7 +18,7 @@ _LONGEST_TEXT = 500  # characters of a reason that people read
 
 
 class Unreadable(ValueError):
-    """A report that says nothing this program understands; ``str()`` is why, in a sentence."""
+    """A report that cannot be understood; ``str()`` is why, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Event:
     """One thing that happened to one message on its way to one recipient.
 
     ``provider_id``: the same however often, and in whatever message, it is reported.
-    ``permanent``: a bounce for good; always true for complaints and unsubscriptions.
+    ``permanent``: a hard bounce; always true for complaints and unsubscriptions.
     ``recipient``, ``domain``: as the provider writes them, nothing is normalised; ``domain`` is
     the sender's and empty where the report does not say.
     ``at``: when it happened, aware and UTC. ``sent_at``: when the message was handed over, if
     the provider says so.
-    ``fresh``: False where the provider did not try because of a list of its own: nobody has
-    bounced or complained anew, so it counts for no rate.
+    ``fresh``: False where the provider did not try because of a list of its own: it is no new
+    bounce or complaint, so it counts for no rate.
     """
 
     provider: Literal["mailgun", "ses"]

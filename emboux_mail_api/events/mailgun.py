@@ -18,18 +18,18 @@ _KINDS = {
     "unsubscribed": "unsubscribe",
     "delivered": "delivery",
 }
-#: Reasons of a failure that Mailgun gives when it did not even try.
+#: Failure reasons that Mailgun gives when it did not attempt delivery.
 _BY_LIST = {
     "suppress-bounce": "bounce",
     "suppress-complaint": "complaint",
     "suppress-unsubscribe": "unsubscribe",
 }
-#: Mailgun gave up after trying for long: nobody has said no for good.
+#: Mailgun gave up after many attempts: no permanent refusal.
 _GAVE_UP = {"old"}
 
 
 def parse(data: dict[str, Any]) -> Event | None:
-    """The event of a webhook; None where it is of a kind that nobody here cares for.
+    """The event of a webhook; None for an irrelevant kind.
 
     :raises Unreadable: it is of such a kind, and something that it has to have is missing.
     """
@@ -73,7 +73,7 @@ def _at(data) -> datetime | None:
 
 
 def _sender(data) -> str:
-    """The domain that sent it, by what a customer cannot choose freely where that is there.
+    """The sending domain, preferably by what a customer cannot forge.
 
     The envelope's sender was checked by Postfix, the account's domain by Mailgun; the header
     ``From`` is whatever the message says, so beside the account's domain it is believed only

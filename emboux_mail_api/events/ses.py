@@ -26,12 +26,12 @@ from .base import (
 
 #: SES did not try, because the address is on the account's own list; SES counts these nowhere.
 _BY_LIST = "OnAccountSuppressionList"
-#: The recipient has said that it was no spam.
+#: The recipient has marked it as not spam.
 _PRAISE = "not-spam"
 
 
 def parse(message: str) -> tuple[Event, ...]:
-    """One event for each recipient; none where it is of a kind that nobody here cares for.
+    """One event for each recipient; none for an irrelevant kind.
 
     A recipient without address is passed over where there are others: theirs count.
 
@@ -102,7 +102,7 @@ def _deliveries(said) -> tuple[Event, ...]:
 
 
 def _subscriptions(said) -> tuple[Event, ...]:
-    """Somebody used SES's own link to leave; leaving some topics only is the list's matter."""
+    """The recipient used SES's own unsubscribe link; single topics are the list's business."""
     change = dict_at(said, "subscription")
     if dict_at(change, "newTopicPreferences").get("unsubscribeAll") is not True:
         return ()

@@ -39,8 +39,8 @@ _HOST = r"sns\.[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?
 _CERTIFICATE = re.compile(rf"https://{_HOST}/(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+\.pem")
 _CONFIRMATION = re.compile(rf"https://{_HOST}/\?[A-Za-z0-9_.~%&=:+-]+")
 _TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:[a-z0-9-]+:[0-9]{1,20}:[A-Za-z0-9_.-]{1,260}")
-#: Version to the digest under its RSA signature (PKCS #1 v1.5).  SHA-1 is what version 1 is: who
-#: wants it gone sets the topic's ``SignatureVersion`` to 2.
+#: Version to the digest under its RSA signature (PKCS #1 v1.5).  SHA-1 is what version 1 is: to
+#: avoid it, set the topic's ``SignatureVersion`` to 2.
 _DIGESTS = {"1": hashes.SHA1, "2": hashes.SHA256}  # noqa: S303
 #: Type to the fields that are signed, in the order of Amazon's documentation; those that a
 #: message does not have (``Subject``) are left out.

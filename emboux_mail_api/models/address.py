@@ -6,13 +6,13 @@ from .customer import QuotaReached
 
 
 class AddressReach(models.AbstractModel):
-    """How far an address leads: the limits that a domain has for it."""
+    """How far an address may expand: the domain's limits for it."""
 
     _inherit = "emboux.address.mixin"
 
     def _assert_reach(self):
-        """Refuse what would lead further than its domain allows; the policy does so as well, for
-        what was allowed once, and for what others have changed since."""
+        """Refuse an expansion beyond the domain's limits; the policy checks it again, for older
+        aliases and for what others have changed since."""
         if not self:
             return
         self.env.flush_all()

@@ -110,7 +110,7 @@ class AliasTenancy(models.Model):
                 address = (row["domain_id"], (row["local_part"] or "").lower())
                 if alias := present.get(address):
                     changed[number] = (alias, row)
-                elif address in first:  # the second of one address finds the first one
+                elif address in first:  # a duplicate address finds the first one
                     later[number] = row
                 else:
                     first.add(address)
@@ -132,7 +132,7 @@ class AliasTenancy(models.Model):
 
     @api.model
     def _lead_to(self, pairs):
-        """Write each alias' own destinations; what is the same for all of them is done once."""
+        """Write each alias' own destinations; common work is done once."""
         for alias, destinations in pairs:
             alias.destinations = destinations
         return [alias for alias, _destinations in pairs]

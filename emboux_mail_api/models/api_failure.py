@@ -22,8 +22,8 @@ def network_of(address):
     """Whom an address stands for when it is counted, as text.
 
     An IPv4 address for itself, also one mapped into IPv6 (RFC 4291 2.5.5.2); an IPv6 address for
-    its /64, of which everybody has all of the 2^64 (RFC 6177).  What is no address, such as the
-    name of a socket, stands for itself.
+    its /64, of which everybody has all of the 2^64 (RFC 6177).  Anything else, such as the name of
+    a socket, stands for itself.
     """
     try:
         parsed = ipaddress.ip_address((address or "").partition("%")[0])
@@ -36,8 +36,8 @@ def network_of(address):
 
 
 class ApiFailure(models.Model):
-    """How often a network did what it may do a few times in a while: to come without a valid key,
-    to sign up.  Valid keys are never slowed by it."""
+    """Counts rate-limited actions of a network: requests without a valid key, sign-ups.  Valid keys
+    are never slowed down by it."""
 
     _name = "emboux.api.failure"
     _description = "Failed API Authentications"
@@ -59,11 +59,11 @@ class ApiFailure(models.Model):
     @api.model
     @api.private
     def _take(self, who, limit, window):
-        """Count one time; returns the seconds to wait where it was one too many, else 0.
+        """Count one action; returns the seconds to wait if it was one too many, else 0.
 
         In a transaction of its own, because the request's may be rolled back; without a write
-        once the limit is reached, so that a flood costs little.  Of several at the same moment
-        each is counted: who cannot write, since another one has, tries again.
+        once the limit is reached, so that a flood costs little.  Concurrent ones are all counted: a
+        write that conflicts is retried.
         """
         if limit <= 0:
             return window.total_seconds()

@@ -35,16 +35,16 @@ USED_EVERY = timedelta(minutes=1)  # how exactly "last used" is kept
 
 
 class KeyRefused(Exception):
-    """Why a key does not open; ``str()`` is for its bearer."""
+    """Why a key is refused; ``str()`` is for its bearer."""
 
 
 class AddressRefused(Exception):
-    """The key is right, the place it is used from is not."""
+    """The key is valid, but not from this address."""
 
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who calls: what the API needs to know of a key for one request."""
+    """The caller: what the API needs to know of a key for one request."""
 
     id: int
     user_id: int
@@ -226,7 +226,7 @@ class ApiKey(models.Model):
 
     @api.model
     def _reach_every_company(self):
-        """A master key works for all companies, those of later too."""
+        """A master key works for all companies, future ones too."""
         every = self.env["res.company"]._every()
         masters = self.with_context(active_test=False).search([("role", "=", "master")]).user_id
         masters.filtered(lambda user: every - user.company_ids).write(
@@ -234,7 +234,7 @@ class ApiKey(models.Model):
         )
 
     def action_revoke(self):
-        """From now on the key opens nothing.  It stays in the list, for the audit trail."""
+        """The key is refused from now on.  It stays in the list, for the audit trail."""
         self.check_access("write")
         # as superuser: what follows is not the user's to write
         self.sudo().filtered(lambda k: not k.revoked_at).revoked_at = fields.Datetime.now()
@@ -251,7 +251,7 @@ class ApiKey(models.Model):
     @api.model
     @api.private
     def _number_of(self, token):
-        """The number of the key with this secret, whatever its state; 0 for none."""
+        """The id of the key with this secret, whatever its state; 0 if there is none."""
         if not keys.is_well_formed(token):
             return 0
         self.env.cr.execute(
@@ -323,7 +323,7 @@ class Company(models.Model):
         return companies
 
     def _every(self):
-        """Archived ones too: they may come back."""
+        """Archived ones too: they may be restored."""
         return self.with_context(active_test=False).search([], limit=100_000)
 
 

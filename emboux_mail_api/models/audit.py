@@ -59,14 +59,14 @@ class Audit(models.Model):
 
 
 class Audited(models.AbstractModel):
-    """Leaves a line in the audit trail, and on the record's chatter where it has one."""
+    """Logs changes in the audit trail, and in the record's chatter if it has one."""
 
     _name = "emboux.audited"
     _description = "Leaves an Audit Trail"
 
-    #: Fields whose change is worth a line; each class adds its own.
+    #: Fields whose changes are logged; each class adds its own.
     _audited_fields = ()
-    #: Fields that hold a secret: that they changed is told, nothing else.
+    #: Secret fields: only the fact of a change is logged.
     _audited_secrets = frozenset({"password_hash"})
     _longest_line = LONGEST_LINE
 
@@ -114,7 +114,7 @@ class Audited(models.AbstractModel):
         return done
 
     def _audit_created(self):
-        """What it began with, without what says nothing: its own name, and that it is there."""
+        """The initial values, without the trivial ones: its name, and that it is active."""
         told = self._audit_values()
         return {
             name: ("", value)
@@ -147,8 +147,8 @@ class Audited(models.AbstractModel):
     def _audit_later(self, entries):
         """With the last flush of the transaction: one statement for all that it changed.
 
-        A savepoint flushes when it begins and forgets when it is rolled back, so that what did
-        not happen leaves no trail.
+        A savepoint flushes when it begins and forgets when it is rolled back, so that a rollback
+        leaves no trail.
         """
         precommit = self.env.cr.precommit
         if "emboux.audit" not in precommit.data:
@@ -166,7 +166,7 @@ class Audited(models.AbstractModel):
     def _audit_note(self, entries, notes):
         """One note by one author on each chatter: what Odoo's own tracking does not tell.
 
-        Who is new has a line that says so, who is gone has no chatter.
+        New records have a message of their own, deleted ones have no chatter.
         """
         silent = {(e["model"], e["res_id"]) for e in entries if e["action"] in ("create", "unlink")}
         told = {}
@@ -212,7 +212,7 @@ class Audited(models.AbstractModel):
         ]
 
     def _audit_untracked(self, action, changed):
-        """What the record's chatter is told: nothing where it has none, or tracks the field."""
+        """What the record's chatter is to show: nothing if it has none, or tracks the field."""
         if action not in ("write", "password") or "message_ids" not in self._fields:
             return ""
         if action == "password":

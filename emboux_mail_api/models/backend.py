@@ -16,8 +16,8 @@ from ..providers.base import Registration
 class Backend(models.Model):
     """This Odoo as a mail platform.
 
-    Its web host tells other servers what hosted domains ask for, and mail programs theirs.  The
-    domains' DNS leads there only once it is set: what people are asked to publish has to exist.
+    Its web host serves MTA-STS policies to other servers and settings to mail programs.  The
+    domains' DNS points there only once it is set: what people are asked to publish has to exist.
     """
 
     _name = "emboux.backend"
@@ -79,12 +79,12 @@ class Backend(models.Model):
         for backend in self.filtered(lambda b: b.kind == "local"):
             backend.check_access("write")
             with file_open("emboux_mail_api/sql/grants.sql") as source:
-                self.env.cr.execute(source.read())  # a role made since the installation
+                self.env.cr.execute(source.read())  # a role created since the installation
         return super().action_test()
 
     @api.private
     def _service_of_stranger(self):
-        """What the DNS of a domain that is not here would have to say: no key, no token."""
+        """What the DNS of an unknown domain would have to say: without key and token."""
         return MailService(
             mx=(MxTarget(10, self.mail_host or ""),),
             spf=(f"a:{self.mail_host}",),
@@ -161,7 +161,7 @@ class Backend(models.Model):
                 )
 
     def _policy_places(self):
-        """What the DNS of hosted domains leads to, as ``LocalBackend`` wants it."""
+        """The hosts that the DNS of hosted domains points to, for ``LocalBackend``."""
         self.ensure_one()
         text = self._mta_sts_policy()
         return {

@@ -21,7 +21,7 @@ class CursorError(ValueError):
 
 
 class Change(models.Model):
-    """What is new since an earlier question: each change once, none missed, in order.
+    """The changes since an earlier query: each once, none missed, in order.
 
     A cursor holds the PostgreSQL snapshot of the last question.  New is what was written by a
     transaction that this snapshot does not see and the present one does; so a transaction
@@ -56,7 +56,7 @@ class Change(models.Model):
         here = self._cluster()
         cluster, since, upto, after = _decode(cursor) if cursor else (here, _BEFORE_ALL, None, None)
         if cluster != here:
-            since, upto, after = _BEFORE_ALL, None, None  # it was restored since: tell everything
+            since, upto, after = _BEFORE_ALL, None, None  # it was restored since: report everything
         [[now]] = self.env.execute_query(SQL("SELECT pg_current_snapshot()::text"))
         upto = upto or now
         found = self.env.execute_query(self._query(since, upto, after, kinds, limit + 1))
@@ -69,7 +69,7 @@ class Change(models.Model):
         return CLUSTER.read(self.env)
 
     def _register_hook(self):
-        """Transaction numbers are of one cluster: restored on another, all counts as new."""
+        """Transaction ids belong to one cluster: restored on another, everything counts as new."""
         super()._register_hook()
         [[cluster]] = self.env.execute_query(
             SQL("SELECT system_identifier::text FROM pg_control_system()")

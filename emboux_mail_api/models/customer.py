@@ -25,13 +25,13 @@ class AbovePlan(UserError):
 
 
 class OthersSuspension(UserError):
-    """Whoever asks has not suspended it, or it is not to be deleted while it is."""
+    """The caller did not suspend it, or it cannot be deleted while suspended."""
 
     http_status = 409
 
 
 class Customer(models.Model):
-    """What a customer may have, and how much of it is used."""
+    """A customer's limits, and how much of them is used."""
 
     _name = "emboux.customer"
     _description = "Email Customer"
@@ -161,7 +161,7 @@ class Customer(models.Model):
             )
 
     def _reconcile(self):
-        """Make the counters be what is there; says which were not."""
+        """Correct the counters; logs those that were wrong."""
         self.flush_model()
         self.env["emboux.domain"].flush_model(["partner_id"])
         self.env.cr.execute(
@@ -181,7 +181,7 @@ class Customer(models.Model):
         self.invalidate_model(["domains_used"])
 
     def _register_hook(self):
-        """The platform starts: the counters are right from the first request on."""
+        """On start-up: the counters are right from the first request on."""
         super()._register_hook()
         try:
             with self.env.cr.savepoint():

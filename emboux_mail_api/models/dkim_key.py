@@ -11,7 +11,7 @@ from ..settings import DKIM_ED25519
 
 
 class DkimSigningKey(models.Model):
-    """A key that signs a domain's outgoing mail (RFC 6376), from its making to its removal.
+    """A key that signs a domain's outgoing mail (RFC 6376), from its creation to its removal.
 
     It is made, seen in the DNS, signs, is retired, and a while later removed from the DNS; what
     happens when is decided by ``providers.dkim.plan`` and done by ``dkim_rotation``. Its row stays,
@@ -63,7 +63,7 @@ class DkimSigningKey(models.Model):
     )
 
     _selector_unique = models.UniqueIndex("(domain_id, selector)")
-    # the signer's look-up, and the promise that it finds one key of each type at most
+    # the signer's look-up, and a guarantee of at most one key of each type
     _one_signs = models.UniqueIndex("(domain_id, key_type) WHERE signs")
 
     def _init_column(self, column_name):
@@ -114,7 +114,7 @@ class DkimSigningKey(models.Model):
         )
         if make and not keys:
             domain = self.env["emboux.domain"].sudo().browse(record)
-            # none of them is in the DNS yet, but mail is never to leave unsigned
+            # none of them is in the DNS yet, but mail must never leave unsigned
             keys = self._make(domain, self._types(), fields.Date.today(), sign=self._types()[:1])
         in_order = keys.sorted(lambda key: (key.key_type != RSA, key.made, key.id))
         return tuple(

@@ -14,7 +14,7 @@ from odoo.addons.emboux_core.transactions import delete_in_batches, each_in_own_
 
 from ..settings import HELD_EXPIRED
 
-KEPT_DAYS = 30  # how long what is over stays in the list
+KEPT_DAYS = 30  # how long closed messages stay in the list
 OPEN = ("holding", "held", "releasing", "discarding")
 
 
@@ -125,7 +125,7 @@ class HeldMessage(models.Model):
         return self._wish("discard")
 
     def action_keep_waiting(self):
-        """Take a wish back that the agent has not fulfilled yet."""
+        """Cancel a request that the agent has not carried out yet."""
         return self._wish(False)
 
     def _wish(self, what):
@@ -144,7 +144,7 @@ class HeldMessage(models.Model):
     @api.model
     @api.private
     def _cron_expire(self):
-        """Tell owner and operator once of what has expired, or discard it if the setting says so.
+        """Notify owner and operator once of expired mail, or discard it if the setting says so.
 
         Postfix cannot return a message that it holds, so without a decision it stays.
         """
@@ -199,6 +199,6 @@ class HeldMessage(models.Model):
 
 
 def _delete_silently(over):
-    """Without a line for each in the audit trail: nobody did it."""
+    """Without audit trail entries: nobody did it."""
     over.env.cr.execute("DELETE FROM emboux_held_message WHERE id = ANY(%s)", [over.ids])
     over.invalidate_recordset(flush=False)

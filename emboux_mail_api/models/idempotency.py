@@ -32,7 +32,7 @@ class Idempotency(models.Model):
 
     @api.private
     def _known(self, key_id, token):
-        """What was answered to this token within the last day, perhaps nothing."""
+        """The response stored for this token within the last day, if any."""
         since = fields.Datetime.now() - KEPT
         return self.search(
             [("key_id", "=", key_id), ("token", "=", token), ("made_at", ">=", since)]
@@ -43,8 +43,8 @@ class Idempotency(models.Model):
         """The row of this request: with a status when it has been answered before.
 
         A row of somebody who is at it right now makes the statement wait, and then fail with a
-        serialization failure: Odoo repeats the request and it finds the answer.  A row that is
-        over, and that nobody has swept yet, begins anew.
+        serialization failure: Odoo repeats the request and it finds the answer.  An expired row
+        that has not been deleted yet is reused.
         """
         self.env.cr.execute(
             """INSERT INTO emboux_idempotency AS known (key_id, token, fingerprint, made_at)

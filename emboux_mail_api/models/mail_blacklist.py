@@ -12,8 +12,8 @@ from .suppression import NO_MIRROR
 class MailBlacklist(models.Model):
     """Odoo's blacklist and the suppressed recipients as one list, where that is set.
 
-    What holds for everybody and has no end stands on both; a customer's own entry does not
-    concern this Odoo's mailings, and the blacklist knows no end.
+    Entries for everybody without an expiry are on both; a customer's own entry does not concern
+    this Odoo's mailings, and the blacklist has no expiry.
     """
 
     _inherit = "mail.blacklist"
@@ -57,8 +57,8 @@ class MailBlacklist(models.Model):
 
     @api.private
     def _emboux_put(self, emails):
-        """Blacklist addresses, those that were once and are not any more too."""
-        # what Odoo takes for no address stands on the other list alone
+        """Blacklist addresses, also those that were removed before."""
+        # addresses that Odoo considers invalid are on the other list only
         emails = [email for email in emails if email_normalize(email)]
         known = self.with_context(active_test=False).search([("email", "in", emails)])
         known.filtered(lambda entry: not entry.active).action_unarchive()

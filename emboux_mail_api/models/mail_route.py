@@ -18,7 +18,7 @@ class LoopError(Exception):
 
 
 class MissingError(Exception):
-    """An address of a hosted domain is nobody's."""
+    """An address of a hosted domain does not exist."""
 
     def __init__(self, address):
         super().__init__(address)
@@ -46,7 +46,7 @@ class ForwardRoutes(MailRoutes):
         if missing := self._missing(targets) if must_exist else ():
             raise MissingError(missing[0])
         if self._leads_to(origin, targets):
-            # which of them is asked one by one only where there is something to say
+            # find out which one only if there is a loop
             raise LoopError(next(t for t in targets if self._leads_to(origin, [t])))
         if self.passed:
             self._addresses._meet(self._domain.backend_id, [origin], self.passed)
@@ -78,5 +78,5 @@ class ForwardRoutes(MailRoutes):
 
 
 def forget_forwards(env):
-    """A mailbox begins to forward: what ``forwards`` has found before does not hold any more."""
+    """A mailbox starts to forward: drop the cached result of ``forwards``."""
     env.cr.precommit.data.pop(_FORWARDS, None)

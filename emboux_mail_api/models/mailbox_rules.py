@@ -140,7 +140,7 @@ class MailboxRules(models.Model):
                 )
 
     def _vacation_fault(self):
-        """What is wrong with the reply, as a sentence; empty when nothing is."""
+        """The error in the reply, as a sentence; empty if there is none."""
         subject, text = self.vacation_subject or "", self.vacation_text or ""
         if self.vacation_on and not text:
             return self.env._("Write the reply, or switch “Out of Office” off.")

@@ -10,7 +10,7 @@ from odoo.addons.emboux_core.models.thread import Notice
 
 from .customer import AbovePlan, OthersSuspension, QuotaReached
 
-LEVELS = (100, 95, 80)  # percent of the quota at which people are told, the highest first
+LEVELS = (100, 95, 80)  # percent of the quota at which people are notified, the highest first
 SLACK = 5  # so much less has to be used before they are told of a level again
 
 
@@ -186,7 +186,7 @@ class MailboxTenancy(models.Model):
         return parts
 
     def _note_suspension(self, state):
-        """Write down that it was this side that suspended or lifted."""
+        """Record that this side suspended or activated it."""
         own, suspended = self._own_suspension(), state == "suspended"
         # as superuser: see create
         self.sudo().filtered(lambda m: m[own] != suspended).write({own: suspended})
@@ -212,7 +212,7 @@ class MailboxTenancy(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_suspended_by_operator(self):
-        """Else a customer lifted the suspension by making the mailbox anew."""
+        """Otherwise a customer could lift the suspension by recreating the mailbox."""
         if not self.env.user.emboux_partner_id:
             return
         # as superuser: see create
@@ -306,7 +306,7 @@ class MailboxTenancy(models.Model):
 
     @api.private
     def _delete_with_mail(self):
-        """Delete although mail is there: who calls this by name of the mailbox means it."""
+        """Delete despite existing mail: a caller who names the mailbox means it."""
         self.check_access("unlink")
         # as superuser: archiving is the operator's, here it is the first half of deleting
         self.filtered("active").sudo().write({"active": False})

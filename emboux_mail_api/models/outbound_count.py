@@ -11,7 +11,7 @@ KEPT_DAYS = 7
 
 
 class OutboundCount(models.Model):
-    """Recipients that a domain's mail went to, by day and by month (UTC), once these are over.
+    """Recipients of a domain's mail by day and by month (UTC), once these are over.
 
     What is being counted now stands in ``emboux_mail.sent`` (``sql/policy.sql``).
     """

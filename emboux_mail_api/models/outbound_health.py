@@ -5,7 +5,7 @@ from odoo.tools import SQL
 
 from odoo.addons.emboux_core.models.fields import BigInteger
 
-MOST = 999  # percent; what is beyond that says nothing more
+MOST = 999  # percent; more means nothing
 
 
 class OutboundHealth(models.Model):

@@ -7,7 +7,7 @@ from odoo.tools import SQL
 class OutboundSent(models.AbstractModel):
     """How much a domain has sent, for whoever asks for a rate.
 
-    The one place that reads it, so that where it is counted can move.
+    The only place that reads it, so that the counters can move.
     """
 
     _name = "emboux.outbound.sent"

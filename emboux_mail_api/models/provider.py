@@ -18,9 +18,9 @@ from ..providers.dkim import OwnServer
 from ..providers.mailgun import Mailgun
 from ..providers.ses import Ses
 
-#: A person or a mail program waits for it: shorter than a client's patience.
+#: A person or a mail program waits: shorter than a client's time-out.
 DEADLINES = Timeouts(connect=5, read=15, total=25)
-#: For somebody who merely asks how things are.
+#: For status requests.
 HASTE = Timeouts(connect=2, read=3, total=6)
 UNTIL = "emboux_until"  # in the context: when all calls have to be over, as time.monotonic()
 
@@ -250,8 +250,8 @@ class Provider(models.Model):
             self.write({"state": "error", "state_message": str(error)})
         else:
             self.write({"state": "connected", "state_message": message})
-            # what waited for a good key need not wait any longer, and what was refused may be
-            # taken now: the account was put in order perhaps
+            # whatever waited for a valid key can go on, and a refusal may be obsolete: the account
+            # was put in order perhaps
             self.registration_ids.filtered(lambda r: r.state == "pending")._soon()
             self.registration_ids.filtered(lambda r: r.state == "refused")._wish_again()
         return notification(

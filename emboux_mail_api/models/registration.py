@@ -18,7 +18,7 @@ DATA = "emboux_mail_api.registrations"  # of this transaction, in the data of it
 
 
 class Registration(models.Model):
-    """What a provider shall have of a domain, and what it has.
+    """A domain at a provider: the desired and the actual state.
 
     The wish is committed with the domain's change, and the provider is told after the commit, at
     once and by a cron until it has understood.  A deleted domain's row stays until the provider
@@ -70,7 +70,7 @@ class Registration(models.Model):
 
     @api.model
     def _wish_present(self, domains):
-        """Have each domain's provider have it, and no other one."""
+        """Request each domain at its provider, and its removal elsewhere."""
         known = self.search([("name", "in", domains.mapped("name"))])
         wished = self.browse()
         for domain in domains:
@@ -117,10 +117,10 @@ class Registration(models.Model):
         )
 
     def _wish_again(self, tell=True):
-        """Tell the provider once more, whatever it said before: what stood in the way may be gone.
+        """Send the request again, whatever the last answer was: the obstacle may be gone.
 
-        All that it is told is to be so; what is so already stays.  ``tell``: by the commit of this
-        transaction; else the caller does, after it.
+        The calls are idempotent.  ``tell``: on the commit of this transaction; else the caller
+        sends it afterwards.
         """
         for row in self:
             row._wish(row.wish)
@@ -128,7 +128,7 @@ class Registration(models.Model):
             self._tell_after_commit()
 
     def _want_credential(self):
-        """Have a password of its own, written down before the provider hears of it."""
+        """Generate a password, stored before it is sent to the provider."""
         if not self.password:
             self.password = new_password()
 
@@ -176,7 +176,7 @@ class Registration(models.Model):
         return now + min(max(age / 10, timedelta(minutes=5)), timedelta(days=1))
 
     def _note(self, answer):
-        """Write down what the provider said, and let the domain follow."""
+        """Store the provider's answer, and update the domain accordingly."""
         now = fields.Datetime.now()
         self.write(
             {

@@ -142,7 +142,7 @@ class RegistrationRun(models.Model):
             return "waiting"
         sentence = backend_sentence(self.env, self.provider_id.name, error)
         if isinstance(error, NotAuthorised):
-            # the domain is not at fault but the provider's key: all of them wait for a new one
+            # it is not the domain's fault but the provider's key: all of them wait for a new one
             self.provider_id.write({"state": "error", "state_message": sentence})
         elif isinstance(error, Refused):
             self.write(
@@ -213,7 +213,7 @@ class RegistrationRun(models.Model):
             self.error = sentence
             self._ask_later()
         elif answer is None:
-            # somebody removed it there: the wish stands, so it is made again
+            # it was removed there: the request still stands, so it is registered again
             self._wish("present")
             self._tell_after_commit()
         else:
@@ -237,7 +237,8 @@ class Question:
 def _question(asked):
     client, name = asked.client, asked.name
     try:
-        # a provider may doubt a verified domain until it has looked, so it is not made to look
+        # a provider may unverify a domain until its check is done, so verified ones are not
+        # rechecked
         answer = client.status(name) if asked.only_status else client.verify(name)
     except NotAuthorised as error:
         return asked.id, error
@@ -251,7 +252,7 @@ def _question(asked):
     if answer and asked.password:
         try:
             if not client.has_credential(name):
-                # somebody removed it there, and all mail of the domain would wait
+                # it was removed there, and all mail of the domain would be deferred
                 client.ensure_credential(name, asked.password)
         except BackendError as error:
             _logger.warning("the SMTP login of %s: %s", name, error)

@@ -29,7 +29,7 @@ from ..settings import (
 class Reputation:
     """``bounce_percent``, ``complaint_percent``: of what was sent; beyond it a domain is blocked.
 
-    Exact numbers, because a limit that is just reached blocks nobody.
+    Exact decimals, because a rate exactly at the limit blocks nobody.
     """
 
     bounce_percent: Decimal

@@ -118,7 +118,7 @@ def near_a_limit(env, day, least):
 
 
 def former_of(env, ids):
-    """Domain id to the id of the one that was given up and goes on as it."""
+    """Domain id to the id of the former domain whose counters it continues."""
     return dict(
         env.execute_query(
             SQL("SELECT back_as, subject FROM emboux_mail.kept WHERE back_as = ANY(%s)", ids)
@@ -127,5 +127,5 @@ def former_of(env, ids):
 
 
 def rounded(value):
-    """As the database has it."""
+    """Rounded as the database stores it."""
     return round(value, 4) if isinstance(value, float) else value

@@ -13,7 +13,7 @@ from odoo.addons.emboux_core.transactions import delete_in_batches
 
 from ..settings import SUPPRESSION_BLACKLIST
 
-#: The stronger reason stays: what comes late changes nothing.
+#: The stronger reason stays: late reports change nothing.
 STRENGTH = {"manual": 0, "bounce": 1, "unsubscribe": 2, "complaint": 3}
 NO_MIRROR = "emboux_no_mirror"  # in the context: this change came from Odoo's blacklist
 
@@ -41,7 +41,7 @@ class Hash(BigInteger):
 
 
 class Suppression(models.Model):
-    """A recipient that no outgoing message may reach: of one customer's, or of anybody's.
+    """A recipient that gets no mail: from one customer, or from anybody.
 
     In the spelling of ``addresses.normalise_reported``: whatever was sent to can be suppressed.
     """
@@ -155,9 +155,9 @@ class Suppression(models.Model):
             )
 
     def _load_records_create(self, vals_list):
-        """An import: who is on the list already, or twice in the file, is one entry, no error.
+        """An import: duplicates of the list or within the file are one entry, no error.
 
-        An entry that has an end loses it, unless the file names one.
+        An entry's expiry is removed, unless the file has one.
         """
         vals_list = [self._normalised(vals) for vals in vals_list]
         places = {}
@@ -285,13 +285,13 @@ class Suppression(models.Model):
 
     @api.autovacuum
     def _gc_expired(self):
-        """What ended a month ago interests nobody any more."""
+        """Entries that expired a month ago are deleted."""
         old = [("expires_at", "<", fields.Datetime.subtract(fields.Datetime.now(), days=30))]
         return delete_in_batches(self, old)
 
 
 def _normalised_ones(emails):
-    """Each once; what is no address at all is left out."""
+    """Without duplicates; what is not an address is left out."""
     found = {}
     for email in emails:
         try:

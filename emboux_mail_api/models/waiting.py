@@ -11,7 +11,7 @@ from odoo.exceptions import UserError
 from odoo.http import request
 from odoo.tools import config
 
-UNLIMITED = 8  # who wait in a process that limits its threads not at all
+UNLIMITED = 8  # waiting requests in a process without a thread limit
 SHARE = 4  # of the threads or workers one in so many may wait
 PAUSE = 5  # seconds until one may try again
 
@@ -28,10 +28,10 @@ class Busy(UserError):
 
 
 class Waiting(models.AbstractModel):
-    """How many requests may wait for others at once: for name servers, providers, slow clients.
+    """How many requests may block on others at once: on name servers, providers, slow clients.
 
-    Each keeps a thread or a worker busy that does nothing, for ten seconds or more, and there are
-    not many: whoever silences their own name servers could else have all of them.
+    Each occupies an idle thread or worker for ten seconds or more, and there are few: a customer
+    with dead name servers could otherwise take all of them.
     """
 
     _name = "emboux.waiting"
@@ -39,7 +39,7 @@ class Waiting(models.AbstractModel):
 
     @contextmanager
     def _place(self):
-        """A place for a request of a key or a customer; staff, jobs and commands need none.
+        """A slot for a request of a key or a customer; staff, jobs and commands need none.
 
         :raises Busy: too many of one's own, or altogether
         """

@@ -33,7 +33,7 @@ class SignatureRefused(Exception):
 
 
 class WebhookEvent(models.Model):
-    """What a provider reported, once however often and in whatever order it is delivered.
+    """A provider's report, stored once however often and in whatever order it is delivered.
 
     Read here, judged in ``webhook_judge.py``.  Everything below runs as superuser: a webhook has
     no user, its signature alone lets it in.
@@ -120,7 +120,7 @@ class WebhookEvent(models.Model):
     @api.model
     @api.private
     def _read_mailgun(self, payload):
-        """The events of a body: of a kind nobody cares for none, and None for an unreadable one."""
+        """The events of a body: none for an irrelevant kind, and None for an unreadable one."""
         try:
             event = mailgun.parse(base.dict_at(json.loads(payload), "event-data"))
         except (base.Unreadable, ValueError, RecursionError) as error:
@@ -224,7 +224,7 @@ class WebhookEvent(models.Model):
             return self.browse()
         common = {"create_date": fields.Datetime.now(), "create_uid": self.env.uid,
                   "payload": None}
-        # two recipients that are written differently and are one are one event too
+        # two spellings of one recipient are one event too
         unique = {(row["provider"], row["provider_id"]): row | common for row in rows}
         values = [SQL("%s", tuple(row[c] for c in _COLUMNS)) for row in unique.values()]
         made = self.env.execute_query(
@@ -253,7 +253,7 @@ class WebhookEvent(models.Model):
         except addresses.AddressError:
             return domains.browse()
         names = [".".join(labels[depth:]) for depth in range(len(labels) - 1)]
-        # whoever merely claims a name has sent nothing from it
+        # an unproven claim has sent nothing
         found = domains.search([("name", "in", names), ("backend_id.kind", "=", "local"),
                                 ("owned_since", "!=", False)])
         return max(found, key=lambda d: (len(d.name), d.active), default=domains.browse())
@@ -280,7 +280,7 @@ class WebhookEvent(models.Model):
 
 
 def _readable(address):
-    """Its one spelling where it is an address, else as people can still read it."""
+    """Normalised if it is an address, otherwise as readable text."""
     try:
         return addresses.normalise_reported(address)
     except addresses.AddressError:

@@ -6,13 +6,13 @@ from odoo.addons.emboux_core import addresses
 
 
 class WebhookJudge(models.Model):
-    """What a report has for consequences, whichever provider it came from."""
+    """The consequences of a report, whichever provider it came from."""
 
     _inherit = "emboux.webhook.event"
 
     @api.private
     def _judge(self):
-        """Suppress the recipients, and look whether a domain sends too badly.
+        """Suppress the recipients, and check whether a domain exceeds its rates.
 
         In the transaction in which the report was stored; never twice for one, because only
         what was not known comes here.
@@ -26,7 +26,7 @@ class WebhookJudge(models.Model):
         self.filtered("counts").domain_id._evaluate_guillotine()
 
     def _asks_for_silence(self):
-        """Nobody else's domain's business is ours, and a full mailbox will be emptied."""
+        """Domains of others do not concern us, and a full mailbox will be emptied."""
         if not self.domain_id:
             return False
         return self.kind in ("complaint", "unsubscribe") or (

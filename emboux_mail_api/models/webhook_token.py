@@ -11,7 +11,7 @@ AGE = 15 * 60
 
 
 class WebhookToken(models.Model):
-    """Mailgun's tokens, each of which is good for one delivery.
+    """Mailgun's tokens, each valid for one delivery.
 
     Kept as long as their signature could still be believed, and longer.
     """

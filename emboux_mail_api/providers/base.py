@@ -28,7 +28,7 @@ class Registration:
     ``state``: ``pending``, ``verified`` (it may send) or ``failed`` (it will not become verified
     by waiting). ``reason``: one sentence for a person. ``records``: what the domain's DNS must
     have for this provider, without SPF. ``spf``: mechanisms that the domain's SPF record must
-    authorise, such as ``include:mailgun.org``; merging them into one record is the caller's.
+    authorise, such as ``include:mailgun.org``; merging them into one record is up to the caller.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Provider(ABC):
 
     @abstractmethod
     def register(self, name: str, parent: str | None = None) -> Registration:
-        """Make the provider have the domain, with its events coming to us.
+        """Register the domain at the provider, with its events reported to us.
 
         One of ours that is there already is no error.  ``parent``: the verified domain with whose
         DKIM identity (d=parent) the mail of ``name`` is signed; None when ``name`` has its own.
@@ -80,7 +80,7 @@ class Provider(ABC):
     def verify(self, name: str) -> Registration:
         """Ask the provider to look at the DNS now.
 
-        Not for polling a verified domain: some providers doubt it until they have looked.
+        Not for polling a verified domain: some providers unverify it until they have looked.
 
         :raises Refused: also when the domain is not registered.
         """
@@ -91,7 +91,7 @@ class Provider(ABC):
 
     @abstractmethod
     def delete(self, name: str) -> None:
-        """Remove every piece of the domain; what is not there is no error."""
+        """Remove the domain and all that belongs to it; it is no error if there is none."""
 
     @abstractmethod
     def relay(self) -> Relay | None:

@@ -160,7 +160,7 @@ def plan(
             continue
         sign.append(signing.selector)
         retire += [life.selector for life in usable[: usable.index(signing)]]
-        # while a newer one waits to be seen, another would only be one more to publish
+        # while a newer one is not seen yet, another would only be one more to publish
         if signing is usable[-1] and today - signing.made >= rotate_after:
             make.append(key_type)
     for life in lives:
@@ -181,7 +181,7 @@ class Finding:
 
 
 class OwnServer(Provider):
-    """Signs and delivers here; there is nobody to be asked but the domain's DNS.
+    """Signs and delivers here; only the domain's DNS is consulted.
 
     ``keys`` gives the public keys that a domain has to publish, none for a domain that has none.
     ``look`` compares the records with the DNS now; ``last`` is what was found the last time.

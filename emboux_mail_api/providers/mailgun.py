@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class _No(Refused):
-    """Mailgun refused in words of its own; who asked may know better what they mean."""
+    """Mailgun refused in its own words; the caller may know better what they mean."""
 
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
@@ -125,7 +125,7 @@ class Mailgun(Provider):
         return found
 
     def _existing(self, name: str, conflict: _No) -> Registration:
-        # which words Mailgun has for a name that is taken is not documented, and no matter
+        # Mailgun's wording for a taken name is not documented, and does not matter
         found = self.status(name)
         if found is None:
             words = str(conflict).rstrip(".")
@@ -133,7 +133,7 @@ class Mailgun(Provider):
         return found
 
     def _take_back(self, name: str, refusal: Refused) -> None:
-        """Nothing is to be left behind of what was refused."""
+        """Leave nothing behind of what was refused."""
         try:
             self.delete(name)
         except BackendError:
@@ -201,7 +201,7 @@ class Mailgun(Provider):
                 raise
             conflict = error
         try:
-            return put()  # an earlier call of ours may have come through
+            return put()  # an earlier call of ours may have got through
         except _No as error:
             if error.status not in (400, 404):
                 raise
@@ -327,7 +327,7 @@ def _domain(version: int, name: str) -> str:
 
 
 def _said(answer: Fields) -> None:
-    """A change is confirmed by a message; a page of something else at this address has none."""
+    """A change is confirmed by a message, which an unrelated page at this address lacks."""
     answer.any_text("message")
 
 

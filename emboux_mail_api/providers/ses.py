@@ -198,7 +198,7 @@ class Ses(Provider):
         elif ours != (True, frozenset(self._events), self._topic_arn):
             self._change("update_configuration_set_event_destination", _done, **target)
         if self._webhook_url:
-            # for a URL that is subscribed already SNS says so and does nothing else
+            # for an existing subscription SNS only says so
             self._change(
                 "subscribe", lambda answer: answer.any_text("SubscriptionArn"), service="sns",
                 TopicArn=self._topic_arn, Protocol=self._webhook_url.partition(":")[0],
@@ -248,4 +248,4 @@ def _read(
 
 
 def _done(answer: Fields) -> None:
-    """There is nothing to be read in the answer."""
+    """The response holds nothing of interest."""

@@ -44,7 +44,7 @@ _NOT_AUTHORISED = {
 _BUSY = {"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
 _NOT_TAKEN = (429, 503)  # said before the work began
 _SERVICES = ("sesv2", "sns")
-#: Whether a try of the call under way may have been done.
+#: Whether an attempt of the current call may have been carried out.
 _LOST: ContextVar[list[bool]] = ContextVar("lost")
 
 
@@ -111,7 +111,7 @@ class AwsCalls:
             if not _REGION.fullmatch(self._region):
                 raise Refused("The region is none of Amazon's: give one such as eu-west-1.")
             endpoint = check_url(self._endpoint, self._allow_private) if self._endpoint else None
-            # somebody waits: no repeats, whose pauses nothing could cut short
+            # somebody waits: no retries, whose pauses cannot be interrupted
             left = self._timeouts.until - time.monotonic()
             client = boto3.session.Session(
                 aws_access_key_id=self._access_key,
@@ -183,7 +183,7 @@ def _watching() -> Iterator[list[bool]]:
 
 
 def _note(response=None, caught_exception=None, **_event) -> None:
-    """After each try: may it have been done?  boto3 itself tells of the last one only."""
+    """After each attempt: may it have been carried out?  boto3 reports the last one only."""
     lost = _LOST.get(None)
     if lost is None:
         return

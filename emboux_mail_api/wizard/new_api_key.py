@@ -6,7 +6,7 @@ from odoo import api, fields, models
 
 
 class NewApiKey(models.TransientModel):
-    """Makes a key; its secret is shown here once, and stored nowhere."""
+    """Creates a key; its secret is shown here once, and stored nowhere."""
 
     _name = "emboux.new.api.key"
     _description = "New API Key"
@@ -28,7 +28,7 @@ class NewApiKey(models.TransientModel):
         "Valid For", required=True, default="365",
     )
     key_id = fields.Many2one("emboux.api.key", readonly=True)
-    # Not stored: it travels from the button that makes the key to the dialog that shows it.
+    # Not stored: it passes from the button that creates the key to the dialog that shows it.
     secret = fields.Char(store=False, compute="_compute_secret")
 
     @api.depends_context("emboux_new_secret")
@@ -69,7 +69,7 @@ class NewApiKey(models.TransientModel):
         }
 
     def action_close(self):
-        """The secret is gone from the screen; show the key."""
+        """Leave the secret and show the key."""
         return {
             "type": "ir.actions.act_window",
             "res_model": "emboux.api.key",

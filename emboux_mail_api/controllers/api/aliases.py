@@ -63,7 +63,7 @@ def _new(body, domain):
 
 
 def _turn_of_customer(_env, _arguments):
-    """Aliases of a limited customer are counted one request after the other."""
+    """Requests that count towards a customer's alias limit are serialised."""
     key = request.emboux_key
     return f"aliases of {key.partner_id}" if key.aliases_limited else None
 
@@ -74,7 +74,7 @@ class AliasController(http.Controller):
                statuses=UNCHANGED, prepare=_turn_of_customer,
                summary="Make an alias or catch-all, or change where it leads")
     def upsert_alias(self, body):
-        """The same call twice is one alias and no error."""
+        """Repeating the call is harmless."""
         domain = find_domain(body.address.rpartition("@")[2])
         alias = _search_alias(body.address)
         if not alias:
@@ -106,7 +106,7 @@ class AliasController(http.Controller):
                body=schemas.AliasBulk, out=schemas.AliasBulkAnswer, bulk=True,
                prepare=_turn_of_customer, summary="Make or change up to 1,000 aliases")
     def upsert_aliases(self, body):
-        """Each row is done or refused by itself; the answer has one entry for each."""
+        """Each row succeeds or fails on its own; the response has one entry for each."""
         by_name = domains_by_name({row.address.rpartition("@")[2] for row in body.aliases})
         rows = {}
         for number, row in enumerate(body.aliases):

@@ -138,7 +138,7 @@ class ApiKeyController(http.Controller):
 
 
 def _no_more_than_caller(expires_at, networks):
-    """A master key makes none that lives longer or may be used from elsewhere than itself."""
+    """A master key cannot create one that lives longer or may be used from more networks."""
     caller = find_key(request.emboux_key.id)
     if caller.expires_at:
         expires_at = min(expires_at or caller.expires_at, caller.expires_at)
@@ -165,7 +165,7 @@ def _show_changes(env, rows):
     domains = env["emboux.domain"].with_context(active_test=False).search(
         [("name", "in", list(names)), *local]
     )
-    # a master key sees all who claim a name: whose it is comes last, and stands
+    # a master key sees all claims to a name: the owner's comes last, and wins
     boxes = boxes.sorted(lambda box: bool(box.domain_id.owned_since))
     domains = domains.sorted(lambda domain: bool(domain.owned_since))
     used = boxes._counted()

@@ -41,7 +41,7 @@ _PATH_TYPES = {
     "key_id": TypeAdapter(int),
     "token": TypeAdapter(Line),
 }
-#: A value in the path that names nothing is not there; what is merely asked about is invalid.
+#: An invalid name in the path is 404; where it is only a question, 422.
 _ASKED_ABOUT = {"recipient"}
 _LARGEST_ID = 2**31 - 1
 
@@ -65,7 +65,7 @@ class ApiDispatcher(http.Dispatcher):
     def dispatch(self, endpoint, args):
         self.operation = OPERATIONS.get(endpoint.routing.get("emboux_operation"))
         try:
-            if self.operation is None:  # documents, and paths that lead nowhere
+            if self.operation is None:  # documents, and unknown paths
                 return endpoint(**args)
             return self._call(endpoint, args)
         except UserError as error:
@@ -98,7 +98,7 @@ class ApiDispatcher(http.Dispatcher):
         except BaseException:
             end()
             raise
-        end_with_transaction(env, end)  # from then on the answer is there for others
+        end_with_transaction(env, end)  # from now on others find the answer
         return response
 
     def _answer_to(self, endpoint, arguments):
@@ -119,7 +119,7 @@ class ApiDispatcher(http.Dispatcher):
         if result is not None and (operation.current or operation.method == "GET"):
             response.headers["ETag"] = etag(result)
         self._end_idempotent(status, result)
-        # the constraints of the database speak now, where their errors are turned into answers
+        # let the database's constraints fail now, where errors become responses
         self.request.env.cr.flush()
         return response
 
@@ -144,7 +144,8 @@ class ApiDispatcher(http.Dispatcher):
             raise ApiError(422, problems(error)) from error
 
     def _assert_unchanged(self, endpoint, arguments):
-        """``If-Match``: what the client saw must still be so (RFC 9110, 13.1.1)."""
+        """``If-Match``: the resource must not have changed since the client read it (RFC 9110,
+        13.1.1)."""
         wanted = self.request.httprequest.headers.get("If-Match")
         if not self.operation.current or not wanted or wanted.strip() == "*":
             return
@@ -155,12 +156,12 @@ class ApiDispatcher(http.Dispatcher):
         if etag(show.original_endpoint(controller, **path)) not in seen:
             raise ApiError(412, "It has changed since you read it. Read it again, then decide.")
 
-    # -- once and only once --------------------------------------------------------------
+    # -- idempotency --------------------------------------------------------------
 
     _idempotent = None
 
     def _replay(self):
-        """The earlier answer to this ``Idempotency-Key``, before any work is done; or None."""
+        """The stored response to this ``Idempotency-Key``, before any work is done; or None."""
         if not self._idempotency_key():
             return None
         return self._answer_again(self._register()._known(*self._named()))
@@ -176,7 +177,7 @@ class ApiDispatcher(http.Dispatcher):
         return hold_turn(self.request.env, "answer to {} {}".format(*self._named()))
 
     def _begin_idempotent(self):
-        """Take the ``Idempotency-Key``; the answer of somebody who was quicker, or None."""
+        """Reserve the ``Idempotency-Key``; returns the response of a faster request, or None."""
         if not self._idempotency_key():
             return None
         if self.operation.commits:
@@ -237,7 +238,7 @@ class ApiDispatcher(http.Dispatcher):
         return response
 
     def post_dispatch(self, response):
-        """No session is ever saved: a key is proven with each request."""
+        """No session is ever saved: the key is checked with each request."""
         response.headers["X-Request-ID"] = self.request_id
         self._log(response.status_code)
 
@@ -278,7 +279,7 @@ def as_api_error(exc, request_id=""):
             return ApiError(409, str(exc).removeprefix("The operation cannot be completed: "))
         return invalid(None, str(exc))
     if isinstance(exc, UserError):
-        # a plain one says that things are not so that it could be done
+        # a plain one means a conflict with the current state
         pause = getattr(exc, "retry_after", None)
         return ApiError(409 if type(exc) is UserError else exc.http_status, str(exc),
                         {"Retry-After": str(pause)} if pause else None)
@@ -298,7 +299,7 @@ def etag(shown):
 
 
 def wrong_method(path):
-    """405 with what is possible, or 404 for a path that no operation has."""
+    """405 with the allowed methods, or 404 for an unknown path."""
     here = [op for op in OPERATIONS.values() if _matches(op, path)]
     literal = [op for op in here if not op.path_parameters]
     allowed = sorted({method for op in literal or here for method in _methods(op)})
@@ -324,7 +325,7 @@ def _assert_allowed(operation, key):
     if operation.area and key.area != "all" and key.area != operation.area:
         raise ApiError(403, f"This key reaches {key.area} only")
     if operation.role == "master" and operation.area is None:
-        # it could else make itself a key that reaches everything
+        # otherwise it could create a key that reaches everything
         if key.area != "all":
             raise ApiError(403, f"This key reaches {key.area} only")
         if key.domain_name:

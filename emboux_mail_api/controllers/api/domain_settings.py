@@ -37,9 +37,9 @@ _OUTBOUND = {
 
 
 def _outbound_of(domain):
-    """What decides, as the policy sees it: the owner's plan and the parent have their say."""
+    """The effective settings, as the policy sees them: with the owner's plan and the parent."""
     today, month = request.env["emboux.outbound.count"]._used(domain)
-    # as superuser: the parent may be the operator's, what it stands for is no secret to its child
+    # as superuser: the parent may be the operator's, its settings are no secret to its child
     row, own = domain.sudo()._outgoing_terms()[domain.id], domain.sudo()
     shown, source = {}, {}
     for name, field in _OUTBOUND.items():
@@ -59,7 +59,7 @@ def _outbound_of(domain):
 
 
 def _turn_of_domain(env, arguments):
-    """Those who count for one domain queue up, see ``turns.py``."""
+    """Requests that count for one domain are serialised, see ``turns.py``."""
     return f"outbound {arguments['name']}"
 
 
@@ -104,8 +104,8 @@ class DomainSettingsController(http.Controller):
                errors={409: "The login is no mailbox of the domain"},
                summary="Decide about one message and count its recipients")
     def increment_outbound(self, name, body):
-        """The decision that the policy daemon takes for Postfix, by the same code, on the same
-        counters: in one transaction, and counted when it is accepted."""
+        """The policy daemon's decision for Postfix, by the same code and on the same counters: in
+        one transaction, and counted if accepted."""
         decision, today, month = find_domain(name)._decide_outgoing(
             recipients=body.recipients, addresses=body.to or (), login=body.login
         )

@@ -29,9 +29,9 @@ IN_USE = {409: "It is in use, or a limit is reached; the sentence says which."}
 
 
 def search_domain(name):
-    """The domain of this platform that the caller may see, or none.
+    """The domain of this platform visible to the caller, or none.
 
-    A master key, which sees those of several who claim a name, gets the owner's, else the first.
+    A master key, which sees all claims to a name, gets the owner's, or else the first.
     """
     return request.env["emboux.domain"].search_fetch(
         [("name", "=", name), ("backend_id.kind", "=", "local")], FIELDS,
@@ -40,7 +40,7 @@ def search_domain(name):
 
 
 def names_are_unique():
-    """Of one customer each name and address is there once; a master key sees all claims to it."""
+    """Names and addresses are unique for one customer; a master key sees all claims."""
     return request.emboux_key.role != "master"
 
 
@@ -90,7 +90,7 @@ def show_detail(domain):
     # as superuser: what DNS has to say comes from keys and tokens that nobody reads
     service = domain.sudo()._mail_service()
     records = [
-        # what judges the DMARC record is no provider's to want
+        # providers do not ask for a DMARC record
         schemas.ServiceRecord(
             key=record.key, type=record.record_type, name=record.name, value=record.value,
             level=record.level, purpose=record.purpose,
@@ -133,7 +133,7 @@ def verification_of(domain):
         reason=domain.outbound_parent_stop or domain.state_reason or None,
         steps=[
             schemas.Step(at=step.happened_at, state=step.state, reason=step.reason or None)
-            # as superuser: the owner may see the steps, though the rows are not theirs
+            # as superuser: the owner may see the history, though not the rows
             for step in domain.sudo().step_ids[:STEPS]
         ],
         verified=domain.state == "verified",
@@ -148,7 +148,7 @@ def verification_of(domain):
 
 
 def _look_again(_env, arguments):
-    """For who asks how a domain stands: what is known of it is not older than a minute."""
+    """Refresh the status of a domain that is asked about, if it is older than a minute."""
     domain = search_domain(arguments["name"])
     if domain and domain._look_again():
         # this transaction does not see it yet
@@ -157,7 +157,7 @@ def _look_again(_env, arguments):
 
 
 def _turn_of_owner(env, arguments):
-    """Domains of one customer are counted one after the other."""
+    """Requests that count towards a customer's domain limit are serialised."""
     key = request.emboux_key
     ref = arguments["body"].partner_ref if "body" in arguments else None
     if key.partner_id:
@@ -200,10 +200,10 @@ class DomainController(http.Controller):
                body=schemas.DomainCreate, out=schemas.DomainDetail, status=201, errors=IN_USE,
                prepare=_turn_of_owner, summary="Add a domain")
     def create_domain(self, body):
-        """Below a verified wildcard parent it is ready at once, else it waits for its DNS.
+        """Below a verified wildcard parent it is ready at once, otherwise it waits for its DNS.
 
-        That is a claim: others may claim the name too, and the first whose DNS proves it has it.
-        Until then its mailboxes can be made, but neither receive nor be opened.
+        Until then it is a claim: others may claim the name too, and the first to prove it by DNS
+        gets it. Mailboxes can be created meanwhile, but neither receive nor allow log-ins.
         """
         values = {"name": body.name}
         if caller_may_name_partners(request):

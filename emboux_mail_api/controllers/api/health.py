@@ -20,5 +20,5 @@ class HealthController(http.Controller):
     @http.route([BASE, f"{BASE}/", f"{BASE}/<path:rest>"], type="emboux", auth="emboux_nobody",
                 readonly=True, save_session=False)
     def nowhere(self, rest=""):
-        """What no operation matches: 405 where another method would do, else 404."""
+        """Whatever no operation matches: 405 if another method is allowed, else 404."""
         raise wrong_method(request.httprequest.path)

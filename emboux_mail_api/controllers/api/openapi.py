@@ -145,7 +145,7 @@ def _parameters(operation, schemas):
 
 
 def _without_null(schema):
-    """A parameter is there or not; null cannot be written in a URL."""
+    """A parameter is given or not; a URL has no null."""
     kept = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null":
@@ -200,7 +200,7 @@ def _headers(operation):
 
 
 def _error_statuses(operation):
-    """What follows from the declaration; ``errors`` adds what only the operation knows."""
+    """Derived from the declaration; ``errors`` adds those specific to the operation."""
     statuses = {405, 422, *operation.errors}
     if operation.role in ("customer", "master"):
         statuses |= {401, 403, 429}

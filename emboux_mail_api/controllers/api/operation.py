@@ -21,7 +21,7 @@ Area = Literal["domains", "mailboxes"]
 
 @dataclass(frozen=True)
 class Operation:
-    """What there is to know about one operation of the API.
+    """The declaration of one operation of the API.
 
     ``role``: who may call it: ``customer`` includes ``master``; ``signature`` proves itself by
     a signature in the request; ``nobody`` needs no key.
@@ -81,7 +81,7 @@ def operation(method, path, *, role, summary, tag, **options):
     def decorate(handler):
         if handler.__name__ in OPERATIONS:
             raise ValueError(f"There is an operation {handler.__name__} already.")
-        if role not in get_args(Role):  # it would else be open to everybody
+        if role not in get_args(Role):  # otherwise it would be open to everybody
             raise ValueError(f"{handler.__name__} has the unknown role {role!r}.")
         options.setdefault("writes", method != "GET")
         declared = Operation(

@@ -13,7 +13,7 @@ class OutboundController(http.Controller):
     @operation("POST", "/outbound/reset-daily", role="master", tag=TAG, out=schemas.ResetDaily,
                summary="Begin the day: forget what is older than seven days")
     def reset_daily(self):
-        """The day's counters begin by the clock; a call that is missed or repeated does no harm."""
+        """The day's counters reset by the clock; a missed or repeated call does no harm."""
         return schemas.ResetDaily(removed=request.env["emboux.outbound.count"]._reset_daily())
 
     @operation("POST", "/outbound/reset-monthly", role="master", tag=TAG,

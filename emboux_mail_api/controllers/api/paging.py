@@ -33,7 +33,7 @@ def page_of(model, domain, query, key, item, show, fields=(), unique=True):
 
 
 def _after(keys, values):
-    """Behind these values in the order of the keys."""
+    """Search domain: after these values in the order of the keys."""
     after = Domain(keys[0], ">", values[0])
     if len(keys) == 2:
         after |= Domain(keys[0], "=", values[0]) & Domain(keys[1], ">", values[1])

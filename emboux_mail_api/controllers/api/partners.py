@@ -10,7 +10,7 @@ _LARGEST_ID = 2**31 - 1
 
 def partner_of(env, ref, field="partner_ref"):
     """The partner with this reference.  :raises ApiError: 422, none or several have it."""
-    # as superuser: a master key's user is no reader of all contacts
+    # as superuser: a master key's user may not read all contacts
     partners = env["res.partner"].sudo().with_context(active_test=False)
     number = ref.removeprefix("id:")
     if ref.startswith("id:") and number.isascii() and number.isdigit():

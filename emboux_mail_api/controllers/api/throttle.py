@@ -33,7 +33,7 @@ def assert_rate(key, env):
     rate = REQUESTS_PER_SECOND.read(env)
     now = time.monotonic()
     with _LOCK:
-        if len(_BUCKETS) > 10_000:  # those that have been full again for long say nothing
+        if len(_BUCKETS) > 10_000:  # those that have long been full again hold no information
             for name in [n for n, (_filled, since) in _BUCKETS.items() if now - since > 10]:
                 del _BUCKETS[name]
         filled, since = _BUCKETS.get((env.cr.dbname, key.id), (2 * rate, now))
@@ -45,7 +45,7 @@ def assert_rate(key, env):
 
 @contextmanager
 def one_bulk(key):
-    """A large request keeps the processors busy: one of a key, few of a process.
+    """A large request keeps the CPUs busy: one per key, few per process.
 
     :raises ApiError: 429
     """
@@ -64,7 +64,7 @@ def one_bulk(key):
 
 @contextmanager
 def hurried_body(httprequest, env):
-    """Whoever sends a body byte by byte keeps a thread busy: not for long, and not many.
+    """A client that sends its body byte by byte occupies a thread: bounded in time and number.
 
     :raises ApiError: 408, it took too long
     :raises Busy: too many such requests wait already (see ``emboux.waiting``)
@@ -74,7 +74,7 @@ def hurried_body(httprequest, env):
     stream, sock = environ.get("wsgi.input"), environ.get("werkzeug.socket")
     chunks = stream if isinstance(stream, DechunkedInput) else None
     source = chunks._rfile if chunks else stream
-    if sock is None or not isinstance(source, io.BufferedReader):  # another server than Odoo's
+    if sock is None or not isinstance(source, io.BufferedReader):  # not Odoo's own server
         yield
         return
     patience = sock.gettimeout()
@@ -89,7 +89,7 @@ def hurried_body(httprequest, env):
             yield
         except Exception:
             if body.late:
-                # else the server would go on reading, to be polite, until the client is done
+                # otherwise the server would go on reading until the client is done
                 with suppress(OSError):  # the client has gone
                     sock.shutdown(socket.SHUT_RD)
             raise
@@ -108,7 +108,7 @@ class _Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer):
-        while (count := self._source.readinto1(buffer)) is None:  # nothing is here yet
+        while (count := self._source.readinto1(buffer)) is None:  # nothing has arrived yet
             passed = time.monotonic() - self._began
             if passed >= SLOW_SECONDS and not self.late:
                 self.late = True

@@ -4,9 +4,9 @@
 """Queueing before the work: whoever changes what a quota counts waits for those before.
 
 Odoo's transactions are REPEATABLE READ: of two that change one counter the second fails and is
-tried again, five times at most, after random waits.  That keeps the count right, for forms too,
-but two hundred requests at once would mostly wear themselves out.  So a request of the API
-waits for its turn first, and then looks at what the others have committed meanwhile.
+tried again, five times at most, after random waits.  That keeps the count right, for forms too, but
+two hundred concurrent requests would mostly fail.  So an API request takes a lock first, and then
+sees what the others have committed meanwhile.
 """
 
 import threading
@@ -24,9 +24,9 @@ _waiting = Counter()
 
 
 def take_turn(env, name):
-    """Wait for the turn called ``name``, then start the transaction afresh.
+    """Wait for the lock called ``name``, then restart the transaction.
 
-    The turn ends with the transaction.  Nothing may have been written before.
+    The lock ends with the transaction.  Nothing may have been written before.
     :raises ApiError: 429, it took too long.
     """
     end_with_transaction(env, hold_turn(env, name))
@@ -69,9 +69,9 @@ def hold_turn(env, name):
 
 
 def _enter_process(name):
-    """First among the threads of this process: of those that wait only one has a connection more.
+    """First lock within this process, so that only one waiting thread takes another connection.
 
-    Returns what ends the turn.
+    Returns what releases the lock.
     """
     with _guard:
         queue = _queues.setdefault(name, threading.Lock())

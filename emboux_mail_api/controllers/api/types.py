@@ -104,7 +104,7 @@ Recipient = _typed(
     _recipient, "An address that mail was sent to, as others report it.", "ann@example.com"
 )
 AliasAddress = _typed(_alias, "An address, or `@domain` for a catch-all.", "sales@example.com")
-#: Odoo's datetimes are naive and UTC; outside they say so.
+#: Odoo's datetimes are naive UTC; the API states the time zone.
 Utc = Annotated[datetime, AfterValidator(lambda moment: moment.replace(tzinfo=UTC))]
 #: What a client sends: with its offset, so that nobody has to guess.
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]

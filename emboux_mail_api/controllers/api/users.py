@@ -29,7 +29,7 @@ FIELDS = (
     "suspended_by_operator", "suspended_by_customer",
     "has_password", "create_date", "domain_id", *FORWARD, *VACATION,
 )
-#: A date that is null is none; any other field that is null is left as it is.
+#: A null date clears it; any other null field is left unchanged.
 MAY_BE_NULL = frozenset({"vacation_from", "vacation_until"})
 LIMITED = {409: "The address is taken, or a limit is reached; the sentence says which."}
 
@@ -106,7 +106,7 @@ def _new(body, domain):
 
 
 def _hash(bodies, email=""):
-    """Check and hash the passwords of many requests at once; what is wrong stays with its body."""
+    """Check and hash the passwords of many bodies at once; an error stays with its body."""
     wanted = [
         (body.password.get_secret_value() if body.password else None,
          getattr(body, "email", email))
@@ -122,9 +122,9 @@ def _hash(bodies, email=""):
 
 
 def _prepare_one(_env, arguments):
-    """Hashing takes long and must hold no lock; then those of a limited domain queue up.
+    """Hashing is slow and must hold no lock; then requests for a limited domain are serialised.
 
-    Nothing is hashed for what the caller does not have, or has no room for.
+    Nothing is hashed for a domain that the caller does not own, or beyond a limit.
     """
     body = arguments["body"]
     email = arguments.get("email") or body.email
@@ -140,16 +140,16 @@ def _prepare_one(_env, arguments):
 
 
 def _assert_room(domain):
-    """As far as it can be said before the turn is taken: then it is counted once more."""
+    """A first check before the lock is taken; then it is counted again."""
     key, mailboxes = request.emboux_key, request.env["emboux.mailbox"]
-    limited = key.mailboxes_limited or not key.partner_id  # the operator's key is nobody's
+    limited = key.mailboxes_limited or not key.partner_id  # a master key
     if limited and mailboxes._room([domain.id]).get(domain.id, 1) <= 0:
         raise ApiError(409, mailboxes._limit_sentence(domain.id))
 
 
 def _prepare_many(_env, arguments):
-    """Hash only for the caller's own domains, and what there is room for: nobody may ask for
-    more work than that."""
+    """Hash only for the caller's own domains and within the limits, so that nobody can cause more
+    work."""
     users = arguments["body"].users
     names = {row.email.rpartition("@")[2] for row in users}
     own = domains_by_name(names)
@@ -166,7 +166,7 @@ def _prepare_many(_env, arguments):
 
 
 def _turn_of(names):
-    """Mailboxes of a limited domain are counted one request after the other."""
+    """Requests that count towards a domain's mailbox limit are serialised."""
     if len(names) == 1 and request.emboux_key.mailboxes_limited:
         return f"mailboxes of {names.pop()} for {request.emboux_key.partner_id}"
     return None
@@ -178,7 +178,7 @@ class UserController(http.Controller):
                prepare=_prepare_one, summary="Make a mailbox")
     def create_user(self, body):
         domain = body._domain or find_domain(body.email.rpartition("@")[2])
-        # in a new one there is nothing
+        # a new one is empty
         [shown] = show_users(request.env["emboux.mailbox"].create(_new(body, domain)), {})
         return shown
 
@@ -202,7 +202,7 @@ class UserController(http.Controller):
                body=schemas.UserBulk, out=schemas.UserBulkAnswer, prepare=_prepare_many, bulk=True,
                summary="Make up to 1,000 mailboxes")
     def create_users(self, body):
-        """Each row is made or refused by itself; the answer has one entry for each."""
+        """Each row succeeds or fails on its own; the response has one entry for each."""
         names = {row.email.rpartition("@")[2] for row in body.users}
         by_name = domains_by_name(names)
         rows, faults = {}, {}

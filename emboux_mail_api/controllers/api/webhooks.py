@@ -20,7 +20,7 @@ PATIENCE = 30  # seconds until a provider should try again
 
 
 def _events(env):
-    # as superuser: a provider has no user, its signature alone lets it in
+    # as superuser: a provider has no user, it authenticates by its signature
     return Environment(env.cr, SUPERUSER_ID, {})["emboux.webhook.event"]
 
 
@@ -29,7 +29,7 @@ def _refused():
 
 
 def _prepare_mailgun(env, arguments):
-    """The signature is looked at before the turn is taken: strangers wait for nobody."""
+    """The signature is checked before the lock is taken: strangers must not block anybody."""
     body, events = arguments["body"], _events(env)
     signed = body.signature
     try:
@@ -40,7 +40,7 @@ def _prepare_mailgun(env, arguments):
 
 
 def _prepare_ses(env, arguments):
-    """Amazon is asked here, where no lock is held."""
+    """Amazon is contacted here, where no lock is held."""
     message, events = arguments["body"].fields_of_sns(), _events(env)
     try:
         events._verify_sns(message)
@@ -60,7 +60,7 @@ class WebhookController(http.Controller):
                prepare=_prepare_mailgun, largest=LARGEST,
                summary="Bounces and complaints from Mailgun")
     def receive_mailgun(self, body):
-        """A token is good once.  A report that is known already changes nothing."""
+        """A token is valid once.  A duplicate report changes nothing."""
         signed = body.signature
         try:
             _events(request.env)._accept_mailgun(

@@ -17,7 +17,7 @@ _LIMITS = (
     "outbound_daily_limit", "outbound_monthly_limit", "outbound_mailbox_daily_limit",
     "outbound_mailbox_monthly_limit", "outbound_recipients_per_message",
 )
-#: What a domain has where nobody said anything.
+#: The former defaults.
 _NUMBERS = {"outbound_hourly_fraction": 1 / 6, "outbound_spike_multiplier": 5}
 _WORDS = {"outbound_unit": "recipients", "outbound_over_limit": "defer"}
 
@@ -45,7 +45,7 @@ def keep_limits(cr):
 
 
 def empty_defaults(cr):
-    """Who has what was the default has said nothing: a plan may decide, and a new default."""
+    """A value equal to the former default counts as unset: a plan or a new default decides."""
     for name, usual in (_WORDS | {"outbound_warmup_profile": "standard"}).items():
         cr.execute(SQL("UPDATE emboux_domain SET %(name)s = NULL WHERE %(name)s = %(usual)s",
                        name=SQL.identifier(name), usual=usual))
@@ -54,7 +54,7 @@ def empty_defaults(cr):
         """UPDATE emboux_domain SET outbound_warmup_since = NULL
             WHERE coalesce(outbound_warmup_start, 0) = 0"""
     )
-    # where a limit stands already, what happens over it was agreed upon
+    # where a limit is set already, the behaviour over it was agreed upon
     cr.execute(
         """UPDATE emboux_domain SET transfer_over_limit = 'defer'
             WHERE transfer_over_limit = 'warn' AND coalesce(transfer_limit, 0) = 0"""
@@ -62,7 +62,7 @@ def empty_defaults(cr):
 
 
 def close_tiers(cr):
-    """A tier is the name of a plan; any word was taken before."""
+    """A tier is the name of a plan; any word was accepted before."""
     tiers = {"standard"}
     cr.execute("SELECT to_regclass('emboux_plan') IS NOT NULL")
     if cr.fetchone()[0]:
@@ -81,7 +81,7 @@ def close_tiers(cr):
 
 
 def name_suspensions(cr):
-    """Whose doing a mailbox' suspension is says the audit trail; else it is the operator's."""
+    """The audit trail says who suspended a mailbox; if it does not, the operator did."""
     cr.execute(
         r"""UPDATE emboux_mailbox m
               SET suspended_by_customer = last.by_customer,

@@ -6,7 +6,7 @@ from odoo.addons.emboux_core import addresses
 
 
 def migrate(cr, _version):
-    """Suppress who bounced or complained by an address that was taken for none until now."""
+    """Suppress recipients whose address was considered invalid until now."""
     env = api.Environment(cr, SUPERUSER_ID, {})
     events = env["emboux.webhook.event"].search(
         [

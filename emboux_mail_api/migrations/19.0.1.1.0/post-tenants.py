@@ -12,7 +12,7 @@ _logger = logging.getLogger(__name__)
 
 
 def migrate(cr, version):
-    """Hashes that cost more than a few times ours were taken once, and one is everybody's wait.
+    """Hashes far more expensive than ours were accepted once, and one of them delays everybody.
 
     They go, and their owners are told: nobody but the owner knows the password, so none can be
     created again, and a hash that Dovecot may not check is of no use.

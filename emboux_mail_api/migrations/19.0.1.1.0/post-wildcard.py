@@ -4,7 +4,7 @@ from odoo import SUPERUSER_ID, api
 
 
 def migrate(cr, version):
-    """Wildcard parents of before have to publish what leads mail to their subdomains."""
+    """Existing wildcard parents need the records that route mail to their subdomains."""
     env = api.Environment(cr, SUPERUSER_ID, {})
     parents = env["emboux.domain"].with_context(active_test=False).search(
         [("is_wildcard", "=", True), ("backend_id.kind", "=", "local")]

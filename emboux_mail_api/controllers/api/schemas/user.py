@@ -42,11 +42,11 @@ class Passwords(Schema):
     password: Password | None = None
     password_hash: PasswordHash | None = None
 
-    #: A ``passwords.Hashed``, or why there is none (``PasswordError``).
+    #: A ``passwords.Hashed``, or the ``PasswordError`` instead.
     _hashed: object = PrivateAttr(None)
     #: The caller's domain, where it was looked up before hashing.
     _domain: object = PrivateAttr(None)
-    #: Status and sentence, where it was certain before that it is refused: nothing is hashed then.
+    #: Status and sentence of a certain refusal: then nothing is hashed.
     _refused: object = PrivateAttr(None)
 
     @model_validator(mode="after")
