@@ -4,12 +4,12 @@ from . import controllers, models, wizard
 
 
 def post_init_hook(env):
-    """Portal users of those who were customers before this add-on came are bound as others are."""
+    """Bind portal users of existing customers as those of new ones."""
     env["emboux.customer"].search([])._bind_people()  # pylint: disable=no-search-all
 
 
 def uninstall_hook(env):
-    """Nobody finds the portal any more, so nobody keeps its rights."""
+    """The portal is gone, so its access rights are withdrawn."""
     users = env["res.users"].with_context(active_test=False)
     users.search([("emboux_by_contact", "=", True)])._loosen()
     # Odoo removes what came with the add-on, plans for example, before the tables that refer to it

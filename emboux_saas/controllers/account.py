@@ -11,13 +11,13 @@ from .page import HOME, done, own_customer, page
 
 
 class AccountPortal(http.Controller):
-    """What customers have bought: their plan, what they used of it, and their invoices."""
+    """A customer's plan, usage and invoices."""
 
     @http.route(
         f"{HOME}/plan", type="http", auth="user", website=True, methods=["GET", "POST"]
     )
     def show_plan(self, **typed):
-        """Another plan is asked for; the operator makes the change."""
+        """Request another plan; the operator makes the change."""
         customer = own_customer()
         plans = request.env["emboux.plan"]._offered() - customer.plan_id
         form = Form(
@@ -52,7 +52,7 @@ class AccountPortal(http.Controller):
         )
 
     def _months(self):
-        """The last year's usage, all domains together; record rules leave the customer's own."""
+        """The last year's usage, all domains together; record rules restrict it to the customer."""
         since = fields.Date.today().replace(day=1) - relativedelta(months=11)
         rows = request.env["emboux.usage.month"]._read_group(
             [("month", ">=", since)], ["month:month"],

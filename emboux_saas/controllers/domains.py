@@ -8,9 +8,9 @@ from .page import HOME, done, find, of_domain, own_customer, page
 
 
 def name_of(form):
-    """The domain that was typed: one's own, or a free name under a parent of the operator's.
+    """The domain entered: the customer's own, or a free name under one of the operator's parents.
 
-    What is wrong with it is said at the field by which it was typed.
+    Errors are shown at the field used.
     """
     parents = request.env["emboux.domain"]._offered_parents()
     field = "label" if parents and form["kind"] == "under" else "name"
@@ -31,7 +31,7 @@ def name_of(form):
 
 
 def choice_of(parents, typed=None):
-    """The form in which a domain is chosen."""
+    """The form for choosing a domain."""
     return {
         "kind": "under" if parents and not (typed or {}).get("name") else "own",
         "name": "", "label": "", "parent_id": str(parents[:1].id or ""),
@@ -83,7 +83,7 @@ class DomainPortal(http.Controller):
         methods=["GET", "POST"],
     )
     def delete_domain(self, number, **typed):
-        """Asked about by its name, for everything in it goes too."""
+        """Confirmed by typing its name, because everything in it is deleted too."""
         domain = find("emboux.domain", number)
         form = Form(typed if request.httprequest.method == "POST" else None, name="")
         if form.sent and form["name"].lower() not in (domain.name, domain.unicode_name):

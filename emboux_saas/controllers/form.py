@@ -18,11 +18,11 @@ from odoo.addons.emboux_core.models.errors import (
     control_character,
 )
 
-WHOLE = ""  # what is wrong with no field of its own
+WHOLE = ""  # errors that belong to no field
 
 
 def say(error):
-    """What was wrong, in the customer's language.
+    """The error, in the customer's language.
 
     The parts that know nothing of Odoo speak English; in another language a sentence of ours
     says the same less exactly.
@@ -43,7 +43,7 @@ def say(error):
 
 
 class Form:
-    """What stands in the fields of a form, and by name of the field what is wrong with it."""
+    """The values of a form's fields, and their errors by field name."""
 
     def __init__(self, typed=None, **defaults):
         """:param typed: what was sent; without it the fields show the defaults."""
@@ -57,7 +57,7 @@ class Form:
                 self._refuse_unfit(name, value)
 
     def _refuse_unfit(self, name, value):
-        """What no field can hold is refused before anybody works with it, and not shown again."""
+        """Refuse what no field can hold before it is processed, and do not show it again."""
         if len(value) > LONGEST_TEXT:
             self.values[name] = ""
             self.refuse(name, request.env._("This is too long."))
@@ -81,7 +81,7 @@ class Form:
                 self.refuse(name, request.env._("Please fill this in."))
 
     def one_line(self, *names):
-        """What becomes a name: one line, and not a long one."""
+        """A name: one line of limited length."""
         for name in names:
             if len(self[name]) > LONGEST_LINE or control_character(self[name]):
                 self.refuse(name, request.env._(
@@ -118,7 +118,7 @@ class Form:
 
     @contextmanager
     def at(self, name, elsewhere=None):
-        """What is refused in here is undone, and is said at this field.
+        """Roll back a refusal in this block, and show it at this field.
 
         :param elsewhere: kind of error to the field at which that kind is said.
         """

@@ -20,7 +20,7 @@ def _lifetimes():
 
 
 class KeyPortal(http.Controller):
-    """API keys of a customer: made, shown once, revoked."""
+    """A customer's API keys: created, shown once, revoked."""
 
     @http.route(f"{HOME}/keys", type="http", auth="user", website=True, methods=["GET"])
     def list_keys(self, **_arguments):

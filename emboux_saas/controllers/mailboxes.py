@@ -10,12 +10,12 @@ from .form import WHOLE, Form
 from .page import HOME, asked, done, find, many, of_domain, of_mailbox, page
 from .words import size_words
 
-#: Which limits of the plan are said at which field.
+#: Which limits of the plan are shown at which field.
 LIMITS = {AbovePlan: "quota_mb", QuotaReached: WHOLE}
 
 
 def values_of(form):
-    """What a form says of a mailbox."""
+    """A mailbox' values from the form."""
     form.one_line("name")
     return {
         "name": form["name"],
@@ -25,7 +25,7 @@ def values_of(form):
 
 
 def what_changed(mailbox, values):
-    """Without what is as it was: a limit that was lowered since refuses only a new value."""
+    """Only changed values: a limit lowered since then refuses new values only."""
     return {
         name: value
         for name, value in values.items()

@@ -12,7 +12,7 @@ from odoo.addons.portal.controllers.portal import pager as portal_pager
 
 HOME = "/my/email"
 PER_PAGE = 20
-NOTICE = "emboux_notice"  # in the session: what the next page says first
+NOTICE = "emboux_notice"  # in the session: the notice on the next page
 #: By which path a model's record is known to be of this platform.
 LOCAL = {
     "emboux.domain": "backend_id.kind",
@@ -22,7 +22,7 @@ LOCAL = {
 
 
 def own_customer():
-    """The customer whom the user looks after.  :raises NotFound: there is none."""
+    """The current user's customer.  :raises NotFound: there is none."""
     customer = request.env["emboux.customer"]._own()
     if not customer:
         raise NotFound()
@@ -59,23 +59,23 @@ def page(template, title, trail=(), **values):
             **values,
         },
     )
-    response.headers["Cache-Control"] = "no-store"  # what stands here is one customer's
+    response.headers["Cache-Control"] = "no-store"  # the content belongs to one customer
     return response
 
 
 def asked(text):
-    """What somebody looks for; PostgreSQL could not even compare a null byte."""
+    """The search term; PostgreSQL cannot even compare a null byte."""
     return "".join(char for char in text if char.isprintable()).strip()[:LONGEST_LINE]
 
 
 def done(address, notice):
-    """Go on to another page, which says first what was done."""
+    """Redirect to another page, with a notice on what was done."""
     request.session[NOTICE] = notice
     return request.redirect(address)
 
 
 def many(model, domain, address, number, **arguments):
-    """One page of records and the pager for the others."""
+    """One page of records and the pager."""
     domain = [*domain, *local(model)]
     pager = portal_pager(
         url=address, total=request.env[model].search_count(domain), page=number, step=PER_PAGE,
@@ -86,7 +86,7 @@ def many(model, domain, address, number, **arguments):
 
 
 def of_domain(domain, *further):
-    """The trail to a page below a domain's."""
+    """Breadcrumbs of a page below a domain's."""
     return [(domain.display_name, f"{HOME}/domains/{domain.id}"), *further]
 
 

@@ -10,7 +10,7 @@ from .words import domain_words, is_ours, record_words
 
 
 class RecordPortal(http.Controller):
-    """A domain's page: how it stands, and what its DNS has to say."""
+    """A domain's page: its status and its DNS records."""
 
     @http.route(
         f"{HOME}/domains/<int:number>", type="http", auth="user", website=True, methods=["GET"]
@@ -43,7 +43,7 @@ class RecordPortal(http.Controller):
         return request.redirect(f"{HOME}/domains/{domain.id}")
 
     def _page(self, domain):
-        # what customers cannot set and do without is not shown to them as missing
+        # optional records that customers cannot set are not shown as missing
         records = domain.dns_record_ids
         if is_ours(domain):
             records = records.filtered(lambda r: r.level == "required" or r.state == "ok")

@@ -8,7 +8,7 @@ from .page import HOME, done, find, of_mailbox, page
 
 
 class RulePortal(http.Controller):
-    """What a mailbox does with its mail by itself: forward it, reply to it."""
+    """Automatic handling of a mailbox' mail: forwarding and replies."""
 
     @http.route(
         f"{HOME}/mailboxes/<int:number>/forward", type="http", auth="user", website=True,

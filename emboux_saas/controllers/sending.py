@@ -56,7 +56,7 @@ class SendingPortal(http.Controller):
         f"{HOME}/recipients", type="http", auth="user", website=True, methods=["GET"]
     )
     def look_up_recipient(self, email=None, **_arguments):
-        """Why a recipient gets no mail: from the list of those that bounced or complained."""
+        """Why a recipient gets no mail: from the suppression list."""
         customer = own_customer()
         form = Form({"email": email} if email is not None else None, email="")
         found = None

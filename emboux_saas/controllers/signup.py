@@ -19,12 +19,12 @@ CONFIRM = f"{PATH}/confirm"
 
 
 class SignupPortal(http.Controller):
-    """From a stranger to a customer with a domain and a mailbox: a form, a mail, a password."""
+    """Sign-up of a new customer with a domain and a mailbox: a form, an email, a password."""
 
     @http.route(PATH, type="http", auth="public", website=True, sitemap=True,
                 methods=["GET", "POST"])
     def sign_up(self, plan_id="", **typed):
-        """What one wants; nothing is made before the link in the mail was followed."""
+        """The form; nothing is created before the link in the email is followed."""
         ensure_db()
         if request.session.uid:
             return request.redirect(HOME)
@@ -65,8 +65,8 @@ class SignupPortal(http.Controller):
     @http.route(f"{CONFIRM}/<string:token>", type="http", auth="public", website=True,
                 sitemap=False, methods=["GET", "POST"])
     def confirm(self, token, **typed):
-        """Whoever has the link has the address.  Only the password is missing, and the click:
-        programs that look into mail follow links, too."""
+        """The link proves the address.  The password and a click are still needed: mail scanners
+        follow links, too."""
         ensure_db()
         if request.session.uid:
             return request.redirect(HOME)
@@ -96,7 +96,7 @@ class SignupPortal(http.Controller):
         return response
 
     def _read(self, form, plans, parents):
-        """The values of a new customer, but for the domain; what is wrong is said at its field.
+        """The values of a new customer, except for the domain; errors are shown at their field.
 
         Nothing is looked up but what everybody may see: plans and parents.
         """

@@ -11,7 +11,7 @@ from ..models.customer_portal import say_mb
 
 
 def is_ours(domain):
-    """Whether its name lies in a domain of the operator's, who sets its DNS records then."""
+    """Whether it is below a domain of the operator, who then sets its DNS records."""
     # as superuser: the parent is the operator's
     parent = domain.sudo().parent_id
     return bool(parent) and parent.partner_id != domain.partner_id

@@ -16,7 +16,8 @@ MEASURES = [
 class AccountMove(models.Model):
     """An invoice for a month of email: one for each customer and month.
 
-    When one is paid, or its payment fails, the customer follows and is told.
+    When it is paid, or its payment fails, the customer's state is updated and the customer
+    notified.
     """
 
     _inherit = "account.move"
@@ -33,7 +34,7 @@ class AccountMove(models.Model):
     )
 
     def unlink(self):
-        """A draft that is deleted is created again by the next night's run."""
+        """A deleted draft is created again by the next nightly run."""
         # as superuser: who keeps the books need not see the customers
         for customer, moves in self.sudo().grouped("emboux_customer_id").items():
             day = min(moves.mapped("emboux_month")) - timedelta(1) if customer else None
@@ -51,7 +52,7 @@ class AccountMove(models.Model):
     # -- paid, and not --------------------------------------------------------------------------
 
     def _invoice_paid_hook(self):
-        """A payment restores at once what a missing one has stopped."""
+        """A payment immediately lifts a suspension for non-payment."""
         done = super()._invoice_paid_hook()
         # as superuser: who books payments need not look after email
         customers = self.env["emboux.customer"].sudo().search(

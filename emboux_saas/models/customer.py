@@ -27,13 +27,13 @@ AT_ONCE = 100  # mailboxes or aliases erased in a transaction
 
 
 class CustomerStopped(UserError):
-    """Nothing is added for a customer who is suspended or has ended."""
+    """Nothing can be added for a suspended or ended customer."""
 
     http_status = 409
 
 
 class Customer(models.Model):
-    """What customers have bought, and where they stand.
+    """Customers, their plans and their state.
 
     One row for each partner: the platform's limits (``emboux_mail_api``) with the plan that
     they come from.  ``_advance_customer`` is the one door that changes their state, and the
@@ -55,7 +55,7 @@ class Customer(models.Model):
     )
     state_since = fields.Datetime("Since", readonly=True)
     state_reason = fields.Char("Why", readonly=True)
-    # who suspended decides who activates: a payment undoes what a missing payment did
+    # who suspended decides who activates: a payment only lifts a suspension for non-payment
     state_cause = fields.Selection(
         [("operator", "The Operator"), ("payment", "Missing Payment"),
          ("trial", "The End of the Trial")],
@@ -221,7 +221,7 @@ class Customer(models.Model):
             self._notify("activated", values)
 
     def _assert_not_stopped(self):
-        """Else a suspended customer would go on with a new domain."""
+        """Otherwise a suspended customer could go on with a new domain."""
         for customer in self:
             if customer.state in FROZEN:
                 raise CustomerStopped(
@@ -291,7 +291,7 @@ class Customer(models.Model):
     @api.model
     @api.private
     def _cron_trials(self):
-        """Tell those whose trial ends soon, and go on with those whose trial is over."""
+        """Notify customers whose trial ends soon, and end trials that are over."""
         near = fields.Date.context_today(self) + timedelta(days=FIRST)
         self.search([("state", "=", "trial"), ("trial_end", "<=", near)])._each(
             lambda customer: customer._follow_trial()
@@ -322,7 +322,7 @@ class Customer(models.Model):
     @api.model
     @api.private
     def _cron_keys(self):
-        """Tell whose API key is about to expire."""
+        """Notify customers whose API keys are about to expire."""
         now = fields.Datetime.now()
         # as superuser: as the job
         keys = self.env["emboux.api.key"].sudo().search(
@@ -354,7 +354,7 @@ class Customer(models.Model):
     @api.model
     @api.private
     def _cron_erase(self):
-        """Tell beforehand, then erase in steps; what a killed job has left the next one finds."""
+        """Notify beforehand, then erase in steps; a killed job is resumed by the next run."""
         near = fields.Date.context_today(self) + timedelta(days=FIRST)
         ended = self.search([("state", "=", "ended"), ("erase_on", "<=", near)])
         ended._each(lambda customer: customer._tell_erasing())
@@ -386,10 +386,10 @@ class Customer(models.Model):
         return bool(first) and first.create_date.date() < fields.Date.context_today(self)
 
     def _erase_some(self):
-        """Erase a part; whether there may be more.
+        """Erase a part; returns whether there may be more.
 
-        The customer may have come back since the last step: whoever is being activated is met
-        on their row.
+        The customer may have been reactivated since the last step: the lock on the row detects
+        that.
         """
         if not (self.exists() and self.try_lock_for_update() and self.state == "ended"
                 and self.erase_on and self.erase_on <= fields.Date.context_today(self)):

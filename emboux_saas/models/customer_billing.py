@@ -28,7 +28,7 @@ DUNNING_DAYS = 14  # of a customer without a plan
 
 
 class CustomerBilling(models.Model):
-    """What customers are asked to pay each month, and what follows when they do not.
+    """Monthly invoices of customers, and dunning.
 
     An invoice that is not paid: reminders, then a suspension; a payment undoes both.
     """
@@ -105,7 +105,7 @@ class CustomerBilling(models.Model):
 
     @api.model
     def _search_due(self, month):
-        """Those whose invoice for the month, or for one before, is neither made nor needless."""
+        """Customers with a missing invoice for the month or an earlier one."""
         return self.search(
             [
                 ("period_ids.since", "<=", _last_day(month)),
@@ -148,7 +148,7 @@ class CustomerBilling(models.Model):
         except (UserError, RedirectWarning) as error:
             # anything else is a defect: the job then tries each by itself
             if len(self) > 1:
-                # one of them spoils it for the others: find out who
+                # one of them fails the batch: find out which
                 failed = self.browse()
                 for customer in self:
                     failed |= customer._bill_month(month)
@@ -282,7 +282,7 @@ class CustomerBilling(models.Model):
     @api.model
     @api.private
     def _cron_dunning(self):
-        """Compare where customers stand with what they owe."""
+        """Compare the customers' state with what they owe."""
         standing = self.search(
             ["|", ("state", "in", ("active", "past_due")),
              "&", ("state", "=", "suspended"), ("state_cause", "=", "payment")]
@@ -313,7 +313,7 @@ class CustomerBilling(models.Model):
         return plans.search([], limit=10_000).product_id
 
     def _dun(self, invoices):
-        """Bring one customer to where they belong, with what they owe or nothing."""
+        """Bring one customer into the right state for what they owe."""
         if not invoices:
             if self.state in ("past_due", "suspended"):
                 self._advance_customer(
@@ -329,7 +329,7 @@ class CustomerBilling(models.Model):
                                  date=self._say_date(oldest.invoice_date_due)),
                 "payment",
             )
-        # never on the day on which they hear of it
+        # never on the day of the first reminder
         elif (self.state == "past_due" and end <= today
                 and self.state_since.date() < today):
             self._advance_customer(

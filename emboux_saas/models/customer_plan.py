@@ -66,7 +66,7 @@ class CustomerPlan(models.Model):
     )
 
     def _note_domains(self):
-        """A customer whose domains were there first: the feed has told of them already."""
+        """A new customer with existing domains: the feed has reported them already."""
         if domains := self._domains():
             self.env["emboux.usage"]._note_levels(domains.mapped("name"))
 

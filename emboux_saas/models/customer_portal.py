@@ -65,14 +65,15 @@ class CustomerPortal(models.Model):
 
     @api.private
     def _notify(self, kind, values=None):
-        """Tell a customer by mail, once for each kind, thing and period; whether it is told now.
+        """Notify a customer by email, once for each kind, subject and period; returns whether it
+        was sent.
 
         ``values``: what the template of this kind shows. ``about`` (or ``mailbox``, ``key``,
         ``domain``, ``invoice``, a record or a text) is the thing, ``period`` overrides the day
         (for storage and transfer: the month) in which it is said once.
         """
         self.ensure_one()
-        # as superuser: whoever finds something out need not see who is told
+        # as superuser: the caller need not see who is notified
         customer = self.sudo()
         values = dict(values or {})
         period = values.pop("period", None) or customer._notice_period(kind)
@@ -275,7 +276,7 @@ class CustomerPortal(models.Model):
     @api.model
     @api.private
     def _assert_may_try(self, address):
-        """Before anything is looked up: else a program could ask which names there are.
+        """Before anything is looked up: otherwise a bot could enumerate names.
 
         :raises UserError: with when to try again.
         """
@@ -285,8 +286,8 @@ class CustomerPortal(models.Model):
     @api.model
     @api.private
     def _assert_may_sign_up(self, address, login):
-        """Not many times in an hour from one place: who fills in forms by program is no customer;
-        and not many mails to one address, whoever asks for them.
+        """Limited sign-ups an hour from one network, against bots; and limited mails to one
+        address, whoever requests them.
 
         :raises UserError: with when to try again.
         """

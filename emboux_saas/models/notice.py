@@ -26,7 +26,7 @@ SUBJECTS = ("mailbox", "key", "domain", "invoice")
 
 
 class Notice(models.Model):
-    """What a customer was told: the row makes sure that they are told once.
+    """A notice sent to a customer: the row makes sure that it is sent only once.
 
     The mail templates are rendered on it: ``object.about`` is the domain, mailbox or key,
     ``object.details`` holds the other values, as text in the customer's language.

@@ -9,10 +9,10 @@ from .plan_terms import PRICE_TERMS, TERMS
 
 
 class Plan(models.Model):
-    """What is sold: limits, how mail is sent and kept, and the price.
+    """A plan on sale: limits, sending, retention and the price.
 
-    The terms of a plan that somebody has are changed by the dialog (``wizard/plan_change.py``)
-    alone, which says what would break and whether present customers keep the old terms.  The tiers
+    The terms of a plan with customers are changed only by the dialog (``wizard/plan_change.py``),
+    which shows who would exceed them and whether present customers keep the old terms.  The tiers
     of sending are the plans.
     """
 
@@ -73,7 +73,7 @@ class Plan(models.Model):
         # as superuser: the tier's name follows, on domains of all companies
         domains = self.env["emboux.domain"].sudo().with_context(active_test=False)
         for plan, name in before.items():
-            if name not in domains._tiers():  # the name of no other plan either
+            if name not in domains._tiers():  # nor the name of another plan
                 domains.search([("outbound_tier", "=", name)]).outbound_tier = (
                     self._tier_names()[plan])
         if set(PRICE_TERMS) & set(vals):

@@ -39,7 +39,7 @@ NUMBERS = (
 
 
 class PlanTerms(models.AbstractModel):
-    """What a plan promises and asks: the fields of the plan and of the dialog that changes it."""
+    """The terms of a plan: the fields of the plan and of the dialog that changes it."""
 
     _name = "emboux.plan.terms"
     _description = "Terms of an Email Plan"

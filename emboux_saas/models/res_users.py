@@ -35,7 +35,7 @@ class Users(models.Model):
         return done
 
     def _loosen(self):
-        """The group makes a portal user of everybody: it goes before another kind comes."""
+        """The group implies portal: remove it before the user gets another type."""
         # as superuser, here and below: what follows from the contact is not for users to write
         self.sudo().filtered("emboux_by_contact")._write_binding(
             {"group_ids": [Command.unlink(self.env.ref(GROUP).id)], "emboux_partner_id": False,

@@ -106,7 +106,7 @@ class Usage(models.Model):
     @api.model
     @api.private
     def _cron_count(self):
-        """Each night: what changed since the last time, in proportion to how much that is."""
+        """Each night: the changes since the last run, at a cost in proportion to them."""
         progress = self._progress()
         more = True
         while more:
@@ -191,7 +191,7 @@ class Usage(models.Model):
     def _count_days(self, since, domains=None):
         """Messages and bytes of each day from ``since`` on, of these domains or of all.
 
-        What a domain did on the day on which it changed hands is shared: whoever had it first
+        The counts of the day on which a domain changed hands are split: whoever had it first
         gets what was counted for them until then, the next owner gets the rest.
         """
         self.env.flush_all()

@@ -10,7 +10,7 @@ LATE_DAYS = 3
 
 
 class UsageProgress(models.Model):
-    """How far the counting has come: one row, which two who count meet on."""
+    """How far the count has got: one row, on which concurrent counts conflict."""
 
     _name = "emboux.usage.progress"
     _description = "Usage Counting Progress"

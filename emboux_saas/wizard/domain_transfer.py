@@ -6,7 +6,7 @@ from odoo import api, fields, models
 
 
 class TransferDialog(models.TransientModel):
-    """Moves a domain to another customer: says what moves, and what they would lack for it."""
+    """Moves a domain to another customer: says what moves, and what is missing for it."""
 
     _name = "emboux.domain.transfer"
     _description = "Domain Handover"

@@ -9,7 +9,7 @@ from ..models.plan_terms import TERMS
 
 
 class PlanChangeDialog(models.TransientModel):
-    """New terms for a plan that somebody may have: says what they break before it is done."""
+    """New terms for a plan with customers: says which customers exceed them before the change."""
 
     _name = "emboux.plan.change"
     _description = "Change of a Plan's Terms"

@@ -25,8 +25,8 @@ def migrate(cr, version):
 
 
 def part_from_plan(cr):
-    """Give each domain its owner's plan; what it had from the plan is no setting of its own."""
-    # an exception above the plan was possible, and is not any more
+    """Give each domain its owner's plan limits, and clear settings that came from the plan."""
+    # exceptions above the plan were possible, and no longer are
     cr.execute(
         """SELECT d.name FROM emboux_domain d
              JOIN emboux_customer c ON c.partner_id = d.partner_id
