@@ -51,7 +51,7 @@ class Signed:
             try:
                 found.append(message.verify(idx=number, dnsfunc=self._txt))
             except dkim.ValidationError:
-                found.append(False)  # dkimpy's way to say that the body is another
+                found.append(False)  # dkimpy's way to say that the body differs
         return found
 
     def selectors(self):
@@ -159,7 +159,7 @@ def test_a_subdomain_follows_its_parents_keys(hosting, odoo, connect, sent):
 
 
 def test_without_an_ed25519_key_rsa_signs_alone(hosting, odoo, connect, sent):
-    """A domain of before there were two types."""
+    """A domain from before there were two types."""
     domain, name = hosting.domain("rsaalone")
     hosting.mailbox(domain, "ann")
     connect("odoo").cursor().execute(

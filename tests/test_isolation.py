@@ -1,4 +1,4 @@
-"""Who may see what: the database's roles, companies, mailbox users."""
+"""Access: the database's roles, companies, mailbox users."""
 
 import psycopg2
 import pytest

@@ -290,7 +290,7 @@ def test_a_resolved_refusal_is_cleared(odoo, hosting, mailgun, provider, master,
         assert master.put(f"/domains/{name}/activate").status_code == 200
     else:
         assert master.post(f"/domains/{name}/{door}").status_code == 200
-    # the scheduled action, which is woken too, may have it in hand
+    # the scheduled action, which is triggered too, may be working on it
     [row] = eventually("an answer", lambda: (
         found := registration(odoo, name))[0]["state"] != "pending" and found)
     assert (row["state"], row["error"], name in mailgun.domains) == ("done", False, True), row
@@ -392,7 +392,7 @@ def run_cron(odoo):
 
 
 def disagreement(odoo, mailgun, name):
-    """What Odoo and the provider do not agree about, as a sentence, or an empty string."""
+    """Where Odoo and the provider differ, as a sentence, or an empty string."""
     domains = odoo("emboux.domain").search_read([("name", "=", name)], ["provider_id"])
     rows = registration(odoo, name)
     if bool(domains) != (name in mailgun.domains):

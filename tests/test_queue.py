@@ -1,4 +1,4 @@
-"""The queue of the real Postfix obeys Odoo, by the agent that the world has started."""
+"""Odoo controls the queue of the real Postfix through the agent that the world has started."""
 
 import contextlib
 import imaplib

@@ -223,7 +223,7 @@ UNDELIVERED = "Undelivered Mail Returned to Sender"
 
 
 def test_the_bounce_of_a_forward_stays(box, mail, hosting):
-    """The other server refuses; so it would refuse the bounce, and nobody hear of it."""
+    """The other server refuses; it would refuse the bounce too, and nobody would learn of it."""
     _number, address = box(forward_to=REFUSES, forward_keep=False)
     mail.from_outside(OUTSIDE, address, "refused further on")
     mail.arrives(address, hosting.PASSWORD, UNDELIVERED)
@@ -257,7 +257,7 @@ def test_the_bounce_of_a_users_own_redirect_stays(
 
 
 def test_a_users_script_still_rejects(box, mail, hosting, state):
-    """The word that it does so has no envelope sender either."""
+    """The rejection has no envelope sender either."""
     _number, address = box()
     own_script(state, address, 'require "reject"; reject "Not here";')
     mail.from_outside(OUTSIDE, address, f"unwanted {address}")

@@ -16,7 +16,7 @@ class BackendContract:
     client = None
     name = "contract.example"
 
-    # how a wish reaches the platform, overridden where records are the wish
+    # how a change reaches the platform, overridden where records are the change
     def want_domain(self, spec):
         return self.client.ensure_domain(spec)
 

@@ -58,7 +58,7 @@ def page(*items, next=None, total=0):
 
 
 class EmbouxCase(PlainTest):
-    """``backend`` talks to ``server``; its pauses are kept in ``pauses`` and do not happen."""
+    """``backend`` talks to ``server``; its pauses are recorded in ``pauses`` and skipped."""
 
     def setUp(self):
         super().setUp()
@@ -79,11 +79,11 @@ class EmbouxCase(PlainTest):
         return EmbouxBackend(url or f"http://127.0.0.1:{self.server.port}", key, **options)
 
     def hasty(self, read=0.2, total=20.0, **options):
-        """A backend that soon has waited enough; seconds."""
+        """A backend with short deadlines, in seconds."""
         return self.client(timeouts=Timeouts(connect=5, read=read, total=total), **options)
 
     def requests(self):
-        """What was asked, without the base path, once all that was written down has been said."""
+        """The requests, without the base path, once all scripted replies are used up."""
         self.assertFalse(self.server.unexpected)
         self.assertFalse(self.server.replies, "not all was asked that the test expects")
         return [
@@ -91,7 +91,7 @@ class EmbouxCase(PlainTest):
         ]
 
     def failure(self, kind, call, *arguments):
-        """The sentence of the error of this kind, in which there is no secret."""
+        """The message of an error of this kind; fails if it holds a secret."""
         with self.assertRaises(kind) as caught:
             call(*arguments)
         error = caught.exception

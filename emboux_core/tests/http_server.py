@@ -25,7 +25,7 @@ from typing import Any
 Reply = Callable[[http.server.BaseHTTPRequestHandler], None]
 _DRIP_S = 0.02  # between two bytes
 _DRIPPED = 200  # bytes, then the connection ends
-_PATIENCE_S = 20  # of a silent server whose test has hung
+_PATIENCE_S = 20  # of a silent server, should the test hang
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class _Server(http.server.ThreadingHTTPServer):
         return super().process_request(request, client_address)
 
     def handle_error(self, request, client_address):
-        """Clients that leave are what these tests are about."""
+        """Disconnecting clients are what these tests are about."""
 
 
 class ScriptedServer:

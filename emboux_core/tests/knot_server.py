@@ -139,7 +139,7 @@ class KnotServer:
         )  # fmt: skip
 
     def change(self, zone, add="", delete="") -> None:
-        """Let somebody else, who also has a key, change a zone; both as text of a zone file."""
+        """Change a zone as another holder of a key; both as text of a zone file."""
         message = dns.update.UpdateMessage(zone, keyring=_key(), keyalgorithm="hmac-sha256")
         for text, method in ((delete, message.delete), (add, message.add)):
             origin = dns.name.from_text(zone)

@@ -76,8 +76,8 @@ class FarBackend(MemoryBackend):
     """What a test scripts goes wrong; what was called is written down.
 
     ``faults``: "ensure", "delete" or "list", one of these with a key, or "*", to the exception
-    that it raises; with "after " before it, the deed is done and its answer lost.  ``judges`` as a
-    test sets it: then ``standings`` is what the platform says, by name.
+    that it raises; with "after " before it, the change is applied and its answer lost.  ``judges``
+    as a test sets it: then ``standings`` is what the platform says, by name.
     """
 
     def __init__(self):

@@ -42,7 +42,7 @@ class PublishCase(TransactionCase):
         cls.env = cls.env(user=cls.env.ref("base.user_admin"))
         cls.env["emboux.dns.server"].search([]).active = False
         cls.env["ir.config_parameter"].set_param("emboux_core.dns_allow_private", "True")
-        # the check asks nobody else either
+        # the check asks no other server either
         cls.env["ir.config_parameter"].set_param(
             "emboux_core.dns_nameservers", f"127.0.0.1:{cls.knot.port}"
         )
@@ -80,7 +80,7 @@ class PublishCase(TransactionCase):
         return domain
 
     def commit(self):
-        """As far as a test may: what happens at the end of the user's transaction."""
+        """The end of the user's transaction, as far as a test can play it."""
         self.env.flush_all()
         self.env.cr.postcommit.run()
         self.env.cr.postrollback.clear()
@@ -116,7 +116,7 @@ class PublishCase(TransactionCase):
         self.env.invalidate_all()
 
     def cut(self, server=None):
-        """The server is out of reach, until the patcher that is returned is stopped."""
+        """The server is unreachable until the returned patcher is stopped."""
         model = self.env.registry["emboux.dns.server"]
         original = model._primary
         servers = server or self.server

@@ -31,7 +31,7 @@ class RemoteCase(TransactionCase):
              for name in ("far", "other")]
         )
         cls.operations = cls.env["emboux.operation"]
-        # what the database held before is no matter of these tests, least of all to be called
+        # existing rows do not concern these tests and must not be called
         cls.operations.sudo().search([]).unlink()
         cls.env["emboux.drift"].sudo().search([]).unlink()
         strangers = cls.env["emboux.backend"].search([]).filtered("is_remote")
@@ -78,7 +78,7 @@ class RemoteCase(TransactionCase):
     # -- what transactions do ---------------------------------------------------------------
 
     def commit(self):
-        """As far as a test may: what happens at the end of the user's transaction."""
+        """The end of the user's transaction, as far as a test can play it."""
         self.env.flush_all()
         self.env.cr.postcommit.run()
         self.env.cr.postrollback.clear()

@@ -47,7 +47,7 @@ class TestPlatform(RemoteCase):
         self.far.judges = self.further.judges = True
         self.env["emboux.backend"].invalidate_model(["judges"])
         self.far.standings[NAME] = PENDING
-        # whoever looks for themselves finds all records in the DNS
+        # a local look-up finds all records in the DNS
         self.startPatcher(patch.object(lookup, "check_domains", self.all_right))
 
     @staticmethod

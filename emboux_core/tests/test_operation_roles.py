@@ -8,7 +8,7 @@ from .remote_case import CUT, RemoteCase
 
 @tagged("post_install", "-at_install")
 class TestOperationRoles(RemoteCase):
-    """Who sees what is on its way, and that nobody writes it."""
+    """Who sees pending changes, and that nobody writes them."""
 
     def setUp(self):
         super().setUp()

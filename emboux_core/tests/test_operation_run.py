@@ -18,7 +18,7 @@ LOST = UnknownOutcome("no answer within 10 seconds")
 
 @tagged("post_install", "-at_install")
 class TestRepeating(RemoteCase):
-    """The cron, its order and its pauses; Try Now; transactions that come to nothing."""
+    """The cron, its order and its pauses; Try Now; transactions that are rolled back."""
 
     def setUp(self):
         super().setUp()
@@ -305,7 +305,7 @@ class TestRepeating(RemoteCase):
         mailbox = self.make_mailbox(self.domain, quota_mb=1)
         mailbox.quota_mb = 2
         self.env.flush_all()
-        self.env.cr.postcommit.clear()  # what a dead process does not run
+        self.env.cr.postcommit.clear()  # the hooks that a dead process does not run
         self.env.cr.postrollback.clear()
         self.env.invalidate_all()
         self.far.calls.clear()

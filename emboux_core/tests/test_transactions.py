@@ -219,7 +219,7 @@ class TestInOwnTransaction(TransactionCase):
 @tagged("post_install", "-at_install")
 class TestCleaning(TransactionCase):
     def test_each_autovacuum_reports_remaining_rows(self):
-        """Odoo calls one that says nothing once a day: what is more than it takes piles up."""
+        """Odoo calls one without a return value once a day: a backlog would pile up."""
         found = 0
         for name, model in self.env.items():
             if not name.startswith("emboux."):

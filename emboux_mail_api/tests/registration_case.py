@@ -27,7 +27,7 @@ class RegistrationCase(PlatformCase):
         self.startPatcher(patch.object(fields.Datetime, "now", lambda *_args: self.now))
 
     def commit(self):
-        """As far as a test may: what happens at the end of the user's transaction."""
+        """The end of the user's transaction, as far as a test can play it."""
         self.env.flush_all()
         self.env.cr.postcommit.run()
         self.env.invalidate_all()

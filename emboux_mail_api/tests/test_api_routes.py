@@ -144,7 +144,7 @@ class TestReading(RequestCase):
         """On a cursor that may not write: Odoo would say so, and repeat it on one that may."""
         mailbox = self.make_mailbox("ann")
         self.make_alias("sales", "ann@unit.example")
-        # as a restored row, or one of before there were keys
+        # like a restored row, or one from before there were keys
         self.domain.sudo().dkim_key_ids.unlink()
         secret = self.key(role="master")
         # in a transaction of its own, which a test cannot have beside one that only reads
@@ -173,7 +173,8 @@ class TestReading(RequestCase):
 
 @tagged("post_install", "-at_install")
 class TestHashing(RequestCase):
-    """Hashing is the dearest work of the API: once for each request, and for whoever may ask."""
+    """Hashing is the most expensive work of the API: once for each request, and only if it is
+    allowed."""
 
     def setUp(self):
         super().setUp()

@@ -48,7 +48,7 @@ class TestOutboundWarning(PlatformCase):
 
     def told(self, now=NOON, domain=None):
         domain = domain or self.domain
-        self.env.cr.flush()  # notes of before
+        self.env.cr.flush()  # earlier notes
         before = domain.message_ids
         domain._cron_warn_of_limits(now)
         return [(message.subject, message.notified_partner_ids)

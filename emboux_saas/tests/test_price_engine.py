@@ -87,7 +87,7 @@ class TestPriceEngine(BaseCase):
     @settings(deadline=None)
     @given(bills(), st.data())
     def test_handover_splits_the_bill_exactly(self, bill, data):
-        """A domain changes hands: both bills together are what one owner would have had."""
+        """A domain changes hands: both bills add up to that of a single owner."""
         month, _periods, rows = bill
         rows = [row for row in rows if row.domain == "a"]
         day = data.draw(days_from(month, 5, 5))

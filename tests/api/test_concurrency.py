@@ -1,4 +1,5 @@
-"""Many at once, and the same thing twice: limits hold, work is done once, a crash leaves none."""
+"""Concurrent and repeated requests: limits hold, work is done once, a crash leaves no half of
+it."""
 
 import re
 import threading
@@ -272,7 +273,7 @@ def _connections(cr, pid):
 
 
 def _is_writing(cr, pid):
-    """Whether this Odoo process has rows of mailboxes in hand that are not committed."""
+    """Whether this Odoo process has uncommitted rows of mailboxes."""
     assert _connections(cr, pid)
     cr.execute(
         "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid)"

@@ -193,7 +193,7 @@ def pages(customers, users):
 
 
 def night(number):
-    """The count on the so-manieth day from now; returns (seconds, rows written)."""
+    """The count on that day from now; returns (seconds, rows written)."""
     env.cr.execute("SELECT count(*) FROM emboux_usage")
     before = env.cr.fetchone()[0]
     with patch.object(fields.Date, "today", lambda *args: today + timedelta(number)):

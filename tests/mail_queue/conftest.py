@@ -1,4 +1,4 @@
-"""A queue of the test's own instead of Postfix, with an agent on the real database."""
+"""A fake queue instead of Postfix, with an agent on the real database."""
 
 import itertools
 import time

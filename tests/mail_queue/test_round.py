@@ -1,4 +1,4 @@
-"""Rounds of the agent: the real database, and a queue of the test's own instead of Postfix."""
+"""Rounds of the agent: the real database, and a fake queue instead of Postfix."""
 
 import psycopg2
 import pytest

@@ -1,4 +1,4 @@
-"""Charging in one statement by what is remembered, and finding out when it is not so any more."""
+"""Charging in one statement by cached counters, and noticing when they are stale."""
 
 from datetime import UTC, datetime, timedelta
 
