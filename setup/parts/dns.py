@@ -26,7 +26,7 @@ def prepare(state):
     folder = state.folder("dns")
     for name in ("run", "db", "zones"):
         system.own(folder / name, "knot:knot")
-    # left by a power failure, it may name a process of somebody else by now
+    # left by a power failure; the pid may belong to another process by now
     system.run(system.as_root(["rm", "-f", str(folder / "run" / "knot.pid")]))
     values = {
         "STATE": state.root,

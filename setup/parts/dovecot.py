@@ -40,7 +40,7 @@ SECRET = {"2.3": ("640", "root:dovecot"), "2.4": ("600", "root:root")}  # mode a
 def series(said):
     """Which series of Dovecot is installed, of what ``dovecot --version`` says.
 
-    :raises SystemExit: one that is not known here, whose configuration nobody has tried.
+    :raises SystemExit: an unknown one, with an untested configuration.
     """
     found = re.match(r"(\d+\.\d+)\.", said)
     if not found or found[1] not in FILES:
@@ -56,7 +56,7 @@ def prepare(state, db):
     folder = state.folder("dovecot")
     state.folder("mail")
     system.own(state.path("mail", "vmail"), f"{OWNER}:{OWNER}", mode="700")
-    # left by a power failure, it may name a process of somebody else by now
+    # left by a power failure; the pid may belong to another process by now
     system.run(system.as_root(["rm", "-f", str(folder / "run" / "master.pid")]))
     values = {
         "STATE": state.root,

@@ -1,4 +1,4 @@
-"""A database that was made once is kept, and the next one of the same code is a copy of it.
+"""A database is created once and kept; the next one of the same code is a copy of it.
 
 To have Odoo install the add-ons takes a minute or two, to copy what it made ten seconds.  The copy
 is a dump, because each world has a PostgreSQL of its own, and Odoo's folder of attachments.
@@ -24,7 +24,7 @@ class Kept:
 
     @contextlib.contextmanager
     def being_made(self):
-        """Hold the others off who would make one of the same code; they wait, and then copy."""
+        """Keep others from creating one of the same code; they wait, and then copy."""
         # Odoo's secret for sessions is in it
         self._folder.parent.mkdir(mode=0o700, exist_ok=True)
         self._folder.mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ class Kept:
 
     def keep(self, database, files):
         """``files``: Odoo's folder of attachments, which need not be there."""
-        for entry in self._folder.iterdir():  # of older code, and what a kill left
+        for entry in self._folder.iterdir():  # of older code, and what a killed run left
             if entry.is_dir():
                 shutil.rmtree(entry)
         work = self._folder / "work"

@@ -1,4 +1,5 @@
-"""The agent by which Postfix' queue obeys Odoo: it holds, releases and discards, as root."""
+"""The agent through which Odoo controls Postfix' queue: it holds, releases and discards, as
+root."""
 
 from . import odoo_server, postgres, system
 from .supervisor import Service

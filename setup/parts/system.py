@@ -119,7 +119,7 @@ def unpack(package, folder):
 def release(text=None):
     """The code name of this Debian.  ``text``: of /etc/os-release.
 
-    :raises SystemExit: this is another system, or a release that nobody has tried.
+    :raises SystemExit: an unsupported system, or an untested release.
     """
     if text is None:
         text = Path("/etc/os-release").read_text() if os.path.exists("/etc/os-release") else ""

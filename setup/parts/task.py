@@ -1,4 +1,4 @@
-"""Work that goes on beside other work, where both mostly wait for the network or the disk."""
+"""Background work beside other work, where both mostly wait for the network or the disk."""
 
 import threading
 
