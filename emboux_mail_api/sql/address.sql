@@ -1,4 +1,4 @@
--- One address, one spelling: whatever is looked up by an address comes through these functions,
+-- One normalised form for each address: every look-up by address goes through these functions,
 -- so that Postfix, Dovecot, the policy and the REST API mean the same by it.
 
 -- A text as it was meant: Postfix before 3.8 tells PostgreSQL that its UTF-8 is Latin-1.

@@ -1,11 +1,11 @@
--- What changed, for those who ask "what is new since": one row for each domain and mailbox of
+-- What changed, for queries "what is new since": one row for each domain and mailbox of
 -- each owner, with the transaction that wrote it.  Readers remember the snapshot of their last
 -- question, so that a transaction that began before it and commits after it is not missed
 -- (models/change.py).  What Dovecot counted has a mark of its own: emboux_mail.usage.
 ALTER TABLE emboux_change ADD COLUMN IF NOT EXISTS written_by xid8 NOT NULL
     DEFAULT pg_current_xact_id();
 CREATE INDEX IF NOT EXISTS emboux_change_written_by ON emboux_change (written_by);
--- no two rows of one thing and owner; an owner that is nobody counts as one
+-- one row per object and owner; no owner counts as one
 CREATE UNIQUE INDEX IF NOT EXISTS emboux_change_thing
     ON emboux_change (kind, name, coalesce(partner_id, 0));
 
@@ -20,7 +20,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION emboux_domain_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- domains on other platforms have nothing to do with this one's feed
+    -- domains on other platforms are not part of this feed
     IF NOT EXISTS (SELECT FROM emboux_backend WHERE kind = 'local' AND id =
                    CASE WHEN TG_OP = 'DELETE' THEN OLD.backend_id ELSE NEW.backend_id END) THEN
         RETURN NULL;
@@ -30,7 +30,7 @@ BEGIN
         RETURN NULL;
     END IF;
     IF TG_OP = 'UPDATE' AND OLD.partner_id IS DISTINCT FROM NEW.partner_id THEN
-        -- the old owner loses sight of the domain and all that is in it, the new one gains it
+        -- the domain and all that is in it disappears for the old owner and appears for the new one
         PERFORM emboux_note_change('domain', OLD.name, OLD.name, OLD.partner_id, true);
         PERFORM emboux_note_change('mailbox', email, OLD.name, OLD.partner_id, true),
                 emboux_note_change('mailbox', email, NEW.name, NEW.partner_id, false)

@@ -1,4 +1,4 @@
--- Who may do what.  The roles are of the whole cluster, so an administrator makes them:
+-- Access rights.  Roles belong to the whole cluster, so an administrator creates them:
 --     CREATE ROLE emboux_mail LOGIN PASSWORD '...';    -- Postfix and Dovecot, reading
 --     CREATE ROLE emboux_usage LOGIN PASSWORD '...';   -- Dovecot, writing what it counted
 --     CREATE ROLE emboux_dkim LOGIN PASSWORD '...';    -- the signer
@@ -19,7 +19,7 @@ BEGIN
             emboux_mail.senders, emboux_mail.domain_senders,
             emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
             emboux_mail.users, emboux_mail.sieve TO emboux_mail;
-        -- what a view calls, its reader calls
+        -- a view's functions run with its reader's rights
         GRANT EXECUTE ON FUNCTION
             emboux_mail.over_transfer, emboux_mail.sieve_string, emboux_mail.sieve_tagged,
             emboux_mail.goals TO emboux_mail;

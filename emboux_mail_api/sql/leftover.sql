@@ -1,4 +1,4 @@
--- Mail whose mailbox is deleted.  Nobody can read it any more; its folder is deleted by the purge
+-- Mail of deleted mailboxes.  Nobody can read it any more; its folder is deleted by the purge
 -- (retention/leftover.py) on the mail server, where it lies.
 CREATE TABLE IF NOT EXISTS emboux_mail.leftover (
     mail_folder text PRIMARY KEY,

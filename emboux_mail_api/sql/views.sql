@@ -1,11 +1,11 @@
--- The truth as Postfix, Dovecot and the signer read it.  Every look-up is one by an index:
+-- The data as Postfix, Dovecot and the signer read it.  Every look-up uses an index:
 -- emboux_domain (name), emboux_mailbox (email), emboux_alias (email), and for senders a
 -- partial index on the few mailboxes that send for a whole domain.
 -- Each view names its readers; sql/grants.sql says which role may read what.
 
 -- The domains of the local backend; the other views build on it, nobody else reads it.
--- Proven ones alone: several may claim a name at once, and what somebody merely claims shows in
--- no look-up, whether by its name, by an address or by a login.  So it holds no mail either.
+-- Only proven ones: several may claim a name at once, and an unproven claim shows in no look-up,
+-- whether by name, by address or by login.  So it holds no mail either.
 CREATE VIEW emboux_mail.hosted AS
 SELECT d.id, d.name, d.unicode_name, d.parent_id, d.is_wildcard, d.state,
        d.owned_since IS NOT NULL AS owned, d.transfer_limit, d.transfer_over_limit
@@ -13,8 +13,8 @@ SELECT d.id, d.name, d.unicode_name, d.parent_id, d.is_wildcard, d.state,
   JOIN emboux_backend b ON b.id = d.backend_id AND b.kind = 'local'
  WHERE d.active AND d.owned_since IS NOT NULL;
 
--- Who carries and signs a domain's mail, and whether they are ready to take it.  Apart from the
--- view above, which Postfix asks ten times a recipient: each join costs time to be planned.
+-- Which provider carries and signs a domain's mail, and whether it is ready to take it.  Apart from
+-- the view above, which Postfix asks ten times a recipient: each join costs time to be planned.
 CREATE VIEW emboux_mail.carried AS
 SELECT d.id AS domain_id, coalesce(v.kind, 'dkim') AS carrier,
        CASE v.kind WHEN 'mailgun' THEN r.credential_at IS NOT NULL
@@ -252,7 +252,8 @@ END $$;
 
 -- postmaster@ and abuse@ of each domain always arrive (RFC 5321 4.5.1, RFC 2142): where nobody has
 -- that address and no catch-all takes it, at the first of these to which mail can be delivered: the
--- domain's owner, whoever is responsible for it, the operator.  So does the mail server's own.
+-- domain's owner, whoever is responsible for it, the operator.  The same holds for the mail
+-- server's own.
 CREATE OR REPLACE FUNCTION emboux_mail.role_destinations(asked text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE place record;
