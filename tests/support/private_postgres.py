@@ -46,14 +46,14 @@ class PrivatePostgres:
                  + "".join(f"ALTER TABLE {table} ADD PRIMARY KEY (id);" for table in TABLES)
                  + "CREATE INDEX ON emboux_mailbox (email);"
                    "CREATE INDEX ON emboux_suppression (email);")
-        for script in ("transfer", "address"):
+        for script in ("transfer", "address", "sending"):
             self.sql(f"SET ROLE odoo; {(_SQL / f'{script}.sql').read_text()}")
         views = (_SQL / "views.sql").read_text()
         for view in VIEWS:
             start = views.index(f"CREATE VIEW emboux_mail.{view} AS")
             self.sql(f"SET ROLE odoo; {views[start:views.index(';', start)]}")
-        start = views.index("CREATE OR REPLACE FUNCTION emboux_mail.expand")
-        self.sql(f"SET ROLE odoo; {views[start:views.index('END $$;', start)]}END $$")
+        start = views.index("CREATE OR REPLACE FUNCTION emboux_mail.follow")
+        self.sql(f"SET ROLE odoo; {views[start:]}")
         self.sql(f"SET ROLE odoo; {(_SQL / 'policy.sql').read_text()}")
         grants = (_SQL / "grants.sql").read_text()
         start = grants.index("    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy')")
