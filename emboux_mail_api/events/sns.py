@@ -12,6 +12,9 @@ Of the certificate that signs, checked are its dates (each time it is used) and 
 RSA of 2048 bits or more.  Not checked are its chain, its name and whether it was revoked: Amazon
 promises no name, and that it came from this host over a verified connection is the proof.
 
+Not ``aws-sns-message-validator``, which knows SHA-1 alone, nor ``aws-sns-verifier``, which logs
+whole messages: both fetch what an address begins to look right for, without deadline or size.
+
 A message is not refused for its age: SNS itself repeats some for weeks.  What an old one says is
 known by its number (see ``models/webhook_event.py``), so that a replay changes nothing.
 """

@@ -8,7 +8,8 @@ implementation, whoever drives it: the daemon, Odoo's transaction, or a test.
 
 Exactness: ``charge`` locks the rows of all subjects first, in their order, decides one request
 after the other on these figures, and writes them back before the transaction ends.  Whoever
-charges the same subjects waits meanwhile, on whatever machine they are.
+charges the same subjects waits meanwhile, on whatever machine they are.  No rate limiter of PyPI
+does that: theirs count in memory or Redis, apart from the answer's transaction.
 """
 
 from calendar import timegm

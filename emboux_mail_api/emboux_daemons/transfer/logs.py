@@ -6,6 +6,9 @@
 A position names the file by its inode and by a digest of its first line, because inodes are used
 again.  When the path leads to another file, the old one is looked for beside it and read to its
 end first.
+
+Not ``pygtail``, which keeps its position in a file, and so not in one transaction with what was
+counted, and knows a log by its inode alone.
 """
 
 import gzip
