@@ -49,7 +49,7 @@ class Usage(models.Model):
     last_domain = fields.Integer(
         readonly=True, help="The number that a deleted domain had, whose owner may take it back."
     )
-    domain_name = fields.Char("Domain Name", required=True, readonly=True)
+    domain_name = fields.Char(required=True, readonly=True)
     day = fields.Date(required=True, readonly=True)
     has_domain = fields.Boolean(
         "Owned", readonly=True, help="From this day on the domain is the customer's, or is not."
