@@ -122,7 +122,7 @@ def assert_waits(hosting, mail, address):
     [(code, text)] = caught.value.recipients.values()
     assert (code, b"4.2.2" in text, b"transfer of this month" in text) == (450, True, True), text
     code, text = eventually("the policy's refusal", lambda: refusal(hosting, mail, address))
-    assert (code, "used up its transfer" in text) == (450, True), text
+    assert (code, "used up its traffic" in text) == (450, True), text
 
 
 class Reader:

@@ -69,16 +69,16 @@ class Backend(models.Model):
         "Last Test", readonly=True, copy=False, groups="emboux_core.group_user"
     )
     secret = fields.Char(
-        "API Key", groups="base.group_system", copy=False, help="Shown to system users alone."
+        "API Key", groups="base.group_system", copy=False, help="Visible to system users only."
     )
 
     mail_host = fields.Char(
-        "Mail Host (MX)", help="Name of the server that takes the domains' mail: the MX target."
+        "Mail Host (MX)", help="Server that receives the domains' mail: the MX target."
     )
-    smtp_host = fields.Char("SMTP Host", help="Where mail programs and Odoo send through.")
+    smtp_host = fields.Char("SMTP Host", help="Server through which mail programs and Odoo send.")
     smtp_starttls_port = fields.Integer("SMTP Port (STARTTLS)", default=587)
     smtp_tls_port = fields.Integer("SMTP Port (SSL/TLS)", default=465)
-    imap_host = fields.Char("IMAP Host", help="Where mail programs read.")
+    imap_host = fields.Char("IMAP Host", help="Server from which mail programs read.")
     imap_starttls_port = fields.Integer("IMAP Port (STARTTLS)", default=143)
     imap_tls_port = fields.Integer("IMAP Port (SSL/TLS)", default=993)
     default_quota_mb = fields.Integer(
@@ -155,7 +155,7 @@ class Backend(models.Model):
         # as superuser: another company's domains hold the kind too
         if "kind" in vals and self.sudo().with_context(active_test=False).domain_ids:
             self._refuse_change(
-                vals, {"kind"}, self.env._("The kind cannot change while domains are here.")
+                vals, {"kind"}, self.env._("The kind cannot be changed while there are domains.")
             )
         done = super().write(vals)
         if {*HOSTS, "smtp_tls_port", "imap_tls_port"} & set(vals):

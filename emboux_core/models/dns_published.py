@@ -40,7 +40,9 @@ class DnsPublished(models.Model):
     _rec_name = "name"
 
     server_id = fields.Many2one("emboux.dns.server", required=True, ondelete="restrict")
-    domain_name = fields.Char("Domain", required=True, help="A-label; also when it is gone here.")
+    domain_name = fields.Char(
+        "Domain", required=True, help="A-label; kept after the domain is deleted."
+    )
     domain_id = fields.Many2one(
         "emboux.domain", "Email Domain", index="btree_not_null", ondelete="set null"
     )
@@ -50,10 +52,10 @@ class DnsPublished(models.Model):
     name = fields.Char(required=True)
     value = fields.Text(required=True)
     state = fields.Selection(
-        [("claimed", "Being Made"), ("published", "Made")],
+        [("claimed", "Being Created"), ("published", "Published")],
         required=True,
         default="claimed",
-        help="Being made: whether it is in the DNS will be looked up.",
+        help="Being created: whether it is in the DNS is checked later.",
     )
     # of records to be removed, because their domain is deleted
     attempts = fields.Integer()

@@ -15,7 +15,7 @@ class DnsRecord(models.Model):
     company_id = fields.Many2one(related="domain_id.company_id", store=True, index=True,
                                  precompute=True)
     sequence = fields.Integer(default=10)
-    key = fields.Char(required=True, help="What the record is for, the same over time.")
+    key = fields.Char(required=True, help="Stable identifier of the record's purpose.")
     record_type = fields.Selection(
         [("MX", "MX"), ("TXT", "TXT"), ("CNAME", "CNAME"), ("SRV", "SRV")],
         "Type",

@@ -42,8 +42,8 @@ class DnsServer(models.Model):
     port = fields.Integer(default=53, required=True, tracking=True)
     zones = fields.Text(
         tracking=True,
-        help="One name in each line. Domains in one of them are published here; without any, "
-        "domains are published here when somebody chooses this server.",
+        help="One name per line. Domains in these zones are published here by default; without "
+             "any, only domains for which this server is chosen.",
     )
     key_name = fields.Char(
         "TSIG Key", tracking=True, help="As it is named on the server, for example: emboux."
@@ -59,7 +59,7 @@ class DnsServer(models.Model):
         "Secret",
         groups="base.group_system",
         copy=False,
-        help="In base64, as in the server's configuration. Shown to system users alone.",
+        help="In base64, as in the server's configuration. Visible to system users only.",
     )
     state = fields.Selection(
         [("draft", "Not Tested"), ("connected", "Connected"), ("error", "Error")],

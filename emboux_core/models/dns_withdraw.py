@@ -145,7 +145,7 @@ class Withdraw(models.Model):
         except Exception:
             _logger.exception("the records of %s on %s could not be seen to", name, server.name)
             where = [("server_id", "=", server.id), ("domain_name", "=", name)]
-            message = self.env._("Something went wrong here; see the log of the server.")
+            message = self.env._("Something went wrong; see the server log.")
             in_own_transaction(self, "_postpone", where, message)
             return "left"
 
@@ -179,10 +179,10 @@ class Withdraw(models.Model):
         # a fresh look: rows are written in transactions of their own
         message = in_own_transaction(gone, "_first_error")
         if message is None:
-            kind, message = "success", self.env._("Nothing of this is left in the DNS.")
+            kind, message = "success", self.env._("None of these records is left in the DNS.")
         else:
             kind = "warning"
-            message = message or self.env._("It is just being taken out of the DNS.")
+            message = message or self.env._("It is being removed from the DNS.")
         return notification(kind, message)
 
     def _first_error(self):

@@ -69,7 +69,7 @@ class Domain(models.Model):
         "Responsible",
         default=lambda self: self.env.user,
         tracking=True,
-        help="Is told when the DNS of this domain changes for better or worse.",
+        help="Is notified when the DNS of this domain gets better or worse.",
     )
     parent_id = fields.Many2one(
         "emboux.domain",
@@ -206,8 +206,8 @@ class Domain(models.Model):
             vals,
             {"backend_id", "company_id"},
             self.env._(
-                "A domain stays on its backend and with its company. Add it anew where it shall "
-                "be, and delete it here."
+                "The backend and the company of a domain cannot be changed. Add the domain again "
+                "there, and delete it here."
             ),
         )
         if "name" in vals:
@@ -493,8 +493,8 @@ class Domain(models.Model):
             )
         else:
             effect = self.env._(
-                "%(name)s (%(mailboxes)s mailboxes) neither sends nor takes new mail until DNS "
-                "records of its own prove it; %(parent)s does not speak for it any more."
+                "%(name)s (%(mailboxes)s mailboxes) neither sends nor receives new mail until its "
+                "own DNS records verify it; %(parent)s no longer vouches for it."
             )
         return [
             effect
@@ -511,7 +511,7 @@ class Domain(models.Model):
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
-            "name": self.env._("What This Does"),
+            "name": self.env._("Effects"),
             "res_model": "emboux.parent.change",
             "view_mode": "form",
             "target": "new",

@@ -124,7 +124,7 @@ class DomainDns(models.Model):
         else:
             kind, message = "warning", self.env._(
                 "%(count)s required records are not right yet: %(names)s. DNS changes can take a "
-                "while to be seen; this is checked again by itself.",
+                "while to show up; they are checked again automatically.",
                 count=len(open_records),
                 names=", ".join(f"{record.record_type} {record.name}" for record in open_records),
             )

@@ -152,7 +152,7 @@ class DomainState(models.Model):
                 domain._advance(
                     "pending",
                     self.env._(
-                        "%s, by which it was verified, is not verified any more.",
+                        "%s, which verified it, is no longer verified.",
                         parent.display_name,
                     ),
                 )
@@ -160,7 +160,7 @@ class DomainState(models.Model):
     def _why_verified(self):
         if self.parent_id:
             return self.env._("By its wildcard parent %s.", self.parent_id.display_name)
-        return self.env._("Set by hand.")
+        return self.env._("Set manually.")
 
     def _note_step(self):
         """Write down when the domain came into its state, and why."""
@@ -186,9 +186,9 @@ class DomainState(models.Model):
         if self.state == "verified":
             return self._why_verified()
         return {
-            "draft": self.env._("Its mail platform does not know it yet."),
+            "draft": self.env._("Not created on its mail platform yet."),
             "pending": self.env._("Waiting for its DNS records."),
-            "failed": self.env._("Set by hand."),
+            "failed": self.env._("Set manually."),
             "suspended": self.env._("Suspended by %s.", self.env.user.name),
         }[self.state]
 
@@ -236,8 +236,8 @@ class DomainState(models.Model):
                 )
             raise AccessError(
                 self.env._(
-                    "A domain becomes verified by its DNS records: publish them, then use "
-                    "Check Now. Only an administrator may set it by hand."
+                    "A domain becomes verified by its DNS records: publish them, then use Check "
+                    "Now. Only an administrator may set it manually."
                 )
             )
 
@@ -256,11 +256,11 @@ class DomainState(models.Model):
     # -- what its DNS proves -----------------------------------------------------------
 
     proven_at = fields.Datetime(
-        readonly=True, copy=False, help="When the DNS or the provider last came to prove it."
+        readonly=True, copy=False, help="When DNS or provider last verified it."
     )
     failing_days = fields.Integer(
         readonly=True, copy=False,
-        help="Different days on which a verified domain was found not to be in order.",
+        help="Number of days on which the verified domain failed its check.",
     )
     failing_on = fields.Date(readonly=True, copy=False)
 
@@ -341,8 +341,8 @@ class DomainState(models.Model):
                 taken = True
         if taken:
             reason = self.env._(
-                "Its DNS proves it to be yours, but it is with another customer here. Ask the "
-                "operator, who can move it to you."
+                "Its DNS proves that it is yours, but another customer has it here. Ask the "
+                "operator to move it to you."
             )
             self._advance("failed", reason)
             self.state_reason = reason  # also where the claim had failed before
@@ -420,7 +420,7 @@ class DomainState(models.Model):
         if standing:
             self._take_state(standing)
         elif self._settled_state() == "verified":
-            self._move("pending", self.env._("Its platform has not said yet how it stands."))
+            self._move("pending", self.env._("Its platform has not reported its status yet."))
 
     def _ask_platforms(self, look=False):
         """Ask about all of them at once: id to what the platform says, or the error.
@@ -435,7 +435,7 @@ class DomainState(models.Model):
         def question(job):
             number, backend, client, name = job
             if backend in silent:
-                return number, Unreachable("It did not answer just now.")
+                return number, Unreachable("It does not answer at the moment.")
             try:
                 return number, client.standing(name, records=True, look=look)
             except BackendError as error:

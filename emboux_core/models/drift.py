@@ -27,13 +27,16 @@ class Drift(models.Model):
     )
     name = fields.Char(required=True)
     side = fields.Selection(
-        [("only_here", "Only Here"), ("only_there", "Only There"), ("different", "Different")],
+        [
+            ("only_here", "Only in Odoo"), ("only_there", "Only on the Platform"),
+            ("different", "Different"),
+        ],
         "Where",
         required=True,
     )
-    difference = fields.Text(help="How it is here, and how it is there.")
+    difference = fields.Text(help="The values here and on the platform.")
     found_at = fields.Datetime(required=True, default=fields.Datetime.now)
-    ignored = fields.Boolean("Forgotten", help="Not shown until the difference is another one.")
+    ignored = fields.Boolean("Ignored", help="Hidden until the difference changes.")
 
     _one_each = models.UniqueIndex("(backend_id, kind, name)", "This difference is listed already.")
 

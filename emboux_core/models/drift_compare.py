@@ -99,7 +99,7 @@ class BackendComparison(models.Model):
         return message
 
     def _say_defect(self):
-        return self.env._("Something went wrong here; see the log of the server.")
+        return self.env._("Something went wrong; see the server log.")
 
     def _look_there(self):
         """Everything of the domains that both sides know: (kind, name) to value object."""

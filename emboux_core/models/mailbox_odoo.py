@@ -167,7 +167,7 @@ class MailboxOdoo(models.Model):
             if servers := mailbox.mail_server_ids:
                 raise UserError(
                     self.env._(
-                        "Odoo sends through %(mailbox)s, for any address of its domain (outgoing "
+                        "Odoo sends through %(mailbox)s for all addresses of its domain (outgoing "
                         "mail server '%(server)s'). Archive that server, or use another mailbox "
                         "for it, first.",
                         mailbox=mailbox.display_name,

@@ -62,7 +62,7 @@ class Operation(models.Model):
 
     _name = "emboux.operation"
     _inherit = "emboux.outbox.mixin"
-    _description = "Change on Its Way to a Mail Platform"
+    _description = "Pending Change on a Mail Platform"
     _order = "turn desc"
     _rec_name = "key"
     _unclaimed = {"busy_until": False}
@@ -95,7 +95,7 @@ class Operation(models.Model):
         default="pending",
         index=True,
     )
-    busy_until = fields.Datetime(help="A call is being made; nobody else makes it before.")
+    busy_until = fields.Datetime(help="A call is in progress until then.")
     turn = BigInteger(required=True, help="Operations of a backend run in this order.")
 
     _one_open = models.UniqueIndex(

@@ -43,7 +43,7 @@ class Outbox(models.Model):
     def _write_wishes(self, backend_id, wishes, at_once, mine, done):
         backend = self.env["emboux.backend"].browse(backend_id).exists()
         if not backend:
-            raise UserError(self.env._("Save the backend first, then what shall be on it."))
+            raise UserError(self.env._("Save the backend first, then its records."))
         mine = set(mine)
         tickets = [self._write_wish(backend, wish, at_once, mine, done) for wish in wishes]
         waiting = [ticket.operation_id for ticket in tickets if not ticket.may_call]
@@ -115,10 +115,10 @@ class Outbox(models.Model):
 
     def _say_queued(self, ahead, busy):
         if ahead:
-            return self.env._("Comes after: %s", ", ".join(ahead[:SHOWN].mapped("display_name")))
+            return self.env._("Waiting for: %s", ", ".join(ahead[:SHOWN].mapped("display_name")))
         if busy:
-            return self.env._("An earlier change is just being made.")
-        return self.env._("One of many: they are made one after the other.")
+            return self.env._("An earlier change is in progress.")
+        return self.env._("Queued: changes are sent one after the other.")
 
     # -- after the call ------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ class Outbox(models.Model):
         has passed; then the cron makes it."""
         state = self._transaction()
         if time.monotonic() > state["until"]:
-            return self.env._("One of many: they are made one after the other.")
+            return self.env._("Queued: changes are sent one after the other.")
         return state["out"].get(backend.id)
 
     @api.model

@@ -95,7 +95,7 @@ class Runner(models.Model):
         def compose(there):
             return Notice(
                 there.env._(
-                    "%s could not be brought to the mail platform",
+                    "%s could not be saved on the mail platform",
                     self.with_env(there.env).display_name,
                 ),
                 message,
@@ -157,7 +157,7 @@ class Runner(models.Model):
     @api.model
     def _notification(self, state, message):
         if state == "done":
-            message = self.env._("Done: nothing of this is on its way any more.")
+            message = self.env._("Done: no changes are pending any more.")
         return notification(
             {"done": "success", "pending": "warning", "refused": "danger"}[state],
             message or self.env._("It waits for earlier changes."),

@@ -35,7 +35,7 @@ class Provisioned(models.AbstractModel):
         default="done",
         readonly=True,
         copy=False,
-        help="Whether the mail platform is as this record says.",
+        help="Whether the mail platform matches this record.",
     )
     sync_message = fields.Char("Last Response of the Platform", readonly=True, copy=False)
     sync_next_try = fields.Datetime("Next Attempt", readonly=True, copy=False)

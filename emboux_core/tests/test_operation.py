@@ -267,7 +267,7 @@ class TestOutcomes(RemoteCase):
         mailbox = self.make_mailbox(domain)
         alias = self.make_alias(domain, to=mailbox.email)
         self.assertFalse(self.far.calls, "the platform would refuse them")
-        self.assert_pending(mailbox, "Comes after: Set: far.example")
+        self.assert_pending(mailbox, "Waiting for: Set: far.example")
         self.run_cron()  # at once, although the domain's next try was a minute away
         self.assertEqual(
             [key for _verb, key in self.far.calls],

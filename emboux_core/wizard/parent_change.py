@@ -16,7 +16,7 @@ class ParentChange(models.TransientModel):
         [
             ("detach", "Detach from its parent"),
             ("dissolve", "Stop being a wildcard parent"),
-            ("unverify", "Take back the verification"),
+            ("unverify", "Revoke the verification"),
         ],
         required=True,
         readonly=True,
@@ -29,7 +29,7 @@ class ParentChange(models.TransientModel):
             lines = wizard.domain_id._consequences(wizard.change) if wizard.change else []
             wizard.consequences = Markup("<ul>%s</ul>") % Markup().join(
                 Markup("<li>%s</li>") % line for line in lines
-            ) if lines else Markup("<p>%s</p>") % self.env._("No subdomain is touched by it.")
+            ) if lines else Markup("<p>%s</p>") % self.env._("No subdomain is affected.")
 
     def action_apply(self):
         self.ensure_one()

@@ -59,7 +59,7 @@ class Publish(models.TransientModel):
             if not free:
                 return self._show(
                     "warning",
-                    self.env._("Somebody else is just publishing this domain: look again."),
+                    self.env._("Somebody else is publishing this domain: refresh."),
                     state="failed",
                 )
             answer, done = self._write_zone()
@@ -119,7 +119,7 @@ class Publish(models.TransientModel):
             return self._show(
                 "success",
                 self.env._("%s records were taken out of the zone.", done)
-                if done else self.env._("Nothing of Emboux is left in the zone."),
+                if done else self.env._("No records of Emboux are left in the zone."),
                 state="done",
             )
         said = (
@@ -148,7 +148,7 @@ class Publish(models.TransientModel):
                 "difference now: look through it and confirm it."
             )
         elif not changes and self.mode == "withdraw":
-            kind, message = "info", self.env._("Nothing of Emboux is in the zone.")
+            kind, message = "info", self.env._("The zone holds no records of Emboux.")
         elif not changes and not conflicts:
             kind, message = "success", self.env._("Everything is in the zone already.")
         elif conflicts:

@@ -51,9 +51,9 @@ class PublishElsewhere(models.TransientModel):
             return self._show(
                 "info",
                 self.env._(
-                    "%(provider)s keeps the DNS of %(domain)s and can set the records for you. "
-                    "Its page opens in a new tab, shows the records, and writes them when you "
-                    "agree. Then come back and press Check Now.",
+                    "%(provider)s hosts the DNS of %(domain)s and can set the records for you. Its "
+                    "page opens in a new tab, shows the records, and writes them when you agree. "
+                    "Then come back and press Check Now.",
                     provider=provider.name,
                     domain=self.domain_name,
                 ),
@@ -62,8 +62,8 @@ class PublishElsewhere(models.TransientModel):
         return self._show(
             "info",
             self.env._(
-                "The DNS of %s is kept by somebody whom Emboux cannot write to. Copy the records "
-                "and enter them there, then press Check Now.",
+                "Emboux cannot write to the DNS of %s. Copy the records and enter them there, then "
+                "press Check Now.",
                 self.domain_name,
             ),
             state="elsewhere",

@@ -81,13 +81,13 @@ class ApiKey(models.Model):
     )
     _long_text_fields = frozenset({"networks"})
 
-    name = fields.Char(required=True, tracking=True, help="What uses it, for example: Shop.")
+    name = fields.Char(required=True, tracking=True, help="What it is used for, for example: Shop.")
     role = fields.Selection(
         [("customer", "Customer"), ("master", "Master")],
         required=True,
         default="customer",
         readonly=True,
-        help="A master key may do everything, a customer's key what is the customer's.",
+        help="A master key may do everything; a customer's key is limited to that customer.",
     )
     partner_id = fields.Many2one(
         "res.partner", "Customer", readonly=True, index="btree_not_null", ondelete="restrict"
@@ -97,7 +97,7 @@ class ApiKey(models.Model):
     )
     token_hash = fields.Char(required=True, groups=NO_ACCESS)
     token_hint = fields.Char("Ends in", readonly=True)
-    read_only = fields.Boolean(readonly=True, help="It sees and changes nothing.")
+    read_only = fields.Boolean(readonly=True, help="It can read, but change nothing.")
     area = fields.Selection(
         [("all", "Everything"), ("domains", "Domains"), ("mailboxes", "Mailboxes and Aliases")],
         "Reaches",
@@ -109,8 +109,8 @@ class ApiKey(models.Model):
     networks = fields.Char(
         "Allowed Networks",
         tracking=True,
-        help="Where it may be used from, separated by commas: 192.0.2.0/24, 2001:db8::/32. "
-        "Empty is from anywhere.",
+        help="Networks it may be used from, separated by commas: 192.0.2.0/24, 2001:db8::/32. "
+             "Empty means anywhere.",
     )
     expires_at = fields.Datetime("Expires", tracking=True)
     revoked_at = fields.Datetime("Revoked", readonly=True, tracking=True)
@@ -172,7 +172,7 @@ class ApiKey(models.Model):
         ``values``: name, role, partner_id, read_only, area, domain_name, networks, expires_at.
         """
         if not (self.env.su or self.env.user.has_group("emboux_core.group_admin")):
-            raise AccessError(self.env._("Only an administrator of Email Hosting makes keys."))
+            raise AccessError(self.env._("Only an administrator of Email Hosting can create keys."))
         values = dict(values)
         values.setdefault("role", "customer")
         refuse_unfit_text(self, values, long={"networks"})  # the key is made as superuser
@@ -180,7 +180,7 @@ class ApiKey(models.Model):
             with plain_errors():
                 values["domain_name"] = addresses.normalise_domain(values["domain_name"])
         if values.get("expires_at") and values["expires_at"] <= fields.Datetime.now():
-            raise ValidationError(self.env._("A key cannot expire before it is made."))
+            raise ValidationError(self.env._("The expiry of a key has to be in the future."))
         if values["role"] == "customer" and not values.get("partner_id"):
             raise ValidationError(self.env._("Choose the customer that the key is for."))
         secret = keys.generate()

@@ -59,7 +59,7 @@ class Customer(models.Model):
         "Active Keys", compute="_compute_active_key_count", compute_sudo=True
     )
 
-    _partner_unique = models.UniqueIndex("(partner_id)", "This customer is there already.")
+    _partner_unique = models.UniqueIndex("(partner_id)", "This customer already exists.")
     _limits_not_negative = models.Constraint(
         "CHECK (domain_limit >= 0 AND mailbox_limit >= 0 AND alias_limit >= 0 "
         "AND mailbox_quota_limit_mb >= 0)",

@@ -43,11 +43,11 @@ class DkimSigningKey(models.Model):
     seen = fields.Date("Seen in DNS", readonly=True, help="When its record was first found right.")
     signs = fields.Boolean(readonly=True, help="Signs the mail of the domain and its subdomains.")
     retired = fields.Date(
-        readonly=True, help="The day it ceased to sign. Its record stays a while: mail under way "
-        "is still checked with it.",
+        readonly=True, help="The day it stopped signing. Its record stays for a while: mail in "
+                            "transit is still verified with it.",
     )
     removed = fields.Date(
-        readonly=True, help="The day from which its record is needed no more."
+        readonly=True, help="From this day on its record is no longer needed."
     )
     leaves = fields.Date(
         "Leaves DNS", compute="_compute_life", help="Until then its record has to stay."
@@ -150,7 +150,7 @@ class DkimSigningKey(models.Model):
         """
         self.ensure_one()
         if not self.env.user.has_group("emboux_core.group_manager"):
-            raise AccessError(self.env._("DKIM keys are for a manager to remove."))
+            raise AccessError(self.env._("Only a manager can remove DKIM keys."))
         self.domain_id.check_access("write")
         if self.life != "retired":
             raise UserError(

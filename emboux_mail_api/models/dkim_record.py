@@ -40,13 +40,12 @@ class DnsRecord(models.Model):
             values = {"level": "required" if signs_alone else "recommended"}
             if key.retired:
                 values["purpose"] = self.env._(
-                    "An earlier key: mail that is under way is still checked with it. Leave it "
-                    "until %s.",
+                    "A retired key: mail in transit is still verified with it. Keep it until %s.",
                     fields.Date.to_string(key.retired + OVERLAP),
                 )
             elif not key.signs and key.key_type == RSA:
                 values["purpose"] = self.env._(
-                    "The next key: it signs once it is seen here, and the one before it retires."
+                    "The next key: it takes over once it is seen here."
                 )
             if any(row[field] != value for field, value in values.items()):
                 row.write(values)

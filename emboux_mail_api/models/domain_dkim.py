@@ -180,7 +180,7 @@ class DomainDkim(models.Model):
         """Begin a rotation now: a new key of each type, to be published before it signs."""
         self.ensure_one()
         if not self.env.user.has_group("emboux_core.group_manager"):
-            raise AccessError(self.env._("New DKIM keys are for a manager to make."))
+            raise AccessError(self.env._("Only a manager can create DKIM keys."))
         self.check_access("write")
         # as superuser: keys are the platform's, and nobody's to write
         domain = self.sudo()
@@ -191,8 +191,8 @@ class DomainDkim(models.Model):
         if not types:
             raise UserError(
                 self.env._(
-                    "The next key of %(name)s waits already to be seen in the DNS. Publish its "
-                    "record first: %(records)s.",
+                    "The next key of %(name)s has not been seen in the DNS yet. Publish its record "
+                    "first: %(records)s.",
                     name=self.display_name,
                     records=", ".join(waiting.mapped("selector")),
                 )
@@ -201,8 +201,8 @@ class DomainDkim(models.Model):
         return notification(
             "success",
             self.env._(
-                "Publish the new record of %s. Until it is seen, mail goes on being signed "
-                "with the key of before.",
+                "Publish the new record of %s. Until it is seen, mail is still signed with the "
+                "previous key.",
                 ", ".join(made.mapped("selector")),
             ),
         )
@@ -244,9 +244,9 @@ class DomainDkim(models.Model):
             return Notice(
                 domain.env._("New DKIM key for %s: publish its DNS record", domain.display_name),
                 domain.env._(
-                    "Set these records beside those that are there. Mail goes on being signed "
-                    "with the key of before until the new one is seen in the DNS; leave the old "
-                    "record until you are told."
+                    "Add these records to the existing ones. Mail is still signed with the "
+                    "previous key until the new one is seen in the DNS; keep the old record until "
+                    "you are notified."
                 ),
                 lines,
             )
@@ -271,14 +271,14 @@ class DomainDkim(models.Model):
         }
         body = (
             self.env._(
-                "DKIM: mail is signed with %(new)s from now on, and no more with %(old)s. Leave "
-                "the old record in the DNS until %(day)s: mail under way is still checked with it.",
+                "DKIM: mail is now signed with %(new)s instead of %(old)s. Keep the old record in "
+                "the DNS until %(day)s: mail in transit is still verified with it.",
                 **names,
             )
             if started
             else self.env._(
-                "DKIM: mail is no more signed with %(old)s. Leave its record in the DNS until "
-                "%(day)s: mail under way is still checked with it.",
+                "DKIM: mail is no longer signed with %(old)s. Keep its record in the DNS until "
+                "%(day)s: mail in transit is still verified with it.",
                 **names,
             )
         )
@@ -288,7 +288,7 @@ class DomainDkim(models.Model):
         names = ", ".join(f"{key.selector}._domainkey.{self.name}" for key in gone)
         self._post_notice(
             lambda domain: Notice(
-                domain.env._("DKIM: %s is needed no more; take it out of the DNS.", names)
+                domain.env._("DKIM: %s is no longer needed; remove it from the DNS.", names)
             ),
             self.user_id.partner_id | self.partner_id,
         )

@@ -262,7 +262,7 @@ class DomainProvider(models.Model):
         self.env.invalidate_all()
         return notification(
             "warning" if left else "success",
-            left or self.env._("Mail of %s can leave.", self.display_name),
+            left or self.env._("%s can send.", self.display_name),
         )
 
     @api.private
@@ -319,7 +319,7 @@ class DomainProvider(models.Model):
     def _say_state(self, good):
         if good and self.backend_id.kind == "local" and self.sending_note:
             return self.env._(
-                "%(name)s is verified and receives, but no mail leaves yet: %(why)s",
+                "%(name)s is verified and receives, but cannot send yet: %(why)s",
                 name=self.display_name, why=self.sending_note,
             )
         return super()._say_state(good)

@@ -24,11 +24,11 @@ class DomainReputation(models.Model):
 
     outbound_window_since = fields.Datetime(
         "Rates Since", readonly=True, copy=False,
-        help="When sending was allowed again: nothing before counts.",
+        help="When sending was last unblocked; earlier mail does not count.",
     )  # fmt: skip
     outbound_window_sent = fields.Integer(
         readonly=True, copy=False,
-        help="What had been sent that day already, because days are what is counted.",
+        help="Recipients on that day before the unblocking.",
     )  # fmt: skip
     # as superuser: who sees the domain may see how it does
     outbound_sent = fields.Integer(
@@ -110,8 +110,8 @@ class DomainReputation(models.Model):
                 **values,
             )
         return self.env._(
-            "%(count)s of %(sent)s recipients (%(percent)s %%) bounced for good since %(since)s; "
-            "at most %(allowed)s %% may.",
+            "%(count)s of %(sent)s recipients (%(percent)s %%) bounced permanently since "
+            "%(since)s; at most %(allowed)s %% may.",
             **values,
         )
 
@@ -154,8 +154,7 @@ class DomainReputation(models.Model):
         if not self.env.su and not self.env.user.has_group("emboux_core.group_admin"):
             raise AccessError(
                 self.env._(
-                    "A domain that was stopped may send again when an administrator of Email "
-                    "Hosting has looked at it."
+                    "Only an administrator of Email Hosting can unblock the domain."
                 )
             )
 
@@ -172,4 +171,4 @@ class DomainReputation(models.Model):
                     "outbound_window_sent": sent,
                 }
             )
-        self.activity_feedback([ACTIVITY], feedback=self.env._("May send again."))
+        self.activity_feedback([ACTIVITY], feedback=self.env._("Sending was unblocked."))

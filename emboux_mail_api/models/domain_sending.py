@@ -108,11 +108,11 @@ class DomainSending(models.Model):
     )
     outbound_warmup_start = fields.Integer(
         "First Day's Recipients",
-        help="0: as the owner's plan says, or the usual number where there is a daily limit.",
+        help="0: as in the owner's plan, or the default if there is a daily limit.",
     )
     outbound_warmup_since = fields.Date(
         "Warming Up Since", copy=False,
-        help="The first day (UTC) on which the domain might send; by itself.",
+        help="The first day (UTC) on which the domain could send. Set automatically.",
     )
     outbound_spike_multiplier = fields.Float("Spike", default=5.0, digits=(6, 2))
 
@@ -177,13 +177,13 @@ class DomainSending(models.Model):
     alias_destination_limit = fields.Integer(
         "Destinations of an Address",
         help="How many addresses outside an alias, a catch-all or a mailbox that forwards may lead "
-        "to, those that it reaches by other aliases included. 0: as the owner's plan says, or the "
-        "usual number.",
+             "to, those that it reaches by other aliases included. 0: as in the owner's plan, or "
+             "the default.",
     )
     alias_depth_limit = fields.Integer(
         "Alias Depth",
-        help="How many aliases mail may pass through, one after the other. 0: as the owner's plan "
-        "says, or the usual number.",
+        help="How many aliases mail may pass through, one after the other. 0: as in the owner's "
+             "plan, or the default.",
     )
     plan_alias_destination_limit = fields.Integer(
         "Plan: Destinations of an Address", readonly=True, copy=False
@@ -193,7 +193,7 @@ class DomainSending(models.Model):
         "Spike Seen",
         readonly=True,
         copy=False,
-        help="When the domain last wanted to send far more than on its usual days.",
+        help="When the domain last tried to send far more than usual.",
     )
 
     _outbound_policy = models.Constraint(
@@ -365,7 +365,7 @@ class DomainSending(models.Model):
     )
     outbound_terms = fields.Html(
         "Effective Settings", compute="_compute_terms", compute_sudo=True,
-        help="Each setting as the policy goes by it, and where it comes from.",
+        help="Each setting as the policy applies it, and its origin.",
     )
     outbound_parent_stop = fields.Char(
         "Stopped by Its Parent", compute="_compute_parent_stop", compute_sudo=True
@@ -493,11 +493,11 @@ class DomainSending(models.Model):
             parent = domain.parent_id
             if parent.state == "suspended":
                 stop = self.env._(
-                    "%s, by which it sends, is suspended.", parent.display_name
+                    "%s, through which it sends, is suspended.", parent.display_name
                 )
             elif parent.outbound_status == "blocked":
                 stop = self.env._(
-                    "Sending of %(parent)s, by which it sends, is blocked: %(reason)s",
+                    "Sending of %(parent)s, through which it sends, is blocked: %(reason)s",
                     parent=parent.display_name, reason=parent.outbound_reason or "-",
                 )
             else:

@@ -41,9 +41,9 @@ class DomainStorage(models.Model):
 
     retention_last_run = fields.Datetime("Last Removal", compute="_compute_retention_runs")
     retention_counted = BigInteger(
-        "Had Expired", compute="_compute_retention_runs", help="At the last look at each mailbox."
+        "Expired", compute="_compute_retention_runs", help="When each mailbox was last checked."
     )
-    retention_removed = BigInteger("Removed by It", compute="_compute_retention_runs")
+    retention_removed = BigInteger("Removed by the Last Run", compute="_compute_retention_runs")
     retention_note = fields.Char(compute="_compute_retention_runs")
 
     def _compute_retention_runs(self):
@@ -76,7 +76,7 @@ class DomainStorage(models.Model):
             return ""
         if problems:
             return self.env._(
-                "Of %(count)s mailboxes no old mail could be removed: %(problem)s",
+                "Old mail could not be removed from %(count)s mailboxes: %(problem)s",
                 count=problems,
                 problem=problem,
             )
@@ -85,7 +85,7 @@ class DomainStorage(models.Model):
         if not last or last < fields.Datetime.now() - AWAY:
             return self.env._(
                 "No old mail has been removed lately. “odoo emboux_retention” on the mail server "
-                "does it; look whether it runs."
+                "does it; check whether it is running."
             )
         return ""
 
@@ -102,8 +102,8 @@ class DomainStorage(models.Model):
     transfer_over_limit = fields.Selection(
         [("defer", "Defer Mail"), ("warn", "Warn")], "Over the Traffic Limit", default="defer",
         required=True,
-        help="Defer: mail waits, in and out, until the next month. Warn: its people are told, and "
-        "mail goes on.",
+        help="Defer: incoming and outgoing mail waits until the next month. Warn: owner and "
+             "responsible are notified, and mail goes on.",
     )
     transfer_used = BigInteger(
         "Traffic This Month (bytes)", compute="_compute_transfer_used",
@@ -112,10 +112,10 @@ class DomainStorage(models.Model):
     )
 
     _transfer_not_negative = models.Constraint(
-        "CHECK (transfer_limit >= 0)", "A transfer limit is 0 (no limit) or more."
+        "CHECK (transfer_limit >= 0)", "A traffic limit is 0 (no limit) or more."
     )
     transfer_warned = fields.Integer("Notified At (%)", readonly=True, copy=False)
-    transfer_warned_month = fields.Date("Told In", readonly=True, copy=False)
+    transfer_warned_month = fields.Date("Notified In", readonly=True, copy=False)
 
     def _compute_transfer_used(self):
         used = dict(
@@ -178,9 +178,9 @@ class DomainStorage(models.Model):
                     "%(domain)s has used %(percent)s %% of its traffic of this month",
                     domain=domain.display_name, percent=percent,
                 ),
-                domain.env._("When all of it is used, its mail waits until the next month begins.")
+                domain.env._("When it is used up, mail waits until the next month.")
                 if domain.transfer_over_limit == "defer"
-                else domain.env._("Its mail goes on when all of it is used."),
+                else domain.env._("Its mail goes on when it is used up."),
                 remedy=domain.env._(
                     "Ask the operator for more, or move large attachments to another place."
                 ),

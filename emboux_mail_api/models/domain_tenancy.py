@@ -152,8 +152,8 @@ class DomainTenancy(models.Model):
                 if there.owned_since:
                     raise AlreadyHosted(
                         self.env._(
-                            "%(domain)s is here already (perhaps archived), and %(owner)s has "
-                            "proven it.",
+                            "%(domain)s already exists (perhaps archived), and %(owner)s has "
+                            "proven ownership.",
                             domain=there.display_name,
                             owner=there.partner_id.display_name or self.env._("the operator"),
                         )
@@ -165,8 +165,7 @@ class DomainTenancy(models.Model):
         if is_mail_provider(name):
             raise ValidationError(
                 self.env._(
-                    "%s belongs to a mail provider, so nobody can bring it here. Add a domain of "
-                    "your own.",
+                    "%s belongs to a mail provider and cannot be added. Add a domain of your own.",
                     addresses.display_domain(name),
                 )
             )
@@ -231,8 +230,8 @@ class DomainTenancy(models.Model):
             if owner != partner.id:
                 raise GivenUp(
                     self.env._(
-                        "%(name)s was somebody else's until lately, who may take it back; it is "
-                        "free from %(date)s on. Choose another name.",
+                        "%(name)s was recently given up by another customer, who may reclaim it "
+                        "until %(date)s. Choose another name.",
                         name=addresses.display_domain(name),
                         date=format_date(
                             self.env, gone_at + timedelta(days=QUARANTINE_DAYS.read(self.env) + 1)

@@ -44,12 +44,12 @@ class HeldMessage(models.Model):
     arrived = BigInteger("Arrived (Unix time)", required=True)
     arrived_at = fields.Datetime("Arrived", required=True)
     login = fields.Char(required=True, help="Who submitted it.")
-    sender = fields.Char(help="The sender on the envelope.")
+    sender = fields.Char(help="Envelope sender.")
     domain_id = fields.Many2one("emboux.domain", index=True, ondelete="set null")
     company_id = fields.Many2one(related="domain_id.company_id")
     partner_id = fields.Many2one(related="domain_id.partner_id")
     recipients = fields.Text(help="The first twenty.")
-    recipient_count = fields.Integer("Recipients Counted")
+    recipient_count = fields.Integer("Number of Recipients")
     size = fields.Integer("Size (bytes)")
     reason = fields.Selection(
         [
@@ -59,8 +59,9 @@ class HeldMessage(models.Model):
         ],
         "Why",
         required=True,
-        help="Suspended: it goes on by itself when the suspension is lifted. Over a limit: it goes "
-        "on when the limits allow it. By hand: somebody used postsuper on the mail server.",
+        help="Suspended: released automatically when the suspension is lifted. Over a limit: "
+             "released when the limits allow it. Held manually: somebody used postsuper on the "
+             "mail server.",
     )
     state = fields.Selection(
         [
@@ -77,16 +78,16 @@ class HeldMessage(models.Model):
     wish = fields.Selection(
         [("release", "Release"), ("discard", "Discard")],
         readonly=True,
-        help="What is to be done with it; the agent on the mail server does it within seconds.",
+        help="Requested action; the agent on the mail server carries it out within seconds.",
     )
-    note = fields.Char("Why It Stays")
+    note = fields.Char("Note")
     held_since = fields.Datetime(required=True)
-    expires_at = fields.Datetime("Expires", help="From then on it is not released by itself.")
+    expires_at = fields.Datetime("Expires", help="From then on it is not released automatically.")
     is_expired = fields.Boolean(
         "Expired", compute="_compute_is_expired", search="_search_is_expired"
     )
     charged_at = fields.Datetime("Counted", help="When it was counted against the limits.")
-    done_at = fields.Datetime("Over Since")
+    done_at = fields.Datetime("Closed Since")
     told_at = fields.Datetime()
 
     _message_unique = models.UniqueIndex("(host, queue_id, arrived)")

@@ -230,10 +230,10 @@ class MailboxTenancy(models.Model):
     # -- how much it may send, in addition to the limits of its domain -----------------
 
     outbound_daily_limit = fields.Integer(
-        "Sends in a Day", help="0 is the domain's limit for its mailboxes."
+        "Daily Sending Limit", help="0: the domain's limit for its mailboxes."
     )
     outbound_monthly_limit = fields.Integer(
-        "Sends in a Month", help="0 is the domain's limit for its mailboxes."
+        "Monthly Sending Limit", help="0: the domain's limit for its mailboxes."
     )
 
     _outbound_limits = models.Constraint(

@@ -66,18 +66,18 @@ class Provider(models.Model):
     access_key = fields.Char("Access Key ID", groups="base.group_system", copy=False)
     endpoint = fields.Char(
         "API Address", groups="base.group_system",
-        help="In place of the region's, for a proxy or a test; empty for the provider's own.",
+        help="Overrides the region's URL, for a proxy or a test. Empty: the provider's own.",
     )
     webhook_url = fields.Char(
-        "Webhook", help="Where the provider reports bounces and complaints; empty for nowhere."
+        "Webhook", help="URL to which the provider reports bounces and complaints. Empty: none."
     )
     topic_arn = fields.Char("SNS Topic", help="ARN of the topic that gets the events of SES.")
     earlier_topics = fields.Char(
         readonly=True, copy=False,
-        help="Topics that it had before: what they still report of mail sent then is believed.",
+        help="Previous topics: their reports on mail sent earlier are still accepted.",
     )
 
-    relay_host = fields.Char("Relay", help="Where Postfix hands the mail over.")
+    relay_host = fields.Char("Relay", help="Host to which Postfix relays the mail.")
     relay_port = fields.Integer(default=465)
     relay_tls = fields.Selection(
         [("implicit", "Implicit TLS"), ("starttls", "STARTTLS")],
@@ -93,7 +93,8 @@ class Provider(models.Model):
     waiting_count = fields.Integer(compute="_compute_counts")
 
     _own_once = models.UniqueIndex(
-        "(kind) WHERE kind = 'dkim'", "This server is a provider once, for all companies."
+        "(kind) WHERE kind = 'dkim'",
+        "There is only one provider for this server, shared by all companies.",
     )
     _relay_port_range = models.Constraint(
         "CHECK (relay_port BETWEEN 1 AND 65535)", "A port is a number from 1 to 65535."
@@ -122,7 +123,7 @@ class Provider(models.Model):
             if provider.kind == "mailgun" and provider.region not in ("us", "eu"):
                 raise ValidationError(self.env._("Mailgun has the regions us and eu."))
             if provider.kind == "ses" and not provider.region:
-                raise ValidationError(self.env._("Say which region of Amazon, as eu-west-1."))
+                raise ValidationError(self.env._("Enter an Amazon region, such as eu-west-1."))
             for url in filter(None, (provider.endpoint, provider.webhook_url)):
                 try:
                     check_url(url, provider._allow_private())
@@ -154,7 +155,7 @@ class Provider(models.Model):
             # as superuser: another company's domains hold it too
             used = self.sudo().filtered("registration_ids") | self.sudo().filtered("domain_count")
             used._refuse_change(
-                vals, {"kind"}, self.env._("The kind cannot change while domains are here.")
+                vals, {"kind"}, self.env._("The kind cannot be changed while there are domains.")
             )
         if "topic_arn" in vals:
             # as superuser: what was subscribed is not for users to write

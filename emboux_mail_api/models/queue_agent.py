@@ -55,14 +55,14 @@ class QueueAgent(models.Model):
         troubled = agents.filtered("problem")[:1]
         if troubled:
             return self.env._(
-                "The mail queue on %(server)s cannot be worked with: %(problem)s",
+                "The mail queue on %(server)s cannot be processed: %(problem)s",
                 server=troubled.name,
                 problem=troubled.problem,
             )
         stale = agents.filtered("reload_problem")[:1]
         if stale:
             return self.env._(
-                "Postfix on %(server)s is not told of other relays, and not that the database is "
+                "Postfix on %(server)s does not notice changed relays, or that the database is "
                 "back, until somebody runs “postfix reload” there: %(problem)s",
                 server=stale.name,
                 problem=stale.reload_problem,

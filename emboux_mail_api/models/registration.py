@@ -41,7 +41,7 @@ class Registration(models.Model):
     company_id = fields.Many2one("res.company", index=True, readonly=True, ondelete="cascade")
     parent_name = fields.Char("By Parent", readonly=True)
     wish = fields.Selection(
-        [("present", "Be There"), ("absent", "Be Removed")], required=True, readonly=True
+        [("present", "Registered"), ("absent", "Removed")], required=True, readonly=True
     )
     state = fields.Selection(
         [("pending", "Pending"), ("done", "Done"), ("refused", "Refused")],
@@ -53,15 +53,15 @@ class Registration(models.Model):
         "Provider Says", readonly=True,
     )
     reason = fields.Char(readonly=True)
-    answered_at = fields.Datetime("Asked", readonly=True)
-    next_poll = fields.Datetime("Asked Again", readonly=True, index=True)
+    answered_at = fields.Datetime("Last Answer", readonly=True)
+    next_poll = fields.Datetime("Next Check", readonly=True, index=True)
     records = fields.Json(readonly=True, help="What the domain's DNS must have for the provider.")
     spf = fields.Json(readonly=True)
 
     login = fields.Char("SMTP Login", readonly=True)
     password = fields.Char(groups=NO_ACCESS)
     credential_at = fields.Datetime(
-        "SMTP Login Since", readonly=True, help="From then on the domain's mail leaves by it."
+        "SMTP Login Since", readonly=True, help="From then on the domain's mail is sent with it."
     )
 
     _one_of_provider = models.UniqueIndex("(provider_id, name)")
@@ -209,7 +209,7 @@ class Registration(models.Model):
             "warning" if left else "success",
             error or (
                 self.env._("It waits for earlier changes.") if left
-                else self.env._("Done: the provider is as it shall be.")
+                else self.env._("Done: the provider is up to date.")
             ),
         )
 

@@ -116,7 +116,7 @@ class ReputationSettings(models.TransientModel):
     def _check_reputation(self):
         if not 1 <= self.emboux_window_days <= WINDOW_DAYS.maximum:
             raise ValidationError(
-                self.env._("The rates are looked at over 1 to %s days.", WINDOW_DAYS.maximum)
+                self.env._("The rates can cover 1 to %s days.", WINDOW_DAYS.maximum)
             )
         if not (0 < self.emboux_bounce_percent <= 100 and 0 < self.emboux_complaint_percent <= 100):
             raise ValidationError(
@@ -124,10 +124,10 @@ class ReputationSettings(models.TransientModel):
             )
         if self.emboux_least_sent < 0 or self.emboux_least_events < 1:
             raise ValidationError(
-                self.env._("Nobody is blocked before one report at the least has come.")
+                self.env._("At least one report is needed to block a domain.")
             )
         if self.emboux_payload_days < 1:
-            raise ValidationError(self.env._("Reports are kept as they came for a day at least."))
+            raise ValidationError(self.env._("Raw reports are kept for at least a day."))
         for topic in (self.emboux_ses_topics or "").replace(",", " ").split():
             if not sns.is_topic(topic):
                 raise ValidationError(

@@ -16,7 +16,7 @@ class Users(models.Model):
         help="The customer whose domains this user reaches.",
     )
     emboux_domain_name = fields.Char(
-        "Email Domain Alone", groups="base.group_system", copy=False,
+        "Only This Email Domain", groups="base.group_system", copy=False,
         help="The one domain that this user reaches.",
     )
 

@@ -61,7 +61,7 @@ class Suppression(models.Model):
     )  # fmt: skip
     partner_id = fields.Many2one(
         "res.partner", "Customer", index="btree_not_null", ondelete="cascade",
-        help="Whose mail does not reach the recipient. Empty is everybody's.",
+        help="Customer whose mail is not delivered to the recipient. Empty: everybody.",
     )  # fmt: skip
     company_id = fields.Many2one(
         "res.company", compute="_compute_company_id", store=True, precompute=True, index=True
@@ -149,8 +149,8 @@ class Suppression(models.Model):
         if not self.env.su and not self.env.user.has_group("emboux_core.group_admin"):
             raise AccessError(
                 self.env._(
-                    "What holds for everybody is for an administrator of Email Hosting to change: "
-                    "choose the customer whose mail shall not reach the recipient."
+                    "Only an administrator of Email Hosting can change entries for everybody: "
+                    "choose a customer."
                 )
             )
 

@@ -58,8 +58,8 @@ class WebhookEvent(models.Model):
     permanent = fields.Boolean(readonly=True)
     counts = fields.Boolean(
         readonly=True,
-        help="It is part of the domain's rates: a bounce for good or a complaint, and not one "
-        "that the provider foresaw by a list of its own.",
+        help="Counts towards the domain's rates: a permanent bounce or a complaint, unless it "
+             "comes from the provider's own suppression list.",
     )  # fmt: skip
     recipient = fields.Char(index="trigram", readonly=True)
     domain_id = fields.Many2one(
@@ -78,8 +78,8 @@ class WebhookEvent(models.Model):
         readonly=True,
     )  # fmt: skip
     payload = fields.Text(
-        "As It Came", readonly=True, groups="emboux_core.group_admin",
-        help="With the first of the events that came in one message. Emptied after some days.",
+        "Raw Report", readonly=True, groups="emboux_core.group_admin",
+        help="Stored with the first event of a message. Cleared after some days.",
     )  # fmt: skip
 
     _provider_id_unique = models.UniqueIndex("(provider, provider_id)")

@@ -71,7 +71,7 @@ SELECT email, email, NULL FROM emboux_mail.held;
 CREATE VIEW emboux_mail.inbound AS
 SELECT name AS key,
        CASE WHEN state = 'suspended' THEN '450 4.2.1 This domain is suspended, try again later'
-            ELSE '450 4.2.2 This domain has used up its transfer of this month, try again later'
+            ELSE '450 4.2.2 This domain has used up its traffic of this month, try again later'
        END AS action
   FROM emboux_mail.hosted
  WHERE owned AND (state = 'suspended'

@@ -31,7 +31,7 @@ class TestGuillotine(ReputationCase):
         self.assert_status("blocked")
         self.assertEqual(
             self.domain.outbound_reason,
-            "6 of 1000 recipients (0.60 %) bounced for good since "
+            "6 of 1000 recipients (0.60 %) bounced permanently since "
             f"{self.now - timedelta(days=7):%Y-%m-%d %H:%M} UTC; at most 0.5 % may.")
         self.assertTrue(self.domain.outbound_reason.isascii())
 

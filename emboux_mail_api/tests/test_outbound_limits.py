@@ -115,7 +115,7 @@ class TestWhatDecides(LimitsCase):
             health.search([("domain_id", "=", child.id)]).outbound_status, "blocked")
         self.domain.outbound_status = "open"
         self.domain.action_suspend()
-        self.assertIn("unit.example, by which it sends, is suspended",
+        self.assertIn("unit.example, through which it sends, is suspended",
                       child.outbound_parent_stop)
         self.assertEqual(child._decide_outgoing(1)[0].rule, "suspended")
         self.domain.action_activate()

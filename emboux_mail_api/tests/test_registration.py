@@ -190,7 +190,7 @@ class TestAskedAgain(RegistrationCase):
         self.assertEqual(said(domain)[0], "warning")
         self.assertIn("topic does not exist", said(domain)[1])
         del self.far.faults["credential"]
-        self.assertEqual(said(domain), ("success", "Mail of p.example can leave."))
+        self.assertEqual(said(domain), ("success", "p.example can send."))
         self.far.credentials.clear()
         self.far.faults["register"] = Unreachable("the line is cut")
         self.assertIn("the line is cut", said(domain)[1])

@@ -346,7 +346,7 @@ class TestTransfer(PlatformCase):
         self.assertEqual(self.warn(), [])
         self.add(1, 0)
         [told] = self.warn()
-        self.assertIn("80 % of its transfer", told)
+        self.assertIn("80 % of its traffic", told)
         self.assertEqual(self.warn(), [])
         self.add(0, 150)
         [told] = self.warn()

@@ -281,7 +281,7 @@ class TestClaims(VerificationCase):
         claim = self.make("several.example")
         self.assertTrue(claim, "nobody has proven it")
         self.look(theirs)
-        with self.assertRaisesRegex(UserError, "Owner has proven it"):
+        with self.assertRaisesRegex(UserError, "Owner has proven ownership"):
             self.make_domain("several.example")
         with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"):
             claim.state = "verified"
@@ -293,7 +293,7 @@ class TestClaims(VerificationCase):
         for day in (1, 2, 3):
             self.look(proven, missing=("spf",), day=day)
         self.assertEqual(proven.state, "failed")
-        with self.assertRaisesRegex(UserError, "has proven it"):
+        with self.assertRaisesRegex(UserError, "has proven ownership"):
             self.make_domain("proven.example")
 
     def test_mail_provider_domains_cannot_be_claimed(self):

@@ -57,7 +57,7 @@ class AliasPortal(http.Controller):
         if form.is_good:
             return done(
                 f"{HOME}/domains/{domain.id}/aliases",
-                request.env._("%s was made.", alias.display_name),
+                request.env._("%s was created.", alias.display_name),
             )
         return page(
             "portal_alias_form", request.env._("New Alias"), _above(domain), domain=domain,

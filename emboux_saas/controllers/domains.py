@@ -23,7 +23,7 @@ def name_of(form):
         return field, ""
     parent = parents.filtered(lambda d: str(d.id) == form["parent_id"])
     if not parent:
-        form.refuse("label", request.env._("Please choose what your name shall end in."))
+        form.refuse("label", request.env._("Please choose a domain for your name."))
         return field, ""
     with form.at("label"):
         return field, parent._free_name(form["label"])
@@ -88,7 +88,7 @@ class DomainPortal(http.Controller):
         form = Form(typed if request.httprequest.method == "POST" else None, name="")
         if form.sent and form["name"].lower() not in (domain.name, domain.unicode_name):
             form.refuse(
-                "name", request.env._("Type %s here, if you mean it.", domain.display_name)
+                "name", request.env._("Type %s to confirm.", domain.display_name)
             )
         if form.is_good:
             name = domain.display_name

@@ -72,7 +72,7 @@ class KeyPortal(http.Controller):
             with form.at(WHOLE):
                 key.action_revoke()
         if form.is_good:
-            return done(f"{HOME}/keys", request.env._("%s opens nothing any more.", key.name))
+            return done(f"{HOME}/keys", request.env._("%s has been revoked.", key.name))
         return page(
             "portal_key_revoke", request.env._("Revoke"),
             [(request.env._("API Keys"), f"{HOME}/keys")], key=key, form=form,

@@ -127,8 +127,8 @@ class MailboxPortal(http.Controller):
         if form.is_good:
             return done(
                 f"{HOME}/mailboxes/{mailbox.id}",
-                request.env._("The new password holds from now on. Enter it in all programs that "
-                              "use the mailbox."),
+                request.env._("The new password is valid from now on. Enter it in all programs "
+                              "that use the mailbox."),
             )
         return page(
             "portal_mailbox_password", request.env._("New Password"), of_mailbox(mailbox),

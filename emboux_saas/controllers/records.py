@@ -36,7 +36,7 @@ class RecordPortal(http.Controller):
             if not left else
             request.env._(
                 "Checked just now: %s required records are not right yet. A change can take a "
-                "while to be seen; we go on checking by ourselves.",
+                "while to show up; we keep checking automatically.",
                 len(left),
             )
         )

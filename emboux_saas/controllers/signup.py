@@ -53,14 +53,14 @@ class SignupPortal(http.Controller):
                 customers._invite(values, CONFIRM)
         if form.is_good:
             return done(SENT, request.env._(
-                "We have written to %s. Open the link in that mail to go on.", values["login"]))
+                "We have sent an email to %s. Open the link in it to continue.", values["login"]))
         return self._page("portal_signup", request.env._("Email for Your Domain"), plans=plans,
                           parents=parents, form=form)
 
     @http.route(SENT, type="http", auth="public", website=True, sitemap=False, methods=["GET"])
     def look_into_mail(self, **_arguments):
         ensure_db()
-        return self._page("portal_signup_sent", request.env._("Look Into Your Mail"))
+        return self._page("portal_signup_sent", request.env._("Check Your Email"))
 
     @http.route(f"{CONFIRM}/<string:token>", type="http", auth="public", website=True,
                 sitemap=False, methods=["GET", "POST"])
@@ -129,7 +129,7 @@ class SignupPortal(http.Controller):
             )
             if domain.state == "verified" else
             request.env._(
-                "Welcome! %s is made. Set these DNS records, then its mail comes here.",
+                "Welcome! %s has been created. Set these DNS records to receive its mail here.",
                 mailbox.display_name,
             )
         )

@@ -38,25 +38,26 @@ def domain_words(domain):
             "there is nothing for you to do."
         )
     if domain.state == "verified" and domain.arrival_note and is_ours(domain):
-        return "warning", env._("Sends, not reached yet"), env._(
-            "It sends by %s. That mail to it arrives is not seen in the DNS yet: its records are "
-            "ours to set, and we look again by ourselves.", parent.display_name,
+        return "warning", env._("Sends, cannot receive yet"), env._(
+            "It sends through %s. Its records for incoming mail are not in the DNS yet: we set "
+            "them and check again automatically.", parent.display_name,
         )
     if domain.state == "verified" and domain.arrival_note:
-        return "warning", env._("Sends, not reached yet"), domain.arrival_note
+        return "warning", env._("Sends, cannot receive yet"), domain.arrival_note
     if domain.state == "verified" and is_ours(domain):
         return "success", env._("Ready"), env._(
-            "It sends and receives by %s. You need not set any DNS record.", parent.display_name
+            "It sends and receives through %s. You need not set any DNS record.",
+            parent.display_name,
         )
     if domain.state == "verified" and parent:
         return "success", env._("Ready"), env._(
-            "It sends and receives by %s.", parent.display_name
+            "It sends and receives through %s.", parent.display_name
         )
     if domain.state == "verified":
         if domain.dns_state == "attention":
             return "warning", env._("Needs attention"), env._(
-                "It sends and receives, but a DNS record is missing or wrong. Put it right, "
-                "before mail is lost."
+                "It sends and receives, but a DNS record is missing or wrong. Correct it before "
+                "mail is lost."
             )
         return "success", env._("Ready"), env._("It sends and receives.")
     if domain.state == "failed":
@@ -66,12 +67,12 @@ def domain_words(domain):
         )
     if domain.owned_since:
         return "warning", env._("Receives, cannot send yet"), env._(
-            "It is proven to be yours, so mail is accepted. Set the remaining records, so that "
-            "it can send."
+            "Your ownership is proven, so mail is accepted. Set the remaining records so that it "
+            "can send."
         )
     return "warning", env._("Waiting for DNS"), env._(
-        "Set the records below where you have registered the domain, then use Check Now. We "
-        "check by ourselves too."
+        "Set the records below where you have registered the domain, then use Check Now. We also "
+        "check automatically."
     )
 
 
@@ -89,7 +90,7 @@ def record_words(record):
     }[record.state]
     colour, icon, label, advice = state
     if advice and is_ours(record.domain_id):
-        advice = env._("Ours to set: there is nothing for you to do.")
+        advice = env._("Set by us: there is nothing for you to do.")
     relative = record.name.removesuffix(record.domain_id.name).removesuffix(".") or "@"
     return {
         "id": record.id, "type": record.record_type, "level": record.level,
@@ -114,7 +115,7 @@ def _purpose(record):
         "dkim": env._("Lets receivers check the signature of your mail."),
         "provider": env._("Lets the service that carries your mail outside know you."),
         "dmarc": env._("Tells receivers what to do with forged mail."),
-        "srv": env._("Lets mail programs find the server by themselves."),
+        "srv": env._("Lets mail programs find the server automatically."),
         "autoconfig": env._("Lets mail programs set themselves up from the address."),
         "mta_sts": env._("Asks other servers to deliver with encryption."),
         "tls_report": env._("Asks other servers to report when they could not encrypt."),
@@ -146,7 +147,7 @@ def sending_words(domain):
         )
     if domain.outbound_cap and domain.outbound_today >= domain.outbound_cap:
         return "warning", env._("Today's limit is reached."), env._(
-            "Further mail waits or comes back. Tomorrow it goes on; a larger plan allows more."
+            "Further mail waits or comes back. Sending resumes tomorrow; a larger plan allows more."
         )
     if domain.outbound_use >= 0.8:
         return "warning", env._("Today's limit is nearly reached."), env._(

@@ -61,7 +61,7 @@ class Customer(models.Model):
          ("trial", "The End of the Trial")],
         "By", readonly=True,
     )
-    trial_end = fields.Date(tracking=True, help="From this day on it is no trial any more.")
+    trial_end = fields.Date(tracking=True, help="The first day after the trial.")
     erase_on = fields.Date("Mail Is Erased On", readonly=True)
     erased_at = fields.Datetime("Mail Was Erased", readonly=True)
     storage_limit_mb = fields.Integer(
@@ -424,7 +424,7 @@ class Customer(models.Model):
 
     def _tell_not_erased(self, error):
         reason = error if isinstance(error, UserError) else self.env._(
-            "Something went wrong here; see the log of the server.")
+            "Something went wrong; see the server log.")
         self.message_post(
             body=self.env._("This could not be erased, and is tried again tomorrow: %s", reason),
             subtype_xmlid="mail.mt_note",

@@ -161,7 +161,7 @@ class CustomerBilling(models.Model):
     def _note_not_billed(self, error):
         told = isinstance(error, UserError | RedirectWarning)
         self.billing_problem = str(error.args[0]) if told else self.env._(
-            "Something went wrong here; see the log of the server."
+            "Something went wrong; see the server log."
         )
 
     def _make_invoices(self, month):

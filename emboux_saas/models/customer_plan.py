@@ -41,18 +41,17 @@ class CustomerPlan(models.Model):
     )
     stored_percent = fields.Float(
         "Storage Filled (%)", compute="_compute_usage", compute_sudo=True,
-        help="What is stored, in per cent of the storage, or of the quotas where there is no limit "
-        "for the storage.",
+        help="Stored mail in percent of the storage limit, or of the quotas if there is no limit.",
     )
     transfer_percent = fields.Float(
         "Traffic Used (%)", compute="_compute_transfer_percent", compute_sudo=True,
-        help="Of the domain that has used most of what it may move in this month.",
+        help="Of the domain closest to its monthly traffic limit.",
     )
     mrr = fields.Monetary(
         "Monthly Price", compute="_compute_mrr", store=True, aggregator="sum",
         help="The plan's price of a paying customer, without usage above it.",
     )
-    period_ids = fields.One2many("emboux.plan.period", "customer_id", "Plans So Far")
+    period_ids = fields.One2many("emboux.plan.period", "customer_id", "Plan History")
     month_ids = fields.One2many("emboux.usage.month", "customer_id", "Usage by Month")
     used_mailboxes = fields.Integer("Counted Mailboxes", compute="_compute_used")
     used_gb = fields.Float("Storage (GB)", compute="_compute_used", digits=(16, 3))
@@ -321,7 +320,9 @@ class CustomerPlan(models.Model):
         """What breaks, as a list for a dialog."""
         found = self._what_breaks(terms)
         if not found:
-            return Markup("<p>%s</p>") % self.env._("Nothing: everybody fits into these terms.")
+            return Markup("<p>%s</p>") % self.env._(
+                "Nothing: all customers stay within these terms."
+            )
         lines = Markup().join(
             Markup("<li><b>%s</b><ul>%s</ul></li>") % (
                 customer.partner_id.display_name,

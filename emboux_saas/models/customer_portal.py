@@ -299,7 +299,7 @@ class CustomerPortal(models.Model):
             raise UserError(
                 self.env._("There were many sign-ups from where you are. Try again in an hour.")
                 if window < timedelta(days=1) else
-                self.env._("We have written to this address several times. Try again tomorrow.")
+                self.env._("We have sent several emails to this address. Try again tomorrow.")
             )
 
     # -- confirmed by mail ----------------------------------------------------------------

@@ -45,7 +45,7 @@ class Plan(models.Model):
     )
 
     _trial_not_negative = models.Constraint(
-        "CHECK (trial_days >= 0)", "A trial lasts 0 (there is none) or more days."
+        "CHECK (trial_days >= 0)", "A trial lasts 0 (none) or more days."
     )
 
     @api.depends("customer_ids")
@@ -116,8 +116,8 @@ class Plan(models.Model):
         if taken:
             raise UserError(
                 self.env._(
-                    "%(plan)s has customers, who have agreed to its terms. Use Change Terms, which "
-                    "says what it would do to them (%(fields)s).",
+                    "%(plan)s has customers who agreed to its terms. Use Change Terms, which shows "
+                    "the effects on them (%(fields)s).",
                     plan=taken[0].display_name,
                     fields=", ".join(sorted(self._fields[n]._description_string(self.env)
                                             for n in changed)),

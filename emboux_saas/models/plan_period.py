@@ -24,7 +24,9 @@ class PlanPeriod(models.Model):
     customer_id = fields.Many2one(
         "emboux.customer", required=True, readonly=True, ondelete="cascade"
     )
-    since = fields.Date(required=True, readonly=True, help="This whole day (UTC) is of this plan.")
+    since = fields.Date(
+        required=True, readonly=True, help="The plan applies from this day (UTC) on."
+    )
     plan_id = fields.Many2one("emboux.plan", readonly=True, ondelete="restrict")
     is_paid = fields.Boolean(
         "To Be Paid", readonly=True, help="Not in a trial, while suspended or after the end."

@@ -59,7 +59,7 @@ class PlanTerms(models.AbstractModel):
     )
     transfer_limit_gb = fields.Integer("Monthly Traffic of a Domain (GB)")
     provider_ids = fields.Many2many(
-        "emboux.provider", string="Allowed Providers", help="None is all of them."
+        "emboux.provider", string="Allowed Providers", help="Empty: all of them."
     )
 
     # DOMAIN_TERMS
@@ -78,16 +78,16 @@ class PlanTerms(models.AbstractModel):
     )
     outbound_warmup_start = fields.Integer(
         "First Day's Recipients",
-        help="Of a domain that is new. Those that send already are left alone. 0 is the usual "
-        "number where there is a limit of the day; without warm-up is the profile None.",
+        help="For new domains only. 0: the default if there is a daily limit. To send without "
+             "warm-up, choose the profile None.",
     )
     alias_destination_limit = fields.Integer(
         "Destinations of an Address", default=100,
         help="How many addresses outside an alias, a catch-all or a mailbox that forwards may lead "
-        "to. 0 is the usual number.",
+             "to. 0: the default.",
     )
     alias_depth_limit = fields.Integer(
-        "Alias Depth", default=10, help="One alias may lead to another. 0 is the usual number."
+        "Alias Depth", default=10, help="One alias may lead to another. 0: the default."
     )
     outbound_unit = fields.Selection(
         [("recipients", "Recipients"), ("messages", "Messages")], "Limits Count",
@@ -116,7 +116,8 @@ class PlanTerms(models.AbstractModel):
 
     # the life of a customer
     dunning_days = fields.Integer(
-        "Days Past Due", default=14, help="An invoice so late suspends the customer."
+        "Days Past Due", default=14,
+        help="An invoice that is this many days late suspends the customer.",
     )
     grace_days = fields.Integer(
         "Days Kept After the End", default=30, help="Then all mail is erased."

@@ -52,7 +52,7 @@ class TestPortalForms(PortalCase):
             self.look(state)
             text = self.sent("/my/email/domains/new", kind="under", label=label,
                              parent_id=str(parent.id))
-            self.assertIn("Sends, not reached yet", text)
+            self.assertIn("Sends, cannot receive yet", text)
             self.assertNotIn("is ready", text)
             self.assertNotIn("You need not set any DNS record", text)
             self.assertNotIn("Create this record", text)
@@ -267,7 +267,7 @@ class TestPortalForms(PortalCase):
         [secret] = [word for word in text.split() if keys.is_well_formed(word)]
         self.assertEqual(keys.digest(secret), key.sudo().token_hash)
         self.assertNotIn(secret, self.text_of(self.url_open("/my/email/keys")))
-        self.assertIn("opens nothing any more",
+        self.assertIn("has been revoked",
                       self.sent(f"/my/email/keys/{key.id}/revoke"))
         self.assertEqual(key.state, "revoked")
 

@@ -147,7 +147,7 @@ class TestPortalPages(PortalCase):
         self.assertIn("0 of 120 ", text)
         parent.action_suspend()
         for path in (page, url):
-            self.assertIn("parent.example, by which it sends, is suspended",
+            self.assertIn("parent.example, through which it sends, is suspended",
                           self.text_of(self.url_open(path)))
 
     def test_a_suspended_customer_reads_why(self):

@@ -125,8 +125,8 @@ class TestPortalSignup(PortalCase):
         other = self.text_of(self.url_open("/email/signup/sent"))
         self.acme.user.login = "acme@mail.example"
         text = self.sent(PATH, **self.good | {"login": "acme@mail.example"})
-        self.assertEqual(text.replace("We have written to acme@mail.example. Open the link in "
-                                      "that mail to go on. ", ""), other)
+        self.assertEqual(text.replace("We have sent an email to acme@mail.example. Open the link "
+                                      "in it to continue. ", ""), other)
         to, subject, body = self.mails()[-1]
         self.assertEqual((to, subject), ("acme@mail.example", "You have an account already"))
         self.assertNotIn("/confirm/", body)

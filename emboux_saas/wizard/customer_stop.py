@@ -15,7 +15,7 @@ class CustomerStopDialog(models.TransientModel):
     state = fields.Selection(
         [("suspended", "Suspend"), ("ended", "End")], required=True, readonly=True
     )
-    reason = fields.Char(required=True, help="The customer reads it in the email they get.")
+    reason = fields.Char(required=True, help="Included in the email to the customer.")
     consequences = fields.Html(compute="_compute_consequences")
 
     @api.depends("customer_id", "state")

@@ -32,7 +32,7 @@ class TransferDialog(models.TransientModel):
         )
         if domain.partner_id:
             yield self.env._(
-                "The portal users and API keys of %s do not see it any more, from now on.",
+                "The portal users and API keys of %s lose access to it.",
                 domain.partner_id.display_name,
             )
         if not customer:

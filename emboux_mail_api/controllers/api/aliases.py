@@ -21,7 +21,7 @@ LOCAL = SearchDomain("domain_id.backend_id.kind", "=", "local")
 TAG = "Aliases"
 FIELDS = ("email", "kind", "destinations", "active", "create_date", "domain_id")
 LIMITED = {409: "The address is taken, or a limit is reached; the sentence says which."}
-UNCHANGED = {200: "It was there already, and is so now."}
+UNCHANGED = {200: "It existed already and was updated."}
 
 
 def _search_alias(address):
@@ -72,7 +72,7 @@ class AliasController(http.Controller):
     @operation("POST", "/aliases/", role="customer", area="mailboxes", tag=TAG,
                body=schemas.AliasUpsert, out=schemas.Alias, status=201, errors=LIMITED,
                statuses=UNCHANGED, prepare=_turn_of_customer,
-               summary="Make an alias or catch-all, or change where it leads")
+               summary="Create or update an alias or catch-all")
     def upsert_alias(self, body):
         """Repeating the call is harmless."""
         domain = find_domain(body.address.rpartition("@")[2])
@@ -104,7 +104,7 @@ class AliasController(http.Controller):
 
     @operation("POST", "/aliases/bulk", role="customer", area="mailboxes", tag=TAG,
                body=schemas.AliasBulk, out=schemas.AliasBulkAnswer, bulk=True,
-               prepare=_turn_of_customer, summary="Make or change up to 1,000 aliases")
+               prepare=_turn_of_customer, summary="Create or update up to 1,000 aliases")
     def upsert_aliases(self, body):
         """Each row succeeds or fails on its own; the response has one entry for each."""
         by_name = domains_by_name({row.address.rpartition("@")[2] for row in body.aliases})
@@ -140,7 +140,7 @@ class AliasController(http.Controller):
         return shown
 
     @operation("DELETE", "/aliases/{address}", role="customer", area="mailboxes", tag=TAG,
-               status=204, errors={409: "Something still needs it; the sentence says what."},
+               status=204, errors={409: "It is still in use; the sentence says by what."},
                summary="Delete an alias")
     def delete_alias(self, address):
         find_alias(address).unlink()

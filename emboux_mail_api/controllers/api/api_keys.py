@@ -53,7 +53,7 @@ def show_key(key):
 
 class ApiKeyController(http.Controller):
     @operation("POST", "/api-keys/", role="master", tag=TAG, body=schemas.ApiKeyCreate,
-               out=schemas.NewApiKey, status=201, summary="Make a key; its secret is shown once")
+               out=schemas.NewApiKey, status=201, summary="Create a key; its secret is shown once")
     def create_api_key(self, body):
         if body.role == "customer" and not body.partner_ref:
             raise invalid("partner_ref", "a customer's key needs a customer")

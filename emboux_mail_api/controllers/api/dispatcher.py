@@ -284,11 +284,13 @@ def as_api_error(exc, request_id=""):
         return ApiError(409 if type(exc) is UserError else exc.http_status, str(exc),
                         {"Retry-After": str(pause)} if pause else None)
     if isinstance(exc, (*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY, ConcurrencyError)):
-        return too_many("Others change the same thing just now. Repeat the request.", 1)
+        return too_many("The same data is being changed by another request. Repeat the request.", 1)
     if isinstance(exc, PoolError):
         return too_many("The server is busy just now. Repeat the request.", 1)
     if isinstance(exc, (psycopg2.OperationalError, psycopg2.InterfaceError)):
-        return ApiError(503, "The database is away. Repeat the request.", {"Retry-After": "5"})
+        return ApiError(
+            503, "The database is unavailable. Repeat the request.", {"Retry-After": "5"}
+        )
     return ApiError(500, f"Internal error. Tell the operator this request: {request_id}")
 
 

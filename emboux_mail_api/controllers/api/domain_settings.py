@@ -83,13 +83,13 @@ def _transfer_of(domain):
 
 class DomainSettingsController(http.Controller):
     @operation("GET", "/domains/{name}/outbound", role="customer", area="domains", tag=TAG,
-               out=schemas.Outbound, summary="How much the domain may send, and has sent")
+               out=schemas.Outbound, summary="Get sending limits and usage")
     def get_outbound(self, name):
         return _outbound_of(find_domain(name))
 
     @operation("PUT", "/domains/{name}/outbound", role="master", area="domains", tag=TAG,
                body=schemas.OutboundUpdate, out=schemas.Outbound, current="get_outbound",
-               summary="Set how much the domain may send")
+               summary="Set sending limits")
     def set_outbound(self, name, body):
         domain = find_domain(name)
         given = _given(body)
@@ -116,26 +116,26 @@ class DomainSettingsController(http.Controller):
         )
 
     @operation("GET", "/domains/{name}/retention", role="customer", area="domains", tag=TAG,
-               out=schemas.Retention, summary="How long mail is kept")
+               out=schemas.Retention, summary="Get the retention")
     def get_retention(self, name):
         return _retention_of(find_domain(name))
 
     @operation("PUT", "/domains/{name}/retention", role="master", area="domains", tag=TAG,
                body=schemas.RetentionUpdate, out=schemas.Retention, current="get_retention",
-               summary="Set how long mail is kept")
+               summary="Set the retention")
     def set_retention(self, name, body):
         domain = find_domain(name)
         domain.write({f"retention_{folder}": days for folder, days in _given(body).items()})
         return _retention_of(domain)
 
     @operation("GET", "/domains/{name}/transfer", role="customer", area="domains", tag=TAG,
-               out=schemas.Transfer, summary="The monthly transfer, limit and use")
+               out=schemas.Transfer, summary="Get the monthly traffic limit and usage")
     def get_transfer(self, name):
         return _transfer_of(find_domain(name))
 
     @operation("PUT", "/domains/{name}/transfer", role="master", area="domains", tag=TAG,
                body=schemas.TransferUpdate, out=schemas.Transfer, current="get_transfer",
-               summary="Set the monthly transfer")
+               summary="Set the monthly traffic limit")
     def set_transfer(self, name, body):
         domain = find_domain(name)
         values = {"transfer_limit": body.limit}

@@ -236,7 +236,7 @@ class DomainController(http.Controller):
                        unique=names_are_unique())
 
     @operation("GET", "/domains/{name}", role="customer", area="domains", tag=TAG,
-               out=schemas.DomainDetail, summary="One domain, with what its DNS needs")
+               out=schemas.DomainDetail, summary="Get a domain with the DNS records it needs")
     def get_domain(self, name):
         return show_detail(find_domain(name))
 
@@ -282,7 +282,7 @@ class DomainController(http.Controller):
 
     @operation("GET", "/domains/{name}/verify-status", role="customer", area="domains", tag=TAG,
                out=schemas.Verification, prepare=_look_again,
-               summary="The state, and each record as last seen")
+               summary="Get the verification status and each record as last seen")
     def get_verify_status(self, name):
         """DNS and provider are asked before, when what is known of them is older than a minute.
 
@@ -303,7 +303,7 @@ class DomainController(http.Controller):
 
     @operation("POST", "/domains/{name}/register-subdomain", role="customer", area="domains",
                tag=TAG, out=schemas.DomainDetail, status=201, errors=IN_USE | PROVIDER,
-               statuses={200: "It was registered already."}, prepare=_turn_of_owner, commits=True,
+               statuses={200: "It was already registered."}, prepare=_turn_of_owner, commits=True,
                summary="Make a subdomain of a wildcard parent ready to send")
     def register_subdomain(self, name):
         """Adds it when it is not here, and has its provider take it.
@@ -318,7 +318,7 @@ class DomainController(http.Controller):
         return status, show_detail(domain)
 
     @operation("GET", "/domains/{name}/dns-check", role="customer", area="domains", tag=TAG,
-               out=schemas.DnsCheck, summary="Look up each record now, storing nothing")
+               out=schemas.DnsCheck, summary="Look up each record now without storing the result")
     def check_dns(self, name):
         domain = find_domain(name)
         found = domain._look_up(10.0)[domain.id]
@@ -350,7 +350,7 @@ class DomainController(http.Controller):
 
     @operation("PUT", "/domains/{name}/suspend", role="master", area="domains", tag=TAG,
                out=schemas.DomainDetail, current="get_domain",
-               summary="Freeze the domain; nothing is lost")
+               summary="Suspend the domain; nothing is lost")
     def suspend_domain(self, name):
         domain = find_domain(name)
         domain.action_suspend()
@@ -358,7 +358,7 @@ class DomainController(http.Controller):
 
     @operation("PUT", "/domains/{name}/activate", role="master", area="domains", tag=TAG,
                out=schemas.DomainDetail, current="get_domain", errors=PROVIDER, commits=True,
-               summary="Restore what was before the suspension")
+               summary="Lift the suspension")
     def activate_domain(self, name):
         """Also makes the domain's SMTP login at Mailgun where it is missing."""
         domain = find_domain(name)

@@ -22,11 +22,11 @@ _PATH = {
 }
 _REASONS = {
     401: "No key, or one that is unknown, expired or revoked.",
-    403: "The key may not do this.",
+    403: "The key does not have this permission.",
     404: "It is not there, or somebody else's: the answer is the same.",
     405: "The path exists, with other methods.",
-    408: "The body was too long in coming.",
-    409: "Things are not so that it could be done; the sentence says why.",
+    408: "The body took too long to arrive.",
+    409: "It conflicts with the current state; the sentence says why.",
     412: "It has changed since it was read (`If-Match`).",
     413: "The body is too large.",
     415: "The body is not JSON.",

@@ -16,7 +16,7 @@ TAG = "Suppression"
 
 class SuppressionController(http.Controller):
     @operation("GET", "/suppression", role="master", tag=TAG, query=schemas.SuppressionList,
-               out=Page[schemas.Suppression], summary="List recipients that get no mail")
+               out=Page[schemas.Suppression], summary="List suppressed recipients")
     def list_suppressions(self, query):
         """A recipient stands there once for each customer whose mail is stopped."""
         domain = SearchDomain.TRUE
@@ -31,7 +31,7 @@ class SuppressionController(http.Controller):
                        schemas.Suppression, _show, unique=False)
 
     @operation("GET", "/suppression/check/{recipient}", role="customer", tag=TAG,
-               out=schemas.SuppressionCheck, summary="Whether a recipient gets no mail")
+               out=schemas.SuppressionCheck, summary="Check whether a recipient is suppressed")
     def check_suppression(self, recipient):
         """From a customer: whether their mail is stopped.  An entry stops mail to the address
         with a `+tag` too."""
@@ -45,7 +45,8 @@ class SuppressionController(http.Controller):
         )
 
     @operation("DELETE", "/suppression/{recipient}", role="master", tag=TAG, status=204,
-               query=schemas.SuppressionDelete, summary="Let a recipient get mail again")
+               query=schemas.SuppressionDelete,
+               summary="Remove a recipient from the suppression list")
     def delete_suppression(self, recipient, query):
         """From everybody, or from one customer when `partner_ref` is given."""
         domain = SearchDomain("email", "=", recipient)

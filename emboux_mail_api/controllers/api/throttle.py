@@ -51,9 +51,11 @@ def one_bulk(key):
     """
     with _LOCK:
         if key.id in _BULKS:
-            raise too_many("Your last bulk request is still worked on, wait for its answer", 5)
+            raise too_many(
+                "Your last bulk request is still being processed, wait for its response", 5
+            )
         if len(_BULKS) >= BULKS:
-            raise too_many("Other bulk requests are worked on just now, wait a moment", 5)
+            raise too_many("Other bulk requests are being processed, wait a moment", 5)
         _BULKS.add(key.id)
     try:
         yield
@@ -115,7 +117,7 @@ class _Body(io.RawIOBase):
                 self._take_place()
             most = BODY_SECONDS + self._received / BODY_RATE
             if passed >= most:
-                raise ApiError(408, "The body was too long in coming, send it in one go")
+                raise ApiError(408, "The body took too long to arrive, send it in one go")
             until = most if self.late else SLOW_SECONDS
             self._poll.poll(max(1, 1000 * (until - passed)))
         self._received += count

@@ -59,7 +59,9 @@ def hold_turn(env, name):
         )
     except LockNotAvailable as error:
         end()
-        raise too_many("Too many requests for the same thing, repeat this one", 1) from error
+        raise too_many(
+            "Too many concurrent requests for the same data, repeat this one", 1
+        ) from error
     except BaseException:
         end()
         raise
@@ -85,7 +87,7 @@ def _enter_process(name):
 
     if not queue.acquire(timeout=PATIENCE):
         forget()
-        raise too_many("Too many requests for the same thing, repeat this one", 1)
+        raise too_many("Too many concurrent requests for the same data, repeat this one", 1)
 
     def leave():
         queue.release()

@@ -175,7 +175,7 @@ def _turn_of(names):
 class UserController(http.Controller):
     @operation("POST", "/users/", role="customer", area="mailboxes", tag=TAG,
                body=schemas.UserCreate, out=schemas.User, status=201, errors=LIMITED,
-               prepare=_prepare_one, summary="Make a mailbox")
+               prepare=_prepare_one, summary="Create a mailbox")
     def create_user(self, body):
         domain = body._domain or find_domain(body.email.rpartition("@")[2])
         # a new one is empty
@@ -200,7 +200,7 @@ class UserController(http.Controller):
 
     @operation("POST", "/users/bulk", role="customer", area="mailboxes", tag=TAG,
                body=schemas.UserBulk, out=schemas.UserBulkAnswer, prepare=_prepare_many, bulk=True,
-               summary="Make up to 1,000 mailboxes")
+               summary="Create up to 1,000 mailboxes")
     def create_users(self, body):
         """Each row succeeds or fails on its own; the response has one entry for each."""
         names = {row.email.rpartition("@")[2] for row in body.users}
@@ -238,7 +238,7 @@ class UserController(http.Controller):
 
     @operation("PUT", "/users/{email}", role="customer", area="mailboxes", tag=TAG,
                body=schemas.UserUpdate, out=schemas.User, current="get_user",
-               errors={409: "The other side has suspended it; the sentence says which."},
+               errors={409: "Somebody else has suspended it; the sentence says who."},
                prepare=_prepare_one, summary="Change a mailbox")
     def update_user(self, email, body):
         mailbox = find_mailbox(email)
@@ -253,19 +253,19 @@ class UserController(http.Controller):
         return shown
 
     @operation("DELETE", "/users/{email}", role="customer", area="mailboxes", tag=TAG,
-               status=204, errors={409: "Something still needs it; the sentence says what."},
+               status=204, errors={409: "It is still in use; the sentence says by what."},
                summary="Delete a mailbox, with the mail in it")
     def delete_user(self, email):
         find_mailbox(email)._delete_with_mail()
 
     @operation("GET", "/users/{email}/quota", role="customer", area="mailboxes", tag=TAG,
-               out=schemas.QuotaUse, summary="Storage, limit and use")
+               out=schemas.QuotaUse, summary="Get storage quota and usage")
     def get_quota(self, email):
         return _quota_of(find_mailbox(email))
 
     @operation("PUT", "/users/{email}/quota", role="customer", area="mailboxes", tag=TAG,
                body=schemas.QuotaUpdate, out=schemas.QuotaUse, current="get_quota",
-               summary="Set the storage limit; above the plan with a master key")
+               summary="Set the storage quota; above the plan only with a master key")
     def set_quota(self, email, body):
         mailbox = find_mailbox(email)
         mailbox.write(_values(body))

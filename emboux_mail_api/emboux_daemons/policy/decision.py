@@ -8,7 +8,7 @@ The rules in their order; the first that applies decides:
 1. a recipient is suppressed                                    550 5.1.6
 2. the mailbox or domain is suspended, or sending blocked       550 5.7.1
 3. the domain is not verified                                   550 5.7.1
-   it has used up its transfer of the month, if the plan waits  450 4.7.1
+   it has used up its traffic of the month, if the plan waits  450 4.7.1
    (the rules below may only be watched, or be off: ``Settings.enforcement``)
    a message to too many recipients                             452 4.5.3
    the same sender and recipient too often in an hour           450 4.7.1

@@ -75,7 +75,7 @@ def unverified(domain):
 
 
 def over_transfer(domain):
-    return plain(f"The domain {domain} has used up its transfer of this month; its mail waits for "
+    return plain(f"The domain {domain} has used up its traffic of this month; its mail waits for "
                  "the next month, or ask its administrator")
 
 

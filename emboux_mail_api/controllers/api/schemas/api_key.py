@@ -23,7 +23,7 @@ class ApiKeyCreate(Schema):
     domain: Annotated[DomainName | None, Field(description="The one domain it reaches.")] = None
     networks: Annotated[
         list[Network],
-        Field(max_length=50, description="From where it may be used; empty: anywhere.",
+        Field(max_length=50, description="Networks it may be used from; empty: anywhere.",
               examples=[["192.0.2.0/24"]]),
     ] = []
     expires_at: Moment | None = None
@@ -51,8 +51,8 @@ class ApiKey(Schema):
 class NewApiKey(ApiKey):
     secret: Annotated[
         str | None,
-        Field(description="Shown this once. Null when an `Idempotency-Key` is repeated: then "
-              "revoke this key and make another one."),
+        Field(description="Shown only once. Null when an `Idempotency-Key` is repeated: then "
+                          "revoke this key and make another one."),
     ]
 
     def without_secret(self):

@@ -29,8 +29,9 @@ class DomainCreate(Schema):
     partner_ref: Annotated[
         Line | None,
         Field(
-            description="Whose it will be: the reference of a partner, or `id:` and a number. "
-            "For a master key; with a customer's it is ignored, the domain is the customer's.",
+            description="Its owner: the reference of a partner, or `id:` and a number. For a "
+                        "master key; with a customer's it is ignored, the domain is the "
+                        "customer's.",
             examples=["C-1042"],
         ),
     ] = None
@@ -39,9 +40,9 @@ class DomainCreate(Schema):
     provider: Annotated[
         Provider | None,
         Field(
-            description="By whom its mail leaves, the operator's first when left out. For a "
-            "master key; with a customer's it is ignored. Below a wildcard parent it is the "
-            "parent's."
+            description="Provider of its outgoing mail; default: the operator's first. For a "
+                        "master key; with a customer's it is ignored. Below a wildcard parent it "
+                        "is the parent's."
         ),
     ] = None
 
@@ -76,7 +77,7 @@ class Domain(Schema):
     aliases: Count
     size: Annotated[Bytes, Field(description="Bytes that its mailboxes hold.")]
     created_at: Utc
-    provider: Annotated[Provider, Field(description="Who carries and signs its mail.")]
+    provider: Annotated[Provider, Field(description="Provider that carries and signs its mail.")]
     stopped: Annotated[
         str | None,
         Field(description="Why it does not send whatever its own state says: its parent is "
@@ -178,7 +179,7 @@ class Verification(Schema):
               "verified by its parent, and ready once the DNS says where its mail goes."),
     ]
     sending_note: Annotated[
-        str | None, Field(description="What is missing at its provider before mail can leave.")
+        str | None, Field(description="What is missing at its provider before it can send.")
     ]
     checked_at: Utc | None
     next_check_at: Utc | None
