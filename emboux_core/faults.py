@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Places at which a test lets this process die, to prove that what is left behind is mended.
+"""Places at which a test kills this process, to prove that what it leaves behind is repaired.
 
 For tests only: nothing happens unless the process was started with the environment variable
 ``EMBOUX_FAULT``, which names one of the places:

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Mailbox passwords: argon2id (RFC 9106) alone, made and checked nowhere else."""
+"""Mailbox passwords: argon2id (RFC 9106), hashed and checked nowhere else."""
 
 import logging
 import os

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Names under which many register and which nobody owns, such as co.uk (publicsuffix.org).
+"""Public suffixes, under which many register names, such as co.uk (publicsuffix.org).
 
 The list comes with the package ``publicsuffixlist``; nothing is fetched.
 """

@@ -134,7 +134,7 @@ def own_transaction(records):
     forget what was done outside.
     """
     with records.env.registry.cursor() as cr:
-        # as superuser: such rows are nobody's to write; without the caller's context, whose
+        # as superuser: such rows are not for users to write; without the caller's context, whose
         # defaults would be taken for the row's
         yield records.with_env(
             records.env(cr=cr, su=True, context={"lang": records.env.lang})

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Put mechanisms into somebody's SPF record and take them out again, and leave all else as it is.
+"""Insert mechanisms into somebody's SPF record and remove them again, leaving all else as it is.
 
 RFC 7208. Pure, no network.
 """

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Taking out of the DNS what Emboux has made for domains that are gone."""
+"""Withdrawing from the DNS what Emboux made for domains that are deleted."""
 
 import logging
 from datetime import timedelta

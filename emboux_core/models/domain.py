@@ -99,7 +99,7 @@ class Domain(models.Model):
     child_count = fields.Integer(compute="_compute_child_count", compute_sudo=True)
     usage_bytes = BigInteger("Usage (bytes)", readonly=True, copy=False)
 
-    # a name belongs to the one owner who has proven it.  Until then several may claim it
+    # a name belongs to whoever has proven it; until then several may claim it
     _name_unique = models.UniqueIndex(
         "(name, backend_id) WHERE owned_since IS NOT NULL",
         "This domain is on the backend already, and proven to be its owner's (perhaps archived).",
@@ -108,7 +108,7 @@ class Domain(models.Model):
         "(name, backend_id, coalesce(partner_id, 0))",
         "This domain is on the backend already (perhaps archived).",
     )
-    # "which backend's domain is this name" is what Postfix asks for every message
+    # Postfix looks up "which backend's domain is this name" for every message
     _name_index = models.Index("(name)")
     # ... as it is written in Unicode, too (SMTPUTF8, RFC 6531)
     _unicode_name_index = models.Index("(unicode_name)")
@@ -132,7 +132,7 @@ class Domain(models.Model):
             records = domain.dns_record_ids.filtered(lambda r: not r._has_policy())
             domain.zone_text = records._zone_text()
 
-    # each by itself: who shows one of them pays for one statement
+    # one by one: showing one of them costs one statement
     @api.depends("mailbox_ids")
     def _compute_mailbox_count(self):
         self._count("mailbox_count", "emboux.mailbox", "domain_id")
@@ -152,7 +152,7 @@ class Domain(models.Model):
 
     @api.model
     def _search_display_name(self, operator, value):
-        """A whole name is found however it is written: Bücher.example, xn--bcher-kva.example."""
+        """A full name is found in either form:  Bücher.example, xn--bcher-kva.example."""
         found = super()._search_display_name(operator, value)
         if operator not in ("=", "in", "like", "ilike"):
             return found
@@ -183,7 +183,8 @@ class Domain(models.Model):
 
     @api.model
     def _assert_may_be_added(self, vals_list):
-        """On another platform a name is one domain, whoever's it is here; hosts allow claims."""
+        """On another platform a name is a single domain, whoever owns it here; hosts allow
+        claims."""
         names = [vals["name"] for vals in vals_list]
         # as superuser: another company's is there too
         there = self.sudo().with_context(active_test=False).search(
@@ -350,7 +351,7 @@ class Domain(models.Model):
     def _provision_delete(self, client, key):
         client.delete_domain(key)
 
-    # -- what people do ----------------------------------------------------------------
+    # -- actions ----------------------------------------------------------------
 
     def action_open_mailboxes(self):
         return self._open("emboux_core.action_mailbox")
@@ -430,7 +431,7 @@ class Domain(models.Model):
 
     @api.private
     def _set_parent(self, parent, wildcard, detach=False):
-        """Put the domain under a wildcard parent (or none), and say whether it is one itself.
+        """Set or clear the domain's wildcard parent, and whether it is one itself.
 
         ``detach``: its subdomains may be cut off when it is none any more.
         :raises UserError: with what would become of which subdomains, unless ``detach``.
@@ -471,7 +472,7 @@ class Domain(models.Model):
             raise UserError(self.env._("%s is on another backend.", parent.display_name))
 
     def _detach(self):
-        """Let subdomains stand alone: nothing proves them any more, neither name nor mail."""
+        """Detach subdomains: neither their name nor their mail is verified any more."""
         # as superuser: the parent decided about verification, it is not for users to write
         for domain in self.sudo().filtered("parent_id"):
             parent = domain.parent_id.display_name
@@ -507,7 +508,7 @@ class Domain(models.Model):
         ]
 
     def action_change_parent(self):
-        """Ask before subdomains are cut off; what to ask about comes in the context."""
+        """Ask before subdomains are detached; the change comes in the context."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
@@ -521,10 +522,10 @@ class Domain(models.Model):
             },
         }
 
-    # -- what follows for others -------------------------------------------------------
+    # -- effects on other records -------------------------------------------------------
 
     def _refresh_senders(self):
-        """Subdomains came, went or changed hands: Odoo's outgoing servers follow."""
+        """Subdomains were added, deleted or changed hands: update Odoo's outgoing servers."""
         if self:
             # as superuser: whoever adds a subdomain need not administer Odoo's mail servers;
             # archived ones too, they may come back

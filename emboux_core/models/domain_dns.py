@@ -22,7 +22,7 @@ BATCH_DEADLINE = 60.0
 BATCH = 500  # a name server that keeps silent is waited for once in each
 
 SOON = timedelta(seconds=30)
-AT_ONCE = 3  # names that are taken out of the DNS while their deletion waits
+AT_ONCE = 3  # names that are withdrawn from the DNS while their deletion waits
 
 
 class DomainDns(models.Model):
@@ -172,7 +172,7 @@ class DomainDns(models.Model):
             if verdict is None:
                 continue
             if verdict.state == "unknown" and record.state != "unknown":
-                continue  # a server that is silent today does not undo what was seen before
+                continue  # a silent server does not undo an earlier verdict
             if verdict.state != record.state:
                 changes.append((record, record.state))
             values = {"state": verdict.state, "found": verdict.found, "note": verdict.note,
@@ -264,14 +264,14 @@ class DomainDns(models.Model):
                 return
 
     def _store_if_free(self, answer):
-        """Somebody who writes the domain just now comes first; it stays due."""
+        """A concurrent write of the domain has priority; it stays due."""
         # others may go on to refer to the domain, as the history of its sending does, which
         # passes over a domain that is being deleted
         if self.try_lock_for_update(allow_referencing=True):
             self._store_answer(answer)
 
     def _check_later(self):
-        """What cannot be stored is not looked up again at once."""
+        """If the result cannot be stored, the look-up is not repeated at once."""
         # as superuser: as in _store_check
         self.sudo().next_check = fields.Datetime.now() + timedelta(hours=1)
 
@@ -344,7 +344,7 @@ class DomainDns(models.Model):
     def _withdraw_soon(self, places):
         if not places:
             return
-        # as superuser: the cron, and rows, are nobody's to read
+        # as superuser: the cron, and rows, are not for users to read
         env = self.sudo().env
         # what the hook below does not get done, or does not live to do
         env.ref("emboux_core.ir_cron_withdraw")._trigger(fields.Datetime.now() + SOON)

@@ -41,10 +41,10 @@ class DomainState(models.Model):
     Ownership is apart from the state: once it is proven, mail for the domain is accepted, so
     that it can be proven before the MX is moved here and nothing bounces in between.
 
-    How it stands follows from what its DNS proves (verified, lost, or a claim that ran out), or
-    else from its wildcard parent.  A platform that judges its domains itself says it instead: it
-    looks at the DNS, asks its providers and decides what may be sent; what this Odoo would find by
-    looking itself decides about nothing there.
+    The state follows from what its DNS proves (verified, lost, or an expired claim), or else from
+    its wildcard parent.  A platform that judges its domains itself says it instead: it looks at the
+    DNS, asks its providers and decides what may be sent; what this Odoo would find by looking
+    itself decides about nothing there.
     """
 
     _inherit = "emboux.domain"
@@ -109,14 +109,14 @@ class DomainState(models.Model):
         self.sudo().child_ids._follow_parent()
 
     def _advance(self, state, reason):
-        """How the DNS, a provider or a parent moves a domain, and says why.
+        """Change the state because of DNS, provider or parent, with the reason.
 
         Not one of which its platform says how it stands: that alone moves it.
         """
         (self - self._judged_elsewhere())._move(state, reason)
 
     def _move(self, state, reason):
-        """What the operator has suspended stays so, and comes back in the new state."""
+        """A suspended domain stays suspended, and is later activated into the new state."""
         # as superuser: the state is not for users to write who merely looked
         for domain in self.sudo().with_context(**{REASON: reason}):
             before = domain._settled_state()
@@ -127,7 +127,7 @@ class DomainState(models.Model):
             if domain.state == "suspended":
                 domain.state_before = state
             elif domain._judged_elsewhere():
-                # with the outcome: what the platform has said is not told to it
+                # with the outcome, so that the platform's own answer is not sent back to it
                 domain.write({"state": state, "sync_state": domain.sync_state})
             else:
                 domain.state = state
@@ -163,7 +163,7 @@ class DomainState(models.Model):
         return self.env._("Set manually.")
 
     def _note_step(self):
-        """Write down when the domain came into its state, and why."""
+        """Log when the domain entered its state, and why."""
         now = fields.Datetime.now()
         said = self.env.context.get(REASON)
         steps = []
@@ -381,7 +381,7 @@ class DomainState(models.Model):
         return not self.owned_since and age > timedelta(days=CLAIM_DAYS.read(self.env))
 
     def _tell_state(self, before, reason):
-        """Tell the owner and the responsible what they wait for or have to see to."""
+        """Notify the owner and the responsible of what they wait for or have to fix."""
         self.ensure_one()
         if self.parent_id or {before, self._settled_state()}.isdisjoint({"verified", "failed"}):
             return  # who looks after the parent is told
@@ -477,7 +477,7 @@ class DomainState(models.Model):
         self = self.sudo()
         if bool(self.owned_since) != standing.owned:
             self.owned_since = fields.Datetime.now() if standing.owned else False
-        # what is wished here and not told yet does not give way
+        # a pending change here takes precedence
         told = self.sync_state == "done"
         if "suspended" in (self.state, standing.state) and told:
             if self.state != standing.state:
@@ -488,7 +488,7 @@ class DomainState(models.Model):
             self._note_reason(standing.reason)
 
     def _move_as_told(self, standing):
-        """The platform was suspended or activated by somebody there: that is no wish of ours."""
+        """Somebody suspended or activated it on the platform: that is no change of ours."""
         reason = standing.reason or self.env._("Reported by %s.", self.backend_id.name)
         self.with_context(**{REASON: reason}).write(
             # with the outcome, which tells the platform nothing

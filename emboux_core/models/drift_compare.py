@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Looking at both sides and writing down where they differ."""
+"""Compare both sides and record where they differ."""
 
 import logging
 

@@ -409,7 +409,7 @@ class Mailbox(models.Model):
         """Fetch the changes since the last run, one backend after the other."""
         backends = self.env["emboux.backend"].search([("active", "=", True)])
         asked = {}
-        # its outage is not the others'
+        # its outage does not affect the others
         each_in_own_transaction(
             self.env, [backends],
             lambda backend: asked.update({backend: backend._ask_usage()}),

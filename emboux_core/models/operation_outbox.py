@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Writing down what is about to be called, and what became of it."""
+"""Writing down each call before it is made, and its outcome."""
 
 import logging
 import time

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Repeating what did not get through, by the cron or because somebody asks for it."""
+"""Retrying what did not get through, by the cron or on request."""
 
 import time
 
@@ -105,7 +105,7 @@ class Runner(models.Model):
         (record or domain)._post_notice(compose, domain.user_id.partner_id)
         domain._schedule_notice(compose, domain.user_id, "mail.mail_activity_data_todo")
 
-    # -- because somebody asks for it ----------------------------------------------------
+    # -- on request ----------------------------------------------------
 
     def action_try_now(self):
         """Make these calls now, in their turn."""

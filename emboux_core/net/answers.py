@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Reading what a platform answered, which may be anything."""
+"""Reading a platform's response, which may be anything."""
 
 import json
 import re

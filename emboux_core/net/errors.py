@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Why another server did not do what it was asked: one family for platforms, providers and DNS."""
+"""Errors of other servers: one family for platforms, providers and DNS."""
 
 
 class BackendError(Exception):

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Connections that reach public addresses alone, and answers bounded in time and size.
+"""Connections to public addresses only, and answers bounded in time and size.
 
 What a server does wrong, such as an answer that comes a byte a minute or never ends, is cut off
 here, below ``requests``: whatever is read from a connection is read through one place.

@@ -1,7 +1,8 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Which addresses are on the public internet: whoever names a server may not reach ours by it."""
+"""Which addresses are on the public internet: naming a server must not give access to our own
+network."""
 
 import ipaddress
 

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""An HTTP server on loopback that answers what a test has written down, faults too.
+"""An HTTP server on loopback with scripted replies, including faults.
 
     server = ScriptedServer().start()
     server.script(answer(201, {"name": "a.example"}), reset())

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""A platform in a dictionary, and one whose line may be cut, for tests."""
+"""A platform in a dictionary, and one with scripted outages, for tests."""
 
 from ..backends.base import AliasSpec, Backend, DomainSpec, MailboxSpec, Usage, UsagePage
 from ..dns.expected import DkimKey, MailService, MxTarget

@@ -18,7 +18,7 @@ PATIENCE = 5.0  # seconds that the DNS is waited for then
 
 
 class DomainProvider(models.Model):
-    """By whom a domain's mail leaves, and what that provider says of the domain."""
+    """The provider of a domain's outgoing mail, and the domain's status there."""
 
     _inherit = "emboux.domain"
     _audited_fields = ("provider_id",)
@@ -123,7 +123,7 @@ class DomainProvider(models.Model):
             self.sudo().filtered(lambda d: not d.registration_ids)._register_at_provider()
 
     def _before_deleted(self):
-        # as superuser: registrations are nobody's to write
+        # as superuser: registrations are not for users to write
         rows = self.sudo().registration_ids
         return [*super()._before_deleted(), lambda: self._let_go_at_provider(rows)]
 
@@ -150,7 +150,7 @@ class DomainProvider(models.Model):
         )
 
     def _register_at_provider(self):
-        """Have the provider have these domains, once this is committed."""
+        """Register these domains at the provider, once this is committed."""
         # as superuser: registrations are not for users to write.  A name is registered once: of
         # several who claim it by the first, until one of them proves it
         domains = self.sudo().filtered(
@@ -226,7 +226,7 @@ class DomainProvider(models.Model):
             return False
         # somebody else may just have looked
         with suppress(*PG_CONCURRENCY_EXCEPTIONS_TO_RETRY), own_transaction(domain) as own:
-            # others may go on to refer to the domain, as the history of its sending does
+            # foreign keys to the domain stay possible, such as those of its sending history
             if own.exists() and own.try_lock_for_update(allow_referencing=True):
                 for number, answer in said.items():
                     row.with_env(own.env).browse(number)._note_status(answer)
@@ -254,7 +254,7 @@ class DomainProvider(models.Model):
         self.check_access("write")
         self.env.flush_all()
         # saved first: the provider must not hear of what may still be rolled back
-        # as superuser: registrations are nobody's to write
+        # as superuser: registrations are not for users to write
         rows = self.env["emboux.registration"].sudo()
         rows.browse(in_own_transaction(rows, "_want_sending_of", self.id) or ())._run_now()
         # a fresh look: what the provider said was noted in a transaction of its own
@@ -287,7 +287,7 @@ class DomainProvider(models.Model):
         return row
 
     def _why_no_mail_leaves(self):
-        """What keeps mail of the domain from leaving, as a sentence; empty where nothing does."""
+        """Why the domain cannot send, as a sentence; empty if it can."""
         self.ensure_one()
         # as superuser: registrations are not for users to read who merely has a domain
         row = self.sudo().registration_id

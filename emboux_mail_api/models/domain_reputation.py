@@ -13,7 +13,7 @@ _MOST_TOLD = 20  # administrators
 
 
 class DomainReputation(models.Model):
-    """A domain whose mail bounces or annoys too much is stopped, and somebody has to look.
+    """A domain with too many bounces or complaints is blocked until somebody has looked at it.
 
     Whoever writes ``outbound_status`` comes by ``DomainSending.write``.
     """
@@ -159,7 +159,7 @@ class DomainReputation(models.Model):
             )
 
     def _begin_window(self):
-        """What was sent before, and what comes back of it, does not count any more."""
+        """Earlier mail, and bounces of it, no longer count."""
         now = fields.Datetime.now()
         for domain in self:
             sent = self.env["emboux.outbound.sent"]._sent_since(domain, now)

@@ -37,7 +37,7 @@ GIVEN_BACK = (
     "outbound_warmup_profile",
 )
 
-#: Percent of a limit at which people are told, each once in a window.
+#: Percent of a limit at which people are notified, once in each window.
 LEVELS = (100, 80)
 
 
@@ -283,7 +283,7 @@ class DomainSending(models.Model):
     # -- what belongs to its name ------------------------------------------------------
 
     def _take_back(self):
-        """Read anew what the triggers have given back to the owners of these names."""
+        """Reload what the triggers have restored to the owners of these names."""
         self.flush_recordset()
         self.invalidate_recordset(GIVEN_BACK)
         self.env["emboux.outbound.count"].invalidate_model()
@@ -438,7 +438,7 @@ class DomainSending(models.Model):
         return {row["id"]: row for row in self.env.cr.dictfetchall()}
 
     def _source(self, name, value):
-        """Whence a setting that decides comes: *plan*, *own*, *parent*, or *default*."""
+        """The origin of an effective setting: *plan*, *own*, *parent*, or *default*."""
         self.ensure_one()
         if name in OF_PARENT and self.parent_id and self.outbound_inherit:
             return "parent"

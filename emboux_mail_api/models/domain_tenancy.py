@@ -17,7 +17,7 @@ KEPT_DAYS = 62  # two months: no counter reaches further back
 
 
 class AlreadyHosted(UserError):
-    """Said to the operator alone: a customer learns of no other one's domains."""
+    """Raised for the operator only: customers learn nothing of other customers' domains."""
 
     http_status = 409
 
@@ -35,7 +35,7 @@ class NoActiveKey(UserError):
 
 
 class DomainTenancy(models.Model):
-    """Whose a domain is, and what its owner may.
+    """Who owns a domain, and what its owner may do.
 
     Whoever adds a domain claims it, until its DNS proves it theirs.  Several may claim a name at
     once, each with a row, mailboxes and a token of their own; the answer is the same whether
@@ -127,7 +127,7 @@ class DomainTenancy(models.Model):
     # -- additions to a limited domain -------------------------------------------------
 
     def _meet(self):
-        """Two transactions that add to one domain: the second is retried and counts again."""
+        """Of two transactions that add to one domain the second is retried and counts again."""
         self.env.cr.execute(
             "UPDATE emboux_domain SET quota_serial = coalesce(quota_serial, 0) + 1"
             " WHERE id = ANY(%s)",
@@ -242,7 +242,7 @@ class DomainTenancy(models.Model):
     @api.model
     @api.private
     def _forget_kept(self):
-        """Forget what belonged to names that nobody has taken back; a block stays."""
+        """Delete what belonged to names that were not reclaimed; a block stays."""
         self.env.cr.execute(
             """DELETE FROM emboux_mail.kept
                 WHERE gone_at < clock_timestamp() - %s * interval '1 day'

@@ -154,7 +154,7 @@ class HeldMessage(models.Model):
             [("state", "=", "held"), ("expires_at", "<=", now), ("told_at", "=", False)]
         )
         discard = HELD_EXPIRED.read(self.env) == "discard"
-        # as superuser: what follows from the time is nobody's to write
+        # as superuser: what follows from the time is not for users to write
         by_domain = expired.sudo().grouped("domain_id")
         each_in_own_transaction(
             self.env, [by_domain.items()],

@@ -94,7 +94,7 @@ class RegistrationRun(models.Model):
 
     @api.model
     def _cron_registrations(self):
-        """Make the calls that are due; one provider's outage holds up no other one's."""
+        """Make the calls that are due; one provider's outage does not hold up the others's."""
         self._run_due("provider_id")
 
     def _run(self, until=math.inf):

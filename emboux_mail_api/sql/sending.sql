@@ -1,6 +1,6 @@
 -- What a domain and a login send by, and whether they may.
 
--- The views are all made anew, those of an earlier version too.
+-- The views are all created again, those of an earlier version too.
 DO $$
 DECLARE view text;
 BEGIN

@@ -49,7 +49,7 @@ class TestJobs(RegistrationCase):
         self.assertEqual(told[-1], (1, 0), "the job would else begin again at once")
 
     @mute_logger("odoo.addons.emboux_core.transactions")
-    def test_one_answer_that_cannot_be_noted_is_no_end(self):
+    def test_an_answer_that_cannot_be_stored_does_not_end_the_job(self):
         self.make_many(3)
         model = self.env.registry["emboux.registration"]
         original = model._note_success
@@ -65,7 +65,7 @@ class TestJobs(RegistrationCase):
         self.assertEqual(states, ["done", "pending", "done"])
 
     @mute_logger("odoo.addons.emboux_core.transactions")
-    def test_one_poll_that_cannot_be_noted_is_asked_later(self):
+    def test_a_poll_that_cannot_be_stored_is_postponed(self):
         self.make_many(3)
         self.run_cron()
         rows = self.row("n0.example") | self.row("n1.example") | self.row("n2.example")

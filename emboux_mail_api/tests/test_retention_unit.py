@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Which folder is of which kind; how a pass that was killed is gone on with; what Odoo shows."""
+"""Which folder is of which kind; how a pass that was killed is resumed; what Odoo shows."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Forms of the portal: what was typed, and what is wrong with it."""
+"""Forms of the portal: the values entered, and their errors."""
 
 from contextlib import contextmanager
 from datetime import date

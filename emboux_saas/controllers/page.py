@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""What all pages of the customers' portal share."""
+"""Shared by all pages of the customers' portal."""
 
 from werkzeug.exceptions import NotFound
 

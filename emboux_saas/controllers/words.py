@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""How a domain, its records and its sending stand, as a customer reads it."""
+"""The status of a domain, its records and its sending, as a customer reads it."""
 
 from odoo.http import request
 

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Customers' plans: how much of them they use, and what another one would break for them."""
+"""Customers' plans: their usage, and which limits of another plan they would exceed."""
 
 from markupsafe import Markup
 

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""The customers themselves: how they sign up, what they do and see in the portal or are told."""
+"""Sign-up, portal and notices of customers."""
 
 import logging
 from datetime import date, datetime, timedelta

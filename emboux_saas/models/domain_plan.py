@@ -16,7 +16,7 @@ from .plan_terms import RETENTION_TERMS
 
 
 class DomainPlan(models.Model):
-    """What a domain gets from its owner's plan, and what becomes of it along with its owner.
+    """What a domain gets from its owner's plan, and how it follows its owner's state.
 
     It is frozen with its owner.  Whoever gives it away or deletes it has paid for what it did until
     then.  What happens to it and its owner has to know is told by the one door, ``_notify``.
@@ -58,7 +58,7 @@ class DomainPlan(models.Model):
     def _on_state_changed(self, before, vals):
         super()._on_state_changed(before, vals)
         if vals["state"] != "suspended":
-            # as superuser: what follows from the state is nobody's to write
+            # as superuser: what follows from the state is not for users to write
             self.sudo().filtered("suspended_with_customer").suspended_with_customer = False
 
     def _on_outbound_status_changed(self, before, vals):
@@ -272,7 +272,7 @@ class DomainPlan(models.Model):
 
     @api.constrains("parent_id", "partner_id")
     def _check_not_reserved(self):
-        """By whichever way a customer's domain comes to be below a parent that is not theirs.
+        """However a customer's domain gets below a parent that is not theirs.
 
         By creation and import, registration, a change of parent or owner; operators may use these
         names themselves.
@@ -284,7 +284,7 @@ class DomainPlan(models.Model):
                 parent._assert_not_reserved(domain.name)
 
     def _with_parents(self, vals_list):
-        """By whichever way they come, customers take no name below one that is somebody else's.
+        """By no way can customers take a name below somebody else's.
 
         The parent would speak for it: whoever has shop.parent could not keep mail.shop.parent.
         """

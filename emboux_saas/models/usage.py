@@ -1,8 +1,8 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Use of email: what is noted of it, and how it is counted: from the feed of what changed, and from
-what the policy and the mail servers' logs have counted."""
+"""Usage of email, and how it is counted: from the feed of changes, from the policy's counters and
+from the mail servers' logs."""
 
 import logging
 from datetime import timedelta

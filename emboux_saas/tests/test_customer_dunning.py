@@ -45,7 +45,7 @@ class TestDunning(SaasCase):
         ).create({})._create_payments()
 
     @mute_logger("odoo.addons.emboux_core.transactions")
-    def test_a_defect_with_one_holds_up_nobody(self):
+    def test_a_defect_in_one_does_not_hold_up_the_others(self):
         other = self.make_customer("Other", self.plan)
         self.invoice()
         self.invoice(partner=other.partner_id)

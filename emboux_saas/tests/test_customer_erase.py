@@ -118,7 +118,7 @@ class TestErase(SaasCase):
         self.assertFalse(self.erase())
 
     @mute_logger("odoo.addons.emboux_core.transactions")
-    def test_a_defect_with_one_holds_up_nobody_either(self):
+    def test_a_defect_in_one_does_not_hold_up_others(self):
         second = self.make_customer("Second", self.plan)
         theirs = self.make_domain("second.example", partner_id=second.partner_id.id)
         second._advance_customer("ended", "x")

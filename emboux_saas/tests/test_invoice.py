@@ -145,7 +145,7 @@ class TestInvoice(BillingCase):
         return self.env["account.move"].search([("emboux_customer_id", "=", self.customer.id)])
 
     @mute_logger("odoo.addons.emboux_core.transactions")
-    def test_a_defect_with_one_does_not_keep_the_others_from_their_invoices(self):
+    def test_a_defect_in_one_does_not_block_other_invoices(self):
         """Whatever it is: a conflict with somebody who writes, or a record that makes no sense."""
         with self.at(date(2026, 7, 1)):
             stuck, third = self.make_customer("Stuck"), self.make_customer("Third")

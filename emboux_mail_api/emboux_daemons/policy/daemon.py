@@ -194,7 +194,7 @@ class Daemon:
     def malformed(self, error, peer):
         self.metrics.malformed()
         now = time.monotonic()
-        if now - self._told > 1:  # who sends rubbish shall not fill the disk with it
+        if now - self._told > 1:  # garbage must not fill the disk
             self._told = now
             _logger.warning("connection of %s closed: %s", peer or "a Unix socket", error)
 

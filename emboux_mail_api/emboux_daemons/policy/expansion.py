@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""Where a message for one of our addresses really goes, and who answers for what leaves.  Pure.
+"""Where a message to one of our addresses really goes, and who is charged for what leaves.  Pure.
 
 ``emboux_mail.expand`` (``sql/views.sql``) follows aliases, catch-alls and forwards as Postfix and
 Dovecot do; here its rows are read.  An address of somebody else has none: mail to it leaves.
@@ -33,7 +33,7 @@ class Share(NamedTuple):
     others: dict[int, int]
 
 
-#: A recipient who is not ours.
+#: An external recipient.
 ONE = Share(1, {})
 
 
@@ -94,7 +94,7 @@ def of_another(settings):
 
 
 def told_others(recipient, verdict):
-    """A refusal by somebody else's limits, as the sender is told it: without their figures."""
+    """A refusal by another owner's limits, as shown to the sender: without their figures."""
     if verdict.action == "defer":
         return replace(verdict, code=DEFER, rule=f"passed_on_{verdict.rule}",
                        reason=sentences.passes_on_later(recipient, verdict.retry_at))

@@ -3,10 +3,9 @@
 
 """The agent: one round after the other, each beginning with what is there.
 
-A round trusts nothing that it remembers from the one before, so that it can be ended at any
-moment.  What it is about to do is written first: a row is ``holding`` before the message is put on
-hold, and ``releasing``, with its charge, before it is released.  The next round finds such rows and
-goes on.
+A round relies on nothing remembered from the one before, so that it can be killed at any moment.
+What it is about to do is written first: a row is ``holding`` before the message is put on hold, and
+``releasing``, with its charge, before it is released.  The next round finds such rows and goes on.
 """
 
 import logging

@@ -3,10 +3,10 @@
 
 """From mailbox to mailbox: count what has expired, remove it, say how much it was.
 
-Everything starts from what is there, so that it can be ended at any moment, ``kill -9`` included,
-and be started again.  What a pass has found is written down before it removes the first message:
-the pass that comes after a killed one goes on with it, by the same rule and moment, and so knows
-how much both have removed.
+Everything starts from what is there, so that it can be killed at any moment, ``kill -9`` included,
+and restarted.  What a pass has found is written down before it removes the first message: the pass
+that comes after a killed one goes on with it, by the same rule and moment, and so knows how much
+both have removed.
 """
 
 import logging
@@ -72,7 +72,7 @@ class Purge:
                 tally.found += found
                 tally.removed += removed
         except DoveadmError as error:
-            if error.is_gone or self.ended.is_set():  # then the command was ended too
+            if error.is_gone or self.ended.is_set():  # then the command was killed too
                 return
             tally.problems += 1
             _logger.error("%s: %s", mailbox.email, error)

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""What plans have granted stands apart from what the operator has set, and binds subdomains too."""
+"""Plan limits are stored apart from the operator's settings, and apply to subdomains too."""
 
 import logging
 
