@@ -8,11 +8,11 @@ Plain Python: where the mail of an address goes next is for the caller to say.
 
 from collections.abc import Callable, Iterable, Iterator
 
-DEEPEST = 10  # levels; Postfix' own limit is higher
+MAX_DEPTH = 10  # levels; Postfix' own limit is higher
 
 
 class TooDeep(Exception):
-    """Mail would pass through more than ``DEEPEST`` levels."""
+    """Mail would pass through more than ``MAX_DEPTH`` levels."""
 
 
 def follow(
@@ -27,7 +27,7 @@ def follow(
     """
     seen: set[str] = set()
     level = {without_tag(address) for address in addresses}
-    for _depth in range(DEEPEST):
+    for _depth in range(MAX_DEPTH):
         yield level
         seen |= level
         level = {without_tag(address) for address in step(level)} - seen

@@ -19,7 +19,7 @@ from argon2.exceptions import InvalidHashError
 # on two processors), and Dovecot verifies one at each login.
 HASHER = PasswordHasher(time_cost=5, memory_cost=7168, parallelism=1, type=Type.ID)
 
-SHORTEST, LONGEST = 8, 256  # characters
+MIN_LENGTH, MAX_LENGTH = 8, 256  # characters
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # without 0O 1lI
 
 
@@ -34,17 +34,17 @@ _BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
 #: too: an expensive hash of one mailbox delays everybody.  What common tools make by themselves
 #: fits: 64 MiB with 3 or 4 passes (argon2-cffi, PHP, doveadm), bcrypt at 10 to 12.
 #: Measured on one core beside ours with 15 ms: the costliest argon2id 130 ms, bcrypt of 12 220.
-_LEAST_MEMORY, _MOST_MEMORY = 7168, 102400  # KiB
-_MOST_WORK = 8 * HASHER.memory_cost * HASHER.time_cost  # KiB x passes
-_MOST_LANES = 8  # they do not add to the work
+_LEAST_MEMORY, _MAX_MEMORY = 7168, 102400  # KiB
+_MAX_WORK = 8 * HASHER.memory_cost * HASHER.time_cost  # KiB x passes
+_MAX_LANES = 8  # they do not add to the work
 _BCRYPT_COSTS = range(10, 13)  # each step doubles the work
 _SALT_BYTES, _HASH_BYTES = range(8, 65), range(16, 65)
 
 
 _OTHER_COST = (
     "The hash costs too little or too much to check at each log-in. Take argon2id with 7 to 100 "
-    f"MiB of memory, where MiB times passes are at most {_MOST_WORK // 1024}, and at most "
-    f"{_MOST_LANES} lanes (for example m=19456,t=2,p=1), or bcrypt with a cost of "
+    f"MiB of memory, where MiB times passes are at most {_MAX_WORK // 1024}, and at most "
+    f"{_MAX_LANES} lanes (for example m=19456,t=2,p=1), or bcrypt with a cost of "
     f"{_BCRYPT_COSTS[0]} to {_BCRYPT_COSTS[-1]}; or give the password instead."
 )
 
@@ -69,10 +69,12 @@ def generate(length=20):
 
 def check(password, email=""):
     """Raise ``PasswordError`` for a password that no mail server should take."""
-    if len(password) < SHORTEST:
-        raise PasswordError(f"The password is too short: it needs at least {SHORTEST} characters.")
-    if len(password) > LONGEST:
-        raise PasswordError(f"The password is too long: at most {LONGEST} characters.")
+    if len(password) < MIN_LENGTH:
+        raise PasswordError(
+            f"The password is too short: it needs at least {MIN_LENGTH} characters."
+        )
+    if len(password) > MAX_LENGTH:
+        raise PasswordError(f"The password is too long: at most {MAX_LENGTH} characters.")
     if any(ord(character) < 32 or ord(character) == 127 for character in password):
         raise PasswordError("The password contains a control character, such as a line break.")
     if email and password.lower() in (email, email.partition("@")[0]):
@@ -113,9 +115,9 @@ def accept_hash(text):
             "The hash is neither argon2id (PHC format) nor bcrypt. Give the password instead."
         ) from error
     if not (
-        _LEAST_MEMORY <= found.memory_cost <= _MOST_MEMORY
-        and found.memory_cost * found.time_cost <= _MOST_WORK
-        and found.parallelism <= _MOST_LANES
+        _LEAST_MEMORY <= found.memory_cost <= _MAX_MEMORY
+        and found.memory_cost * found.time_cost <= _MAX_WORK
+        and found.parallelism <= _MAX_LANES
         and found.salt_len in _SALT_BYTES
         and found.hash_len in _HASH_BYTES
     ):

@@ -42,9 +42,9 @@
         "views/held_message_views.xml",
         "views/reputation_settings_views.xml",
         "views/retention_views.xml",
-        "views/transfer_views.xml",
+        "views/traffic_views.xml",
         "data/queue_cron.xml",
-        "data/transfer_cron.xml",
+        "data/traffic_cron.xml",
     ],
     "assets": {
         "web.assets_backend": [

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 MAX_AGE = {"testing": 86_400, "enforce": 604_800}  # seconds; RFC 8461 3.2: at most 31557600
-LARGEST_REQUEST = 16 * 1024  # bytes
+MAX_REQUEST_BYTES = 16 * 1024  # bytes
 _OUTLOOK = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 _RESPONSE = "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"
 
@@ -112,7 +112,7 @@ def address_asked_for(body: bytes) -> str:
 
     :raises NotARequest: it is none, too long, or has a document type, which could define entities.
     """
-    if len(body) > LARGEST_REQUEST:
+    if len(body) > MAX_REQUEST_BYTES:
         raise NotARequest("It is too long.")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False

@@ -21,7 +21,7 @@ FAULTS = {
     "defer450": "450 4.2.1 The sink is not ready for this recipient, as asked",
 }
 SLOW_SECONDS = 5
-LARGEST = 64 * 1024 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 class Sink:
@@ -61,7 +61,7 @@ async def serve(arguments):
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: SMTP(handler, hostname="sink.example", ident="Emboux sink", tls_context=tls,
-                     data_size_limit=LARGEST, enable_SMTPUTF8=True, loop=loop),
+                     data_size_limit=MAX_MESSAGE_BYTES, enable_SMTPUTF8=True, loop=loop),
         "127.0.0.1", arguments.port,
     )
     ended = asyncio.Event()

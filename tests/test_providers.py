@@ -100,9 +100,11 @@ def test_verified_by_the_provider_and_by_the_proof_of_ownership(odoo, hosting, m
     assert row["state"] == "pending", "the provider's word alone does not make it yours"
     hosting.publish(domain)
     odoo("emboux.domain").action_check_now([domain])
-    [row] = odoo("emboux.domain").read([domain], ["state", "step_ids"])
+    [row] = odoo("emboux.domain").read([domain], ["state", "state_history_ids"])
     assert row["state"] == "verified"
-    steps = odoo("emboux.domain.step").read(row["step_ids"], ["state", "reason", "happened_at"])
+    steps = odoo("emboux.domain.step").read(
+        row["state_history_ids"], ["state", "reason", "happened_at"]
+    )
     assert [step["state"] for step in steps] == ["verified", "pending"]
     assert all(step["reason"] and step["happened_at"] for step in steps)
 

@@ -10,7 +10,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 ADDONS = ("emboux_core", "emboux_mail_api", "emboux_saas")
 #: In how many files of the three add-ons a record may be.
-MOST_FILES = {"emboux.domain": 10, "emboux.customer": 5, "emboux.mailbox": 6}
+MAX_FILES = {"emboux.domain": 10, "emboux.customer": 5, "emboux.mailbox": 6}
 #: From top to bottom; a folder imports what is below it, and itself.
 LAYERS = (
     {"cli", "wizard"},
@@ -78,13 +78,13 @@ def layer(parts):
     return len(LAYERS)
 
 
-@pytest.mark.parametrize("model", MOST_FILES)
+@pytest.mark.parametrize("model", MAX_FILES)
 def test_a_record_is_in_few_files(model):
     files = {name for name, _class, _own in classes()[model]}
-    assert len(files) <= MOST_FILES[model], sorted(map(str, files))
+    assert len(files) <= MAX_FILES[model], sorted(map(str, files))
 
 
-@pytest.mark.parametrize("model", MOST_FILES)
+@pytest.mark.parametrize("model", MAX_FILES)
 def test_a_record_is_changed_in_one_place(model):
     """What others have to do with it they do in the hooks of that one."""
     places = {name for name, _class, own in classes()[model] if own}

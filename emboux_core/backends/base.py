@@ -78,7 +78,7 @@ class UsagePage:
 
 
 @dataclass(frozen=True)
-class Standing:
+class DomainStatus:
     """The status of a domain at a platform that verifies domains itself; its word is final.
 
     ``state``: ``pending``, ``verified``, ``failed`` or ``suspended``, with ``reason`` as one
@@ -109,7 +109,7 @@ class Backend(ABC):
 
     #: Whether the platform itself says which of its domains are verified (``standing``): then
     #: nobody else does.
-    judges: ClassVar[bool] = False
+    verifies_domains: ClassVar[bool] = False
 
     @abstractmethod
     def check(self) -> str:
@@ -119,7 +119,9 @@ class Backend(ABC):
     def ensure_domain(self, domain: DomainSpec) -> MailService:
         """Create or update the domain.  Returns what its DNS has to say."""
 
-    def standing(self, name: str, records: bool = False, look: bool = False) -> Standing | None:
+    def domain_status(
+        self, name: str, records: bool = False, look: bool = False
+    ) -> DomainStatus | None:
         """What the platform says of a domain, None where it has none of this name for us.
 
         ``records``: with its records and verdicts. ``look``: it shall look at the DNS now, which

@@ -16,26 +16,26 @@ from ..net.answers import Fields, Unfit
 from ..net.errors import BackendError, NotAuthorised, Refused, UnknownOutcome, Unreachable
 from ..net.guard import Timeouts
 from ..net.http import Answer, HttpClient
-from .base import AliasSpec, Backend, DomainSpec, MailboxSpec, Standing, Usage, UsagePage
+from .base import AliasSpec, Backend, DomainSpec, DomainStatus, MailboxSpec, Usage, UsagePage
 from .emboux_answers import (
     alias_of,
     assert_same,
     changes_of,
     domain_of,
+    domain_status_of,
     mailbox_of,
     rows_of,
     sentence_of,
     service_of,
-    standing_of,
     verification_of,
 )
 
 BASE = "/emboux/v1"
 _PAGE = 200  # rows; the platform gives no more
-_MOST_PAGES = 5000
-_LONGEST_LIST = 600  # seconds
+_MAX_PAGES = 5000
+_MAX_LIST_SECONDS = 600  # seconds
 _USAGE_PAGE = 1000  # rows
-_MOST_USAGE_PAGES = 100  # what is beyond comes with the next question
+_MAX_USAGE_PAGES = 100  # what is beyond comes with the next question
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class EmbouxBackend(Backend):
     """
 
     transactional: ClassVar[bool] = False
-    judges: ClassVar[bool] = True
+    verifies_domains: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class EmbouxBackend(Backend):
         except _No as error:
             if error.status != 403:
                 raise
-            if difference.wished:
+            if difference.wanted:
                 raise Refused(f"{difference.what} takes a master key. ({error})") from None
             return None
         return service
@@ -145,7 +145,9 @@ class EmbouxBackend(Backend):
         except BackendError:
             raise UnknownOutcome(f"{refusal} The domain was made nevertheless.") from None
 
-    def standing(self, name: str, records: bool = False, look: bool = False) -> Standing | None:
+    def domain_status(
+        self, name: str, records: bool = False, look: bool = False
+    ) -> DomainStatus | None:
         path = _path("domains", name)
         try:
             seen = None
@@ -155,7 +157,7 @@ class EmbouxBackend(Backend):
                     method, f"{path}/{what}", lambda fields: verification_of(fields, name)
                 )
             # last: what it wants in the DNS may only be known after the look
-            return self._call("GET", path, lambda fields: standing_of(fields, name, seen))
+            return self._call("GET", path, lambda fields: domain_status_of(fields, name, seen))
         except _No as error:
             if error.status != 404:
                 raise
@@ -250,7 +252,7 @@ class EmbouxBackend(Backend):
         everything."""
         sizes: dict[str, Usage] = {}
         cursor, seen = since, {since}
-        for _page in range(_MOST_USAGE_PAGES):
+        for _page in range(_MAX_USAGE_PAGES):
             query: dict[str, str | int] = {"limit": _USAGE_PAGE}
             if cursor:
                 query["since"] = cursor
@@ -315,11 +317,11 @@ class EmbouxBackend(Backend):
         def read(page: Fields) -> tuple[list[T], str | None]:
             return [row(fields) for fields in page.objects("items")], page.text_or_none("next")
 
-        end = time.monotonic() + _LONGEST_LIST
+        end = time.monotonic() + _MAX_LIST_SECONDS
         found: list[T] = []
         seen: set[str] = set()
         following: dict[str, str] = {}
-        for _page in range(_MOST_PAGES):
+        for _page in range(_MAX_PAGES):
             rows, cursor = self._call("GET", path, read, {"limit": _PAGE, **query, **following})
             found += rows
             if cursor is None:
@@ -342,7 +344,7 @@ class _Difference:
     verb: str
     what: str
     body: dict[str, Any] | None = None
-    wished: bool = True
+    wanted: bool = True
 
 
 def _differences(found: DomainSpec, wish: DomainSpec) -> Iterable[_Difference]:
@@ -353,7 +355,7 @@ def _differences(found: DomainSpec, wish: DomainSpec) -> Iterable[_Difference]:
             "parent",
             f"Setting the parent or the wildcard mode of {wish.name}",
             {"parent": parent, "wildcard": wish.wildcard},
-            wished=wish.wildcard or parent != found.parent,
+            wanted=wish.wildcard or parent != found.parent,
         )
     if wish.suspended != found.suspended:
         verb, what = ("suspend", "Suspending") if wish.suspended else ("activate", "Activating")

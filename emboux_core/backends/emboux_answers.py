@@ -25,7 +25,7 @@ from ..dns.expected import (
 )
 from ..dns.judge import MISSING, OK, UNKNOWN, WRONG, Verdict
 from ..net.answers import Fields, Unfit, printable
-from .base import AliasSpec, DomainSpec, MailboxSpec, Standing, Usage
+from .base import AliasSpec, DomainSpec, DomainStatus, MailboxSpec, Usage
 
 _NAME = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
 _ADDRESS = rf"[\x21-\x3f\x41-\x7e]+@{_NAME}"
@@ -52,8 +52,8 @@ def sentence_of(body: bytes) -> str:
         return ""
 
 
-def assert_same(found: Any, wished: Any) -> None:
-    if found != wished:
+def assert_same(found: Any, wanted: Any) -> None:
+    if found != wanted:
         raise Unfit("it speaks of something else than was asked for")
 
 
@@ -166,13 +166,13 @@ def verification_of(fields: Fields, name: str) -> Verification:
     )
 
 
-def standing_of(fields: Fields, name: str, seen: Verification | None) -> Standing:
+def domain_status_of(fields: Fields, name: str, seen: Verification | None) -> DomainStatus:
     """``seen``: its verdict from the call before, None if it was not asked."""
     assert_same(fields.text("name", _NAME, 253), name)
     reason = seen.reason if seen else ""
     if fields.has("reason") and not fields.none("reason"):
         reason = fields.any_text("reason")
-    return Standing(
+    return DomainStatus(
         name=name,
         state=_state_of(fields),
         owned=not fields.none("owned_since"),

@@ -25,7 +25,7 @@ _MAX_SHOWN = 2000  # characters of what was found, as in judge
 
 
 @dataclass(frozen=True)
-class Published:
+class OwnedRecord:
     """A record that Emboux made and may therefore replace and remove.
 
     As ``ExpectedRecord``; of an SPF record that is somebody else's, ``value`` holds just the
@@ -83,8 +83,8 @@ class Step:
     note: str = ""
     removes: tuple[str, ...] = ()
     adds: tuple[str, ...] = ()
-    held: tuple[Published, ...] = ()
-    published: tuple[Published, ...] = ()
+    held: tuple[OwnedRecord, ...] = ()
+    published: tuple[OwnedRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Plan:
         possible = {ADD, REPLACE, REMOVE} | ({MERGE} if confirm_merge else set())
         return tuple(step for step in self.steps if step.action in possible)
 
-    def claim(self, confirm_merge: bool) -> tuple[Published, ...]:
+    def claim(self, confirm_merge: bool) -> tuple[OwnedRecord, ...]:
         """Return what Emboux may own in the zone from now on: store it *before* ``apply``.
 
         A process that dies in between then leaves no orphans.
@@ -119,7 +119,7 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def rdatas_of(record: ExpectedRecord | Published) -> list[dns.rdata.Rdata]:
+def rdatas_of(record: ExpectedRecord | OwnedRecord) -> list[dns.rdata.Rdata]:
     """Return the values of a record.
 
     :raises dns.exception.DNSException: not valid for its type.
@@ -139,7 +139,7 @@ def identity(data: dns.rdata.Rdata) -> object:
 
 def decide(
     records: tuple[ExpectedRecord, ...],
-    published: tuple[Published, ...],
+    published: tuple[OwnedRecord, ...],
     seen: dict[tuple[str, str], Seen],
     policy: Policy | str | None = None,
 ) -> tuple[Step, ...]:
@@ -165,11 +165,11 @@ def decide(
     return tuple(steps)
 
 
-def _place(record: ExpectedRecord | Published | Seen) -> tuple[str, str]:
+def _place(record: ExpectedRecord | OwnedRecord | Seen) -> tuple[str, str]:
     return record.name, record.record_type
 
 
-def _blank(entry: Published) -> ExpectedRecord:
+def _blank(entry: OwnedRecord) -> ExpectedRecord:
     """Return a record that means "no longer wanted"."""
     return ExpectedRecord(entry.key, entry.record_type, entry.name, "", "", "")
 
@@ -228,7 +228,7 @@ class _Matter:
         adds = [self.wanted[mark] for mark in missing]
         return self._change(REPLACE if gone else ADD, gone, adds)
 
-    def _marks(self, entry: Published) -> set[object]:
+    def _marks(self, entry: OwnedRecord) -> set[object]:
         if kind_of(entry.key) == "spf" and not is_spf(entry.value):
             return set()  # mechanisms in somebody's record, which stays theirs
         return set(map(identity, rdatas_of(entry)))
@@ -333,14 +333,14 @@ class _Matter:
         found = "\n".join(self.current[one][1] for one in (mark, *ours))[:_MAX_SHOWN]
         return replace(step, found=found, value=merged, published=self._terms([*kept, *added]))
 
-    def _terms(self, terms) -> tuple[Published, ...]:
+    def _terms(self, terms) -> tuple[OwnedRecord, ...]:
         text = " ".join(dict.fromkeys(terms))
         return (self._as_published(text),) if text else ()
 
-    def _as_published(self, value: str) -> Published:
-        return Published(self.record.key, self.record.record_type, self.record.name, value)
+    def _as_published(self, value: str) -> OwnedRecord:
+        return OwnedRecord(self.record.key, self.record.record_type, self.record.name, value)
 
-    def _held(self) -> tuple[Published, ...]:
+    def _held(self) -> tuple[OwnedRecord, ...]:
         """Return what Emboux made for this key and the zone still holds."""
         lines = [
             data for entry in self.same if self._marks(entry) for data in rdatas_of(entry)
@@ -351,7 +351,7 @@ class _Matter:
             if any(spf_merge.holds(text, term) for text in self.theirs.values())
         )  # fmt: skip
 
-    def _entries(self, datas) -> tuple[Published, ...]:
+    def _entries(self, datas) -> tuple[OwnedRecord, ...]:
         texts = dict.fromkeys(_text(data) for data in datas)
         if self.record.record_type == "TXT":
             return tuple(map(self._as_published, texts))

@@ -52,7 +52,7 @@ EXAMPLE_SERVICE = MailService(
     mx=(MxTarget(10, "mail.emboux.example"),), spf=("include:spf.emboux.example",),
     imap_host="mail.emboux.example", smtp_host="mail.emboux.example",
 )  # fmt: skip
-_LARGEST = 64 * 1024  # bytes of an answer
+_MAX_BYTES = 64 * 1024  # bytes of an answer
 _TIMEOUTS = Timeouts(connect=5.0, read=5.0, total=10.0)
 _PROOF = "emboux-verification="
 _POLICY = "v=STSv1; id="
@@ -313,7 +313,7 @@ def _get(url: str, allow_private: bool, timeouts: Timeouts, ca_file: str | None)
     host, port = urlsplit(url).hostname, urlsplit(url).port
     if port not in (None, 443) and not allow_private:
         raise Refused(f"The DNS provider's {host} is to be called at port {port}, not at 443.")
-    attempt = Attempt(monotonic() + timeouts.total, timeouts, _LARGEST, allow_private)
+    attempt = Attempt(monotonic() + timeouts.total, timeouts, _MAX_BYTES, allow_private)
     with requests.Session() as session:
         session.trust_env = False  # neither proxies nor .netrc nor a CA bundle
         session.verify = ca_file or True

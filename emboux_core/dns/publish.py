@@ -36,8 +36,8 @@ from .changes import (
     REMOVE,
     REPLACE,
     THERE,
+    OwnedRecord,
     Plan,
-    Published,
     Seen,
     Step,
     decide,
@@ -52,7 +52,7 @@ from .spf import LookupFailed
 
 __all__ = [
     "ADD", "CONFLICT", "DONE", "MERGE", "REMOVE", "REPLACE", "THERE", "UNCONFIRMED", "Outcome",
-    "Plan", "Primary", "Published", "Result", "Seen", "Step", "ZoneChanged", "apply", "plan",
+    "Plan", "Primary", "OwnedRecord", "Result", "Seen", "Step", "ZoneChanged", "apply", "plan",
     "remove",
 ]  # fmt: skip
 
@@ -81,14 +81,14 @@ class Result:
     """What became of each step, and all that Emboux has made and is in the zone now."""
 
     outcomes: tuple[Outcome, ...]
-    published: tuple[Published, ...]
+    published: tuple[OwnedRecord, ...]
 
 
 def plan(
     domain: str,
     records: tuple[ExpectedRecord, ...],
     primary: Primary,
-    published: tuple[Published, ...] = (),
+    published: tuple[OwnedRecord, ...] = (),
     resolver: Resolver | None = None,
 ) -> Plan:
     """Look up what the zone's primary server has, and say per record what would be done.
@@ -156,7 +156,7 @@ def apply(plan: Plan, primary: Primary, confirm_merge: bool = False, ttl: int = 
 
 def remove(
     domain: str,
-    published: tuple[Published, ...],
+    published: tuple[OwnedRecord, ...],
     primary: Primary,
     confirm_merge: bool = False,
 ) -> Result:
@@ -352,7 +352,7 @@ def _data(step: Step, value: str) -> dns.rdata.Rdata:
     return dns.rdata.from_text("IN", step.record_type, value)
 
 
-def _check(domain: str, record: ExpectedRecord | Published) -> None:
+def _check(domain: str, record: ExpectedRecord | OwnedRecord) -> None:
     """:raises ValueError: the record cannot be written, or does not belong to the domain."""
     what = f"The {record.record_type} record {record.name}"
     if record.record_type not in TYPES:

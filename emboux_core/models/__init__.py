@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from . import (
-    guarded,
+    system_fields,
     thread,
     outbox,
     address,

@@ -45,7 +45,7 @@ class Address(models.Model):
 
     @api.model
     @api.private
-    def _meet(self, backend, changed, passed):
+    def _force_conflict(self, backend, changed, passed):
         """Of two transactions that each close half of a loop, the second is retried.
 
         Each has checked its path without seeing the other's change.  The rows of
@@ -78,8 +78,8 @@ class AddressMixin(models.AbstractModel):
 
     _name = "emboux.address.mixin"
     _description = "Holder of an Email Address"
-    _inherit = ["emboux.guarded"]
-    _own_text_fields = frozenset({"local_part"})
+    _inherit = ["emboux.system.fields.mixin"]
+    _validated_text_fields = frozenset({"local_part"})
 
     local_part = fields.Char(
         "Address", help="The part before the @, for example: info"
@@ -197,7 +197,7 @@ class AddressMixin(models.AbstractModel):
         aliases = self.env["emboux.alias"].sudo().search(
             Domain("backend_id", "in", self.backend_id.ids)
             & Domain("domain_id.partner_id", "in", self.domain_id.sudo().partner_id.ids or [False])
-            & self.env["emboux.alias"]._leading_to(gone)
+            & self.env["emboux.alias"]._delivering_to(gone)
         )
         if self._name == "emboux.alias":
             aliases -= self.sudo()

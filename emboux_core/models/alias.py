@@ -6,32 +6,32 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .. import addresses
-from ..alias_graph import DEEPEST, TooDeep, follow
+from ..alias_graph import MAX_DEPTH, TooDeep, follow
 from ..backends.base import AliasSpec
 from .errors import plain_errors
 from .mail_route import MailRoutes
 
 #: Where an alias leads to, as an array in SQL, without tags after +: they reach the same mailbox.
 #: "Who leads to this address" is asked with && or @> of it, and answered by an index.
-GOALS = r"string_to_array(regexp_replace(%s, '[+][^@\n]*@', '@', 'g'), E'\n')"
+DESTINATIONS_SQL = r"string_to_array(regexp_replace(%s, '[+][^@\n]*@', '@', 'g'), E'\n')"
 
 
 class Alias(models.Model):
     _name = "emboux.alias"
     _description = "Email Alias"
-    _inherit = ["emboux.thread", "emboux.provisioned", "emboux.address.mixin"]
+    _inherit = ["emboux.thread.mixin", "emboux.provisioned.mixin", "emboux.address.mixin"]
     _order = "kind desc, email, id"
     _rec_names_search = ["email", "destinations"]
     _check_company_auto = True
     _provisioned_fields = frozenset({"destinations", "active"})
-    _followed_fields = frozenset({"email", "company_id"})
+    _system_fields = frozenset({"email", "company_id"})
 
     # a page of a domain's aliases, and their count: see mailbox.py
     _domain_email_index = models.Index(
         "(domain_id, email) INCLUDE (company_id) WHERE active IS TRUE"
     )
 
-    _goals_index = models.Index(f"USING gin ({GOALS % 'destinations'})")
+    _goals_index = models.Index(f"USING gin ({DESTINATIONS_SQL % 'destinations'})")
 
     active = fields.Boolean(default=True)
     kind = fields.Selection(
@@ -66,7 +66,7 @@ class Alias(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._guard_create(vals_list)
+        self, vals_list = self._clean_create_vals(vals_list)
         for vals in vals_list:
             self._normalise(vals)
             if vals.get("kind", "forward") == "catch_all":
@@ -88,7 +88,7 @@ class Alias(models.Model):
         return aliases
 
     def write(self, vals):
-        vals = self._guard_write(vals)
+        vals = self._clean_write_vals(vals)
         self._normalise(vals)
         for field in ("local_part", "domain_id", "kind"):
             if field not in vals:
@@ -129,7 +129,7 @@ class Alias(models.Model):
                 )
 
     @api.model
-    def _leading_to(self, emails):
+    def _delivering_to(self, emails):
         """Search domain: the aliases that deliver to one of these addresses, or to it with a tag.
 
         ``emails``: without tags.
@@ -138,7 +138,7 @@ class Alias(models.Model):
         wanted = sorted(emails)
         return Domain.custom(
             to_sql=lambda _model, alias, _query: SQL(
-                f"{GOALS} && %s::text[]", SQL.identifier(alias, "destinations"), wanted
+                f"{DESTINATIONS_SQL} && %s::text[]", SQL.identifier(alias, "destinations"), wanted
             )
         )
 
@@ -154,7 +154,7 @@ class Alias(models.Model):
                 )
         for backend, aliases in self.grouped("backend_id").items():
             if passed := {address for alias in aliases for address in alias._assert_arrives()}:
-                self.env["emboux.address"]._meet(backend, aliases.mapped("email"), passed)
+                self.env["emboux.address"]._force_conflict(backend, aliases.mapped("email"), passed)
 
     def _assert_arrives(self):
         """Raise ``ValidationError`` when the mail comes back to the alias or goes nowhere.
@@ -186,7 +186,7 @@ class Alias(models.Model):
                     "%(alias)s passes through more than %(limit)s other aliases. Point it at the "
                     "mailboxes directly.",
                     alias=self.display_name,
-                    limit=DEEPEST,
+                    limit=MAX_DEPTH,
                 )
             ) from None
         return routes.passed

@@ -24,7 +24,7 @@ BATCH = 100  # mailboxes whose use is written in one transaction
 
 
 @lru_cache(maxsize=64)
-def _remote(_process, _database, _number, url, key, allow_private):
+def _remote_client(_process, _database, _number, url, key, allow_private):
     """One client of each backend in each process, so that calls find a connection that is open.
 
     It is stateless and thread-safe; another address or key gets another client.
@@ -35,10 +35,10 @@ def _remote(_process, _database, _number, url, key, allow_private):
 class Backend(models.Model):
     _name = "emboux.backend"
     _description = "Mail Backend"
-    _inherit = ["emboux.thread", "emboux.guarded"]
+    _inherit = ["emboux.thread.mixin", "emboux.system.fields.mixin"]
     _order = "sequence, id"
     _check_company_auto = True
-    _followed_fields = frozenset({"state", "state_message", "usage_cursor"})
+    _system_fields = frozenset({"state", "state_message", "usage_cursor"})
 
     name = fields.Char(required=True, tracking=True)
     sequence = fields.Integer(default=10)
@@ -128,7 +128,7 @@ class Backend(models.Model):
         self.ensure_one()
         if self.kind == "emboux":
             backend = self.sudo()  # as superuser: the key is in no manager's reach
-            return _remote(
+            return _remote_client(
                 os.getpid(), self.env.cr.dbname, self.id, backend.url or "", backend.secret or "",
                 BACKEND_ALLOW_PRIVATE.read(self.env),
             )
@@ -140,13 +140,13 @@ class Backend(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._guard_create(vals_list)
+        self, vals_list = self._clean_create_vals(vals_list)
         for vals in vals_list:
             self._normalise_hosts(vals)
         return super().create(vals_list)
 
     def write(self, vals):
-        vals = self._guard_write(vals)
+        vals = self._clean_write_vals(vals)
         self._normalise_hosts(vals)
         if {"url", "kind"} & set(vals) and not self.env.user.has_group("base.group_system"):
             # the key must not follow to an address set by somebody who may not read it; as
@@ -161,11 +161,11 @@ class Backend(models.Model):
         if {*HOSTS, "smtp_tls_port", "imap_tls_port"} & set(vals):
             # What the domains' DNS has to say follows, unless the platform says that; as
             # superuser, because the domains of other companies on a shared backend follow too.
-            here = self.sudo().filtered(lambda b: not b.judges)
+            here = self.sudo().filtered(lambda b: not b.verifies_domains)
             here.with_context(active_test=False).domain_ids._provision()
         return done
 
-    def _take_hosts(self, service):
+    def _apply_hosts(self, service):
         """Mail programs, and Odoo itself, use the hosts that the platform names (a
         ``MailService``)."""
         self.ensure_one()
@@ -215,14 +215,15 @@ class Backend(models.Model):
 
     # -- who says which domains are verified -------------------------------------------
 
-    judges = fields.Boolean(
-        compute="_compute_judges", help="Whether the platform says which domains are verified."
+    verifies_domains = fields.Boolean(
+        compute="_compute_verifies_domains",
+        help="Whether the platform says which domains are verified.",
     )
 
     @api.depends("kind")
-    def _compute_judges(self):
+    def _compute_verifies_domains(self):
         for backend in self:
-            backend.judges = bool(backend.kind) and backend._client().judges
+            backend.verifies_domains = bool(backend.kind) and backend._client().verifies_domains
 
     # -- how full its mailboxes are ----------------------------------------------------
 

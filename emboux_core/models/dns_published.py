@@ -7,7 +7,7 @@ from odoo.exceptions import UserError
 
 from .. import faults
 from ..dns import publish
-from ..dns.publish import Published
+from ..dns.publish import OwnedRecord
 from ..net.errors import Refused, Unreachable
 from ..transactions import advisory_lock, in_own_transaction
 
@@ -52,7 +52,7 @@ class DnsPublished(models.Model):
     name = fields.Char(required=True)
     value = fields.Text(required=True)
     state = fields.Selection(
-        [("claimed", "Being Created"), ("published", "Published")],
+        [("claimed", "Being Created"), ("published", "OwnedRecord")],
         required=True,
         default="claimed",
         help="Being created: whether it is in the DNS is checked later.",
@@ -68,7 +68,7 @@ class DnsPublished(models.Model):
     )
     _gone = models.Index("(server_id, domain_name) WHERE domain_id IS NULL")
 
-    def _turn_at(self, server, name):
+    def _lock_name(self, server, name):
         """Be the only one who changes a domain's records on a server; see ``advisory_lock``."""
         return advisory_lock(self.env, f"{self._name} {server.id} {name}")
 
@@ -110,7 +110,7 @@ class DnsPublished(models.Model):
         return tuple(row._as_published() for row in self.search(domain))
 
     def _as_published(self):
-        return Published(self.key, self.record_type, self.name, self.value)
+        return OwnedRecord(self.key, self.record_type, self.name, self.value)
 
     def _claim(self, place, entries):
         """Write down what may be in the zone from now on, beside what was there."""
@@ -149,7 +149,7 @@ class DnsPublished(models.Model):
         """The domain, if it is here still; it may be deleted while its zone is changed."""
         return self.env["emboux.domain"].browse(place.domain_id or ()).exists()
 
-    def _take_over(self, domains):
+    def _reclaim(self, domains):
         """Rows of a deleted domain are its again when it is added again."""
         # as superuser: rows are not for users to write
         gone = self.sudo().search(

@@ -25,10 +25,10 @@ class DnsServer(models.Model):
 
     _name = "emboux.dns.server"
     _description = "DNS Server"
-    _inherit = ["emboux.thread", "emboux.guarded"]
+    _inherit = ["emboux.thread.mixin", "emboux.system.fields.mixin"]
     _order = "sequence, id"
     _check_company_auto = True
-    _followed_fields = frozenset({"state", "state_message"})
+    _system_fields = frozenset({"state", "state_message"})
 
     name = fields.Char(required=True, tracking=True)
     sequence = fields.Integer(default=10)
@@ -100,13 +100,13 @@ class DnsServer(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._guard_create(vals_list)
+        self, vals_list = self._clean_create_vals(vals_list)
         for vals in vals_list:
             self._normalise(vals)
         return super().create(vals_list)
 
     def write(self, vals):
-        vals = self._guard_write(vals)
+        vals = self._clean_write_vals(vals)
         self._normalise(vals)
         if {"host", "port"} & set(vals) and not self.env.user.has_group("base.group_system"):
             # the key must not follow to an address set by somebody who may not read it; as

@@ -26,7 +26,7 @@ from .notification import notification
 _logger = logging.getLogger(__name__)
 
 IN_DOUBT = timedelta(minutes=10)  # longer than any call: its process is dead
-HASTE = {"timeout_s": 3.0, "deadline_s": 5.0}  # while somebody waits
+SHORT_DEADLINES = {"timeout_s": 3.0, "deadline_s": 5.0}  # while somebody waits
 
 
 class Withdraw(models.Model):
@@ -35,22 +35,22 @@ class Withdraw(models.Model):
     # -- one name on one server --------------------------------------------------------------
 
     @api.model
-    def _withdraw(self, server, name, **haste):
+    def _withdraw(self, server, name, **deadlines):
         """Withdraw what is left of a deleted domain.
 
         Returns *done*, *left* (the rows say why), *busy* (another process works on it) or *out*
         (the server is unavailable, and with it all its names).
         """
-        return self._at(server, name, False, self._take_out, **haste)
+        return self._with_lock(server, name, False, self._remove_records, **deadlines)
 
     @api.model
-    def _look_again(self, server, name, domain):
+    def _resolve_claims(self, server, name, domain):
         """Find out which of a domain's records are in the zone, if the result was never stored."""
-        return self._at(server, name, domain, self._look)
+        return self._with_lock(server, name, domain, self._inspect)
 
-    def _at(self, server, name, domain, work, **haste):
-        primary = server._primary(**haste)
-        with self._turn_at(server, name) as free:
+    def _with_lock(self, server, name, domain, work, **deadlines):
+        primary = server._primary(**deadlines)
+        with self._lock_name(server, name) as free:
             if not free:
                 return "busy"
             where = [("server_id", "=", server.id), ("domain_name", "=", name),
@@ -78,14 +78,14 @@ class Withdraw(models.Model):
                 in_own_transaction(self, "_postpone", where, message)
             return "left" if left else "done"
 
-    def _take_out(self, primary, name, owned):
+    def _remove_records(self, primary, name, owned):
         # Its mechanisms in somebody's SPF record go too: they are Emboux' own, and whoever
         # confirmed that they were put in was told that they go with the domain.
         result = publish.remove(name, owned, primary, confirm_merge=True)
         faults.point("withdraw:sent")
         return result.published, [o.note for o in result.outcomes if o.state != publish.DONE]
 
-    def _look(self, primary, name, owned):
+    def _inspect(self, primary, name, owned):
         plan = publish.plan(name, (), primary, owned)
         return tuple(entry for step in plan.steps for entry in step.held), []
 
@@ -124,11 +124,11 @@ class Withdraw(models.Model):
             self.env,
             [[(server, name, domain) for _tried, name, domain in tasks]
              for server, tasks in in_order],
-            lambda task: self._try_in_turn(*task),
+            lambda task: self._withdraw_or_stop(*task),
         )
 
-    def _try_in_turn(self, server, name, domain):
-        outcome = self._try(server, name, domain)
+    def _withdraw_or_stop(self, server, name, domain):
+        outcome = self._withdraw_logged(server, name, domain)
         if outcome == "busy":  # perhaps by a process that dies in between
             self.env.ref("emboux_core.ir_cron_withdraw")._trigger(
                 fields.Datetime.now() + timedelta(minutes=1)
@@ -136,11 +136,11 @@ class Withdraw(models.Model):
         # the other names on an unavailable server would only wait as well
         return OUT if outcome == "out" else None
 
-    def _try(self, server, name, domain):
+    def _withdraw_logged(self, server, name, domain):
         """A defect in one must not hold up the others."""
         try:
             if domain:
-                return self._look_again(server, name, domain)
+                return self._resolve_claims(server, name, domain)
             return self._withdraw(server, name)
         except Exception:
             _logger.exception("the records of %s on %s could not be seen to", name, server.name)
@@ -150,7 +150,7 @@ class Withdraw(models.Model):
             return "left"
 
     @api.model
-    def _withdraw_at_once(self, places):
+    def _withdraw_after_commit(self, places):
         """After the deletion is committed, while its user waits: the cron repeats what fails.
 
         ``places``: (server id, name) of each.
@@ -159,7 +159,7 @@ class Withdraw(models.Model):
             with own_transaction(self) as published:
                 for server_id, name in places:
                     server = published.env["emboux.dns.server"].browse(server_id)
-                    if published._withdraw(server, name, **HASTE) == "out":
+                    if published._withdraw(server, name, **SHORT_DEADLINES) == "out":
                         break
         except Exception:
             _logger.exception("what was made for %s stays in the DNS for now", places)
@@ -174,7 +174,7 @@ class Withdraw(models.Model):
         # as superuser: rows and servers are not the user's to write
         gone = self.sudo().filtered(lambda row: not row.domain_id)
         for server, name in dict.fromkeys((row.server_id, row.domain_name) for row in gone):
-            self.sudo()._try(server, name, False)
+            self.sudo()._withdraw_logged(server, name, False)
         self.env.invalidate_all()
         # a fresh look: rows are written in transactions of their own
         message = in_own_transaction(gone, "_first_error")

@@ -15,10 +15,10 @@ class Domain(models.Model):
     _name = "emboux.domain"
     _description = "Email Domain"
     _inherit = [
-        "emboux.thread",
+        "emboux.thread.mixin",
         "mail.activity.mixin",
-        "emboux.guarded",
-        "emboux.provisioned",
+        "emboux.system.fields.mixin",
+        "emboux.provisioned.mixin",
     ]
     _order = "name, id"
     _rec_name = "name"
@@ -26,7 +26,7 @@ class Domain(models.Model):
     _check_company_auto = True
     _provisioned_fields = frozenset({"state", "parent_id", "is_wildcard", "active"})
     _provision_key_field = "name"
-    _own_text_fields = frozenset({"name"})
+    _validated_text_fields = frozenset({"name"})
     #: Field to the hook that is called for the domains in which a write has changed it, in this
     #: order; each class adds its own.
     _change_hooks = {
@@ -35,7 +35,7 @@ class Domain(models.Model):
         "parent_id": "_on_parent_changed",
         "owned_since": "_on_ownership_changed",
     }
-    _followed_fields = frozenset(
+    _system_fields = frozenset(
         {
             "unicode_name", "parent_id", "owned_since", "state_before", "token", "usage_bytes",
             "dns_state", "last_check", "next_check", "check_message",
@@ -168,15 +168,15 @@ class Domain(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         given = vals_list
-        self, vals_list = self._guard_create([self._complete_values(dict(v)) for v in given])
+        self, vals_list = self._clean_create_vals([self._complete_values(dict(v)) for v in given])
         for vals in vals_list:
             with plain_errors():
                 vals["name"] = addresses.normalise_domain(vals.get("name") or "")
                 refuse_public_suffix(vals["name"])
-            self._begin_state(vals)
+            self._set_initial_state(vals)
         self._assert_may_be_added(vals_list)
         domains = super().create(self._with_parents(vals_list))
-        domains.parent_id._refresh_senders()
+        domains.parent_id._refresh_outgoing_servers()
         self.env.ref("emboux_core.ir_cron_check_dns")._trigger()
         domains._on_created(given)
         return domains
@@ -202,7 +202,7 @@ class Domain(models.Model):
 
     def write(self, vals):
         self._assert_may_change(vals)
-        vals = self._guard_write(self._complete_values(dict(vals)))
+        vals = self._clean_write_vals(self._complete_values(dict(vals)))
         self._refuse_change(
             vals,
             {"backend_id", "company_id"},
@@ -239,7 +239,7 @@ class Domain(models.Model):
         self._before_change(vals, changed)
         done = super().write(vals)
         if reaches:
-            (concerned | self.parent_id)._refresh_senders()
+            (concerned | self.parent_id)._refresh_outgoing_servers()
         for name, domains in changed.items():
             getattr(domains, self._hooks()[name])(before[name], vals)
         return done
@@ -326,7 +326,7 @@ class Domain(models.Model):
         """
         self.with_context(active_test=False).alias_ids.unlink()
         parents = self.parent_id - self
-        return [parents._refresh_senders]
+        return [parents._refresh_outgoing_servers]
 
     # -- provisioning ------------------------------------------------------------------
 
@@ -343,7 +343,7 @@ class Domain(models.Model):
     def _provision_ensure(self, client, secret=None, with_password=False):
         service = client.ensure_domain(self._spec())
         if client.judges:
-            self._follow_platform(client, service)
+            self._apply_service(client, service)
         else:
             self.dns_record_ids._align(self, service)
 
@@ -425,7 +425,7 @@ class Domain(models.Model):
             ]
             if near:
                 vals |= {"parent_id": near[0].id, "backend_id": near[0].backend_id.id}
-                if not near[0]._judged_elsewhere():  # else its platform says it
+                if not near[0]._verified_by_platform():  # else its platform says it
                     vals |= {"state": "verified", "owned_since": fields.Datetime.now()}
         return vals_list
 
@@ -444,7 +444,7 @@ class Domain(models.Model):
             if parent:
                 # as superuser: the parent decides about verification, it is not for users to write
                 self.sudo().parent_id = parent
-                self._advance("verified", self._why_verified())
+                self._change_state("verified", self._verified_reason())
             else:
                 self._detach()
         if wildcard != self.is_wildcard:
@@ -477,7 +477,7 @@ class Domain(models.Model):
         for domain in self.sudo().filtered("parent_id"):
             parent = domain.parent_id.display_name
             domain.write({"parent_id": False, "owned_since": False})
-            domain._advance("pending", self.env._("Detached from %s.", parent))
+            domain._change_state("pending", self.env._("Detached from %s.", parent))
 
     def _consequences(self, change):
         """What a change would do to which subdomains, a sentence each; changes nothing.
@@ -524,7 +524,7 @@ class Domain(models.Model):
 
     # -- effects on other records -------------------------------------------------------
 
-    def _refresh_senders(self):
+    def _refresh_outgoing_servers(self):
         """Subdomains were added, deleted or changed hands: update Odoo's outgoing servers."""
         if self:
             # as superuser: whoever adds a subdomain need not administer Odoo's mail servers;

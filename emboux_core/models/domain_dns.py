@@ -6,7 +6,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..backends.base import Standing
+from ..backends.base import DomainStatus
 from ..dns import lookup
 from ..dns.expected import is_wildcard, kind_of
 from ..settings import DNS_ALLOW_PRIVATE, DNS_NAMESERVERS, DNS_PORT
@@ -21,8 +21,8 @@ BRIEF_DEADLINE = 3.0
 BATCH_DEADLINE = 60.0
 BATCH = 500  # a name server that keeps silent is waited for once in each
 
-SOON = timedelta(seconds=30)
-AT_ONCE = 3  # names that are withdrawn from the DNS while their deletion waits
+RETRY_DELAY = timedelta(seconds=30)
+MAX_IMMEDIATE = 3  # names that are withdrawn from the DNS while their deletion waits
 
 
 class DomainDns(models.Model):
@@ -54,30 +54,30 @@ class DomainDns(models.Model):
         """A subdomain is verified by its parent; that mail finds it is the DNS' to say."""
         for domain in self:
             domain.arrival_note = (
-                domain._why_nothing_arrives()
+                domain._arrival_problem()
                 if domain.parent_id and domain.state == "verified" else False
             )
 
-    def _see_arrival(self):
+    def _check_arrival(self):
         """Look whether mail to a new subdomain arrives, while somebody waits: its name servers are
         those of its parent."""
         for domain in self.sudo().filtered("parent_id"):  # as superuser: nobody's to write
             domain._store_check(domain._look_up(BRIEF_DEADLINE)[domain.id])
 
-    def _why_nothing_arrives(self):
+    def _arrival_problem(self):
         needed = self.dns_record_ids.filtered(lambda r: r.key in ("mx", "spf"))
-        amiss = needed.filtered(lambda r: r.state in ("missing", "wrong"))
-        if not amiss:
+        failing = needed.filtered(lambda r: r.state in ("missing", "wrong"))
+        if not failing:
             if needed and set(needed.mapped("state")) == {"ok"}:
                 return False
             return self.env._(
                 "It may send. Whether mail to it arrives has not been seen in the DNS yet."
             )
-        kinds = ", ".join(r.record_type if r.key == "mx" else "SPF" for r in amiss)
+        kinds = ", ".join(r.record_type if r.key == "mx" else "SPF" for r in failing)
         of_all = self.parent_id.dns_record_ids.filtered(
-            lambda r: is_wildcard(r.key) and kind_of(r.key) in amiss.mapped("key")
+            lambda r: is_wildcard(r.key) and kind_of(r.key) in failing.mapped("key")
         )
-        if amiss.filtered(lambda r: r.key == "mx"):
+        if failing.filtered(lambda r: r.key == "mx"):
             what = self.env._("It may send, but mail to it does not arrive.")
         else:
             what = self.env._("It sends and receives, but much of its mail lands in spam.")
@@ -107,10 +107,10 @@ class DomainDns(models.Model):
         """Check while the user waits, for at most the deadline, and say what was found."""
         self.ensure_one()
         self.check_access("write")
-        if self._judged_elsewhere():
-            [answer] = self._ask_platforms(look=True).values()
-            self._store_standing(answer)
-            if not isinstance(answer, Standing):
+        if self._verified_by_platform():
+            [answer] = self._query_platforms(look=True).values()
+            self._store_platform_status(answer)
+            if not isinstance(answer, DomainStatus):
                 return notification("danger", self.check_message)
         else:
             self._store_check(self._look_up(FORM_DEADLINE)[self.id])
@@ -128,7 +128,7 @@ class DomainDns(models.Model):
                 count=len(open_records),
                 names=", ".join(f"{record.record_type} {record.name}" for record in open_records),
             )
-        if not open_records and self.state != "verified" and self._judged_elsewhere():
+        if not open_records and self.state != "verified" and self._verified_by_platform():
             # the records are not all that the platform goes by
             kind, message = "warning", self.state_reason or message
         return notification(kind, message)
@@ -184,16 +184,16 @@ class DomainDns(models.Model):
         self.write(
             {"last_check": now, "check_message": message, "next_check": self._next_check(now)}
         )
-        self._follow_proof()
+        self._apply_verification()
         if changes:
-            self._tell_changes(changes)
+            self._notify_changes(changes)
 
     def _store_answer(self, answer):
         """Store what the DNS, or the domain's platform, has answered."""
         if isinstance(answer, lookup.DomainCheck):
             self._store_check(answer)
         else:
-            self._store_standing(answer)
+            self._store_platform_status(answer)
 
     def _next_check(self, now):
         """Pending: often at first, then ever less, at least daily.  Others: daily, and more
@@ -203,7 +203,7 @@ class DomainDns(models.Model):
         age = now - (self.create_date or now)
         return now + min(max(age / 10, timedelta(minutes=5)), timedelta(days=1))
 
-    def _tell_changes(self, changes):
+    def _notify_changes(self, changes):
         broken = [r for r, before in changes if before == "ok" and r.state in ("missing", "wrong")]
         first_look = all(before == "unknown" for _record, before in changes)
         if first_look and not broken and self.state == "pending":
@@ -248,9 +248,9 @@ class DomainDns(models.Model):
             [*due, ("id", "not in", seen.ids)], limit=BATCH, order="next_check, id"
         ):
             seen |= domains
-            elsewhere = domains._judged_elsewhere()
+            elsewhere = domains._verified_by_platform()
             answers = (domains - elsewhere)._look_up(BATCH_DEADLINE)
-            answers |= elsewhere._ask_platforms()
+            answers |= elsewhere._query_platforms()
             remaining = self.search_count([*due, ("id", "not in", seen.ids)])
             # a transaction for each: others write domains too, and the one before is as old as
             # the slowest name server
@@ -328,7 +328,7 @@ class DomainDns(models.Model):
 
     def _on_created(self, given):
         super()._on_created(given)
-        self.env["emboux.dns.published"]._take_over(self)
+        self.env["emboux.dns.published"]._reclaim(self)
 
     def _before_deleted(self):
         # as superuser: rows are for managers to read, customers delete their domains too
@@ -347,9 +347,9 @@ class DomainDns(models.Model):
         # as superuser: the cron, and rows, are not for users to read
         env = self.sudo().env
         # what the hook below does not get done, or does not live to do
-        env.ref("emboux_core.ir_cron_withdraw")._trigger(fields.Datetime.now() + SOON)
+        env.ref("emboux_core.ir_cron_withdraw")._trigger(fields.Datetime.now() + RETRY_DELAY)
         published = env["emboux.dns.published"]
-        self.env.cr.postcommit.add(lambda: published._withdraw_at_once(places[:AT_ONCE]))
+        self.env.cr.postcommit.add(lambda: published._withdraw_after_commit(places[:MAX_IMMEDIATE]))
 
     def action_publish(self):
         """Show what publishing would do to the zone; the dialog then does it."""
@@ -365,4 +365,4 @@ class DomainDns(models.Model):
         if not self.dns_server_id:
             self._compute_dns_server()  # one may have been set up since the domain was added
         wizard = self.env["emboux.publish"].create({"domain_id": self.id, "mode": mode})
-        return wizard._look()
+        return wizard._refresh_plan()

@@ -10,7 +10,7 @@ from psycopg2.errors import UniqueViolation
 from odoo import fields, models
 from odoo.exceptions import AccessError
 
-from ..backends.base import Standing
+from ..backends.base import DomainStatus
 from ..dns.expected import is_wildcard
 from ..dns.lookup import DomainCheck
 from ..net.errors import BackendError, NotAuthorised, Refused, Unreachable
@@ -27,12 +27,12 @@ STATES = [
     ("failed", "Failed"),
     ("suspended", "Suspended"),
 ]
-REASON = "emboux_reason"  # in the context: why the state changes
+REASON_KEY = "emboux_reason"  # in the context: why the state changes
 
 LOSS_DAYS = 3  # different days on which a verified domain has to fail before it is lost
 
 THREADS = 8  # questions to platforms at a time
-LATER = timedelta(hours=1)  # a platform that did not answer is asked again
+RETRY_AFTER = timedelta(hours=1)  # a platform that did not answer is asked again
 
 
 class DomainState(models.Model):
@@ -48,7 +48,7 @@ class DomainState(models.Model):
     """
 
     _inherit = "emboux.domain"
-    _followed_fields = frozenset(
+    _system_fields = frozenset(
         {"state_reason", "state_since", "proven_at", "failing_days", "failing_on"}
     )
 
@@ -63,7 +63,9 @@ class DomainState(models.Model):
     state_before = fields.Char(readonly=True, copy=False)
     state_reason = fields.Char("Why", readonly=True, copy=False)
     state_since = fields.Datetime("Since", readonly=True, copy=False)
-    step_ids = fields.One2many("emboux.domain.step", "domain_id", readonly=True, copy=False)
+    state_history_ids = fields.One2many(
+        "emboux.domain.step", "domain_id", readonly=True, copy=False
+    )
     owned_since = fields.Datetime(
         "Ownership Proven",
         readonly=True,
@@ -72,7 +74,7 @@ class DomainState(models.Model):
     )
     token = fields.Char(readonly=True, copy=False, default=lambda self: secrets.token_hex(16))
 
-    def _begin_state(self, vals):
+    def _set_initial_state(self, vals):
         """The state of a domain that is being added, with what follows from it."""
         self._assert_state_allowed(vals)
         state = vals.get("state", "draft")
@@ -87,7 +89,7 @@ class DomainState(models.Model):
     def _on_created(self, given):
         super()._on_created(given)
         # a platform that judges may have said already how they stand
-        self.filtered(lambda d: not d.state_since)._note_step()
+        self.filtered(lambda d: not d.state_since)._log_state_change()
 
     def _assert_may_change(self, vals):
         super()._assert_may_change(vals)
@@ -104,42 +106,42 @@ class DomainState(models.Model):
 
     def _on_state_changed(self, before, vals):
         super()._on_state_changed(before, vals)
-        self._note_step()
+        self._log_state_change()
         # as superuser: another customer's subdomains follow too
-        self.sudo().child_ids._follow_parent()
+        self.sudo().child_ids._apply_parent_state()
 
-    def _advance(self, state, reason):
+    def _change_state(self, state, reason):
         """Change the state because of DNS, provider or parent, with the reason.
 
         Not one of which its platform says how it stands: that alone moves it.
         """
-        (self - self._judged_elsewhere())._move(state, reason)
+        (self - self._verified_by_platform())._write_state(state, reason)
 
-    def _move(self, state, reason):
+    def _write_state(self, state, reason):
         """A suspended domain stays suspended, and is later activated into the new state."""
         # as superuser: the state is not for users to write who merely looked
-        for domain in self.sudo().with_context(**{REASON: reason}):
-            before = domain._settled_state()
+        for domain in self.sudo().with_context(**{REASON_KEY: reason}):
+            before = domain._underlying_state()
             if state == before:
                 continue
             # whoever is just adding it sees how it stands
             is_new = not domain.state_since
             if domain.state == "suspended":
                 domain.state_before = state
-            elif domain._judged_elsewhere():
+            elif domain._verified_by_platform():
                 # with the outcome, so that the platform's own answer is not sent back to it
                 domain.write({"state": state, "sync_state": domain.sync_state})
             else:
                 domain.state = state
             if not is_new:
-                domain._tell_state(before, reason)
+                domain._notify_state_change(before, reason)
 
-    def _settled_state(self):
+    def _underlying_state(self):
         """The state beneath a suspension."""
         self.ensure_one()
         return (self.state_before or "pending") if self.state == "suspended" else self.state
 
-    def _follow_parent(self):
+    def _apply_parent_state(self):
         """A subdomain is verified as long as its wildcard parent is.
 
         A suspended parent changes no state: nothing is sent meanwhile, and all comes back with it.
@@ -147,9 +149,9 @@ class DomainState(models.Model):
         for domain in self:
             parent = domain.parent_id
             if parent.state == "verified":
-                domain._advance("verified", domain._why_verified())
+                domain._change_state("verified", domain._verified_reason())
             elif parent.state in ("pending", "failed"):
-                domain._advance(
+                domain._change_state(
                     "pending",
                     self.env._(
                         "%s, which verified it, is no longer verified.",
@@ -157,15 +159,15 @@ class DomainState(models.Model):
                     ),
                 )
 
-    def _why_verified(self):
+    def _verified_reason(self):
         if self.parent_id:
             return self.env._("By its wildcard parent %s.", self.parent_id.display_name)
         return self.env._("Set manually.")
 
-    def _note_step(self):
+    def _log_state_change(self):
         """Log when the domain entered its state, and why."""
         now = fields.Datetime.now()
-        said = self.env.context.get(REASON)
+        said = self.env.context.get(REASON_KEY)
         steps = []
         # as superuser: the steps are not for users to write
         for domain in self.sudo():
@@ -184,7 +186,7 @@ class DomainState(models.Model):
 
     def _default_reason(self):
         if self.state == "verified":
-            return self._why_verified()
+            return self._verified_reason()
         return {
             "draft": self.env._("Not created on its mail platform yet."),
             "pending": self.env._("Waiting for its DNS records."),
@@ -199,13 +201,13 @@ class DomainState(models.Model):
         """
         # as superuser: what follows from the platform's answer is not the user's to write
         for domain in self.sudo():
-            before = domain._settled_state()
+            before = domain._underlying_state()
             values = {}
             if state != "done" and not domain.dns_record_ids and before != "draft":
                 values = {"state": "draft", "owned_since": False}
             elif state == "done" and before == "draft":
                 verified = (
-                    domain.parent_id.state == "verified" and not domain._judged_elsewhere()
+                    domain.parent_id.state == "verified" and not domain._verified_by_platform()
                 )
                 values = {"state": "verified" if verified else "pending"}
             if values and domain.state == "suspended":
@@ -220,7 +222,7 @@ class DomainState(models.Model):
         state = vals.get("state")
         if state in (None, "suspended") or self.env.su:
             return
-        elsewhere = self._judged_elsewhere()
+        elsewhere = self._verified_by_platform()
         if self.env.user.has_group("emboux_core.group_admin") and not elsewhere:
             return
         restores = self and all(d.state == "suspended" and d.state_before == state for d in self)
@@ -264,7 +266,7 @@ class DomainState(models.Model):
     )
     failing_on = fields.Date(readonly=True, copy=False)
 
-    def _proof(self):
+    def _verification_status(self):
         """What speaks for the domain now: a state and why, as a sentence.
 
         The state is *verified*, *pending* (not yet, or not now), *failed* (not by waiting), or
@@ -279,40 +281,40 @@ class DomainState(models.Model):
             return "verified", self.env._("All required DNS records are set.")
         # the proof of ownership has been given once; what sending needs has to stay, and only what
         # makes receivers refuse may end it: not a mail exchanger that is somebody else's, say
-        amiss = needed.filtered(
+        failing = needed.filtered(
             lambda r: r.state in ("missing", "wrong") and r.key != "verification"
         )
-        if self._settled_state() == "verified" and self.proven_at:
-            amiss = amiss.filtered(lambda r: not r.harmless)
-            if needed and not amiss and "unknown" not in needed.mapped("state"):
+        if self._underlying_state() == "verified" and self.proven_at:
+            failing = failing.filtered(lambda r: not r.harmless)
+            if needed and not failing and "unknown" not in needed.mapped("state"):
                 return "verified", self.env._("Nothing in the DNS makes receivers refuse its mail.")
-        if amiss:
-            names = ", ".join(f"{record.record_type} {record.name}" for record in amiss)
+        if failing:
+            names = ", ".join(f"{record.record_type} {record.name}" for record in failing)
             return "pending", self.env._("Missing or wrong in the DNS: %s", names)
         return None, ""
 
-    def _follow_proof(self):
+    def _apply_verification(self):
         """Pending domains advance by themselves; a verified one is not lost by one look-up."""
         self.ensure_one()
         # as superuser: what follows from the DNS is not for users to write
         self = self.sudo()
-        if self._judged_elsewhere():
+        if self._verified_by_platform():
             return  # its platform says what it is
         seen = self.dns_record_ids.filtered(lambda r: r.key == "verification")
-        if not self.owned_since and seen.state == "ok" and not self._own():
+        if not self.owned_since and seen.state == "ok" and not self._claim_ownership():
             return
         if self.parent_id:
             return  # its parent speaks for it
-        state, reason = self._proof()
-        before = self._settled_state()
+        state, reason = self._verification_status()
+        before = self._underlying_state()
         if state == "verified":
-            self._prove(before, reason)
+            self._mark_verified(before, reason)
         elif before == "verified" and state and self.proven_at:
             self._count_failure(reason)
         elif before == "pending" and state == "failed":
-            self._advance("failed", reason)
-        elif before == "pending" and self._is_overdue():
-            self._advance(
+            self._change_state("failed", reason)
+        elif before == "pending" and self._claim_is_expired():
+            self._change_state(
                 "failed",
                 self.env._(
                     "Ownership was not proven within %s days. Set the DNS records and check "
@@ -321,7 +323,7 @@ class DomainState(models.Model):
                 ),
             )
 
-    def _own(self):
+    def _claim_ownership(self):
         """Note that its DNS proves it to be its owner's; the first who proves it has it.
 
         Returns False where the name is somebody else's here already, and tells so: whoever
@@ -344,12 +346,12 @@ class DomainState(models.Model):
                 "Its DNS proves that it is yours, but another customer has it here. Ask the "
                 "operator to move it to you."
             )
-            self._advance("failed", reason)
+            self._change_state("failed", reason)
             self.state_reason = reason  # also where the claim had failed before
             return False
         return True
 
-    def _prove(self, before, reason):
+    def _mark_verified(self, before, reason):
         values = {"failing_days": 0, "failing_on": False} if self.failing_days else {}
         if not self.proven_at or before != "verified":
             values["proven_at"] = fields.Datetime.now()
@@ -358,7 +360,7 @@ class DomainState(models.Model):
         if values:
             self.write(values)
         if before in ("pending", "failed"):
-            self._advance("verified", reason)
+            self._change_state("verified", reason)
 
     def _count_failure(self, reason):
         today = fields.Date.today()
@@ -368,61 +370,63 @@ class DomainState(models.Model):
         if self.failing_days >= LOSS_DAYS:
             days = self.failing_days
             self.write({"failing_days": 0, "failing_on": False, "proven_at": False})
-            self._advance(
+            self._change_state(
                 "failed",
                 self.env._(
                     "Found on %(days)s different days. %(reason)s", days=days, reason=reason
                 ),
             )
 
-    def _is_overdue(self):
+    def _claim_is_expired(self):
         """Whether somebody merely claims the domain, for too long."""
         age = fields.Datetime.now() - (self.state_since or self.create_date)
         return not self.owned_since and age > timedelta(days=CLAIM_DAYS.read(self.env))
 
-    def _tell_state(self, before, reason):
+    def _notify_state_change(self, before, reason):
         """Notify the owner and the responsible of what they wait for or have to fix."""
         self.ensure_one()
-        if self.parent_id or {before, self._settled_state()}.isdisjoint({"verified", "failed"}):
+        if self.parent_id or {before, self._underlying_state()}.isdisjoint({"verified", "failed"}):
             return  # who looks after the parent is told
-        good = self._settled_state() == "verified"
+        good = self._underlying_state() == "verified"
 
         def compose(domain):
-            return Notice(domain._say_state(good), reason)
+            return Notice(domain._state_message(good), reason)
 
         self._post_notice(compose, self.partner_id | self.user_id.partner_id)
         kind = "mail.mail_activity_data_todo" if good else "mail.mail_activity_data_warning"
         self._schedule_notice(compose, self.user_id, kind)
 
-    def _say_state(self, good):
+    def _state_message(self, good):
         if good:
             return self.env._("%s is verified: it may send and receive.", self.display_name)
         return self.env._("%s is not verified, so it cannot send.", self.display_name)
 
     # -- what its platform says --------------------------------------------------------
 
-    def _judged_elsewhere(self):
+    def _verified_by_platform(self):
         """Those of these domains of which their platform says whether they are verified."""
         # as superuser: who sees the domain need not see its backend
-        return self.filtered(lambda d: d.sudo().backend_id.judges)
+        return self.filtered(lambda d: d.sudo().backend_id.verifies_domains)
 
-    def _follow_platform(self, client, service):
+    def _apply_service(self, client, service):
         """What follows from the platform's answer that it has the domain, with its service."""
         self.ensure_one()
         self.dns_record_ids._align(self, service)
-        self.backend_id._take_hosts(service)
+        self.backend_id._apply_hosts(service)
         try:
-            standing = client.standing(self.name)
+            standing = client.domain_status(self.name)
         except BackendError as error:
             # it is there; how it stands is asked again by the check
             _logger.info("%s does not say how %s is: %s", self.backend_id.name, self.name, error)
             standing = None
         if standing:
-            self._take_state(standing)
-        elif self._settled_state() == "verified":
-            self._move("pending", self.env._("Its platform has not reported its status yet."))
+            self._apply_platform_status(standing)
+        elif self._underlying_state() == "verified":
+            self._write_state(
+                "pending", self.env._("Its platform has not reported its status yet.")
+            )
 
-    def _ask_platforms(self, look=False):
+    def _query_platforms(self, look=False):
         """Ask about all of them at once: id to what the platform says, or the error.
 
         ``look``: the platforms shall look at the DNS now.
@@ -437,7 +441,7 @@ class DomainState(models.Model):
             if backend in silent:
                 return number, Unreachable("It does not answer at the moment.")
             try:
-                return number, client.standing(name, records=True, look=look)
+                return number, client.domain_status(name, records=True, look=look)
             except BackendError as error:
                 if not isinstance(error, Refused) or isinstance(error, NotAuthorised):
                     silent.add(backend)  # the others would only wait for it too
@@ -446,13 +450,13 @@ class DomainState(models.Model):
         with ThreadPoolExecutor(min(THREADS, len(jobs))) as threads:
             return dict(threads.map(question, jobs))
 
-    def _store_standing(self, answer):
-        """Store what the platform said: a ``Standing``, None where it has no such domain, or the
-        ``BackendError`` instead."""
+    def _store_platform_status(self, answer):
+        """Store what the platform said: a ``DomainStatus``, None where it has no such domain, or
+        the ``BackendError`` instead."""
         self.ensure_one()
         # as superuser: what follows from the platform is not for users to write
         self = self.sudo()
-        if not isinstance(answer, Standing):
+        if not isinstance(answer, DomainStatus):
             message = (
                 backend_sentence(self.env, self.backend_id.name, answer) if answer else
                 self.env._(
@@ -461,17 +465,17 @@ class DomainState(models.Model):
                 )
             )
             self.write(
-                {"check_message": message, "next_check": fields.Datetime.now() + LATER}
+                {"check_message": message, "next_check": fields.Datetime.now() + RETRY_AFTER}
             )
             if answer is None and self.sync_state == "done":
-                self._move("failed", message)
+                self._write_state("failed", message)
             return
         self.dns_record_ids._align_to(self, answer.records)
-        self.backend_id._take_hosts(answer.service)
-        self._take_state(answer)
+        self.backend_id._apply_hosts(answer.service)
+        self._apply_platform_status(answer)
         self._store_check(DomainCheck(self.name, answer.verdicts, error=answer.asked))
 
-    def _take_state(self, standing):
+    def _apply_platform_status(self, standing):
         self.ensure_one()
         # as superuser: as above
         self = self.sudo()
@@ -481,20 +485,20 @@ class DomainState(models.Model):
         told = self.sync_state == "done"
         if "suspended" in (self.state, standing.state) and told:
             if self.state != standing.state:
-                self._move_as_told(standing)
+                self._change_state_as_reported(standing)
         elif standing.state != "suspended":
-            self._move(standing.state, standing.reason)
+            self._write_state(standing.state, standing.reason)
         if standing.reason and self.state == standing.state != "suspended":
-            self._note_reason(standing.reason)
+            self._set_state_reason(standing.reason)
 
-    def _move_as_told(self, standing):
+    def _change_state_as_reported(self, standing):
         """Somebody suspended or activated it on the platform: that is no change of ours."""
         reason = standing.reason or self.env._("Reported by %s.", self.backend_id.name)
-        self.with_context(**{REASON: reason}).write(
+        self.with_context(**{REASON_KEY: reason}).write(
             # with the outcome, which tells the platform nothing
             {"state": standing.state, "sync_state": self.sync_state}
         )
 
-    def _note_reason(self, reason):
+    def _set_state_reason(self, reason):
         if self.state_reason != reason:
             self.state_reason = reason

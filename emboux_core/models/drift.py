@@ -5,7 +5,7 @@ from odoo.exceptions import UserError
 
 from .errors import backend_errors
 from .mailbox import MEGABYTE
-from .operation import Wish
+from .operation import Intent
 
 MODELS = {"domain": "emboux.domain", "mailbox": "emboux.mailbox", "alias": "emboux.alias"}
 
@@ -45,9 +45,9 @@ class Drift(models.Model):
     def action_adopt(self):
         """Make the records here be as the platform is now."""
         for drift in self:
-            record, there = drift._record(), drift._there()
+            record, there = drift._record(), drift._remote_spec()
             getattr(drift, f"_adopt_{drift.kind}")(record, there)
-        return self._settled()
+        return self._drop_resolved()
 
     def action_push(self):
         """Make the platform be as the records here are now."""
@@ -56,8 +56,8 @@ class Drift(models.Model):
                 record.check_access("write")
                 record._provision()
             else:
-                drift._delete_there()
-        return self._settled()
+                drift._delete_remote()
+        return self._drop_resolved()
 
     def action_forget(self):
         self._assert_may_decide()
@@ -75,7 +75,7 @@ class Drift(models.Model):
         self.check_access("read")
         self.env["emboux.domain"].check_access("write")
 
-    def _settled(self):
+    def _drop_resolved(self):
         self._assert_may_decide()
         # as superuser: the report is not for users to write; what was decided leaves it
         self.sudo().unlink()
@@ -96,7 +96,7 @@ class Drift(models.Model):
             raise UserError(self.env._("The domain %s is not here yet. Adopt it first.", name))
         return domain
 
-    def _there(self):
+    def _remote_spec(self):
         """The platform's value object, None if it is not there."""
         backend = self.backend_id
         client = backend._client()
@@ -110,13 +110,13 @@ class Drift(models.Model):
         field = {"domain": "name", "mailbox": "email", "alias": "address"}[self.kind]
         return next((spec for spec in specs if getattr(spec, field) == self.name), None)
 
-    def _delete_there(self):
+    def _delete_remote(self):
         model = self.env[MODELS[self.kind]]
         model.check_access("unlink")
         backend = self.backend_id
         company = self.company_id or backend.company_id or self.env.company
-        wish = Wish(model._name, 0, self.name, "delete", company.id)
-        model._fulfil(backend, backend._client(), [wish])
+        wish = Intent(model._name, 0, self.name, "delete", company.id)
+        model._apply_intents(backend, backend._client(), [wish])
 
     # -- adopt: by the records' own methods; the calls that follow change nothing there --------
 

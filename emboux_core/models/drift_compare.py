@@ -28,7 +28,7 @@ class BackendComparison(models.Model):
     compared_at = fields.Datetime("Last Comparison", readonly=True, copy=False)
     is_remote = fields.Boolean(compute="_compute_is_remote")
 
-    _followed_fields = frozenset({"compared_at"})
+    _system_fields = frozenset({"compared_at"})
 
     @api.depends("drift_ids.ignored")
     def _compute_drift_count(self):
@@ -69,7 +69,7 @@ class BackendComparison(models.Model):
         each_in_own_transaction(
             self.env, [backends], lambda backend: backend._compare(),
             lambda backend, _error: in_own_transaction(
-                backend, "_store_failure", backend._say_defect()
+                backend, "_store_failure", backend._defect_message()
             ),
         )
 
@@ -80,7 +80,7 @@ class BackendComparison(models.Model):
         self.ensure_one()
         began = fields.Datetime.now()
         try:
-            there = self._look_there()
+            there = self._fetch_remote()
         except (BackendError, UserError) as error:
             message = str(error)
             if isinstance(error, BackendError):
@@ -88,7 +88,7 @@ class BackendComparison(models.Model):
         except Exception:
             # a defect, or an answer that makes no sense; the other backends are compared
             _logger.exception("the comparison with %s failed", self.name)
-            message = self._say_defect()
+            message = self._defect_message()
         else:
             # it sees what was saved during the look over there; in one language, because a
             # difference is compared with the one of the last time
@@ -98,10 +98,10 @@ class BackendComparison(models.Model):
         in_own_transaction(self, "_store_failure", message)
         return message
 
-    def _say_defect(self):
+    def _defect_message(self):
         return self.env._("Something went wrong; see the server log.")
 
-    def _look_there(self):
+    def _fetch_remote(self):
         """Everything of the domains that both sides know: (kind, name) to value object."""
         client = self._client()
         there = {("domain", spec.name): spec for spec in client.domains()}
@@ -112,7 +112,7 @@ class BackendComparison(models.Model):
                 there |= {("alias", spec.address): spec for spec in client.aliases(name)}
         return there
 
-    def _look_here(self, there):
+    def _collect_local(self, there):
         """The records that should be there, in the domains that are: (kind, name) to record."""
         domains = self.with_context(active_test=False).domain_ids
         here = {("domain", domain.name): domain for domain in domains}
@@ -123,8 +123,8 @@ class BackendComparison(models.Model):
         }
 
     def _store_comparison(self, there, began):
-        here = self._look_here(there)
-        moving = self._on_their_way(began)
+        here = self._collect_local(there)
+        moving = self._pending_keys(began)
         found = {}
         for kind, name in {**here, **there}:
             if (kind, name) in moving:
@@ -163,7 +163,7 @@ class BackendComparison(models.Model):
     def _store_failure(self, message):
         self.write({"state": "error", "state_message": message})
 
-    def _on_their_way(self, began):
+    def _pending_keys(self, began):
         """Changes still pending, or sent during the comparison: they are no difference."""
         kinds = {model: kind for kind, model in MODELS.items()}
         operations = self.env["emboux.operation"].search(

@@ -11,8 +11,8 @@ from odoo.exceptions import UserError, ValidationError
 from ..addresses import AddressError
 from ..net.errors import BackendError, Refused, UnknownOutcome
 
-LONGEST_LINE = 255  # characters of a name, a subject and the like
-LONGEST_TEXT = 100_000  # of what has several lines
+MAX_LINE_LENGTH = 255  # characters of a name, a subject and the like
+MAX_TEXT_LENGTH = 100_000  # of what has several lines
 # PostgreSQL holds neither U+0000 nor half a surrogate pair; the others end up in header fields
 _IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -28,7 +28,7 @@ def control_character(text, lines=False):
 
 
 def refuse_unfit_text(
-    model, vals, except_for=frozenset(), long=frozenset(), longest=LONGEST_LINE
+    model, vals, except_for=frozenset(), long=frozenset(), longest=MAX_LINE_LENGTH
 ):
     """Refuse control characters, and unreasonably long text, in what a user writes.
 
@@ -41,7 +41,7 @@ def refuse_unfit_text(
         if not isinstance(value, str) or name in except_for or field is None or not field.store:
             continue
         lines = field.type not in ("char", "selection", "reference")
-        most = LONGEST_TEXT if lines or name in long else longest
+        most = MAX_TEXT_LENGTH if lines or name in long else longest
         if len(value) > most:
             raise ValidationError(
                 model.env._(

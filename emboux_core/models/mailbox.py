@@ -16,10 +16,10 @@ from .fields import BigInteger
 logging.getLogger("odoo.sql_db").addFilter(passwords.RedactHashes())
 
 MEGABYTE = 1024 * 1024
-LARGEST_QUOTA_MB = 100 * 1024 * 1024  # 100 TB: more is a slip of the finger
+MAX_QUOTA_MB = 100 * 1024 * 1024  # 100 TB: more is a slip of the finger
 
 
-def kept_hashes():
+def hash_cache():
     """The hashes made by this request:  Odoo retries a transaction after a conflict, and hashing is
     expensive.  The cache ends with the request.
     """
@@ -29,11 +29,11 @@ def kept_hashes():
 class Mailbox(models.Model):
     _name = "emboux.mailbox"
     _description = "Mailbox"
-    _inherit = ["emboux.thread", "emboux.provisioned", "emboux.address.mixin"]
+    _inherit = ["emboux.thread.mixin", "emboux.provisioned.mixin", "emboux.address.mixin"]
     _order = "email, id"
     _rec_names_search = ["email", "name"]
     _check_company_auto = True
-    _followed_fields = frozenset(
+    _system_fields = frozenset(
         {
             "email", "company_id", "mail_folder", "password_hash", "service_password_hash",
             "has_password", "usage_bytes", "usage_mb", "usage_percent", "message_total",
@@ -43,7 +43,7 @@ class Mailbox(models.Model):
         {"state", "quota_mb", "send_as", "name", "active", "service_password_hash"}
     )
     _provision_on_create = False
-    _own_text_fields = frozenset({"password"})
+    _validated_text_fields = frozenset({"password"})
 
     local_part = fields.Char(required=True)
     name = fields.Char("Full Name", help="Of the person or team, as mail programs show it.")
@@ -176,19 +176,21 @@ class Mailbox(models.Model):
     def _check_quota(self, vals):
         """Before the database sees it, which has no words for a number that is too large."""
         quota = vals.get("quota_mb") or 0
-        if not 0 <= quota <= LARGEST_QUOTA_MB:
+        if not 0 <= quota <= MAX_QUOTA_MB:
             raise ValidationError(
                 self.env._(
                     "The quota is %(quota)s MB; it has to be between 1 and %(largest)s MB, or 0 "
                     "for no limit.",
                     quota=quota,
-                    largest=LARGEST_QUOTA_MB,
+                    largest=MAX_QUOTA_MB,
                 )
             )
 
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._guard_create([self._complete_values(dict(v)) for v in vals_list])
+        self, vals_list = self._clean_create_vals(
+            [self._complete_values(dict(v)) for v in vals_list]
+        )
         if any(isinstance(vals.get("password"), str) for vals in vals_list):
             self._assert_may_add(vals_list)  # before the work of hashing
         for vals in vals_list:
@@ -221,7 +223,7 @@ class Mailbox(models.Model):
         return True
 
     def _write_alike(self, vals):
-        vals = self._guard_write(vals)
+        vals = self._clean_write_vals(vals)
         self._check_quota(vals)
         if "local_part" in vals or "domain_id" in vals:
             self._assert_same_address(vals)
@@ -229,12 +231,12 @@ class Mailbox(models.Model):
         if password:
             self.check_access("write")
             [hashed] = self._hash([password], [{}])
-            self._meet_without_secret()
+            self._lock_before_hash()
             # as superuser: see create
             self.sudo().write({"password_hash": hashed.hash})
             self._provision(dict.fromkeys(self.ids, hashed.plain))
         if vals.get("active") is False:
-            self._release()
+            self._unlink_references()
         if vals.get("send_as") == "self":
             self._assert_odoo_does_not_send()
         if vals:
@@ -274,7 +276,7 @@ class Mailbox(models.Model):
             for password, vals in zip(given, vals_list, strict=True)
         ]
         whose = [(vals.get("local_part"), vals.get("domain_id"), self.ids) for vals in vals_list]
-        hashed = passwords.hash_each(wanted, kept_hashes(), list(map(str, whose)))
+        hashed = passwords.hash_each(wanted, hash_cache(), list(map(str, whose)))
         for result in hashed:
             if isinstance(result, passwords.PasswordError):
                 raise ValidationError(str(result)) from result
@@ -283,7 +285,7 @@ class Mailbox(models.Model):
             for password, result in zip(given, hashed, strict=True)
         ]
 
-    def _meet_without_secret(self):
+    def _lock_before_hash(self):
         """Lock the rows before a hash is written to them.
 
         Of two transactions that write one row the second fails, and Odoo and PostgreSQL both
@@ -322,13 +324,13 @@ class Mailbox(models.Model):
                 )
 
     def unlink(self):
-        self._release()
+        self._unlink_references()
         domains = self.domain_id
         done = super().unlink()
         domains._sum_usage()
         return done
 
-    def _release(self):
+    def _unlink_references(self):
         """Remove the mailboxes from whatever refers to them."""
         self._assert_odoo_does_not_send()
         self.filtered("catch_all").write({"catch_all": False})

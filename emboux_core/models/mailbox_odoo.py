@@ -25,7 +25,7 @@ class MailboxOdoo(models.Model):
 
     _inherit = "emboux.mailbox"
 
-    _followed_fields = frozenset({"outgoing_before", "outgoing_trial_until"})
+    _system_fields = frozenset({"outgoing_before", "outgoing_trial_until"})
 
     service_password_hash = fields.Char(copy=False, groups=NO_ACCESS)
     # while an outgoing server is tested: the value to restore unless the test succeeds
@@ -63,7 +63,7 @@ class MailboxOdoo(models.Model):
         server = self.with_context(active_test=False).mail_server_ids[:1]
         # a renewed server keeps its password: if the test fails, it goes on working
         password = server.smtp_pass or passwords.generate(30)
-        self._begin_trial(password)
+        self._start_trial(password)
         faults.point("outgoing:widened")
         values = {
             "name": f"{self.display_name} (Emboux)",
@@ -113,7 +113,7 @@ class MailboxOdoo(models.Model):
                 )
             )
 
-    def _begin_trial(self, password):
+    def _start_trial(self, password):
         """Let the mailbox send for its domain with this password, which the mail server has to see
         before the test: committed by itself, so with what was before, which comes back unless an
         outgoing server is in use at the end, however the transaction ends.

@@ -15,7 +15,7 @@ KEEP_CLOSED = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Wish:
+class Intent:
     """The change that a platform is to make for one record, existing or deleted."""
 
     model: str
@@ -26,7 +26,7 @@ class Wish:
     with_password: bool = False
 
     @classmethod
-    def of(cls, record, verb, with_password=False):
+    def for_record(cls, record, verb, with_password=False):
         key, company = record._provision_key(), record.company_id.id
         return cls(record._name, record.id, key, verb, company, with_password)
 
@@ -36,19 +36,19 @@ class Wish:
 
 
 class Ticket(NamedTuple):
-    """A wish that is written down: its operation, and whether the call may be made now."""
+    """An intent that is written down: its operation, and whether the call may be made now."""
 
-    wish: Wish
+    intent: Intent
     operation_id: int
-    number: int  # a higher one in the database means that a newer wish has come
+    number: int  # a higher one in the database means that a newer intent has come
     may_call: bool
     with_password: bool
-    replaces: bool  # an older wish was open, and is to come back should this one be refused
+    replaces: bool  # an older intent was open, and is to come back should this one be refused
     message: str
     next_try: object
 
 
-class Told(NamedTuple):
+class Applied(NamedTuple):
     """What a platform has applied; no spec: the deletion."""
 
     spec: object
@@ -57,7 +57,7 @@ class Told(NamedTuple):
 class Operation(models.Model):
     """A call to a platform, written down before it is made.
 
-    An operation holds no secret and no copy of the wish: a repetition reads the record.
+    An operation holds no secret and no copy of the intent: a repetition reads the record.
     """
 
     _name = "emboux.operation"
@@ -104,7 +104,7 @@ class Operation(models.Model):
     )
     _next_of_backend = models.Index("(backend_id, turn) WHERE state = 'pending'")
     _of_record = models.Index("(res_model, res_id, turn)")
-    # what an operation waits for, see _waits_for
+    # what an operation waits for, see _predecessors
     _by_key = models.Index("(backend_id, key, turn) WHERE state = 'pending'")
     _by_domain = models.Index(
         "(backend_id, domain_name, res_model, turn) WHERE state = 'pending'"
@@ -123,7 +123,7 @@ class Operation(models.Model):
         return dict(self._fields[field]._description_selection(self.env)).get(self[field], "")
 
     @api.model
-    def _of(self, record):
+    def _for_record(self, record):
         """The record's open operation, or else its last."""
         mine = [("res_model", "=", record._name), ("res_id", "=", record.id)]
         return self.search([*mine, ("state", "=", "pending")], limit=1) or self.search(
@@ -138,7 +138,7 @@ class Operation(models.Model):
             return record
         return record.browse()
 
-    def _waits_for(self, limit=None, done=()):
+    def _predecessors(self, limit=None, done=()):
         """Earlier operations that this one depends on, the latest ``limit`` of each kind.
 
         One name's run in order.  Within a domain so do those of different kinds: a mailbox
@@ -151,14 +151,14 @@ class Operation(models.Model):
         # each by an index of its own: an import asks for thousands, each among all the others
         each = [
             SQL("(%s ORDER BY turn DESC %s)", kind, SQL("LIMIT %s", limit) if limit else SQL())
-            for kind in self._kinds_ahead(done)
+            for kind in self._predecessor_queries(done)
         ]
         found = self.env.execute_query(
             SQL("SELECT id FROM (%s) AS ahead ORDER BY turn DESC", SQL(" UNION ").join(each))
         )
         return self.browse(number for [number] in found)
 
-    def _kinds_ahead(self, done=()):
+    def _predecessor_queries(self, done=()):
         """Statements that find ids and turns."""
         self.ensure_one()
         name = self.domain_name
@@ -185,15 +185,17 @@ class Operation(models.Model):
             for kind in kinds
         ]
 
-    def _hurry(self, now):
+    def _expedite(self, now):
         """A user waits for what these wait for: try it now, unless a call is in progress."""
         # of those of one kind in one domain the last one waits for whatever the others wait for,
         # but for what has the same name
         last = {}
         for operation in self.sorted("turn"):
             last[operation.backend_id, operation.domain_name, operation.res_model] = operation
-        ahead = [kind for operation in last.values() for kind in operation._kinds_ahead()]
-        same_name = [operation._kinds_ahead()[0] for operation in self - self.union(*last.values())]
+        ahead = [kind for operation in last.values() for kind in operation._predecessor_queries()]
+        same_name = [
+            operation._predecessor_queries()[0] for operation in self - self.union(*last.values())
+        ]
         if not ahead:
             return
         self.env.execute_query(

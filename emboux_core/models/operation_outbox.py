@@ -10,13 +10,13 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..transactions import in_own_transaction
-from .operation import LEASE, Ticket, Told
+from .operation import LEASE, Applied, Ticket
 
 _logger = logging.getLogger(__name__)
 
 DATA = "emboux_core.operations"  # this transaction's tickets, in the data of its hooks
 SHOWN = 3  # of those that an operation waits for
-PATIENCE = 30.0  # seconds that a transaction makes calls while somebody waits
+WAIT_SECONDS = 30.0  # seconds that a transaction makes calls while somebody waits
 
 
 class Outbox(models.Model):
@@ -25,12 +25,12 @@ class Outbox(models.Model):
     # -- before the call -----------------------------------------------------------------
 
     @api.model
-    def _begin(self, backend, wishes, at_once):
-        """Write the wishes down and commit them.  Returns a ``Ticket`` for each."""
-        mine = self._transaction()["tickets"]
+    def _enqueue(self, backend, intents, at_once):
+        """Write the intents down and commit them.  Returns a ``Ticket`` for each."""
+        mine = self._transaction_state()["tickets"]
         done = [number for number, (_ticket, told) in mine.items() if told]
         tickets = in_own_transaction(
-            self, "_write_wishes", backend.id, wishes, at_once, list(mine), done
+            self, "_store_intents", backend.id, intents, at_once, list(mine), done
         )
         if not all(ticket.may_call for ticket in tickets):
             # as superuser: the cron is not for users to read
@@ -40,28 +40,28 @@ class Outbox(models.Model):
             mine[ticket.operation_id] = (ticket, None)
         return tickets
 
-    def _write_wishes(self, backend_id, wishes, at_once, mine, done):
+    def _store_intents(self, backend_id, intents, at_once, mine, done):
         backend = self.env["emboux.backend"].browse(backend_id).exists()
         if not backend:
             raise UserError(self.env._("Save the backend first, then its records."))
         mine = set(mine)
-        tickets = [self._write_wish(backend, wish, at_once, mine, done) for wish in wishes]
+        tickets = [self._store_intent(backend, intent, at_once, mine, done) for intent in intents]
         waiting = [ticket.operation_id for ticket in tickets if not ticket.may_call]
-        self.browse(waiting)._hurry(fields.Datetime.now())
+        self.browse(waiting)._expedite(fields.Datetime.now())
         return tickets
 
-    def _write_wish(self, backend, wish, at_once, mine, done):
+    def _store_intent(self, backend, intent, at_once, mine, done):
         now = fields.Datetime.now()
-        operation = self._open_one(backend, wish)
+        operation = self._find_pending(backend, intent)
         replaces = bool(operation) and operation.id not in mine
         values = {
             **operation._renewed(),
-            "company_id": wish.company_id,
-            "res_id": wish.res_id,
-            "verb": wish.verb,
-            "with_password": wish.with_password or operation.with_password,
+            "company_id": intent.company_id,
+            "res_id": intent.res_id,
+            "verb": intent.verb,
+            "with_password": intent.with_password or operation.with_password,
         }
-        if not operation or wish.verb == "delete" or wish.model == "emboux.alias":
+        if not operation or intent.verb == "delete" or intent.model == "emboux.alias":
             # What others wait for keeps its place.  What goes waits for those that still
             # needed it, and an alias for the mailboxes that it delivers to.
             self.env.cr.execute("SELECT nextval('emboux_operation_id_seq')")
@@ -73,13 +73,13 @@ class Outbox(models.Model):
                 values
                 | {
                     "backend_id": backend.id,
-                    "res_model": wish.model,
-                    "key": wish.key,
-                    "domain_name": wish.domain_name,
+                    "res_model": intent.model,
+                    "key": intent.key,
+                    "domain_name": intent.domain_name,
                 }
             )
         # what this transaction has done itself is no reason to wait
-        ahead = operation._waits_for(SHOWN, done)
+        ahead = operation._predecessors(SHOWN, done)
         busy = (
             operation.id not in mine
             and bool(operation.busy_until)
@@ -92,28 +92,28 @@ class Outbox(models.Model):
                 {"attempts": 1, "busy_until": now + LEASE, "next_try": now + LEASE}
             )
         else:
-            message = operation._say_queued(ahead, busy)
+            message = operation._queued_message(ahead, busy)
             operation.error = message
         return Ticket(
-            wish, operation.id, operation.number, may_call, operation.with_password, replaces,
+            intent, operation.id, operation.number, may_call, operation.with_password, replaces,
             message, operation.next_try,
         )
 
-    def _open_one(self, backend, wish):
-        """The operation that the wish replaces."""
+    def _find_pending(self, backend, intent):
+        """The operation that the intent replaces."""
         same = [
             ("backend_id", "=", backend.id),
-            ("res_model", "=", wish.model),
-            ("key", "=", wish.key),
+            ("res_model", "=", intent.model),
+            ("key", "=", intent.key),
             ("state", "=", "pending"),
         ]
-        found = self.search([*same, ("res_id", "=", wish.res_id)], limit=1)
-        if not found and wish.verb == "ensure":
+        found = self.search([*same, ("res_id", "=", intent.res_id)], limit=1)
+        if not found and intent.verb == "ensure":
             # of an earlier try of this transaction, when the record had another number
             found = self.search([*same, ("verb", "=", "ensure")], limit=1)
         return found
 
-    def _say_queued(self, ahead, busy):
+    def _queued_message(self, ahead, busy):
         if ahead:
             return self.env._("Waiting for: %s", ", ".join(ahead[:SHOWN].mapped("display_name")))
         if busy:
@@ -123,40 +123,40 @@ class Outbox(models.Model):
     # -- after the call ------------------------------------------------------------------
 
     @api.model
-    def _done(self, ticket, told):
+    def _mark_done(self, ticket, told):
         """The platform has applied it; the row is closed once the record's change is committed.
 
         ``told``: how the record should be.  If it is not so after the commit, because that was
         rolled back, the platform is told again how the record really is.
         """
-        self._transaction()["tickets"][ticket.operation_id] = (ticket, Told(told))
+        self._transaction_state()["tickets"][ticket.operation_id] = (ticket, Applied(told))
 
     @api.model
-    def _fail(self, backend, ticket, message):
+    def _mark_failed(self, backend, ticket, message):
         """It stays pending and is retried.  Returns when."""
-        self._transaction()["out"][backend.id] = message
+        self._transaction_state()["out"][backend.id] = message
         operation = self.browse(ticket.operation_id)
         return in_own_transaction(operation, "_postpone", ticket.number, message)
 
     @api.model
-    def _leave(self, ticket, message):
+    def _defer(self, ticket, message):
         """It stays pending, because no call was made.  Returns when one will be."""
         operation = self.browse(ticket.operation_id)
         return in_own_transaction(operation, "_postpone", ticket.number, message, 1)
 
     @api.model
-    def _why_out(self, backend):
+    def _stop_reason(self, backend):
         """Why this transaction makes no further call: the platform did not answer, or much time
         has passed; then the cron makes it."""
-        state = self._transaction()
+        state = self._transaction_state()
         if time.monotonic() > state["until"]:
             return self.env._("Queued: changes are sent one after the other.")
         return state["out"].get(backend.id)
 
     @api.model
-    def _refuse(self, ticket, reason):
-        """Close it, for nothing of it is saved, unless an older wish was waiting."""
-        self._transaction()["tickets"].pop(ticket.operation_id)
+    def _mark_refused(self, ticket, reason):
+        """Close it, for nothing of it is saved, unless an older intent was waiting."""
+        self._transaction_state()["tickets"].pop(ticket.operation_id)
         operation = self.browse(ticket.operation_id)
         if ticket.replaces:
             in_own_transaction(operation, "_release")
@@ -166,17 +166,17 @@ class Outbox(models.Model):
     # -- when the record's transaction ends ----------------------------------------------
 
     @api.model
-    def _transaction(self):
+    def _transaction_state(self):
         """What this transaction has called so far, with the hooks that settle it at its end."""
         cr = self.env.cr
         if DATA not in cr.postcommit.data:
             state = cr.postcommit.data[DATA] = {
-                "tickets": {}, "out": {}, "until": time.monotonic() + PATIENCE,
+                "tickets": {}, "out": {}, "until": time.monotonic() + WAIT_SECONDS,
             }
             operations = self.browse()
 
             cr.postcommit.add(lambda: operations._settle(state["tickets"], "_settle_committed"))
-            cr.postrollback.add(lambda: operations._settle(state["tickets"], "_settle_undone"))
+            cr.postrollback.add(lambda: operations._settle(state["tickets"], "_settle_rolled_back"))
         return cr.postcommit.data[DATA]
 
     def _settle(self, tickets, method):
@@ -202,6 +202,6 @@ class Outbox(models.Model):
                 # the cron ran before the record was visible
                 operation.write({"state": "pending", "next_try": fields.Datetime.now()})
 
-    def _settle_undone(self, tickets):
+    def _settle_rolled_back(self, tickets):
         for ticket, _told in tickets:
             self.browse(ticket.operation_id)._release()

@@ -13,7 +13,7 @@ from ..transactions import in_own_transaction, own_transaction
 from .errors import backend_sentence
 from .notification import notification
 from .operation import LEASE
-from .operation_outbox import PATIENCE
+from .operation_outbox import WAIT_SECONDS
 from .thread import Notice
 
 
@@ -31,7 +31,7 @@ class Runner(models.Model):
         now = fields.Datetime.now()
         if not self.try_lock_for_update() or self.state != "pending":
             return None
-        if (self.busy_until and self.busy_until > now) or self._waits_for(1):
+        if (self.busy_until and self.busy_until > now) or self._predecessors(1):
             return None
         self.write(
             {
@@ -61,7 +61,7 @@ class Runner(models.Model):
             else:
                 record._provision_ensure(client, with_password=self.with_password)
         except NotAuthorised as error:
-            # no wish is at fault, but the backend's key: all of them wait for a new one
+            # no intent is at fault, but the backend's key: all of them wait for a new one
             message = backend_sentence(self.env, self.backend_id.name, error)
             self.backend_id.write({"state": "error", "state_message": message})
             record._set_sync("pending", message, self._postpone(number, message))
@@ -70,7 +70,7 @@ class Runner(models.Model):
             message = backend_sentence(self.env, self.backend_id.name, error)
             self._close(number, "refused", message)
             record._set_sync("refused", message)
-            self._tell_refused(record, message)
+            self._notify_refused(record, message)
             return True
         except (BackendError, UserError) as error:
             message = str(error)
@@ -83,7 +83,7 @@ class Runner(models.Model):
         record._set_sync("done")
         return True
 
-    def _tell_refused(self, record, message):
+    def _notify_refused(self, record, message):
         """The change was saved long ago: somebody has to learn that it was refused."""
         domain = record if record._name == "emboux.domain" else record.domain_id
         domain = domain or self.env["emboux.domain"]._provision_find(
@@ -117,9 +117,9 @@ class Runner(models.Model):
 
     def _try_now(self):
         in_own_transaction(self, "_reopen")
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + WAIT_SECONDS
         # what they wait for is tried too, and first
-        for operation in (self._ahead() | self).sorted("turn"):
+        for operation in (self._all_predecessors() | self).sorted("turn"):
             if time.monotonic() > until:
                 # as superuser: the cron is not for users to read
                 self.sudo().env.ref("emboux_core.ir_cron_run_operations")._trigger()
@@ -127,12 +127,12 @@ class Runner(models.Model):
             operation._run()
         self.env.invalidate_all()
         # a fresh look: the calls were made in transactions of their own
-        return self._notification(*in_own_transaction(self, "_worst"))
+        return self._notification(*in_own_transaction(self, "_worst_state"))
 
-    def _ahead(self):
+    def _all_predecessors(self):
         found, new = self.browse(), self
         while new := new.browse(
-            {ahead.id for operation in new for ahead in operation._waits_for()}
+            {ahead.id for operation in new for ahead in operation._predecessors()}
         ) - found - self:
             found |= new
         return found
@@ -147,7 +147,7 @@ class Runner(models.Model):
                     {"state": "pending", "attempts": 0, "next_try": fields.Datetime.now()}
                 )
 
-    def _worst(self):
+    def _worst_state(self):
         """The state and the message of the one that needs most attention."""
         for state in ("refused", "pending"):
             if found := self.exists().filtered(lambda o, state=state: o.state == state)[:1]:

@@ -13,9 +13,9 @@ from ..transactions import OUT, each_in_own_transaction, in_own_transaction
 
 _logger = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 60, 3600  # seconds
+INITIAL_PAUSE, MAX_PAUSE = 60, 3600  # seconds
 
-_dice = random.SystemRandom()
+_random = random.SystemRandom()
 
 
 class OutboxMixin(models.AbstractModel):
@@ -52,8 +52,8 @@ class OutboxMixin(models.AbstractModel):
     @api.model
     def _pause(self, attempts):
         """How long until the next try: a minute, doubling, at most an hour, never in step."""
-        seconds = min(FIRST_PAUSE * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
-        return timedelta(seconds=seconds * _dice.uniform(0.8, 1.0))
+        seconds = min(INITIAL_PAUSE * 2 ** min(attempts - 1, 10), MAX_PAUSE)
+        return timedelta(seconds=seconds * _random.uniform(0.8, 1.0))
 
     def _renewed(self):
         """The values of a newer intent, which is due at once."""

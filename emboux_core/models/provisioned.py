@@ -5,9 +5,9 @@ from odoo.exceptions import UserError
 
 from ..net.errors import BackendError, Refused
 from .errors import backend_errors, backend_sentence
-from .operation import Wish
+from .operation import Intent
 
-AT_ONCE = 20  # calls for each backend while a user waits; the cron makes the others
+MAX_IMMEDIATE = 20  # calls for each backend while a user waits; the cron makes the others
 
 
 class Provisioned(models.AbstractModel):
@@ -18,12 +18,12 @@ class Provisioned(models.AbstractModel):
     of it before it is made; what could not be told is saved as pending and told later.
     """
 
-    _name = "emboux.provisioned"
+    _name = "emboux.provisioned.mixin"
     _description = "Provisioned on a Mail Backend"
 
     #: Fields whose change the backend has to be told.
     _provisioned_fields = frozenset()
-    _followed_fields = frozenset({"sync_state", "sync_message", "sync_next_try"})
+    _system_fields = frozenset({"sync_state", "sync_message", "sync_next_try"})
     #: False where the model's own ``create`` has more to do before the backend is told.
     _provision_on_create = True
     #: The field that holds what the backend knows the record by.
@@ -49,9 +49,9 @@ class Provisioned(models.AbstractModel):
 
     def write(self, vals):
         # a write of sync_state reports an outcome and requests nothing
-        if self._declared("_provisioned_fields").isdisjoint(vals) or "sync_state" in vals:
+        if self._collect_names("_provisioned_fields").isdisjoint(vals) or "sync_state" in vals:
             return super().write(vals)
-        before = self._remote_specs()
+        before = self._remote_specs_by_id()
         done = super().write(vals)
         self.filtered(
             # an unchanged record needs no call, unless the last one failed
@@ -63,18 +63,18 @@ class Provisioned(models.AbstractModel):
 
     def unlink(self):
         removals = [
-            (backend, [Wish.of(record, "delete") for record in records])
+            (backend, [Intent.for_record(record, "delete") for record in records])
             for backend, records in self.grouped("backend_id").items()
         ]
         done = super().unlink()
-        for backend, wishes in removals:
+        for backend, intents in removals:
             client = backend._client()
             if client.transactional:
                 with backend_errors(self.env, backend.name):
-                    for wish in wishes:
-                        self._provision_delete(client, wish.key)
+                    for intent in intents:
+                        self._provision_delete(client, intent.key)
             else:
-                self._fulfil(backend, client, wishes)
+                self._apply_intents(backend, client, intents)
         return done
 
     def _provision(self, secrets=None):
@@ -91,13 +91,13 @@ class Provisioned(models.AbstractModel):
                     for record in records:
                         record._provision_ensure(client, secrets.get(record.id))
             else:
-                wishes = [
-                    Wish.of(record, "ensure", with_password=record.id in secrets)
+                intents = [
+                    Intent.for_record(record, "ensure", with_password=record.id in secrets)
                     for record in records
                 ]
-                self._fulfil(backend, client, wishes, secrets)
+                self._apply_intents(backend, client, intents, secrets)
 
-    def _remote_specs(self):
+    def _remote_specs_by_id(self):
         """Record id to what its backend was told; without those of transactional backends."""
         return {
             record.id: record._spec()
@@ -107,8 +107,8 @@ class Provisioned(models.AbstractModel):
         }
 
     @api.model
-    def _fulfil(self, backend, client, wishes, secrets=None):
-        """Call the platform for each wish; keep those that did not get through as pending.
+    def _apply_intents(self, backend, client, intents, secrets=None):
+        """Call the platform for each intent; keep those that did not get through as pending.
 
         Raises ``UserError`` for the first that is refused: then nothing is saved.
         """
@@ -116,36 +116,36 @@ class Provisioned(models.AbstractModel):
         self.env.flush_all()
         operations = self.env["emboux.operation"]
         # an import needs thousands of calls, and its test run none
-        at_once = len(wishes) <= AT_ONCE and not self.env.context.get("import_file")
-        batches = [[wish] for wish in wishes] if at_once else [wishes]
+        at_once = len(intents) <= MAX_IMMEDIATE and not self.env.context.get("import_file")
+        batches = [[intent] for intent in intents] if at_once else [intents]
         for batch in batches:
-            for ticket in operations._begin(backend, batch, at_once):
-                self._call(backend, client, ticket, secrets or {})
+            for ticket in operations._enqueue(backend, batch, at_once):
+                self._apply_intent(backend, client, ticket, secrets or {})
 
     @api.model
-    def _call(self, backend, client, ticket, secrets):
+    def _apply_intent(self, backend, client, ticket, secrets):
         operations = self.env["emboux.operation"]
-        record = self.browse(ticket.wish.res_id).exists()
+        record = self.browse(ticket.intent.res_id).exists()
         if not ticket.may_call:
             record._set_sync("pending", ticket.message, ticket.next_try)
             return
-        if out := operations._why_out(backend):
-            record._set_sync("pending", out, operations._leave(ticket, out))
+        if out := operations._stop_reason(backend):
+            record._set_sync("pending", out, operations._defer(ticket, out))
             return
         try:
-            if ticket.wish.verb == "delete":
-                self._provision_delete(client, ticket.wish.key)
+            if ticket.intent.verb == "delete":
+                self._provision_delete(client, ticket.intent.key)
             else:
                 record._provision_ensure(client, secrets.get(record.id), ticket.with_password)
         except Refused as error:
-            operations._refuse(ticket, str(error))
+            operations._mark_refused(ticket, str(error))
             raise UserError(backend_sentence(self.env, backend.name, error)) from error
         except BackendError as error:
             message = backend_sentence(self.env, backend.name, error)
-            record._set_sync("pending", message, operations._fail(backend, ticket, message))
+            record._set_sync("pending", message, operations._mark_failed(backend, ticket, message))
         else:
             told = record._spec(with_password=ticket.with_password) if record else None
-            operations._done(ticket, told)
+            operations._mark_done(ticket, told)
             record._set_sync("done")
 
     def _set_sync(self, state, message=False, next_try=False):
@@ -165,7 +165,7 @@ class Provisioned(models.AbstractModel):
         self.check_access("write")
         # as superuser: operations are not for users to write; whoever may write the record may
         # repeat
-        operation = self.env["emboux.operation"].sudo()._of(self)
+        operation = self.env["emboux.operation"].sudo()._for_record(self)
         if operation.state in ("pending", "refused"):
             return operation._try_now()
         self._provision()

@@ -23,7 +23,7 @@ class Thread(models.AbstractModel):
     that counts their mail and past the suppression list.
     """
 
-    _name = "emboux.thread"
+    _name = "emboux.thread.mixin"
     _inherit = "mail.thread"
     _description = "Chatter That Customers Do Not Write On"
 
@@ -66,13 +66,15 @@ class Thread(models.AbstractModel):
         if author and not author.partner_share:
             return values
         answered = record.env["mail.message"].browse(values.get("parent_id") or ())
-        told = answered.author_id | record.message_partner_ids | record._who_sees_to().partner_id
+        told = (
+            answered.author_id | record.message_partner_ids | record._users_to_notify().partner_id
+        )
         return values | {
             "subtype_id": self.env["ir.model.data"]._xmlid_to_res_id("mail.mt_note"),
             "partner_ids": told.filtered(lambda p: p.active and not p.partner_share).ids,
         }
 
-    def _who_sees_to(self):
+    def _users_to_notify(self):
         """The users who are notified of an answer."""
         return self.user_id if "user_id" in self else self.env["res.users"]
 
@@ -165,7 +167,7 @@ class Message(models.Model):
         forbidden = super()._get_forbidden_access(operation)
         if operation == "read" or self.env.user._is_internal():
             return forbidden
-        ours = self.env.registry["emboux.thread"]
+        ours = self.env.registry["emboux.thread.mixin"]
         # as superuser: of which record it is
         return forbidden | self.sudo().filtered(
             lambda message: message.model in self.env

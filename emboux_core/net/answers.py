@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-LARGEST_NUMBER = 2**63 - 1  # what PostgreSQL can hold
+MAX_NUMBER = 2**63 - 1  # what PostgreSQL can hold
 
 
 class Unfit(ValueError):
@@ -78,7 +78,7 @@ class Fields:
     def text_or_none(self, name: str, pattern: str = r"", length: int = 4000) -> str | None:
         return None if self.none(name) else self.text(name, pattern, length)
 
-    def number(self, name: str, lowest: int = 0, largest: int = LARGEST_NUMBER) -> int:
+    def number(self, name: str, lowest: int = 0, largest: int = MAX_NUMBER) -> int:
         number = self._get(name, int)
         if not lowest <= number <= largest:
             raise Unfit(f'"{name}" of the {self._where} is out of range')

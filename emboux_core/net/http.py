@@ -29,8 +29,8 @@ from .guard import Attempt, GuardedAdapter, Timeouts, attempting
 _logger = logging.getLogger(__name__)
 
 TRIES = 3
-LARGEST_ANSWER = 8 * 1024 * 1024  # bytes
-LONGEST_PAUSE = 10.0  # seconds between two tries; a longer Retry-After is left to the caller
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024  # bytes
+MAX_PAUSE = 10.0  # seconds between two tries; a longer Retry-After is left to the caller
 _FIRST_PAUSE = 0.5  # seconds, doubled with each try
 _REPEATED = {429, 502, 503, 504}
 _NOT_TAKEN = {429, 503}  # sent before any work began
@@ -156,7 +156,7 @@ class HttpClient:
         lost = False  # a try of this change may have been done
         for number in range(1, TRIES + 1):
             attempt = Attempt(
-                deadline, self._timeouts, LARGEST_ANSWER, self._allow_private,
+                deadline, self._timeouts, MAX_RESPONSE_BYTES, self._allow_private,
                 plain=prepared.url.startswith("http:"),
             )  # fmt: skip
             made = self._try(prepared, attempt)
@@ -214,7 +214,7 @@ class HttpClient:
     def _why(self, error: BaseException, attempt: Attempt) -> str:
         where = _origin(check_url(self._url, self._allow_private))
         if attempt.oversize:
-            return f"Its answer is longer than {LARGEST_ANSWER // 1024**2} MiB."
+            return f"Its answer is longer than {MAX_RESPONSE_BYTES // 1024**2} MiB."
         if attempt.sent:
             if time.monotonic() >= attempt.deadline:
                 return f"No whole answer came within {self._timeouts.total:g} s."
@@ -238,10 +238,10 @@ class HttpClient:
         """Seconds before the next try, None when there is to be none."""
         if number == TRIES or (made.status and made.status not in _REPEATED):
             return None
-        if not made.repeatable or (made.wait or 0) > LONGEST_PAUSE:
+        if not made.repeatable or (made.wait or 0) > MAX_PAUSE:
             return None
         pause = _FIRST_PAUSE * 2 ** (number - 1) * (0.5 + self._jitter() / 2)
-        return max(made.wait or 0, min(pause, LONGEST_PAUSE))
+        return max(made.wait or 0, min(pause, MAX_PAUSE))
 
     def _final(self, made: _Try, changes: bool, lost: bool) -> Answer:
         """The answer, if it says yes or no."""

@@ -107,7 +107,7 @@ class FarBackend(MemoryBackend):
             raise Refused(f"There is no domain {domain.parent} here.")
         return self._do("ensure", domain.name, super().ensure_domain, domain)
 
-    def standing(self, name, records=False, look=False):
+    def domain_status(self, name, records=False, look=False):
         return self._do("look" if look else "ask", name, self.standings.get, name)
 
     def ensure_mailbox(self, mailbox):

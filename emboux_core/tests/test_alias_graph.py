@@ -3,7 +3,7 @@
 
 """Following aliases: each address once, without its tag, and not for ever."""
 
-from ..alias_graph import DEEPEST, TooDeep, follow, without_tag
+from ..alias_graph import MAX_DEPTH, TooDeep, follow, without_tag
 from .dns_server import PlainTest
 
 
@@ -28,9 +28,9 @@ class TestAliasGraph(PlainTest):
         with self.assertRaises(TooDeep):
             for level in follow(["a0@x"], lambda level: graph[next(iter(level))]):
                 seen.extend(level)
-        self.assertEqual(seen, [f"a{n}@x" for n in range(DEEPEST + 1)])
-        del graph[f"a{DEEPEST - 1}@x"]
-        self.assertEqual(len(self.walk(graph, "a0@x")), DEEPEST)
+        self.assertEqual(seen, [f"a{n}@x" for n in range(MAX_DEPTH + 1)])
+        del graph[f"a{MAX_DEPTH - 1}@x"]
+        self.assertEqual(len(self.walk(graph, "a0@x")), MAX_DEPTH)
 
     def test_a_tag_is_taken_off(self):
         for address, plain in (("a+b+c@x", "a@x"), ("a@x", "a@x"), ("@x", "@x"),

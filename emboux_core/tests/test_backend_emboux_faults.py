@@ -171,7 +171,7 @@ class TestOutcomes(FaultCase):
                 self.outcome([raw(text)] * 3, Unreachable, UnknownOutcome)
 
     def test_too_long_an_answer_is_cut_off_and_not_asked_for_again(self):
-        self.patch(http, "LARGEST_ANSWER", 2 * 1024**2)
+        self.patch(http, "MAX_RESPONSE_BYTES", 2 * 1024**2)
         mega = b" " * 1024**2
         for reply in (
             raw(OK + b"Content-Length: 99999999\r\n\r\n", *[mega] * 3),

@@ -14,7 +14,7 @@ from odoo.addons.emboux_core.dns.expected import (
 )
 from odoo.addons.emboux_core.dns.judge import OK
 from odoo.addons.emboux_core.dns.lookup import Resolver, check_domains
-from odoo.addons.emboux_core.dns.publish import Published, ZoneChanged, apply, plan, remove
+from odoo.addons.emboux_core.dns.publish import OwnedRecord, ZoneChanged, apply, plan, remove
 from odoo.addons.emboux_core.tests.dns_server import DnsServer
 from odoo.addons.emboux_core.tests.knot_server import IDN_ZONE, KnotCase
 
@@ -460,4 +460,4 @@ class TestPublish(KnotCase):
             with self.subTest(name=name, value=value), self.assertRaisesRegex(ValueError, said):
                 self.plan((record,))
             with self.assertRaisesRegex(ValueError, said):
-                self.plan((), (Published("x", record_type, name, value),))
+                self.plan((), (OwnedRecord("x", record_type, name, value),))

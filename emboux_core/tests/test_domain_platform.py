@@ -9,7 +9,7 @@ from unittest.mock import patch
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
-from ..backends.base import Standing
+from ..backends.base import DomainStatus
 from ..dns import lookup
 from ..dns.expected import ExpectedRecord, MailService, MxTarget
 from ..dns.judge import Verdict
@@ -30,7 +30,7 @@ RECORDS = (
     ExpectedRecord("dkim:k1", "CNAME", f"k1._domainkey.{NAME}", "k1.provider.example.",
                    "required", "Of the provider."),
 )  # fmt: skip
-VERIFIED = Standing(
+VERIFIED = DomainStatus(
     NAME, "verified", True, WANTED, "Mailgun has verified the domain.", RECORDS,
     tuple(Verdict(record.key, "ok", record.value) for record in RECORDS), "Asked ns1.",
 )
@@ -44,8 +44,8 @@ PENDING = replace(
 class TestPlatform(RemoteCase):
     def setUp(self):
         super().setUp()
-        self.far.judges = self.further.judges = True
-        self.env["emboux.backend"].invalidate_model(["judges"])
+        self.far.verifies_domains = self.further.verifies_domains = True
+        self.env["emboux.backend"].invalidate_model(["verifies_domains"])
         self.far.standings[NAME] = PENDING
         # a local look-up finds all records in the DNS
         self.startPatcher(patch.object(lookup, "check_domains", self.all_right))
@@ -140,15 +140,15 @@ class TestPlatform(RemoteCase):
         self.far.standings[f"web.{NAME}"] = replace(PENDING, name=f"web.{NAME}")
         web = self.make_domain(f"web.{NAME}")
         self.assertEqual((web.parent_id, web.state), (parent, "pending"))
-        self.assertNotIn("verified", web.step_ids.mapped("state"))
+        self.assertNotIn("verified", web.state_history_ids.mapped("state"))
         self.assertFalse(web.owned_since)
 
     def test_nobody_says_verified_here(self):
         domain = self.make_domain()
         with self.assertRaisesRegex(AccessError, "Its mail platform says"):
             domain.state = "verified"
-        domain.sudo()._advance("verified", "because")
-        domain.sudo()._follow_proof()
+        domain.sudo()._change_state("verified", "because")
+        domain.sudo()._apply_verification()
         self.assertEqual(domain.state, "pending")
         self.far.faults["ask"] = CUT
         born = self.make_domain("born.example", state="verified")
@@ -231,7 +231,7 @@ class TestStanding(EmbouxCase):
             answer(200, domain(state="verified", owned_since="2026-01-01T00:00:00",
                                service=service)),
         )
-        found = self.backend.standing("a.example", records=True, look=True)
+        found = self.backend.domain_status("a.example", records=True, look=True)
         self.assertEqual(self.requests(), ["POST /domains/a.example/verify",
                                            "GET /domains/a.example"])
         self.assertEqual((found.state, found.owned, found.reason, found.asked),
@@ -244,20 +244,20 @@ class TestStanding(EmbouxCase):
     def test_without_a_look(self):
         self.server.script(answer(200, self.verification()), answer(200, domain()),
                            answer(200, domain(reason="Because.")), answer(404, NOT_FOUND))
-        self.backend.standing("a.example", records=True)
-        self.assertEqual(self.backend.standing("a.example").reason, "Because.")
-        self.assertIsNone(self.backend.standing("a.example"))
+        self.backend.domain_status("a.example", records=True)
+        self.assertEqual(self.backend.domain_status("a.example").reason, "Because.")
+        self.assertIsNone(self.backend.domain_status("a.example"))
         self.assertEqual(self.requests(), [
             "GET /domains/a.example/verify-status", *["GET /domains/a.example"] * 3])
 
     def test_a_state_that_is_not_known_is_not_verified(self):
         self.server.script(answer(200, domain(state="reviewed")))
-        self.assertEqual(self.backend.standing("a.example").state, "pending")
+        self.assertEqual(self.backend.domain_status("a.example").state, "pending")
 
     def test_what_it_wants_in_somebody_elses_domain_is_not_taken(self):
         [row] = self.verification()["records"]
         for change in ({"name": "bank.example"}, {"expected": "no MX"}, {"name": "xa.example"}):
             self.server.script(answer(200, self.verification(records=[row | change])))
             with self.assertRaises(Exception) as caught:
-                self.backend.standing("a.example", records=True)
+                self.backend.domain_status("a.example", records=True)
             self.assertIn("did not answer as", str(caught.exception))

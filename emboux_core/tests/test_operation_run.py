@@ -8,7 +8,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ..models import operation_outbox
-from ..models.operation import LEASE, Wish
+from ..models.operation import LEASE, Intent
 from ..net.errors import NotAuthorised, Refused, UnknownOutcome
 from .remote_case import CUT, RemoteCase
 
@@ -105,17 +105,17 @@ class TestRepeating(RemoteCase):
         for model, key in (("emboux.mailbox", "new{}@far.example"),
                            ("emboux.alias", "alias{}@far.example"),
                            ("emboux.domain", "new{}.example")):
-            wishes = [Wish(model, 2_000_000 + n, key.format(n), "ensure", 1) for n in range(20)]
+            intents = [Intent(model, 2_000_000 + n, key.format(n), "ensure", 1) for n in range(20)]
             before = self._read()
-            operations._write_wishes(self.backend.id, wishes, False, [], [])
+            operations._store_intents(self.backend.id, intents, False, [], [])
             read = self._read() - before
             # what aliases wait for, all mailboxes of the domain, is looked at once for all of them
             self.assertLess(read, 12_000 if model == "emboux.alias" else 1000, model)
         [alias] = operations.search([("key", "=", "alias7@far.example")])
         self.assertIn("new19@far.example", alias.error)
         before = self._read()
-        self.assertTrue(alias._waits_for(1))
-        self.assertEqual(operations._of(self.domain).key, "far.example")
+        self.assertTrue(alias._predecessors(1))
+        self.assertEqual(operations._for_record(self.domain).key, "far.example")
         self.assertLess(self._read() - before, 50)
 
     # -- order ---------------------------------------------------------------------------
@@ -278,9 +278,11 @@ class TestRepeating(RemoteCase):
 
     def test_a_rolled_back_deletion_is_taken_back_there_too(self):
         mailbox = self.make_mailbox(self.domain, quota_mb=1)
-        [ticket] = self.operations._begin(self.backend, [Wish.of(mailbox, "delete")], True)
+        [ticket] = self.operations._enqueue(
+            self.backend, [Intent.for_record(mailbox, "delete")], True
+        )
         self.far.delete_mailbox(mailbox.email)
-        self.operations._done(ticket, None)
+        self.operations._mark_done(ticket, None)
         self.roll_back()  # the record stays
         self.run_cron()
         self.assertIn(mailbox.email, self.far._mailboxes)

@@ -11,7 +11,7 @@ from odoo.tests import tagged
 
 from ..dns import domain_connect, publish
 from ..dns.domain_connect import DnsProvider
-from ..dns.publish import Published
+from ..dns.publish import OwnedRecord
 from ..transactions import in_own_transaction
 from .publish_case import OURS, PublishCase
 
@@ -294,7 +294,7 @@ class TestServer(PublishCase):
         self.server.host = "2001:db8::1"
 
     def test_values_longer_than_an_index_takes(self):
-        entry = Published("dkim:x", "TXT", f"x.{self.zone}", "v=DKIM1; p=" + "QUJD" * 2000)
+        entry = OwnedRecord("dkim:x", "TXT", f"x.{self.zone}", "v=DKIM1; p=" + "QUJD" * 2000)
         place = (self.server.id, self.zone, self.domain.id, self.domain.company_id.id)
         from ..models.dns_published import Place
 

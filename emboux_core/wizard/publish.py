@@ -48,14 +48,14 @@ class Publish(models.TransientModel):
 
     def action_look(self):
         """Look at the zone again."""
-        return self._look()
+        return self._refresh_plan()
 
     def action_apply(self):
         """Do what is shown, or show what has changed since."""
         self.ensure_one()
         self.domain_id.check_access("write")
         published = self.env["emboux.dns.published"].sudo()
-        with published._turn_at(self.server_id, self.domain_id.name) as free:
+        with published._lock_name(self.server_id, self.domain_id.name) as free:
             if not free:
                 return self._show(
                     "warning",
@@ -80,7 +80,7 @@ class Publish(models.TransientModel):
                 self.server_id, self.domain_id, plan, self.confirm_merge
             )
         except ZoneChanged:
-            return self._look(changed=True), 0
+            return self._refresh_plan(changed=True), 0
         except (BackendError, ValueError) as error:
             return self._show_error(error), 0
         states = {(one.key, one.record_type, one.name): one.state for one in result.outcomes}
@@ -89,7 +89,7 @@ class Publish(models.TransientModel):
 
     # -- how it goes -------------------------------------------------------------------------
 
-    def _look(self, changed=False):
+    def _refresh_plan(self, changed=False):
         """Plan anew and show it."""
         self.ensure_one()
         self.domain_id.check_access("write")

@@ -71,13 +71,13 @@ class PolicyHost(http.Controller):
 
     @http.route(
         ["/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml"],
-        methods=["POST"], csrf=False, max_content_length=policy_files.LARGEST_REQUEST, **ROUTE,
+        methods=["POST"], csrf=False, max_content_length=policy_files.MAX_REQUEST_BYTES, **ROUTE,
     )
     def autodiscover(self, **_ignored):
         sent = request.httprequest
         if sent.content_length is None:
             return _nothing(411)
-        if sent.content_length > policy_files.LARGEST_REQUEST:
+        if sent.content_length > policy_files.MAX_REQUEST_BYTES:
             return _nothing(413)
         try:
             address = policy_files.address_asked_for(sent.get_data())

@@ -13,8 +13,8 @@ from odoo.addons.emboux_core import addresses
 
 Kind = Literal["bounce", "complaint", "unsubscribe", "delivery"]
 
-_LONGEST_ID = 250  # characters; longer ones are hashed, so that an index can hold them
-_LONGEST_TEXT = 500  # characters of a reason that people read
+_MAX_ID_LENGTH = 250  # characters; longer ones are hashed, so that an index can hold them
+_MAX_TEXT_LENGTH = 500  # characters of a reason that people read
 
 
 class Unreadable(ValueError):
@@ -50,7 +50,7 @@ class Event:
 def identity(*parts: str) -> str:
     """One name of several parts, short enough for an index, of characters that it can hold."""
     joined = "/".join(parts)
-    if len(joined) <= _LONGEST_ID and joined.isprintable():
+    if len(joined) <= _MAX_ID_LENGTH and joined.isprintable():
         return joined
     return f"sha256/{hashlib.sha256(joined.encode(errors='surrogatepass')).hexdigest()}"
 
@@ -80,7 +80,7 @@ def words(*parts: Any) -> str:
     """A reason for people: the parts that say something, on one line, cut off."""
     said = [str(part) for part in parts if isinstance(part, (str, int)) and part not in ("", 0)]
     line = "".join(char if char.isprintable() else " " for char in " ".join(said))
-    return " ".join(line.split())[:_LONGEST_TEXT]
+    return " ".join(line.split())[:_MAX_TEXT_LENGTH]
 
 
 def text_at(value: Any, *path: str) -> str:

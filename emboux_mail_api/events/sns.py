@@ -57,9 +57,9 @@ _SIGNED = {
 _OPTIONAL = {"Subject"}
 _KEPT = 16  # certificates; a topic has one, and a new one now and then
 _FETCHES = 20  # within a minute, so that made-up addresses cost Amazon and us little
-_LARGEST_CERTIFICATE = 16 * 1024  # bytes
-_LARGEST_ANSWER = 64 * 1024  # bytes, of a confirmation
-_SMALLEST_KEY = 2048  # bits
+_MAX_CERTIFICATE_BYTES = 16 * 1024  # bytes
+_MAX_RESPONSE_BYTES = 64 * 1024  # bytes, of a confirmation
+_MIN_KEY_BITS = 2048  # bits
 
 
 class NotSigned(Exception):
@@ -128,7 +128,7 @@ class SnsVerifier:
         if not is_confirmation_url(url, message.get("TopicArn", "")):
             raise NotSigned("the address to confirm is not one of SNS")
         try:
-            status, _body = self._fetcher.get(url, _LARGEST_ANSWER)
+            status, _body = self._fetcher.get(url, _MAX_RESPONSE_BYTES)
         except FetchFailed as error:
             raise TryLater(str(error)) from error
         if status != 200:
@@ -154,7 +154,7 @@ class SnsVerifier:
 
     def _fetch(self, url: str) -> _Certificate:
         try:
-            status, body = self._fetcher.get(url, _LARGEST_CERTIFICATE)
+            status, body = self._fetcher.get(url, _MAX_CERTIFICATE_BYTES)
         except FetchFailed as error:
             raise TryLater(str(error)) from error
         if status >= 500 or status == 429:
@@ -166,7 +166,7 @@ class SnsVerifier:
             key = parsed.public_key()
         except Exception as error:  # noqa: BLE001 - whatever cryptography finds wrong with it
             raise NotSigned("what is at that address is no certificate") from error
-        if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _SMALLEST_KEY:
+        if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _MIN_KEY_BITS:
             raise NotSigned("the certificate has no RSA key of 2048 bits or more")
         return _Certificate(parsed, key)
 

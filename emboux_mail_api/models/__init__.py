@@ -2,10 +2,10 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from . import (
     audit,
-    guarded,
+    system_fields,
     provisioned,
     mail_message,
-    waiting,
+    request_slots,
     bulk,
     backend,
     provider,
@@ -29,7 +29,7 @@ from . import (
     mailbox_rules,
     alias_tenancy,
     retention,
-    transfer,
+    traffic,
     outbound_count,
     outbound_sent,
     reputation_settings,
@@ -42,6 +42,6 @@ from . import (
     change,
     held_message,
     queue_agent,
-    published,
+    sql_views,
     ir_http,
 )

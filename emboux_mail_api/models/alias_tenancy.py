@@ -7,7 +7,7 @@ from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
 from odoo.addons.emboux_core import addresses
-from odoo.addons.emboux_core.models.alias import GOALS
+from odoo.addons.emboux_core.models.alias import DESTINATIONS_SQL
 
 from .customer import QuotaReached
 from .mail_route import ForwardRoutes, LoopError
@@ -17,7 +17,7 @@ class AliasTenancy(models.Model):
     """What a customer may set of an alias, how many deliver to a mailbox, and how far they lead."""
 
     _name = "emboux.alias"
-    _inherit = ["emboux.alias", "emboux.bulk"]
+    _inherit = ["emboux.alias", "emboux.bulk.mixin"]
     _customer_fields = frozenset({"domain_id", "kind", "local_part", "destinations"})
     _audited_fields = ("email", "destinations", "active")
 
@@ -41,7 +41,7 @@ class AliasTenancy(models.Model):
     def _assert_within_limits(self):
         # as superuser: who writes aliases need not see the contact whose limits these are
         for partner, aliases in self.grouped(lambda a: a.domain_id.sudo().partner_id).items():
-            limit = self.env["emboux.customer"]._of(partner).alias_limit if partner else 0
+            limit = self.env["emboux.customer"]._for_partner(partner).alias_limit if partner else 0
             if not limit:
                 continue
             # a tag after + reaches the same mailbox
@@ -51,7 +51,7 @@ class AliasTenancy(models.Model):
             boxes = self.env["emboux.mailbox"].sudo().search(
                 [("email", "in", list(wanted)), ("domain_id.partner_id", "=", partner.id)]
             )
-            boxes.domain_id._meet()
+            boxes.domain_id._force_conflict()
             self.flush_model(["destinations"])
             for box in boxes:
                 [[count]] = self.env.execute_query(
@@ -59,7 +59,9 @@ class AliasTenancy(models.Model):
                         """SELECT count(*) FROM emboux_alias a
                              JOIN emboux_domain d ON d.id = a.domain_id
                             WHERE d.partner_id = %s AND %s @> ARRAY[%s]""",
-                        partner.id, SQL(GOALS, SQL.identifier("a", "destinations")), box.email,
+                        partner.id,
+                        SQL(DESTINATIONS_SQL, SQL.identifier("a", "destinations")),
+                        box.email,
                     )
                 )
                 if count > limit:
@@ -123,7 +125,7 @@ class AliasTenancy(models.Model):
             again = {number: (alias, row["destinations"])
                      for number, (alias, row) in changed.items()
                      if alias.destinations != row["destinations"]}
-            _written, refused_now = self._each(again, self._lead_to)
+            _written, refused_now = self._each(again, self._set_destinations)
             refused |= refused_now
             done |= {number: (alias, False) for number, (alias, _row) in changed.items()
                      if number not in refused_now}
@@ -131,7 +133,7 @@ class AliasTenancy(models.Model):
         return done, refused
 
     @api.model
-    def _lead_to(self, pairs):
+    def _set_destinations(self, pairs):
         """Write each alias' own destinations; common work is done once."""
         for alias, destinations in pairs:
             alias.destinations = destinations

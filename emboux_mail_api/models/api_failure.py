@@ -54,11 +54,11 @@ class ApiFailure(models.Model):
     @api.private
     def _count(self, address):
         """Count one failure; returns the seconds to wait when there were too many, else 0."""
-        return self._take(network_of(address), FAILURES_ALLOWED.read(self.env), WINDOW)
+        return self._throttle(network_of(address), FAILURES_ALLOWED.read(self.env), WINDOW)
 
     @api.model
     @api.private
-    def _take(self, who, limit, window):
+    def _throttle(self, who, limit, window):
         """Count one action; returns the seconds to wait if it was one too many, else 0.
 
         In a transaction of its own, because the request's may be rolled back; without a write

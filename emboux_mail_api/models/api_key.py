@@ -67,9 +67,9 @@ class ApiKey(models.Model):
 
     _name = "emboux.api.key"
     _description = "API Key"
-    _inherit = ["emboux.thread", "emboux.guarded", "emboux.audited"]
+    _inherit = ["emboux.thread.mixin", "emboux.system.fields.mixin", "emboux.audited.mixin"]
     _order = "id desc"
-    _followed_fields = frozenset(
+    _system_fields = frozenset(
         {
             "role", "partner_id", "user_id", "token_hash", "token_hint", "read_only", "area",
             "domain_name", "revoked_at", "last_used", "last_address",
@@ -201,7 +201,7 @@ class ApiKey(models.Model):
         """The technical user whose groups and record rules are the key's reach."""
         master = values["role"] == "master"
         group = "emboux_core.group_admin" if master else "emboux_mail_api.group_customer"
-        companies = self.env["res.company"].sudo()._every() if master else self.env.company
+        companies = self.env["res.company"].sudo()._all_companies() if master else self.env.company
         return self.env["res.users"].sudo().with_context(no_reset_password=True).create(
             {
                 "name": values["name"],
@@ -217,7 +217,7 @@ class ApiKey(models.Model):
         )
 
     def write(self, vals):
-        vals = self._guard_write(vals)
+        vals = self._clean_write_vals(vals)
         done = super().write(vals)
         if "name" in vals:
             # as superuser: the technical user is not for users to edit
@@ -227,7 +227,7 @@ class ApiKey(models.Model):
     @api.model
     def _reach_every_company(self):
         """A master key works for all companies, future ones too."""
-        every = self.env["res.company"]._every()
+        every = self.env["res.company"]._all_companies()
         masters = self.with_context(active_test=False).search([("role", "=", "master")]).user_id
         masters.filtered(lambda user: every - user.company_ids).write(
             {"company_ids": [fields.Command.set(every.ids)]}
@@ -250,7 +250,7 @@ class ApiKey(models.Model):
 
     @api.model
     @api.private
-    def _number_of(self, token):
+    def _id_of_secret(self, token):
         """The id of the key with this secret, whatever its state; 0 if there is none."""
         if not keys.is_well_formed(token):
             return 0
@@ -285,7 +285,7 @@ class ApiKey(models.Model):
             if not any(caller in ipaddress.ip_network(network) for network in networks):
                 raise AddressRefused(WRONG_ADDRESS)
         if not row["last_used"] or row["now"] - row["last_used"] > USED_EVERY:
-            self._note_use(row["id"], row["now"], address)
+            self._record_use(row["id"], row["now"], address)
         return Bearer(
             **{
                 name: row[name]
@@ -296,7 +296,7 @@ class ApiKey(models.Model):
             token=token,
         )
 
-    def _note_use(self, key_id: int, now: datetime, address: str):
+    def _record_use(self, key_id: int, now: datetime, address: str):
         """Committed without waiting: a key's parallel requests must not get in each other's way."""
         try:
             # a cursor alone: the statement needs no environment
@@ -322,7 +322,7 @@ class Company(models.Model):
         self.env["emboux.api.key"].sudo()._reach_every_company()
         return companies
 
-    def _every(self):
+    def _all_companies(self):
         """Archived ones too: they may be restored."""
         return self.with_context(active_test=False).search([], limit=100_000)
 

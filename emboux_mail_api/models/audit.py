@@ -5,13 +5,13 @@ from markupsafe import Markup, escape
 from odoo import api, fields, models
 from odoo.http import request
 
-from odoo.addons.emboux_core.models.errors import LONGEST_LINE, refuse_unfit_text
+from odoo.addons.emboux_core.models.errors import MAX_LINE_LENGTH, refuse_unfit_text
 
 
 class Audit(models.Model):
     """Who did what, when, with the values before and after; never a secret.
 
-    Written by ``emboux.audited``, in the transaction of the change, and by nobody afterwards.
+    Written by ``emboux.audited.mixin``, in the transaction of the change, and by nobody afterwards.
     """
 
     _name = "emboux.audit"
@@ -61,14 +61,14 @@ class Audit(models.Model):
 class Audited(models.AbstractModel):
     """Logs changes in the audit trail, and in the record's chatter if it has one."""
 
-    _name = "emboux.audited"
+    _name = "emboux.audited.mixin"
     _description = "Leaves an Audit Trail"
 
     #: Fields whose changes are logged; each class adds its own.
     _audited_fields = ()
     #: Secret fields: only the fact of a change is logged.
     _audited_secrets = frozenset({"password_hash"})
-    _longest_line = LONGEST_LINE
+    _max_line_length = MAX_LINE_LENGTH
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -79,9 +79,9 @@ class Audited(models.AbstractModel):
         return records
 
     def _audited_text(self, vals):
-        """As ``emboux.guarded`` has it, for those that are not guarded otherwise."""
-        if not self.env.su and not hasattr(self, "_guard_text"):
-            refuse_unfit_text(self, vals, longest=self._longest_line)
+        """As ``emboux.system.fields.mixin`` has it, for those that are not guarded otherwise."""
+        if not self.env.su and not hasattr(self, "_check_unfit_text"):
+            refuse_unfit_text(self, vals, longest=self._max_line_length)
 
     def write(self, vals):
         self._audited_text(vals)

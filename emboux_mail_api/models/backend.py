@@ -21,7 +21,7 @@ class Backend(models.Model):
     """
 
     _name = "emboux.backend"
-    _inherit = ["emboux.backend", "emboux.audited"]
+    _inherit = ["emboux.backend", "emboux.audited.mixin"]
     _audited_fields = (
         "name", "kind", "url", "active", "mail_host", "smtp_host", "imap_host", "company_id",
         "policy_host", "mta_sts_mode", "tls_report_address", "postmaster",

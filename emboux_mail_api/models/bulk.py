@@ -12,7 +12,7 @@ BATCH = 200
 
 
 class Bulk(models.AbstractModel):
-    _name = "emboux.bulk"
+    _name = "emboux.bulk.mixin"
     _description = "Bulk Change"
 
     def _each(self, rows, do):

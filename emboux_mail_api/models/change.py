@@ -13,7 +13,7 @@ from ..settings import CLUSTER
 _NUMBER = r"[0-9]{1,19}"
 _SNAPSHOT = re.compile(rf"({_NUMBER}):({_NUMBER}):((?:{_NUMBER}(?:,{_NUMBER})*)?)")
 _BEFORE_ALL = "1:1:"  # a snapshot that sees nothing
-_LARGEST = 2**63 - 1
+_MAX_BIGINT = 2**63 - 1
 
 
 class CursorError(ValueError):
@@ -145,7 +145,7 @@ def _decode(cursor):
             and len(after) == 3
             and all(isinstance(part, str) and "\0" not in part and part.isascii() for part in after)
             and re.fullmatch(_NUMBER, after[0])
-            and int(after[0]) <= _LARGEST
+            and int(after[0]) <= _MAX_BIGINT
         ):
             raise CursorError
     return cluster, since, upto, after
@@ -159,7 +159,7 @@ def _assert_snapshot(text):
     first, last = int(parts[1]), int(parts[2])
     running = [int(xid) for xid in parts[3].split(",")] if parts[3] else []
     if not (
-        0 < first <= last <= _LARGEST
+        0 < first <= last <= _MAX_BIGINT
         and all(first <= xid < last for xid in running)
         and running == sorted(set(running))
     ):

@@ -35,10 +35,10 @@ class Customer(models.Model):
 
     _name = "emboux.customer"
     _description = "Email Customer"
-    _inherit = ["emboux.thread", "emboux.guarded", "emboux.audited"]
+    _inherit = ["emboux.thread.mixin", "emboux.system.fields.mixin", "emboux.audited.mixin"]
     _rec_name = "partner_id"
     _order = "partner_id"
-    _followed_fields = frozenset({"domains_used"})
+    _system_fields = frozenset({"domains_used"})
     _audited_fields = ("partner_id", *LIMITS)
 
     partner_id = fields.Many2one("res.partner", "Customer", required=True, ondelete="restrict")
@@ -85,15 +85,15 @@ class Customer(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         given = vals_list
-        self, vals_list = self._guard_create(vals_list)
+        self, vals_list = self._clean_create_vals(vals_list)
         customers = super().create(vals_list)
-        customers._reconcile()
+        customers._reconcile_counters()
         customers._on_created(given)
         return customers
 
     def write(self, vals):
         then = self._before_write(vals)
-        done = super().write(self._guard_write(vals))
+        done = super().write(self._clean_write_vals(vals))
         for do in then:
             do()
         return done
@@ -123,10 +123,10 @@ class Customer(models.Model):
     @api.private
     def _ensure(self, partner):
         """The partner's row, made when there is none."""
-        return self._of(partner) or self.create({"partner_id": partner.id})
+        return self._for_partner(partner) or self.create({"partner_id": partner.id})
 
     @api.model
-    def _of(self, partner):
+    def _for_partner(self, partner):
         """The partner's row, perhaps none: then there are no limits."""
         # as superuser: limits bind those who may not see them
         found = partner and self.sudo().search_fetch(
@@ -136,7 +136,7 @@ class Customer(models.Model):
 
     # -- domains: a counter, so that two transactions that add one meet each other ---------
 
-    def _take_domains(self, count):
+    def _adjust_domain_count(self, count):
         """Count domains that are being added; a negative number gives them back.
 
         The row stays locked until the end: whoever is second is retried and counts again.
@@ -160,7 +160,7 @@ class Customer(models.Model):
                 )
             )
 
-    def _reconcile(self):
+    def _reconcile_counters(self):
         """Correct the counters; logs those that were wrong."""
         self.flush_model()
         self.env["emboux.domain"].flush_model(["partner_id"])
@@ -185,7 +185,7 @@ class Customer(models.Model):
         super()._register_hook()
         try:
             with self.env.cr.savepoint():
-                self.browse()._reconcile()
+                self.browse()._reconcile_counters()
         except OperationalError:
             # somebody is counting right now: what they count is right after the next start
             _logger.warning("the counters of customers could not be compared", exc_info=True)

@@ -20,7 +20,7 @@ class DkimSigningKey(models.Model):
 
     _name = "emboux.dkim.key"
     _description = "DKIM Key"
-    _inherit = ["emboux.audited"]
+    _inherit = ["emboux.audited.mixin"]
     _order = "domain_id, made desc, key_type desc, id desc"
     _rec_name = "selector"
     _audited_fields = ("domain_id", "key_type", "signs", "retired", "removed")

@@ -26,7 +26,7 @@ class DomainDkim(models.Model):
     """
 
     _inherit = "emboux.domain"
-    _followed_fields = frozenset({"dkim_next"})
+    _system_fields = frozenset({"dkim_next"})
 
     dkim_key_ids = fields.One2many(
         "emboux.dkim.key", "domain_id", "DKIM Keys", groups="emboux_core.group_manager"
@@ -95,7 +95,7 @@ class DomainDkim(models.Model):
         """
         return todo.make if self.state == "verified" and self._dkim_rotate_after() else ()
 
-    def _dkim_follow(self, today):
+    def _dkim_apply_dns(self, today):
         """Let those keys sign that the DNS, as last seen, allows to."""
         self.ensure_one()
         seen, retired, stopped, started = self._dkim_changes(self._dkim_plan(today))
@@ -108,14 +108,14 @@ class DomainDkim(models.Model):
         started.write({"signs": True})
         self.dns_record_ids._align_dkim(self)
         if seen:
-            self._dkim_say_seen(seen)
+            self._dkim_notify_seen(seen)
         if retired:
-            self._dkim_say_retired(retired, started)
+            self._dkim_notify_retired(retired, started)
 
-    def _dkim_turn(self, today):
+    def _dkim_run(self, today):
         """What a day brings: also new keys that are due, and the end of old ones."""
         self.ensure_one()
-        self._dkim_follow(today)
+        self._dkim_apply_dns(today)
         todo = self._dkim_plan(today)
         gone = self._dkim_live_keys().filtered(lambda key: key.selector in todo.remove)
         if gone:
@@ -127,14 +127,14 @@ class DomainDkim(models.Model):
         """New keys, in the domain's records and told to who publishes them; they sign later."""
         made = self.env["emboux.dkim.key"]._make(self, key_types, today)
         self._provision()
-        self._dkim_say_made(made)
+        self._dkim_notify_made(made)
         return made
 
     def _dkim_remove(self, keys, today):
         """Their records are wanted no more."""
         keys.write({"removed": today})
         self._provision()
-        self._dkim_say_removed(keys)
+        self._dkim_notify_removed(keys)
 
     @api.model
     def _cron_rotate_dkim(self):
@@ -152,26 +152,26 @@ class DomainDkim(models.Model):
             seen |= domains
             time_left = each_in_own_transaction(
                 self.env, [domains],
-                lambda some: some._dkim_turn_batch(today, following),
+                lambda some: some._dkim_run_batch(today, following),
                 # one that cannot be served is tried again tomorrow
                 lambda domain, _error: domain.write(following),
                 more=self.search_count([*due, ("id", "not in", seen.ids)]), size=BATCH,
             )
 
-    def _dkim_turn_batch(self, today, following):
+    def _dkim_run_batch(self, today, following):
         """What somebody writes at this moment is left for the next run of the job."""
         free = self.try_lock_for_update(allow_referencing=True)
         for domain in free:
             todo = domain._dkim_plan(today)
             if any(domain._dkim_changes(todo)) or todo.remove or domain._dkim_due(todo):
-                domain.with_context(lang=domain.user_id.lang or self.env.lang)._dkim_turn(today)
+                domain.with_context(lang=domain.user_id.lang or self.env.lang)._dkim_run(today)
         free.write(following)
 
-    def _follow_proof(self):
+    def _apply_verification(self):
         """The DNS was looked at: a key that was waited for may sign from now on."""
-        done = super()._follow_proof()
+        done = super()._apply_verification()
         if self.filtered_domain(self._dkim_rotating()):
-            self._dkim_follow(fields.Date.today())
+            self._dkim_apply_dns(fields.Date.today())
         return done
 
     # -- by hand -------------------------------------------------------------------------
@@ -229,7 +229,7 @@ class DomainDkim(models.Model):
 
     # -- telling people ------------------------------------------------------------------
 
-    def _dkim_say_made(self, made):
+    def _dkim_notify_made(self, made):
         """Responsible and owner: what to publish, and that nothing is lost until then."""
         records = self.dns_record_ids.filtered(
             lambda record: record.key.removeprefix("dkim:") in made.mapped("selector")
@@ -255,7 +255,7 @@ class DomainDkim(models.Model):
         within = fields.Date.today() + timedelta(days=7)
         self._schedule_notice(compose, self.user_id, ACTIVITY, within)
 
-    def _dkim_say_seen(self, seen):
+    def _dkim_notify_seen(self, seen):
         if not self._dkim_waiting() and self.user_id:
             self.activity_feedback(
                 [ACTIVITY],
@@ -263,7 +263,7 @@ class DomainDkim(models.Model):
                 feedback=self.env._("Seen in the DNS: %s.", ", ".join(seen.mapped("selector"))),
             )
 
-    def _dkim_say_retired(self, retired, started):
+    def _dkim_notify_retired(self, retired, started):
         names = {
             "new": ", ".join(started.mapped("selector")),
             "old": ", ".join(retired.mapped("selector")),
@@ -284,7 +284,7 @@ class DomainDkim(models.Model):
         )
         self.message_post(body=body, subtype_xmlid="mail.mt_note")
 
-    def _dkim_say_removed(self, gone):
+    def _dkim_notify_removed(self, gone):
         names = ", ".join(f"{key.selector}._domainkey.{self.name}" for key in gone)
         self._post_notice(
             lambda domain: Notice(

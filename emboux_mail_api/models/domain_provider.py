@@ -13,8 +13,8 @@ from odoo.addons.emboux_core.transactions import in_own_transaction, own_transac
 
 from ..providers.dkim import Finding
 
-FRESH = timedelta(minutes=1)  # what is known for less is not asked again for a GET
-PATIENCE = 5.0  # seconds that the DNS is waited for then
+MAX_AGE = timedelta(minutes=1)  # what is known for less is not asked again for a GET
+WAIT_SECONDS = 5.0  # seconds that the DNS is waited for then
 
 
 class DomainProvider(models.Model):
@@ -76,7 +76,7 @@ class DomainProvider(models.Model):
         for domain in self:
             provider, row = domain.provider_id, domain.registration_id
             note = False
-            if provider.kind in ("mailgun", "ses") and not (row and row._is_there()):
+            if provider.kind in ("mailgun", "ses") and not (row and row._is_registered()):
                 note = self.env._("%s does not have the domain yet.", provider.name)
             elif provider.kind == "ses" and not provider.smtp_password:
                 note = self.env._(
@@ -135,7 +135,7 @@ class DomainProvider(models.Model):
             if heir.provider_id == row.provider_id:
                 heir._register_at_provider()
             else:
-                row._wish_absent()
+                row._request_absent()
 
     def _take_provider_of_parent(self):
         # as superuser: the parent may be another one's
@@ -156,7 +156,7 @@ class DomainProvider(models.Model):
         domains = self.sudo().filtered(
             lambda d: d.backend_id.kind == "local" and d._hosted(d.name) == d
         )
-        self.env["emboux.registration"].sudo()._wish_present(domains)
+        self.env["emboux.registration"].sudo()._request_present(domains)
 
     def _hosted(self, name):
         """The domain of this name: its owner's, else the first that somebody claims; or none."""
@@ -167,11 +167,11 @@ class DomainProvider(models.Model):
 
     # -- verification --------------------------------------------------------------------
 
-    def _proof(self):
+    def _verification_status(self):
         """With a provider, it is the provider who says whether the domain may send."""
         row = self.sudo().registration_id
         if self.backend_id.kind != "local" or self.provider_id.kind in (False, "dkim"):
-            return super()._proof()
+            return super()._verification_status()
         if row.state == "refused":
             return "failed", row.error
         if row.state != "done" or not row.verdict:
@@ -187,7 +187,7 @@ class DomainProvider(models.Model):
         """What the domain's DNS says for its own keys, as a value object."""
         if look:
             self._store_check(self._look_up(10.0)[self.id])
-        state, reason = super()._proof()
+        state, reason = super()._verification_status()
         return Finding(state or "pending", reason)
 
     def action_check_now(self):
@@ -197,15 +197,15 @@ class DomainProvider(models.Model):
         row = self.sudo().registration_id
         if row.state == "done":
             [answer] = row._ask().values()
-            row._note_poll(answer)
+            row._store_poll(answer)
         elif row.state == "refused":
-            row._wish_again()  # what it refused for may be in order now
+            row._request_again()  # what it refused for may be in order now
         elif row:
-            row._soon()
+            row._schedule_now()
         return super().action_check_now()
 
     @api.private
-    def _look_again(self):
+    def _refresh_status(self):
         """Ask DNS and provider once more, where what is known is older than a minute; this
         knowledge, and what follows from it, is all that changes.
 
@@ -215,10 +215,10 @@ class DomainProvider(models.Model):
         self.ensure_one()
         # as superuser: what is found is not for users to write
         domain = self.sudo()
-        old = fields.Datetime.now() - FRESH
+        old = fields.Datetime.now() - MAX_AGE
         looked, said = None, {}
         if domain.dns_record_ids and (not domain.last_check or domain.last_check < old):
-            looked = domain._look_up(PATIENCE)[domain.id]
+            looked = domain._look_up(WAIT_SECONDS)[domain.id]
         row = domain.registration_id
         if row.state == "done" and not row._asked_since(old):
             said = row.with_context(emboux_haste=True)._ask(only_status=True)
@@ -229,12 +229,12 @@ class DomainProvider(models.Model):
             # foreign keys to the domain stay possible, such as those of its sending history
             if own.exists() and own.try_lock_for_update(allow_referencing=True):
                 for number, answer in said.items():
-                    row.with_env(own.env).browse(number)._note_status(answer)
+                    row.with_env(own.env).browse(number)._store_status(answer)
                 if looked:
                     own._store_answer(looked)
         return True
 
-    def _tell_refused_by_provider(self, sentence):
+    def _notify_refused_by_provider(self, sentence):
         self._post_notice(
             lambda domain: Notice(
                 domain.env._(
@@ -256,9 +256,9 @@ class DomainProvider(models.Model):
         # saved first: the provider must not hear of what may still be rolled back
         # as superuser: registrations are not for users to write
         rows = self.env["emboux.registration"].sudo()
-        rows.browse(in_own_transaction(rows, "_want_sending_of", self.id) or ())._run_now()
+        rows.browse(in_own_transaction(rows, "_request_sending_for", self.id) or ())._run_now()
         # a fresh look: what the provider said was noted in a transaction of its own
-        left = in_own_transaction(rows, "_what_keeps_mail_of", self.id)
+        left = in_own_transaction(rows, "_sending_problem_of", self.id)
         self.env.invalidate_all()
         return notification(
             "warning" if left else "success",
@@ -266,11 +266,11 @@ class DomainProvider(models.Model):
         )
 
     @api.private
-    def _want_sending(self, tell=True):
+    def _request_sending(self, tell=True):
         """Have the domain, and its SMTP login, be at its provider, whatever that said before.
 
         Returns the registration that is to be told, or none where this server sends by itself.
-        ``tell``: as of ``_wish_again``.
+        ``tell``: as of ``_request_again``.
         """
         self.ensure_one()
         self.check_access("write")
@@ -282,11 +282,11 @@ class DomainProvider(models.Model):
             self._register_at_provider()
             row = self.sudo().registration_id
         if self.provider_kind == "mailgun":
-            row._want_credential()
-        row._wish_again(tell)
+            row._ensure_password()
+        row._request_again(tell)
         return row
 
-    def _why_no_mail_leaves(self):
+    def _sending_problem(self):
         """Why the domain cannot send, as a sentence; empty if it can."""
         self.ensure_one()
         # as superuser: registrations are not for users to read who merely has a domain
@@ -300,11 +300,11 @@ class DomainProvider(models.Model):
         if self.outbound_status == "blocked":
             return self.env._("The operator has stopped its sending. %s",
                               self.outbound_reason or "")
-        stopped = self._stopped_sending()
+        stopped = self._postfix_refusal()
         # without its code
         return stopped.split(" ", 2)[2] if stopped else ""
 
-    def _stopped_sending(self, login=None):
+    def _postfix_refusal(self, login=None):
         """What Postfix answers to each message of the domain, or of this login, as it stands:
         code, enhanced code and sentence; empty where it asks the policy."""
         self.ensure_one()
@@ -316,10 +316,10 @@ class DomainProvider(models.Model):
         row = self.env.cr.fetchone()
         return row[0] if row else ""
 
-    def _say_state(self, good):
+    def _state_message(self, good):
         if good and self.backend_id.kind == "local" and self.sending_note:
             return self.env._(
                 "%(name)s is verified and receives, but cannot send yet: %(why)s",
                 name=self.display_name, why=self.sending_note,
             )
-        return super()._say_state(good)
+        return super()._state_message(good)

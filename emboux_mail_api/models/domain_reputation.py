@@ -9,7 +9,7 @@ from ..events.rates import Rates, excess
 from . import sending_figures
 
 ACTIVITY = "emboux_mail_api.activity_type_blocked"
-_MOST_TOLD = 20  # administrators
+_MAX_NOTIFIED = 20  # administrators
 
 
 class DomainReputation(models.Model):
@@ -20,7 +20,7 @@ class DomainReputation(models.Model):
 
     _inherit = "emboux.domain"
     _audited_fields = ("outbound_window_since",)
-    _followed_fields = frozenset({"outbound_window_since", "outbound_window_sent"})
+    _system_fields = frozenset({"outbound_window_since", "outbound_window_sent"})
 
     outbound_window_since = fields.Datetime(
         "Rates Since", readonly=True, copy=False,
@@ -89,12 +89,12 @@ class DomainReputation(models.Model):
                 settings.least_sent, settings.least_events,
             )  # fmt: skip
             if found:
-                reason = domain._why_blocked(rates, found)
+                reason = domain._block_reason(rates, found)
                 # as superuser: the rule decides, whoever's request it runs in
                 domain.sudo().write({"outbound_status": "blocked", "outbound_reason": reason})
-                domain._tell_blocked(reason)
+                domain._notify_blocked(reason)
 
-    def _why_blocked(self, rates, found):
+    def _block_reason(self, rates, found):
         """ASCII, because a mail server passes it on (RFC 5321, 4.2)."""
         values = {
             "count": found.count,
@@ -115,7 +115,7 @@ class DomainReputation(models.Model):
             **values,
         )
 
-    def _tell_blocked(self, reason):
+    def _notify_blocked(self, reason):
         """The owner by mail, the responsible and the operator by an activity."""
 
         def compose(domain):
@@ -129,19 +129,19 @@ class DomainReputation(models.Model):
                 ),
             )
 
-        self._post_notice(compose, self._owner_to_tell())
-        self._schedule_notice(compose, self._who_looks_after(), ACTIVITY)
+        self._post_notice(compose, self._owner_to_notify())
+        self._schedule_notice(compose, self._administrators_to_notify(), ACTIVITY)
 
-    def _owner_to_tell(self):
+    def _owner_to_notify(self):
         return self.partner_id.filtered("email")
 
-    def _who_looks_after(self):
+    def _administrators_to_notify(self):
         # as superuser: who administers is not everybody's to know
         admins = self.env.ref("emboux_core.group_admin").sudo().all_user_ids
         admins = admins.filtered(
             lambda u: u.active and not u.share and self.company_id in u.company_ids
         )
-        return admins[:_MOST_TOLD] | self.user_id.filtered("active")
+        return admins[:_MAX_NOTIFIED] | self.user_id.filtered("active")
 
     # -- lifted ------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class DomainReputation(models.Model):
                 )
             )
 
-    def _begin_window(self):
+    def _restart_rates(self):
         """Earlier mail, and bounces of it, no longer count."""
         now = fields.Datetime.now()
         for domain in self:

@@ -27,7 +27,7 @@ PROFILES = [
 ]
 
 #: What the triggers may have written to a domain that is added.
-GIVEN_BACK = (
+RESTORED_FIELDS = (
     "state", "state_before", "state_reason", "outbound_warmup_since", "outbound_flagged_at",
     "outbound_status", "outbound_reason", "outbound_window_since", "outbound_window_sent",
     "outbound_enforcement", "outbound_tier", "outbound_daily_limit", "outbound_monthly_limit",
@@ -69,7 +69,7 @@ class DomainSending(models.Model):
         "plan_outbound_unit", "plan_outbound_over_limit", "plan_alias_destination_limit",
         "plan_alias_depth_limit",
     )
-    _followed_fields = frozenset(
+    _system_fields = frozenset(
         {
             "outbound_reason", "plan_outbound_daily_limit", "plan_outbound_monthly_limit",
             "plan_outbound_warmup_profile", "plan_outbound_warmup_start",
@@ -213,22 +213,22 @@ class DomainSending(models.Model):
 
     def _on_created(self, given):
         super()._on_created(given)
-        self._take_back()
-        self._begin_warmup()
+        self._reload_restored()
+        self._start_warmup()
 
     def _on_owner_changed(self, before, vals):
         super()._on_owner_changed(before, vals)
-        self._take_back()
+        self._reload_restored()
 
     def _on_state_changed(self, before, vals):
         super()._on_state_changed(before, vals)
         if vals["state"] == "verified":
-            self._begin_warmup()
+            self._start_warmup()
 
     def _on_outbound_status_changed(self, before, vals):
         """They may send again, or not any more."""
         if vals["outbound_status"] == "open":
-            self._begin_window()
+            self._restart_rates()
         elif "outbound_reason" not in vals:
             # as superuser: the reason follows from who did it
             self.sudo().outbound_reason = self.env._("Stopped by the operator.")
@@ -266,7 +266,7 @@ class DomainSending(models.Model):
 
     # -- the warm-up -------------------------------------------------------------------
 
-    def _begin_warmup(self):
+    def _start_warmup(self):
         """The warm-up is counted from the first day on which a domain may send.
 
         Who has sent before it was known here when that was needs none.
@@ -282,16 +282,16 @@ class DomainSending(models.Model):
 
     # -- what belongs to its name ------------------------------------------------------
 
-    def _take_back(self):
+    def _reload_restored(self):
         """Reload what the triggers have restored to the owners of these names."""
         self.flush_recordset()
-        self.invalidate_recordset(GIVEN_BACK)
+        self.invalidate_recordset(RESTORED_FIELDS)
         self.env["emboux.outbound.count"].invalidate_model()
         former = sending_figures.former_of(self.env, self.ids)
         for domain in self.filtered(lambda d: d.id in former):
-            domain._taken_back(former[domain.id])
+            domain._on_restored(former[domain.id])
 
-    def _taken_back(self, former):
+    def _on_restored(self, former):
         """The domain goes on where that of this number has ended."""
 
     # -- the policy's decision in Odoo's own transaction: the daemon's code ------------
@@ -311,7 +311,7 @@ class DomainSending(models.Model):
         cr = self.env.cr
         settings = self._outgoing_settings(login)
         known = settings.mailbox_suspended or settings.suspended or settings.unverified
-        if not known and (stopped := self._stopped_sending(login)):
+        if not known and (stopped := self._postfix_refusal(login)):
             # what Postfix says before it asks the policy: no relay takes the domain's mail yet
             code, detail, sentence = stopped.split(" ", 2)
             refusal = Decision("reject", "reject", f"{code} {detail}", f"{sentence}.", "relay")
@@ -374,7 +374,7 @@ class DomainSending(models.Model):
 
     def _compute_sending(self):
         now = datetime.now(UTC)
-        self._flush_terms()
+        self._flush_settings()
         for domain in self:
             settings = domain._origin and drive(
                 ledger.load_domain(domain._origin.id), self.env.cr
@@ -387,9 +387,11 @@ class DomainSending(models.Model):
             cap = domain._cap_of_today(settings, used, now) if settings else None
             domain.outbound_cap = cap.limit if cap else 0
             domain.outbound_use = used.day / cap.limit if cap and cap.limit else 0.0
-            domain.outbound_cap_reason = domain._why_cap(cap)
+            domain.outbound_cap_reason = domain._cap_reason(cap)
             domain.outbound_month_cap = settings.monthly if settings else 0
-            domain.outbound_warmup_day = domain._say_warmup(settings, now) if settings else False
+            domain.outbound_warmup_day = (
+                domain._warmup_message(settings, now) if settings else False
+            )
 
     def _cap_of_today(self, settings, used, now):
         """The limit that the day meets first, or None."""
@@ -397,17 +399,17 @@ class DomainSending(models.Model):
         of_day = [cap for cap in decision.caps(settings, counters, now) if cap.window == "day"]
         return min(of_day, key=lambda cap: cap.limit, default=None)
 
-    def _why_cap(self, cap):
+    def _cap_reason(self, cap):
         if not cap:
             return False
         if cap.rule == "daily":
-            return self._say_source(self._source("outbound_daily_limit", cap.limit))
+            return self._source_label(self._source("outbound_daily_limit", cap.limit))
         return {
             "warmup": self.env._("by the warm-up"),
             "spike": self.env._("far above the usual days"),
         }[cap.rule]
 
-    def _say_warmup(self, settings, now):
+    def _warmup_message(self, settings, now):
         limit = decision.warmup_limit(settings, now)
         if limit is None:
             return False
@@ -421,17 +423,17 @@ class DomainSending(models.Model):
 
     # -- what decides, and where it comes from -----------------------------------------
 
-    def _flush_terms(self):
+    def _flush_settings(self):
         """Let PostgreSQL see what the view of what decides is made of."""
         self.flush_model()
         self.env["emboux.mailbox"].flush_model()
         self.env["ir.config_parameter"].flush_model()
 
     @api.private
-    def _outgoing_terms(self):
+    def _effective_settings(self):
         """Domain id to what decides about its sending, a dictionary with the columns of the view
         ``emboux_mail.sending_domains``; without those that do not send from here."""
-        self._flush_terms()
+        self._flush_settings()
         self.env.cr.execute(
             SQL("SELECT * FROM emboux_mail.sending_domains WHERE id = ANY(%s)", self._origin.ids)
         )
@@ -450,7 +452,7 @@ class DomainSending(models.Model):
             return "own"
         return "default"
 
-    def _say_source(self, source):
+    def _source_label(self, source):
         return {
             "plan": self.env._("by the plan"),
             "own": self.env._("set for this domain"),
@@ -459,7 +461,7 @@ class DomainSending(models.Model):
         }[source]
 
     def _compute_terms(self):
-        terms = self._outgoing_terms()
+        terms = self._effective_settings()
         for domain in self:
             row = terms.get(domain._origin.id)
             domain.outbound_terms = Markup("<table class='table table-sm mb-0'>%s</table>") % (
@@ -467,14 +469,14 @@ class DomainSending(models.Model):
                     Markup("<tr><td>%s</td><td class='fw-bold'>%s</td>"
                            "<td class='text-muted'>%s</td></tr>") % (
                         domain._fields[name]._description_string(self.env),
-                        domain._say_term(name, row[column]),
-                        domain._say_source(domain._source(name, row[column])),
+                        domain._format_setting(name, row[column]),
+                        domain._source_label(domain._source(name, row[column])),
                     )
                     for name, column in DECIDED.items()
                 )
             ) if row else False
 
-    def _say_term(self, name, value):
+    def _format_setting(self, name, value):
         field = self._fields[name]
         if field.type == "selection":
             return dict(field._description_selection(self.env)).get(value, value)
@@ -552,11 +554,11 @@ class DomainSending(models.Model):
         self.sudo()[field] = f"{window} {level}"
         of_day = field == "outbound_warned_day"
         self._post_notice(
-            lambda domain: Notice(*domain._say_limit(of_day, level, used, limit)),
+            lambda domain: Notice(*domain._limit_message(of_day, level, used, limit)),
             self.partner_id.filtered("email") | self.user_id.partner_id,
         )
 
-    def _say_limit(self, of_day, level, used, limit):
+    def _limit_message(self, of_day, level, used, limit):
         values = {"name": self.display_name, "used": used, "limit": limit}
         if level >= 100:
             title = self.env._("%s has reached its sending limit", self.display_name)

@@ -10,7 +10,7 @@ from odoo.addons.emboux_core.models.thread import Notice
 from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
 FOLDERS = ("inbox", "sent", "drafts", "archive", "trash", "junk", "other")
-AWAY = timedelta(days=2)  # each mailbox has its turn every day
+AWAY_AFTER = timedelta(days=2)  # each mailbox has its turn every day
 RULES = tuple(f"retention_{folder}" for folder in FOLDERS)
 LEVELS = (95, 80)  # percent at which its people are told, the highest first
 
@@ -21,7 +21,7 @@ class DomainStorage(models.Model):
 
     _inherit = "emboux.domain"
     _audited_fields = (*RULES, "transfer_limit", "transfer_over_limit")
-    _followed_fields = frozenset({"transfer_used", "transfer_warned", "transfer_warned_month"})
+    _system_fields = frozenset({"transfer_used", "transfer_warned", "transfer_warned_month"})
 
     # -- how long mail is kept ---------------------------------------------------------
 
@@ -82,7 +82,7 @@ class DomainStorage(models.Model):
             )
         if self.state == "suspended":
             return self.env._("Nothing is removed while the domain is suspended.")
-        if not last or last < fields.Datetime.now() - AWAY:
+        if not last or last < fields.Datetime.now() - AWAY_AFTER:
             return self.env._(
                 "No old mail has been removed lately. “odoo emboux_retention” on the mail server "
                 "does it; check whether it is running."
@@ -106,7 +106,7 @@ class DomainStorage(models.Model):
              "responsible are notified, and mail goes on.",
     )
     transfer_used = BigInteger(
-        "Traffic This Month (bytes)", compute="_compute_transfer_used",
+        "Traffic This Month (bytes)", compute="_compute_traffic_used",
         help="Messages that came into its mailboxes and that its mailboxes sent, and what mail "
         "programs uploaded and read. Months are those of UTC.",
     )
@@ -117,7 +117,7 @@ class DomainStorage(models.Model):
     transfer_warned = fields.Integer("Notified At (%)", readonly=True, copy=False)
     transfer_warned_month = fields.Date("Notified In", readonly=True, copy=False)
 
-    def _compute_transfer_used(self):
+    def _compute_traffic_used(self):
         used = dict(
             self.env.execute_query(
                 SQL(
@@ -163,14 +163,14 @@ class DomainStorage(models.Model):
 
         def warn(domain):
             level = next(level for level in LEVELS if percents[domain] >= level)
-            domain._warn_transfer(level)
+            domain._warn_traffic(level)
             # as superuser: what has been told follows, and is not for users to write
             domain.sudo().write({"transfer_warned": level, "transfer_warned_month": month})
 
         each_in_own_transaction(self.env, [percents], warn)
 
     @api.private
-    def _warn_transfer(self, percent):
+    def _warn_traffic(self, percent):
         """Tell the domain's people that so much of the month's transfer is used."""
         self._post_notice(
             lambda domain: Notice(
@@ -188,11 +188,11 @@ class DomainStorage(models.Model):
             self.user_id.partner_id | self.partner_id,
         )
 
-    def action_open_transfer(self):
+    def action_open_traffic(self):
         """Day by day."""
         self.ensure_one()
         return self.env["ir.actions.act_window"]._for_xml_id(
-            "emboux_mail_api.action_transfer"
+            "emboux_mail_api.action_hand_over"
         ) | {"domain": [("domain_id", "=", self.id)]}
 
 

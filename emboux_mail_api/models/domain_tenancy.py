@@ -50,7 +50,7 @@ class DomainTenancy(models.Model):
 
     _inherit = "emboux.domain"
     _customer_fields = frozenset({"name"})
-    _followed_fields = frozenset({"quota_serial"})
+    _system_fields = frozenset({"quota_serial"})
     _audited_fields = (
         "name", "partner_id", "backend_id", "state", "parent_id", "is_wildcard", "active",
     )
@@ -60,7 +60,7 @@ class DomainTenancy(models.Model):
     def _on_created(self, given):
         super()._on_created(given)
         for partner, owned in self.grouped("partner_id").items():
-            self.env["emboux.customer"]._of(partner)._take_domains(len(owned))
+            self.env["emboux.customer"]._for_partner(partner)._adjust_domain_count(len(owned))
         self.filtered("owned_since")._end_other_claims()
 
     def _assert_may_change(self, vals):
@@ -77,9 +77,9 @@ class DomainTenancy(models.Model):
         super()._on_owner_changed(before, vals)
         customers = self.env["emboux.customer"]
         for partner, domains in self.grouped(lambda d: before[d]).items():
-            customers._of(partner)._take_domains(-len(domains))
+            customers._for_partner(partner)._adjust_domain_count(-len(domains))
         for partner, domains in self.grouped("partner_id").items():
-            customers._of(partner)._take_domains(len(domains))
+            customers._for_partner(partner)._adjust_domain_count(len(domains))
 
     def _on_ownership_changed(self, before, vals):
         super()._on_ownership_changed(before, vals)
@@ -92,14 +92,14 @@ class DomainTenancy(models.Model):
 
         def give_back():
             for partner, count in owned:
-                customers._of(partner)._take_domains(-count)
+                customers._for_partner(partner)._adjust_domain_count(-count)
 
         return [*super()._before_deleted(), give_back]
 
     # -- what a customer sets, and uses ------------------------------------------------
 
-    def _guard_create(self, vals_list):
-        model, vals_list = super()._guard_create(vals_list)
+    def _clean_create_vals(self, vals_list):
+        model, vals_list = super()._clean_create_vals(vals_list)
         user = self.env.user
         if not self.env.su and user.emboux_partner_id:
             # without asking whether it is there: it is as long as the add-on is
@@ -126,7 +126,7 @@ class DomainTenancy(models.Model):
 
     # -- additions to a limited domain -------------------------------------------------
 
-    def _meet(self):
+    def _force_conflict(self):
         """Of two transactions that add to one domain the second is retried and counts again."""
         self.env.cr.execute(
             "UPDATE emboux_domain SET quota_serial = coalesce(quota_serial, 0) + 1"
@@ -180,7 +180,7 @@ class DomainTenancy(models.Model):
             ]
         )
         if claims:
-            claims._advance(
+            claims._change_state(
                 "failed",
                 self.env._(
                     "Somebody else has proven by DNS that they own this domain. If it is yours, "
@@ -254,7 +254,7 @@ class DomainTenancy(models.Model):
     # -- moving it to another customer -------------------------------------------------
 
     @api.private
-    def _transfer(self, partner):
+    def _hand_over(self, partner):
         """Give the domain to another customer, with its counter, in this transaction.
 
         :raises NoActiveKey: the partner has no key that opens.
@@ -363,7 +363,7 @@ class DomainTenancy(models.Model):
             domain.sudo().write(
                 {"parent_id": vals["parent_id"], "owned_since": vals["owned_since"]}
             )
-            domain._advance("verified", domain._why_verified())
+            domain._change_state("verified", domain._verified_reason())
         return domain
 
     # -- waiting for name servers ------------------------------------------------------
@@ -372,9 +372,9 @@ class DomainTenancy(models.Model):
     @api.private
     def _look_up_name(self, name, expected):
         """Ask the DNS about a domain that is not here; returns a ``DomainCheck``."""
-        with self.env["emboux.waiting"]._place():
+        with self.env["emboux.request.slots"]._slot():
             return lookup.check_domains([(name, expected)], self._dns_resolver())[name]
 
     def _look_up(self, deadline):
-        with self.env["emboux.waiting"]._place():
+        with self.env["emboux.request.slots"]._slot():
             return super()._look_up(deadline)

@@ -27,12 +27,12 @@ class HeldMessage(models.Model):
 
     _name = "emboux.held.message"
     _description = "Held Message"
-    _inherit = ["emboux.guarded", "emboux.audited"]
+    _inherit = ["emboux.system.fields.mixin", "emboux.audited.mixin"]
     _log_access = False
     _order = "arrived_at desc, id desc"
     _rec_name = "queue_id"
     _audited_fields = ("wish",)
-    _followed_fields = frozenset({
+    _system_fields = frozenset({
         "host", "queue_id", "arrived", "arrived_at", "login", "sender", "domain_id", "recipients",
         "recipient_count", "size", "reason", "state", "note", "held_since", "expires_at",
         "charged_at", "done_at", "told_at",
@@ -111,25 +111,25 @@ class HeldMessage(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._guard_create(vals_list)
+        self, vals_list = self._clean_create_vals(vals_list)
         return super().create(vals_list)
 
     def write(self, vals):
-        return super().write(self._guard_write(vals))
+        return super().write(self._clean_write_vals(vals))
 
     def action_release(self):
         """Deliver them, also over the limits, against which they are counted."""
-        return self._wish("release")
+        return self._request_action("release")
 
     def action_discard(self):
         """Delete them from the queue, for good: neither sender nor recipient hears of it."""
-        return self._wish("discard")
+        return self._request_action("discard")
 
     def action_keep_waiting(self):
         """Cancel a request that the agent has not carried out yet."""
-        return self._wish(False)
+        return self._request_action(False)
 
-    def _wish(self, what):
+    def _request_action(self, what):
         done = self.filtered(lambda m: m.state not in ("holding", "held"))
         if done:
             raise UserError(
@@ -163,12 +163,12 @@ class HeldMessage(models.Model):
 
     def _expire(self, domain, now, discard):
         if domain:
-            self._tell_expired(domain, discard)
+            self._notify_expired(domain, discard)
         self.told_at = now
         if discard:
             self.filtered(lambda m: not m.wish).wish = "discard"
 
-    def _tell_expired(self, domain, discard):
+    def _notify_expired(self, domain, discard):
         lines = tuple(
             f"{m.sender or m.login} → {(m.recipients or '').replace(chr(10), ', ')} ({m.queue_id})"
             for m in self[:20]

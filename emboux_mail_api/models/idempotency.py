@@ -31,7 +31,7 @@ class Idempotency(models.Model):
     _token_unique = models.UniqueIndex("(key_id, token)")
 
     @api.private
-    def _known(self, key_id, token):
+    def _find_answer(self, key_id, token):
         """The response stored for this token within the last day, if any."""
         since = fields.Datetime.now() - KEPT
         return self.search(
@@ -39,7 +39,7 @@ class Idempotency(models.Model):
         )
 
     @api.private
-    def _begin(self, key_id, token, fingerprint):
+    def _reserve(self, key_id, token, fingerprint):
         """The row of this request: with a status when it has been answered before.
 
         A row of somebody who is at it right now makes the statement wait, and then fail with a
@@ -62,7 +62,7 @@ class Idempotency(models.Model):
             return begun
         return self.search([("key_id", "=", key_id), ("token", "=", token)])
 
-    def _end(self, status, body):
+    def _store_answer(self, status, body):
         self.write({"status": status, "body": body})
 
     @api.autovacuum

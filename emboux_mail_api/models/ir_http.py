@@ -41,7 +41,7 @@ class IrHttp(models.AbstractModel):
             raise ApiError(403, str(error)) from error
         except KeyRefused as error:
             _logger.info("no access from %s: %s", address, error)
-            seconds = keys.env["emboux.api.failure"]._count(address)
+            seconds = keys.env["emboux.api.failure"]._count_failure(address)
             if seconds:
                 raise too_many("Too many requests without a valid key", seconds) from error
             raise ApiError(401, str(error), {"WWW-Authenticate": "Bearer"}) from error

@@ -21,7 +21,7 @@ class MailBlacklist(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         entries = super().create(vals_list)
-        entries.filtered("active")._emboux_tell()
+        entries.filtered("active")._emboux_suppress()
         return entries
 
     def write(self, vals):
@@ -30,21 +30,21 @@ class MailBlacklist(models.Model):
         before = set(self.filtered("active").mapped("email"))
         done = super().write(vals)
         active = self.filtered("active")
-        self._emboux_untell(before - set(active.mapped("email")))
-        active._emboux_tell()
+        self._emboux_unsuppress(before - set(active.mapped("email")))
+        active._emboux_suppress()
         return done
 
     def unlink(self):
         emails = set(self.filtered("active").mapped("email"))
         done = super().unlink()
-        self._emboux_untell(emails)
+        self._emboux_unsuppress(emails)
         return done
 
-    def _emboux_tell(self):
+    def _emboux_suppress(self):
         if self and self._emboux_mirrors():
             self._emboux_suppressions()._from_blacklist(self.mapped("email"))
 
-    def _emboux_untell(self, emails):
+    def _emboux_unsuppress(self, emails):
         if emails and self._emboux_mirrors():
             self._emboux_suppressions()._from_blacklist_removed(emails)
 
@@ -56,7 +56,7 @@ class MailBlacklist(models.Model):
         return self.env["emboux.suppression"].sudo().with_context(**{NO_MIRROR: True})
 
     @api.private
-    def _emboux_put(self, emails):
+    def _emboux_blacklist(self, emails):
         """Blacklist addresses, also those that were removed before."""
         # addresses that Odoo considers invalid are on the other list only
         emails = [email for email in emails if email_normalize(email)]
@@ -69,7 +69,7 @@ class MailBlacklist(models.Model):
         )
 
     @api.private
-    def _emboux_take_off(self, emails):
+    def _emboux_unblacklist(self, emails):
         # Odoo keeps international names as they were typed
         written = {*emails, *map(display_address, emails)}
         self.search([("email", "in", list(written))]).action_archive()

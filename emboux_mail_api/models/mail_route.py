@@ -49,7 +49,7 @@ class ForwardRoutes(MailRoutes):
             # find out which one only if there is a loop
             raise LoopError(next(t for t in targets if self._leads_to(origin, [t])))
         if self.passed:
-            self._addresses._meet(self._domain.backend_id, [origin], self.passed)
+            self._addresses._force_conflict(self._domain.backend_id, [origin], self.passed)
 
     def forwards(self):
         """Whether any mailbox that mail could pass through forwards it.

@@ -11,10 +11,10 @@ from odoo.addons.emboux_core.models.errors import plain_errors
 
 from .mail_route import ForwardRoutes, LoopError, MissingError, forget_forwards
 
-MOST_FORWARDS = 10  # sieve_max_redirects in Dovecot's configuration
-LONGEST_SUBJECT = 200
-LONGEST_TEXT = 10_000
-MOST_DAYS = 60
+MAX_FORWARDS = 10  # sieve_max_redirects in Dovecot's configuration
+MAX_SUBJECT_LENGTH = 200
+MAX_TEXT_LENGTH = 10_000
+MAX_DAYS = 60
 _BROKEN = re.compile("[\x00-\x1f\x7f\u2028\u2029]")  # more than one line, or none at all
 FORWARD = ("forward_to", "forward_keep")
 VACATION = (
@@ -96,14 +96,14 @@ class MailboxRules(models.Model):
     def _check_forwards(self):
         for mailbox in self.filtered("forward_to"):
             targets = mailbox._forward_list()
-            if len(targets) > MOST_FORWARDS:
+            if len(targets) > MAX_FORWARDS:
                 raise ValidationError(
                     self.env._(
                         "%(mailbox)s forwards to %(count)s addresses; %(limit)s are possible. "
                         "Make an alias for more.",
                         mailbox=mailbox.display_name,
                         count=len(targets),
-                        limit=MOST_FORWARDS,
+                        limit=MAX_FORWARDS,
                     )
                 )
             mailbox._assert_forwards_arrive(targets)
@@ -144,11 +144,11 @@ class MailboxRules(models.Model):
         subject, text = self.vacation_subject or "", self.vacation_text or ""
         if self.vacation_on and not text:
             return self.env._("Write the reply, or switch “Out of Office” off.")
-        if len(text) > LONGEST_TEXT or len(subject) > LONGEST_SUBJECT:
+        if len(text) > MAX_TEXT_LENGTH or len(subject) > MAX_SUBJECT_LENGTH:
             return self.env._(
                 "The reply can have %(text)s letters, its subject %(subject)s.",
-                text=LONGEST_TEXT,
-                subject=LONGEST_SUBJECT,
+                text=MAX_TEXT_LENGTH,
+                subject=MAX_SUBJECT_LENGTH,
             )
         if _BROKEN.search(subject):
             return self.env._("The subject of the reply has to be one line of text.")
@@ -157,6 +157,6 @@ class MailboxRules(models.Model):
         for day in filter(None, (self.vacation_from, self.vacation_until)):
             if not date(2000, 1, 1) <= day <= date(2999, 12, 31):
                 return self.env._("The days of the reply have to be between 2000 and 2999.")
-        if not 1 <= self.vacation_days <= MOST_DAYS:
-            return self.env._("A reply can be repeated after 1 to %s days.", MOST_DAYS)
+        if not 1 <= self.vacation_days <= MAX_DAYS:
+            return self.env._("A reply can be repeated after 1 to %s days.", MAX_DAYS)
         return ""

@@ -23,11 +23,11 @@ class MailboxTenancy(models.Model):
     """
 
     _name = "emboux.mailbox"
-    _inherit = ["emboux.mailbox", "emboux.bulk"]
+    _inherit = ["emboux.mailbox", "emboux.bulk.mixin"]
     _customer_fields = frozenset(
         {"domain_id", "local_part", "name", "password", "quota_mb", "catch_all", "state", "send_as"}
     )
-    _followed_fields = frozenset(
+    _system_fields = frozenset(
         {"suspended_by_operator", "suspended_by_customer", "storage_warned"}
     )
     _audited_fields = (
@@ -51,7 +51,7 @@ class MailboxTenancy(models.Model):
         super()._on_written(vals, quotas)
         partner = self.env.user.emboux_partner_id
         if quotas and partner:
-            self._assert_quota_allowed(self.env["emboux.customer"]._of(partner))
+            self._assert_quota_allowed(self.env["emboux.customer"]._for_partner(partner))
         if vals.get("forward_to"):
             self._assert_reach()
         if vals.get("state"):
@@ -64,7 +64,7 @@ class MailboxTenancy(models.Model):
         """A customer's new mailboxes are as large as usual, or as their plan allows."""
         new = self.filtered(lambda m: not m.quota_mb)
         done = super()._compute_quota_mb()
-        customer = self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
+        customer = self.env["emboux.customer"]._for_partner(self.env.user.emboux_partner_id)
         if limit := customer.mailbox_quota_limit_mb:
             for mailbox in new:
                 mailbox.quota_mb = min(mailbox.quota_mb or limit, limit)
@@ -104,20 +104,20 @@ class MailboxTenancy(models.Model):
         return self.env._(
             "The limit of %(limit)s mailboxes in %(domain)s is reached. Delete one, or ask for "
             "more.",
-            limit=self.env["emboux.customer"]._of(domain.partner_id).mailbox_limit,
+            limit=self.env["emboux.customer"]._for_partner(domain.partner_id).mailbox_limit,
             domain=domain.display_name,
         )
 
     def _assert_within_limits(self):
-        known = self.env["emboux.customer"]._of(self.env.user.emboux_partner_id)
+        known = self.env["emboux.customer"]._for_partner(self.env.user.emboux_partner_id)
         # as superuser: what counts is there for everybody, archived ones too
         counted = self.sudo().with_context(active_test=False)
         for partner, mailboxes in counted.grouped(lambda m: m.domain_id.partner_id).items():
             mine = known and known.partner_id == partner
-            customer = known if mine else self.env["emboux.customer"]._of(partner)
+            customer = known if mine else self.env["emboux.customer"]._for_partner(partner)
             limit = customer.mailbox_limit
             for domain in mailboxes.domain_id if limit else ():
-                domain._meet()
+                domain._force_conflict()
                 if counted.search_count([("domain_id", "=", domain.id)]) > limit:
                     raise QuotaReached(self._limit_sentence(domain.id))
             self._assert_quota_allowed(customer)
@@ -317,7 +317,7 @@ class MailboxTenancy(models.Model):
     @api.model
     @api.private
     def _create_each(self, rows):
-        """Make mailboxes; see ``emboux.bulk``."""
+        """Make mailboxes; see ``emboux.bulk.mixin``."""
         refused = self._refused_beforehand(
             {number: (row["local_part"], row["domain_id"]) for number, row in rows.items()}
         )

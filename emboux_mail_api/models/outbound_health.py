@@ -5,7 +5,7 @@ from odoo.tools import SQL
 
 from odoo.addons.emboux_core.models.fields import BigInteger
 
-MOST = 999  # percent; more means nothing
+MAX_RISK = 999  # percent; more means nothing
 
 
 class OutboundHealth(models.Model):
@@ -102,7 +102,7 @@ class OutboundHealth(models.Model):
               FROM rates r
             """,
             days=settings.window.days,
-            most=MOST,
+            most=MAX_RISK,
             bounce=settings.bounce_percent or 1,
             complaint=settings.complaint_percent or 1,
         )

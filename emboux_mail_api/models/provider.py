@@ -21,7 +21,7 @@ from ..providers.ses import Ses
 #: A person or a mail program waits: shorter than a client's time-out.
 DEADLINES = Timeouts(connect=5, read=15, total=25)
 #: For status requests.
-HASTE = Timeouts(connect=2, read=3, total=6)
+SHORT_TIMEOUTS = Timeouts(connect=2, read=3, total=6)
 UNTIL = "emboux_until"  # in the context: when all calls have to be over, as time.monotonic()
 
 
@@ -30,10 +30,10 @@ class Provider(models.Model):
 
     _name = "emboux.provider"
     _description = "Provider of Outgoing Mail"
-    _inherit = ["emboux.thread", "emboux.guarded", "emboux.audited"]
+    _inherit = ["emboux.thread.mixin", "emboux.system.fields.mixin", "emboux.audited.mixin"]
     _order = "sequence, id"
     _check_company_auto = True
-    _followed_fields = frozenset({"state", "state_message", "earlier_topics"})
+    _system_fields = frozenset({"state", "state_message", "earlier_topics"})
     _audited_fields = (
         "name", "kind", "active", "region", "endpoint", "webhook_url", "topic_arn",
         "relay_host", "relay_port", "relay_tls", "smtp_login", "company_id",
@@ -137,14 +137,14 @@ class Provider(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._guard_create(vals_list)
+        self, vals_list = self._clean_create_vals(vals_list)
         for vals in vals_list:
             proposal = self._proposal(vals.get("kind", "mailgun"), vals.get("region"))
             vals |= {name: value for name, value in proposal.items() if not vals.get(name)}
         return super().create(vals_list)
 
     def write(self, vals):
-        vals = self._guard_write(vals)
+        vals = self._clean_write_vals(vals)
         if {"kind", "endpoint", "region"} & set(vals) and not self.env.user.has_group(
             "base.group_system"
         ):
@@ -206,7 +206,7 @@ class Provider(models.Model):
         return BACKEND_ALLOW_PRIVATE.read(self.env)
 
     @api.model
-    def _own(self):
+    def _provider_of_this_server(self):
         return self.env.ref("emboux_mail_api.provider_own")
 
     def _client(self):
@@ -215,7 +215,7 @@ class Provider(models.Model):
         ``emboux_haste`` in the context: it soon has waited enough.
         """
         self.ensure_one()
-        deadlines = HASTE if self.env.context.get("emboux_haste") else DEADLINES
+        deadlines = SHORT_TIMEOUTS if self.env.context.get("emboux_haste") else DEADLINES
         provider = self.sudo()  # as superuser: the keys are in no manager's reach
         timeouts = replace(deadlines, until=self.env.context.get(UNTIL, math.inf))
         if self.kind == "mailgun":
@@ -253,8 +253,8 @@ class Provider(models.Model):
             self.write({"state": "connected", "state_message": message})
             # whatever waited for a valid key can go on, and a refusal may be obsolete: the account
             # was put in order perhaps
-            self.registration_ids.filtered(lambda r: r.state == "pending")._soon()
-            self.registration_ids.filtered(lambda r: r.state == "refused")._wish_again()
+            self.registration_ids.filtered(lambda r: r.state == "pending")._schedule_now()
+            self.registration_ids.filtered(lambda r: r.state == "refused")._request_again()
         return notification(
             "success" if self.state == "connected" else "danger",
             self.state_message,

@@ -4,6 +4,6 @@ from odoo import models
 
 
 class Provisioned(models.AbstractModel):
-    _name = "emboux.provisioned"
-    _inherit = ["emboux.provisioned", "emboux.audited"]
+    _name = "emboux.provisioned.mixin"
+    _inherit = ["emboux.provisioned.mixin", "emboux.audited.mixin"]
     _description = "Provisioned on a Mail Backend"

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
-AWAY = timedelta(minutes=2)  # an agent tells every two seconds, a busy one every half a minute
+AWAY_AFTER = timedelta(
+    minutes=2
+)  # an agent reports every 2 seconds, a busy one every 30
 
 
 class QueueAgent(models.Model):
@@ -43,7 +45,7 @@ class QueueAgent(models.Model):
                 "No agent serves the mail queue: nothing is held, released or discarded. "
                 "Start “odoo emboux_queue” on the mail server."
             )
-        since = fields.Datetime.now() - AWAY
+        since = fields.Datetime.now() - AWAY_AFTER
         away = agents.filtered(lambda a: a.seen_at < since)
         if away:
             return self.env._(

@@ -13,7 +13,7 @@ from odoo.addons.emboux_core.transactions import in_own_transaction
 from ..providers.base import Registration as Answer
 from ..providers.mailgun import new_password
 
-AT_ONCE = 5  # calls after a commit while somebody waits; the cron makes the others
+MAX_IMMEDIATE = 5  # calls after a commit while somebody waits; the cron makes the others
 DATA = "emboux_mail_api.registrations"  # of this transaction, in the data of its hooks
 
 
@@ -69,15 +69,15 @@ class Registration(models.Model):
     # -- wishes --------------------------------------------------------------------------
 
     @api.model
-    def _wish_present(self, domains):
+    def _request_present(self, domains):
         """Request each domain at its provider, and its removal elsewhere."""
         known = self.search([("name", "in", domains.mapped("name"))])
-        wished = self.browse()
+        requested = self.browse()
         for domain in domains:
             provider = domain.provider_id
             mine = known.filtered(lambda r, d=domain: r.name == d.name)
             row = mine.filtered(lambda r, p=provider: r.provider_id == p)
-            (mine.filtered(lambda r, d=domain: r.domain_id == d) - row)._wish_absent()
+            (mine.filtered(lambda r, d=domain: r.domain_id == d) - row)._request_absent()
             if provider.kind in (False, "dkim"):
                 continue
             values = {
@@ -89,24 +89,24 @@ class Registration(models.Model):
                 row = self.create({"name": domain.name, "provider_id": provider.id,
                                    "wish": "present", **values})
             if domain.parent_id and provider.kind == "mailgun":
-                row._want_credential()  # a subdomain is to send at once
-            row._wish("present", **values)
-            wished |= row
-        wished._tell_after_commit()
-        return wished
+                row._ensure_password()  # a subdomain is to send at once
+            row._request("present", **values)
+            requested |= row
+        requested._call_after_commit()
+        return requested
 
-    def _wish_absent(self):
+    def _request_absent(self):
         for row in self:
-            row._wish("absent")
-        self._tell_after_commit()
+            row._request("absent")
+        self._call_after_commit()
 
-    def _wish(self, wish, **values):
+    def _request(self, wish, **values):
         anew = {"verdict": False, "reason": False, "records": False, "spf": False}
         self.write(
             {**(anew if wish != self.wish else {}), **values, **self._renewed(), "wish": wish}
         )
 
-    def _is_there(self):
+    def _is_registered(self):
         """Whether the provider has the domain, as far as it said; asking it again changes nothing.
 
         The view ``emboux_mail.carried`` says the same.
@@ -116,27 +116,27 @@ class Registration(models.Model):
             self.state == "pending" and self.verdict in ("pending", "verified")
         )
 
-    def _wish_again(self, tell=True):
+    def _request_again(self, tell=True):
         """Send the request again, whatever the last answer was: the obstacle may be gone.
 
         The calls are idempotent.  ``tell``: on the commit of this transaction; else the caller
         sends it afterwards.
         """
         for row in self:
-            row._wish(row.wish)
+            row._request(row.wish)
         if tell:
-            self._tell_after_commit()
+            self._call_after_commit()
 
-    def _want_credential(self):
+    def _ensure_password(self):
         """Generate a password, stored before it is sent to the provider."""
         if not self.password:
             self.password = new_password()
 
-    def _soon(self):
+    def _schedule_now(self):
         self.write({"next_try": fields.Datetime.now()})
-        self._tell_after_commit()
+        self._call_after_commit()
 
-    def _tell_after_commit(self):
+    def _call_after_commit(self):
         if not self:
             return
         # as superuser: the cron is not for users to read
@@ -147,7 +147,7 @@ class Registration(models.Model):
             hooks.add(partial(self._run_after_commit, hooks.data[DATA]))
         hooks.data[DATA].update(self.ids)
 
-    def _is_told_after_commit(self):
+    def _is_called_after_commit(self):
         """Whether the commit of this transaction tells the provider of this row."""
         return self.id in self.env.cr.postcommit.data.get(DATA, ())
 
@@ -175,7 +175,7 @@ class Registration(models.Model):
         age = now - (self.create_date or now)
         return now + min(max(age / 10, timedelta(minutes=5)), timedelta(days=1))
 
-    def _note(self, answer):
+    def _store_answer(self, answer):
         """Store the provider's answer, and update the domain accordingly."""
         now = fields.Datetime.now()
         self.write(
@@ -191,7 +191,7 @@ class Registration(models.Model):
         self.next_poll = self._next_poll(now)
         if self.domain_id:
             self.domain_id._provision()  # its DNS says what the provider wants
-            self.domain_id._follow_proof()
+            self.domain_id._apply_verification()
 
     def action_try_now(self):
         """Tell the provider now, instead of at the next try."""
@@ -201,10 +201,10 @@ class Registration(models.Model):
         rows = self.sudo()
         self.env.flush_all()
         # saved first: the provider must not hear of what may still be rolled back
-        in_own_transaction(rows, "_wish_again", False)
+        in_own_transaction(rows, "_request_again", False)
         rows._run_now()
         # a fresh look: the calls were noted in transactions of their own
-        left, error = in_own_transaction(rows, "_what_is_left")
+        left, error = in_own_transaction(rows, "_pending_result")
         return notification(
             "warning" if left else "success",
             error or (
@@ -213,14 +213,14 @@ class Registration(models.Model):
             ),
         )
 
-    def _what_is_left(self):
+    def _pending_result(self):
         """(whether something is still to be told, what the provider said)"""
         left = self.exists().filtered(lambda r: r.state != "done")[:1]
         return bool(left), left.error
 
-    def _what_keeps_mail_of(self, domain_id):
-        return self.env["emboux.domain"].browse(domain_id)._why_no_mail_leaves()
+    def _sending_problem_of(self, domain_id):
+        return self.env["emboux.domain"].browse(domain_id)._sending_problem()
 
-    def _want_sending_of(self, domain_id):
+    def _request_sending_for(self, domain_id):
         """The number of the registration that is told that its domain wants to send, or none."""
-        return self.env["emboux.domain"].browse(domain_id)._want_sending(tell=False).id
+        return self.env["emboux.domain"].browse(domain_id)._request_sending(tell=False).id

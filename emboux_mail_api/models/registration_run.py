@@ -23,14 +23,14 @@ from odoo.addons.emboux_core.transactions import (
 
 from ..providers.base import Provider
 from .provider import UNTIL
-from .registration import AT_ONCE
-from .waiting import Busy
+from .registration import MAX_IMMEDIATE
+from .request_slots import Busy
 
 _logger = logging.getLogger(__name__)
 
 BATCH = 200
 THREADS = 8  # questions to one provider at a time
-PATIENCE = 20.0  # seconds that somebody waits for all calls together
+WAIT_SECONDS = 20.0  # seconds that somebody waits for all calls together
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class RegistrationRun(models.Model):
 
     def _run_after_commit(self, ids):
         """Whoever saved the change waits for a few calls; the cron makes the others."""
-        self.browse(sorted(ids)[:AT_ONCE])._run_now()
+        self.browse(sorted(ids)[:MAX_IMMEDIATE])._run_now()
         ids.clear()
 
     def _run_now(self):
@@ -75,13 +75,13 @@ class RegistrationRun(models.Model):
         Calls are noted in transactions of their own: the caller's sees nothing of it.
         """
         try:
-            with self.env["emboux.waiting"]._place():
-                self._run_in_time()
+            with self.env["emboux.request.slots"]._slot():
+                self._run_until_deadline()
         except Busy:
             _logger.info("no place to tell providers at once: the job does it")
 
-    def _run_in_time(self):
-        until = time.monotonic() + PATIENCE
+    def _run_until_deadline(self):
+        until = time.monotonic() + WAIT_SECONDS
         for row in self:
             if time.monotonic() >= until:
                 break
@@ -119,10 +119,10 @@ class RegistrationRun(models.Model):
 
     def _finish(self, number, answer):
         if isinstance(answer, BackendError):
-            return in_own_transaction(self, "_note_failure", number, answer)
-        return in_own_transaction(self, "_note_success", number, *answer)
+            return in_own_transaction(self, "_store_failure", number, answer)
+        return in_own_transaction(self, "_store_success", number, *answer)
 
-    def _note_success(self, number, found, credential):
+    def _store_success(self, number, found, credential):
         # Whoever writes the row meanwhile is waited for by the writing below, which then fails
         # (40001): it is run anew, and sees the newer number.
         if self._give_way(number):
@@ -134,10 +134,10 @@ class RegistrationRun(models.Model):
         self.write(self._closed("done"))
         if credential:
             self.write({"login": credential.login, "credential_at": fields.Datetime.now()})
-        self._note(found)
+        self._store_answer(found)
         return "done"
 
-    def _note_failure(self, number, error):
+    def _store_failure(self, number, error):
         if self._give_way(number):
             return "waiting"
         sentence = backend_sentence(self.env, self.provider_id.name, error)
@@ -149,8 +149,8 @@ class RegistrationRun(models.Model):
                 {**self._closed("refused", sentence), "verdict": "failed", "reason": sentence}
             )
             if self.domain_id:
-                self.domain_id._follow_proof()
-                self.domain_id._tell_refused_by_provider(sentence)
+                self.domain_id._apply_verification()
+                self.domain_id._notify_refused_by_provider(sentence)
             return "done"
         self._postpone(number, sentence)
         return "failed"
@@ -170,7 +170,7 @@ class RegistrationRun(models.Model):
             remaining = self.search_count([*due, ("id", "not in", seen.ids)])
             if not each_in_own_transaction(
                 self.env, [rows],
-                lambda row, answers=answers: row._note_poll(answers[row.id]),
+                lambda row, answers=answers: row._store_poll(answers[row.id]),
                 lambda row, _error: row._ask_later(), more=remaining,
             ):
                 return
@@ -180,7 +180,7 @@ class RegistrationRun(models.Model):
 
         ``only_status``: nothing is changed there, nor is anybody made to look.
         """
-        with self.env["emboux.waiting"]._place():
+        with self.env["emboux.request.slots"]._slot():
             jobs = [
                 Question(
                     row.id, row.provider_id._client(), row.name,
@@ -198,14 +198,14 @@ class RegistrationRun(models.Model):
         last = max(filter(None, (self.answered_at, self.error and self.write_date)), default=None)
         return bool(last) and last >= moment
 
-    def _note_status(self, answer):
+    def _store_status(self, answer):
         """What the provider says of its own accord; what is to be done about it is the cron's."""
         if answer is None:
             self.next_poll = fields.Datetime.now()
         else:
-            self._note_poll(answer)
+            self._store_poll(answer)
 
-    def _note_poll(self, answer):
+    def _store_poll(self, answer):
         if not self.exists() or not self.try_lock_for_update():
             return
         if isinstance(answer, BackendError):
@@ -214,10 +214,10 @@ class RegistrationRun(models.Model):
             self._ask_later()
         elif answer is None:
             # it was removed there: the request still stands, so it is registered again
-            self._wish("present")
-            self._tell_after_commit()
+            self._request("present")
+            self._call_after_commit()
         else:
-            self._note(answer)
+            self._store_answer(answer)
 
     def _ask_later(self):
         self.next_poll = fields.Datetime.now() + timedelta(hours=1)

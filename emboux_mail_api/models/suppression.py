@@ -48,11 +48,11 @@ class Suppression(models.Model):
 
     _name = "emboux.suppression"
     _description = "Suppressed Recipient"
-    _inherit = ["emboux.audited"]
+    _inherit = ["emboux.audited.mixin"]
     _order = "email, id"
     _rec_name = "email"
     _audited_fields = ("email", "partner_id", "reason", "source", "detail", "expires_at")
-    _longest_line = 1000  # as long as an address or a server's answer is
+    _max_line_length = 1000  # as long as an address or a server's answer is
 
     email = fields.Char("Recipient", required=True)
     hash = Hash(
@@ -256,11 +256,11 @@ class Suppression(models.Model):
 
     def _to_blacklist(self):
         if self._mirrors() and (entries := self._on_blacklist()):
-            self._blacklist()._emboux_put(entries.mapped("email"))
+            self._blacklist()._emboux_blacklist(entries.mapped("email"))
 
     def _off_blacklist(self, emails):
         if emails and self._mirrors():
-            self._blacklist()._emboux_take_off(emails)
+            self._blacklist()._emboux_unblacklist(emails)
 
     def _blacklist(self):
         # as superuser: it is kept along with this list, by whoever may change this one

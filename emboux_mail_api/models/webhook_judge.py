@@ -21,11 +21,11 @@ class WebhookJudge(models.Model):
             return
         settings = self.env["emboux.reputation"]._settings()
         for event in self:
-            if event._asks_for_silence() and event._suppress(settings):
+            if event._is_suppressing() and event._suppress(settings):
                 event.state = "judged"
         self.filtered("counts").domain_id._evaluate_guillotine()
 
-    def _asks_for_silence(self):
+    def _is_suppressing(self):
         """Domains of others do not concern us, and a full mailbox will be emptied."""
         if not self.domain_id:
             return False

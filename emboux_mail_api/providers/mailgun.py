@@ -36,7 +36,7 @@ _REGIONS = {
     "us": ("https://api.mailgun.net", "smtp.mailgun.org"),
     "eu": ("https://api.eu.mailgun.net", "smtp.eu.mailgun.org"),
 }
-_MOST_URLS = 3  # of one webhook
+_MAX_URLS = 3  # of one webhook
 _LOGINS, _MOST_LOGINS = 100, 1000  # of a page, and looked through
 _LOGIN = "emboux"  # local part, so that a login of the customer's own stays what it is
 _PASSWORD = re.compile(r"[\x21-\x7e]{5,32}")
@@ -181,9 +181,9 @@ class Mailgun(Provider):
             urls = found.get(event, ())
             if self._webhook_url in urls:
                 continue
-            if len(urls) >= _MOST_URLS:
+            if len(urls) >= _MAX_URLS:
                 raise Refused(
-                    f"The webhook {event} of {name} has {_MOST_URLS} URLs at Mailgun, and there "
+                    f"The webhook {event} of {name} has {_MAX_URLS} URLs at Mailgun, and there "
                     "is no room for ours: remove one of them there."
                 )
             self._put_webhook(path, event, (*urls, self._webhook_url))

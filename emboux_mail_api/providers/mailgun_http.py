@@ -23,7 +23,7 @@ from odoo.addons.emboux_core.net.http import Answer, HttpClient, check_url
 
 _KEY = re.compile(r"[\x21-\x7e]+")
 _USER = "api"
-_LONGEST_WAIT = 24 * 3600  # seconds that a limit may ask for
+_MAX_WAIT_SECONDS = 24 * 3600  # seconds that a limit may ask for
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
@@ -71,7 +71,7 @@ class MailgunHttp(HttpClient):
         made = super()._try(prepared, attempt)
         if made.status == 429 and made.wait is None:
             try:
-                wait = Fields.parse(made.body).number("retry-seconds", 0, _LONGEST_WAIT)
+                wait = Fields.parse(made.body).number("retry-seconds", 0, _MAX_WAIT_SECONDS)
             except Unfit:
                 return made
             made = replace(made, wait=float(wait))
@@ -85,5 +85,5 @@ def _read_limit(response: requests.Response, *_args, **_options) -> None:
         return
     if _SECONDS.fullmatch(reset):
         wait = float(reset) - time.time()
-        if wait <= _LONGEST_WAIT:
+        if wait <= _MAX_WAIT_SECONDS:
             response.headers["Retry-After"] = str(max(0, round(wait + 0.5)))

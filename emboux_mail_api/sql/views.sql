@@ -19,7 +19,7 @@ CREATE VIEW emboux_mail.carried AS
 SELECT d.id AS domain_id, coalesce(v.kind, 'dkim') AS carrier,
        CASE v.kind WHEN 'mailgun' THEN r.credential_at IS NOT NULL
                    WHEN 'ses' THEN v.smtp_password IS NOT NULL
-                        -- as _is_there in models/registration.py: to ask again stops no mail
+                        -- as _is_registered in models/registration.py: to ask again stops no mail
                         AND (r.state = 'done'
                              OR r.state = 'pending' AND r.verdict IN ('pending', 'verified'))
                    ELSE true END AS relay_ready,
@@ -220,7 +220,7 @@ SELECT k.id::text AS key_name, d.name AS domain, k.selector, k.private_key
 
 -- The addresses that a list of destinations leads to: a tag after + reaches the same mailbox.  The
 -- expression is that of an index of emboux_alias, by which "who leads to this mailbox" is answered
--- (GOALS in emboux_core/models/alias.py); a function in SQL is put in its place by the planner.
+-- (DESTINATIONS_SQL in emboux_core/models/alias.py); a function in SQL is put in its place by the planner.
 CREATE OR REPLACE FUNCTION emboux_mail.goals(destinations text)
 RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT string_to_array(regexp_replace(destinations, '[+][^@\n]*@', '@', 'g'), E'\n')

@@ -45,6 +45,6 @@ from . import (
     test_mailbox_rules,
     test_rounds,
     test_retention_unit,
-    test_transfer_unit,
+    test_traffic_unit,
     test_storage_warning,
 )

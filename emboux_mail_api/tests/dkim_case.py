@@ -45,7 +45,7 @@ class DkimCase(PlatformCase):
             domain._store_check(DomainCheck(domain.name, verdicts, "a server", ""))
 
     def turn(self, day, domain=None):
-        (domain or self.domain).sudo()._dkim_turn(day)
+        (domain or self.domain).sudo()._dkim_run(day)
 
     def by_hand(self, day=DAY):
         with patch.object(fields.Date, "today", lambda: day):

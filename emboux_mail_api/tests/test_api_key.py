@@ -73,7 +73,7 @@ class TestApiKey(PlatformCase):
             key.id,
         )
         # copies of whole rows: other add-ons have columns of theirs that must not be empty
-        customer = self.env["emboux.customer"]._of(key.partner_id)
+        customer = self.env["emboux.customer"]._for_partner(key.partner_id)
         self.rows(
             """WITH made AS (
                    INSERT INTO res_partner SELECT (jsonb_populate_record(p, jsonb_build_object(

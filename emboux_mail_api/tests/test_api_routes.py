@@ -120,7 +120,7 @@ class RequestCase(HttpCase, PlatformCase):
         self.limits = self.env["emboux.customer"].create({"partner_id": self.partner.id})
         self.domain.partner_id = self.partner
         # there is nobody to wait for
-        self.startPatcher(patch.object(dispatcher, "take_turn"))
+        self.startPatcher(patch.object(dispatcher, "take_lock"))
 
     def key(self, **values):
         _key, secret = self.env["emboux.api.key"]._make({"name": "Key", **values})
@@ -148,7 +148,7 @@ class TestReading(RequestCase):
         self.domain.sudo().dkim_key_ids.unlink()
         secret = self.key(role="master")
         # in a transaction of its own, which a test cannot have beside one that only reads
-        self.startPatcher(patch.object(self.env.registry["emboux.api.key"], "_note_use"))
+        self.startPatcher(patch.object(self.env.registry["emboux.api.key"], "_record_use"))
         # what is known of a domain is refreshed in a transaction of its own
         self.startPatcher(patch.object(
             self.env.registry["emboux.domain"], "_look_again", lambda _domain: False))

@@ -71,7 +71,7 @@ class TestAuditChatter(PlatformCase):
             "emboux.mailbox": self.make_mailbox("ann", vacation_text="I am away."),
             "emboux.alias": self.make_alias("sales", "a@elsewhere.example"),
             "emboux.backend": remote,
-            "emboux.customer": self.env["emboux.customer"]._of(self.partner),
+            "emboux.customer": self.env["emboux.customer"]._for_partner(self.partner),
             "emboux.api.key": self.key,
             "emboux.provider": self.env["emboux.provider"].create(
                 {"name": "Mailgun", "kind": "mailgun", "region": "eu"}

@@ -180,7 +180,7 @@ class TestBadInput(PlatformCase):
             (mailbox, "vacation_text", True), (mailbox, "forward_to", True),
             (alias, "destinations", True), (key, "name", False), (key, "networks", False),
             (entry, "detail", False), (entry, "source", False), (entry, "email", False),
-            (self.env["emboux.provider"]._own(), "name", False),
+            (self.env["emboux.provider"]._provider_of_this_server(), "name", False),
         ):
             for text in ("nul\0byte", "half\ud800", "bell\x07", "x" * 200_001,
                          *(() if lines else ("two\r\nlines", "two\nlines", "next\x85line",

@@ -143,7 +143,7 @@ class TestCost(PlatformCase):
         with self.assertRaises(UserError):
             many._assert_not_needed()
         tagged_alias = self.make_alias("tagged", "n78+shop@unit.example")
-        found = aliases.sudo().search(aliases._leading_to({"n78@unit.example"}))
+        found = aliases.sudo().search(aliases._delivering_to({"n78@unit.example"}))
         self.assertEqual(found.mapped("email"), ["a78@unit.example", tagged_alias.email])
         boxes.write({"vacation_text": "Away", "vacation_on": True, "vacation_days": 7})
         before = read()

@@ -138,14 +138,14 @@ class TestHeldMessage(PlatformCase):
         first = self.make_held(expires_at=ago)
         second = self.make_held(self.make_domain("other.example"), expires_at=ago)
         model = self.env.registry["emboux.held.message"]
-        original = model._tell_expired
+        original = model._notify_expired
 
         def fails(messages, domain, discard):
             if domain == self.domain:
                 raise ZeroDivisionError
             return original(messages, domain, discard)
 
-        with patch.object(model, "_tell_expired", fails):
+        with patch.object(model, "_notify_expired", fails):
             self.expire()
         self.assertFalse(first.told_at)
         self.assertTrue(second.told_at)

@@ -14,7 +14,7 @@ from .reputation_case import ReputationCase
 
 class LimitsCase(ReputationCase):
     def terms(self, domain):
-        return domain._outgoing_terms()[domain.id]
+        return domain._effective_settings()[domain.id]
 
     def own(self, domain):
         """As the domain's owner, over whichever door."""

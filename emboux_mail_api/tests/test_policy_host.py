@@ -102,7 +102,7 @@ class TestPolicyHost(PlatformCase, HttpCase):
         self.assertEqual(self.discover(BOMB).status_code, 400)
         self.assertEqual(self.discover("<a>").status_code, 400)
         self.assertEqual(self.discover("<a/>").status_code, 400)
-        large = REQUEST.format("ann@unit.example") + " " * policy_files.LARGEST_REQUEST
+        large = REQUEST.format("ann@unit.example") + " " * policy_files.MAX_REQUEST_BYTES
         self.assertEqual(self.discover(large).status_code, 413)
         self.assertEqual(self.url_open(AUTODISCOVER).status_code, 405)
 

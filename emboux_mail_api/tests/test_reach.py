@@ -79,9 +79,9 @@ class TestReach(PlatformCase):
         child = self.make_domain("shop.unit.example", partner_id=self.other.id)
         self.assertEqual(child.parent_id, self.domain)
         with self.assertRaisesRegex(UserError, "subdomains of others"):
-            self.domain._transfer(self.acme)
-        child._transfer(self.acme)
-        self.domain._transfer(self.acme)
+            self.domain._hand_over(self.acme)
+        child._hand_over(self.acme)
+        self.domain._hand_over(self.acme)
         self.assertEqual(self.domain.partner_id, self.acme)
 
     def test_destinations_do_not_tell_what_others_have(self):
@@ -93,7 +93,7 @@ class TestReach(PlatformCase):
             self.assertTrue(alias)
 
     def test_a_tag_is_no_way_round_the_limit_of_aliases(self):
-        self.env["emboux.customer"]._of(self.acme).alias_limit = 1
+        self.env["emboux.customer"]._for_partner(self.acme).alias_limit = 1
         mine = self.make_domain("mine.example", state="verified", partner_id=self.acme.id)
         self.make_mailbox("box", mine)
         self.make_alias("one", "box@mine.example", mine)

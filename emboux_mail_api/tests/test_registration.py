@@ -95,7 +95,7 @@ class TestTelling(RegistrationCase):
         self.assertEqual(len(self.far.calls), 1, "not repeated by itself")
         del self.far.faults["register"]
         domain.provider_id = domain.provider_id  # nothing new, nothing told
-        self.row()._wish("present")
+        self.row()._request("present")
         self.run_cron()
         self.assertEqual(domain.registration_state, "done")
 
@@ -214,7 +214,7 @@ class TestAskedAgain(RegistrationCase):
 
     def test_a_login_that_vanished_is_made_again_with_its_password(self):
         domain = self.make(state="verified")
-        domain._want_sending()
+        domain._request_sending()
         self.commit()
         password = self.far.credentials.pop("p.example")
         self.row().next_poll = self.now
@@ -235,13 +235,13 @@ class TestAskedAgain(RegistrationCase):
                              f"ann@{domain.name}")
 
         self.assertFalse(stopped() or domain.sending_note)
-        self.row()._wish_again()
+        self.row()._request_again()
         self.assertEqual(self.row().state, "pending")
         self.assertFalse(stopped() or domain.sending_note)
         self.far.faults["register"] = Refused("no more")
         self.commit()
         self.assertTrue(stopped() and domain.sending_note)
-        self.row()._wish_again()
+        self.row()._request_again()
         self.assertTrue(stopped() and domain.sending_note, "it has to say yes first")
 
     def test_increment_says_what_postfix_says(self):
@@ -255,7 +255,7 @@ class TestAskedAgain(RegistrationCase):
             self.assertEqual(f"{decision.code} {decision.reason}", f"{sentence}.")
         domain.outbound_enforcement = "off"
         self.assertFalse(domain._decide_outgoing(1)[0].accepted, "nor does Postfix let it pass")
-        domain._want_sending()
+        domain._request_sending()
         self.commit()
         self.assertTrue(domain._decide_outgoing(1, login="ann@p.example")[0].accepted)
 
@@ -281,14 +281,14 @@ class TestAskedAgain(RegistrationCase):
 
         self.startPatcher(patch.object(type(domain), "_look_up", look))
         self.far.calls.clear()
-        self.assertTrue(domain._look_again())
+        self.assertTrue(domain._refresh_status())
         self.env.invalidate_all()
         self.assertTrue(domain.owned_since)
         self.assertEqual(self.far.calls, [], "it has answered a moment ago")
-        self.assertFalse(domain._look_again())
+        self.assertFalse(domain._refresh_status())
         self.later(seconds=61)
         self.far.verified.add("p.example")
-        self.assertTrue(domain._look_again())
+        self.assertTrue(domain._refresh_status())
         self.env.invalidate_all()
         self.assertEqual((domain.state, self.row().verdict), ("verified", "verified"))
         self.assertEqual(self.far.calls, [("status", "p.example")], "nobody is made to look")
@@ -300,13 +300,13 @@ class TestAskedAgain(RegistrationCase):
             d.id: DomainCheck(d.name, ()) for d in domains}))
         self.far.domains.clear()
         self.later(seconds=61)
-        domain._look_again()
+        domain._refresh_status()
         self.env.invalidate_all()
         self.assertEqual(self.row().state, "done")
         self.assertEqual((self.far.domains, self.row().next_poll), ({}, self.now))
         self.far.faults["status"] = Unreachable("the line is cut")
         self.later(seconds=61)
-        domain._look_again()
+        domain._refresh_status()
         self.env.invalidate_all()
         self.assertIn("the line is cut", self.row().error)
 
@@ -451,7 +451,7 @@ class TestSending(RegistrationCase):
         self.assertTrue(sentence.startswith("554 5.7.1 ") and "activate" in sentence)
         self.assertIn("activate", domain.sending_note)
         self.assertEqual(self.logins("p.example"), [])
-        row = domain._want_sending()
+        row = domain._request_sending()
         self.commit()
         self.assertTrue(row.credential_at)
         self.assertEqual(self.refusal("ann@p.example"), [])
@@ -462,7 +462,7 @@ class TestSending(RegistrationCase):
             "SELECT transport FROM emboux_mail.relays WHERE domain = %s", "p.example")
         self.assertEqual(transport, [("relay-implicit:[smtp.eu.mailgun.org]:465",)])
         self.assertFalse(domain.sending_note)
-        self.assertEqual(domain._want_sending(), row)
+        self.assertEqual(domain._request_sending(), row)
         self.commit()
         self.assertEqual(self.far.credentials["p.example"], password, "idempotent")
         self.assertEqual(row.state, "done")

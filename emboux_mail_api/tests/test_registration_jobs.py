@@ -52,14 +52,14 @@ class TestJobs(RegistrationCase):
     def test_an_answer_that_cannot_be_stored_does_not_end_the_job(self):
         self.make_many(3)
         model = self.env.registry["emboux.registration"]
-        original = model._note_success
+        original = model._store_success
 
         def fails(row, *arguments):
             if row.name == "n1.example":
                 raise ZeroDivisionError
             return original(row, *arguments)
 
-        with patch.object(model, "_note_success", fails):
+        with patch.object(model, "_store_success", fails):
             self.run_cron()
         states = [self.row(f"n{n}.example").state for n in range(3)]
         self.assertEqual(states, ["done", "pending", "done"])
@@ -71,14 +71,14 @@ class TestJobs(RegistrationCase):
         rows = self.row("n0.example") | self.row("n1.example") | self.row("n2.example")
         rows.next_poll = self.now
         model = self.env.registry["emboux.registration"]
-        original = model._note_poll
+        original = model._store_poll
 
         def fails(row, answer):
             if row.name == "n0.example":
                 raise ZeroDivisionError
             return original(row, answer)
 
-        with patch.object(model, "_note_poll", fails):
+        with patch.object(model, "_store_poll", fails):
             self.run_cron("_cron_poll")
         self.assertEqual(rows[0].next_poll, self.now + timedelta(hours=1))
         self.assertGreater(min(rows[1:].mapped("next_poll")), self.now)
@@ -102,7 +102,7 @@ class TestJobs(RegistrationCase):
         self.startPatcher(patch.object(model, "_client", client))
         self.commit()
         self.assertEqual(len(self.far.domains), 3, "the job does the others")
-        self.assertEqual(set(seen), {1000 + registration_run.PATIENCE})
+        self.assertEqual(set(seen), {1000 + registration_run.WAIT_SECONDS})
         self.run_cron()
         self.assertEqual(len(self.far.domains), 5)
 

@@ -125,7 +125,7 @@ class TestRoles(PlatformCase):
                 "emboux.alias": self.alias,
             }
             for model, record in records.items():
-                for name in env[model]._declared("_followed_fields"):
+                for name in env[model]._collect_names("_system_fields"):
                     field = env[model]._fields[name]
                     value = {"char": "boss@theirs.example", "integer": 7, "float": 7.0,
                              "datetime": "2020-01-01 00:00:00", "date": "2020-01-01",

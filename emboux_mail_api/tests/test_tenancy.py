@@ -46,7 +46,7 @@ class TestTenancy(PlatformCase):
         env = self._as_customer()
         for model, record in (("emboux.domain", self.mine), ("emboux.mailbox", self.my_box),
                               ("emboux.alias", self.my_alias)):
-            allowed = env[model]._declared("_customer_fields")
+            allowed = env[model]._collect_names("_customer_fields")
             for name in ("partner_id", "company_id", "backend_id", "is_wildcard", "active",
                          "user_id", "outbound_status", "outbound_daily_limit", "transfer_limit",
                          "retention_trash"):

@@ -48,7 +48,7 @@ class VerificationCase(PlatformCase):
             domain._store_check(DomainCheck(domain.name, tuple(verdicts), "ns (192.0.2.1)"))
 
     def steps(self, domain):
-        return domain.step_ids.sorted("id").mapped("state")
+        return domain.state_history_ids.sorted("id").mapped("state")
 
 
 class TestStates(VerificationCase):
@@ -60,10 +60,10 @@ class TestStates(VerificationCase):
         domain.action_activate()
         self.assertEqual(
             self.steps(domain), ["pending", "verified", "suspended", "verified"])
-        for step in domain.step_ids:
+        for step in domain.state_history_ids:
             self.assertTrue(step.reason and step.happened_at)
-        self.assertIn("All required DNS records", domain.step_ids.sorted("id")[1].reason)
-        self.assertIn(self.env.user.name, domain.step_ids.sorted("id")[2].reason)
+        self.assertIn("All required DNS records", domain.state_history_ids.sorted("id")[1].reason)
+        self.assertIn(self.env.user.name, domain.state_history_ids.sorted("id")[2].reason)
         self.assertTrue(domain.state_since)
 
     def test_owner_and_responsible_are_told_of_success(self):
@@ -167,7 +167,7 @@ class TestStates(VerificationCase):
             with self.assertRaises(AccessError):
                 domain.with_user(user).state_reason = "because"
             with self.assertRaises(AccessError):
-                domain.step_ids[0].with_user(user).reason = "because"
+                domain.state_history_ids[0].with_user(user).reason = "because"
 
 
 class TestClaims(VerificationCase):

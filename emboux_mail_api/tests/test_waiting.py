@@ -8,8 +8,8 @@ from unittest.mock import patch
 from odoo.tests import tagged
 from odoo.tools import config
 
-from ..models import waiting
-from ..models.waiting import Busy
+from ..models import request_slots
+from ..models.request_slots import Busy
 from .common import PlatformCase
 
 
@@ -23,14 +23,14 @@ class TestWaiting(PlatformCase):
             emboux_key=None if user is not None else SimpleNamespace(id=key, partner_id=partner),
             env=SimpleNamespace(user=user),
         )
-        return patch.object(waiting, "request", asked)
+        return patch.object(request_slots, "request", asked)
 
     def _hold(self, count, **who):
         """Let so many requests wait, each in a thread of its own, until the test is over."""
         entered, leave = threading.Barrier(count + 1, timeout=20), threading.Event()
 
         def wait():
-            with self.env["emboux.waiting"]._place():
+            with self.env["emboux.request.slots"]._slot():
                 entered.wait()
                 leave.wait(20)
 
@@ -51,7 +51,7 @@ class TestWaiting(PlatformCase):
     def _refused(self, **who):
         with self._asks(**who):
             try:
-                with self.env["emboux.waiting"]._place():
+                with self.env["emboux.request.slots"]._slot():
                     return None
             except Busy as busy:
                 self.assertEqual((busy.http_status, busy.retry_after > 0), (429, True))
@@ -79,17 +79,20 @@ class TestWaiting(PlatformCase):
         self.assertIsNone(self._refused(user=self.env.user))
         self.assertEqual(self._refused(user=self.env["res.users"]), "all", "a webhook's sender")
         self.assertEqual(self._refused(user=self.env.ref("base.public_user")), "all")
-        with patch.object(waiting, "request", None), self.env["emboux.waiting"]._place():
+        with patch.object(request_slots, "request", None), self.env["emboux.request.slots"]._slot():
             pass
 
     def test_a_request_takes_one_slot_however_often_it_waits(self):
         with self._asks(partner=7):
             for _ in range(5):
-                with self.env["emboux.waiting"]._place(), self.env["emboux.waiting"]._place():
+                with (
+                    self.env["emboux.request.slots"]._slot(),
+                    self.env["emboux.request.slots"]._slot(),
+                ):
                     pass
-            with self.assertRaises(ValueError), self.env["emboux.waiting"]._place():
+            with self.assertRaises(ValueError), self.env["emboux.request.slots"]._slot():
                 raise ValueError
-        self.assertFalse(waiting._waiting)
+        self.assertFalse(request_slots._waiting)
 
     def test_workers_count_by_the_database(self):
         """Each is a process with one request, so that a count of its own says nothing."""

@@ -311,7 +311,7 @@ class TestTurn(ReputationCase):
         read = self.events._read_ses
         ours = read(notification(ses_bounce(ALICE)))
         below = read(notification(ses_bounce(ALICE, sender="x@bounce.unit.example")))
-        self.assertEqual(self.events._turn(ours), f"reports about domain {self.domain.id}")
-        self.assertEqual(self.events._turn(below), self.events._turn(ours))
+        self.assertEqual(self.events._lock_name(ours), f"reports about domain {self.domain.id}")
+        self.assertEqual(self.events._lock_name(below), self.events._lock_name(ours))
         for found in (None, (), read(notification(ses_bounce(ALICE, sender="x@far.example")))):
-            self.assertIsNone(self.events._turn(found))
+            self.assertIsNone(self.events._lock_name(found))

@@ -63,7 +63,7 @@ class TestSesOverHttp(HttpCase):
         self.startPatcher(mock.patch.object(webhook_event, "SNS", verifier))
         self.server.script(answer(200, certificate()))
         # all requests share the test's one transaction: there is nobody to wait for
-        self.startPatcher(mock.patch.object(dispatcher, "take_turn"))
+        self.startPatcher(mock.patch.object(dispatcher, "take_lock"))
 
     @classmethod
     def _request_handler(cls, session, request, /, **options):

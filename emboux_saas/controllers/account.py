@@ -40,7 +40,7 @@ class AccountPortal(http.Controller):
             )
         return page(
             "portal_plan", request.env._("Plan"), plans=plans, form=form,
-            requested=customer._requested_plan_words(),
+            requested=customer._requested_plan_name(),
         )
 
     @http.route(f"{HOME}/usage", type="http", auth="user", website=True, methods=["GET"])

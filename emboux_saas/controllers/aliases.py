@@ -4,7 +4,7 @@ from odoo import http
 from odoo.http import request
 
 from .form import WHOLE, Form
-from .page import HOME, asked, done, find, many, of_domain, page
+from .page import HOME, done, find, many, of_domain, page, search_term
 
 
 def _above(domain):
@@ -22,7 +22,7 @@ class AliasPortal(http.Controller):
     def list_aliases(self, number, at=1, q="", **_arguments):
         domain = find("emboux.domain", number)
         wanted = [("domain_id", "=", domain.id)]
-        if q := asked(q):
+        if q := search_term(q):
             wanted += ["|", ("email", "ilike", q), ("destinations", "ilike", q)]
         return page(
             "portal_aliases", request.env._("Aliases"), of_domain(domain), domain=domain,

@@ -54,7 +54,7 @@ class DomainPortal(http.Controller):
                     domain = request.env["emboux.domain"].create({"name": name})
             if form.is_good:
                 if domain.parent_id:
-                    domain._see_arrival()
+                    domain._check_arrival()
                     said = (
                         request.env._("%s may send: make its first mailbox. Whether mail to it "
                                       "arrives is being looked up.", domain.display_name)

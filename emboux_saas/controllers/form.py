@@ -13,15 +13,15 @@ from odoo.http import request
 
 from odoo.addons.emboux_core import addresses, passwords
 from odoo.addons.emboux_core.models.errors import (
-    LONGEST_LINE,
-    LONGEST_TEXT,
+    MAX_LINE_LENGTH,
+    MAX_TEXT_LENGTH,
     control_character,
 )
 
 WHOLE = ""  # errors that belong to no field
 
 
-def say(error):
+def customer_message(error):
     """The error, in the customer's language.
 
     The parts that know nothing of Odoo speak English; in another language a sentence of ours
@@ -58,7 +58,7 @@ class Form:
 
     def _refuse_unfit(self, name, value):
         """Refuse what no field can hold before it is processed, and do not show it again."""
-        if len(value) > LONGEST_TEXT:
+        if len(value) > MAX_TEXT_LENGTH:
             self.values[name] = ""
             self.refuse(name, request.env._("This is too long."))
         elif found := control_character(value, lines=True):
@@ -83,9 +83,9 @@ class Form:
     def one_line(self, *names):
         """A name: one line of limited length."""
         for name in names:
-            if len(self[name]) > LONGEST_LINE or control_character(self[name]):
+            if len(self[name]) > MAX_LINE_LENGTH or control_character(self[name]):
                 self.refuse(name, request.env._(
-                    "Please enter one line of at most %s characters.", LONGEST_LINE))
+                    "Please enter one line of at most %s characters.", MAX_LINE_LENGTH))
 
     def number(self, name):
         """A whole number that is 0 or more."""
@@ -113,7 +113,7 @@ class Form:
         try:
             passwords.check(password, address)
         except passwords.PasswordError as error:
-            self.refuse(name, say(error))
+            self.refuse(name, customer_message(error))
         return password
 
     @contextmanager
@@ -129,9 +129,9 @@ class Form:
             raise
         except UserError as error:
             fields = [field for kind, field in (elsewhere or {}).items() if isinstance(error, kind)]
-            self.refuse((fields or [name])[0], say(error))
+            self.refuse((fields or [name])[0], customer_message(error))
         except psycopg2.IntegrityError as error:
-            self.refuse(name, request.env["emboux.bulk"]._why(error)[1])
+            self.refuse(name, request.env["emboux.bulk.mixin"]._why(error)[1])
 
     @property
     def is_good(self):

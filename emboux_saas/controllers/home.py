@@ -6,7 +6,7 @@ from odoo.http import request
 from odoo.addons.portal.controllers.portal import CustomerPortal
 
 from .page import HOME, many, own_customer, page
-from .words import domain_words
+from .status_texts import domain_status
 
 
 class EmailHome(CustomerPortal):
@@ -15,7 +15,7 @@ class EmailHome(CustomerPortal):
     def _prepare_home_portal_values(self, counters):
         values = super()._prepare_home_portal_values(counters)
         if "emboux_domain_count" in counters:
-            customer = request.env["emboux.customer"]._own()
+            customer = request.env["emboux.customer"]._for_current_user()
             values["emboux_domain_count"] = customer.domains_used if customer else 0
         return values
 
@@ -31,5 +31,5 @@ class EmailHome(CustomerPortal):
         found = many("emboux.domain", domain, HOME, number, **({"q": q} if q else {}))
         return page(
             "portal_email", request.env._("Email"), None, q=q, bars=customer._quota_bars(),
-            states={domain.id: domain_words(domain) for domain in found["records"]}, **found,
+            states={domain.id: domain_status(domain) for domain in found["records"]}, **found,
         )

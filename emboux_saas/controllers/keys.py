@@ -26,7 +26,9 @@ class KeyPortal(http.Controller):
     def list_keys(self, **_arguments):
         own_customer()
         return page(
-            "portal_keys", request.env._("API Keys"), keys=request.env["emboux.api.key"]._own()
+            "portal_keys",
+            request.env._("API Keys"),
+            keys=request.env["emboux.api.key"]._for_current_user(),
         )
 
     @http.route(
@@ -64,7 +66,7 @@ class KeyPortal(http.Controller):
     )
     def revoke_key(self, number, **typed):
         own_customer()
-        key = request.env["emboux.api.key"]._own(number)
+        key = request.env["emboux.api.key"]._for_current_user(number)
         if not key:
             raise request.not_found()
         form = Form(typed if request.httprequest.method == "POST" else None)

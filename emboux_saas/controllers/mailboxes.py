@@ -7,8 +7,8 @@ from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_mail_api.models.customer import AbovePlan, QuotaReached
 
 from .form import WHOLE, Form
-from .page import HOME, asked, done, find, many, of_domain, of_mailbox, page
-from .words import size_words
+from .page import HOME, done, find, many, of_domain, of_mailbox, page, search_term
+from .status_texts import size_text
 
 #: Which limits of the plan are shown at which field.
 LIMITS = {AbovePlan: "quota_mb", QuotaReached: WHOLE}
@@ -42,11 +42,11 @@ class MailboxPortal(http.Controller):
     def list_mailboxes(self, number, at=1, q="", **_arguments):
         domain = find("emboux.domain", number)
         wanted = [("domain_id", "=", domain.id)]
-        if q := asked(q):
+        if q := search_term(q):
             wanted += ["|", ("email", "ilike", q), ("name", "ilike", q)]
         return page(
             "portal_mailboxes", request.env._("Mailboxes"), of_domain(domain), domain=domain,
-            tab="mailboxes", q=q, sizes=size_words,
+            tab="mailboxes", q=q, sizes=size_text,
             **many("emboux.mailbox", wanted, f"{HOME}/domains/{domain.id}/mailboxes", at,
                    **({"q": q} if q else {})),
         )
@@ -106,7 +106,7 @@ class MailboxPortal(http.Controller):
             return done(f"{HOME}/mailboxes/{mailbox.id}", request.env._("Saved."))
         return page(
             "portal_mailbox", mailbox.display_name, of_mailbox(mailbox)[:-1], mailbox=mailbox,
-            form=form, sizes=size_words,
+            form=form, sizes=size_text,
         )
 
     @http.route(

@@ -7,7 +7,7 @@ from werkzeug.exceptions import NotFound
 
 from odoo.http import request
 
-from odoo.addons.emboux_core.models.errors import LONGEST_LINE
+from odoo.addons.emboux_core.models.errors import MAX_LINE_LENGTH
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 
 HOME = "/my/email"
@@ -23,7 +23,7 @@ LOCAL = {
 
 def own_customer():
     """The current user's customer.  :raises NotFound: there is none."""
-    customer = request.env["emboux.customer"]._own()
+    customer = request.env["emboux.customer"]._for_current_user()
     if not customer:
         raise NotFound()
     return customer
@@ -54,7 +54,7 @@ def page(template, title, trail=(), **values):
             "title": title,
             "trail": [(request.env._("Email"), HOME), *trail, (title, None)] if trail is not None
             else [(title, None)],
-            "customer": request.env["emboux.customer"]._own(),
+            "customer": request.env["emboux.customer"]._for_current_user(),
             "notice": request.session.pop(NOTICE, None),
             **values,
         },
@@ -63,9 +63,9 @@ def page(template, title, trail=(), **values):
     return response
 
 
-def asked(text):
+def search_term(text):
     """The search term; PostgreSQL cannot even compare a null byte."""
-    return "".join(char for char in text if char.isprintable()).strip()[:LONGEST_LINE]
+    return "".join(char for char in text if char.isprintable()).strip()[:MAX_LINE_LENGTH]
 
 
 def done(address, notice):

@@ -3,10 +3,10 @@
 from odoo import http
 from odoo.http import request
 
-from odoo.addons.emboux_mail_api.models.waiting import Busy
+from odoo.addons.emboux_mail_api.models.request_slots import Busy
 
 from .page import HOME, NOTICE, find, page
-from .words import domain_words, is_ours, record_words
+from .status_texts import domain_status, is_ours, record_status
 
 
 class RecordPortal(http.Controller):
@@ -47,7 +47,7 @@ class RecordPortal(http.Controller):
         records = domain.dns_record_ids
         if is_ours(domain):
             records = records.filtered(lambda r: r.level == "required" or r.state == "ok")
-        words = [record_words(record) for record in records]
+        words = [record_status(record) for record in records]
         groups = [
             (title, [row for row in words if row["level"] == level])
             for level, title in (
@@ -57,7 +57,7 @@ class RecordPortal(http.Controller):
             )
         ]
         return page(
-            "portal_domain", domain.display_name, domain=domain, words=domain_words(domain),
+            "portal_domain", domain.display_name, domain=domain, words=domain_status(domain),
             is_ours=is_ours(domain), tab="records",
             groups=[(title, rows) for title, rows in groups if rows],
         )

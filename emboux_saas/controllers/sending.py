@@ -5,9 +5,9 @@ from odoo.http import request
 
 from odoo.addons.emboux_core import addresses
 
-from .form import Form, say
+from .form import Form, customer_message
 from .page import HOME, find, of_domain, own_customer, page
-from .words import sending_words
+from .status_texts import sending_status
 
 HEIGHT, WIDTH, GAP = 120, 320, 8  # of the drawing, in its own units
 
@@ -46,7 +46,7 @@ class SendingPortal(http.Controller):
         dates = request.env["ir.qweb.field.date"]
         return page(
             "portal_sending", request.env._("Sending"), of_domain(domain), domain=domain,
-            words=sending_words(domain), tab="sending",
+            words=sending_status(domain), tab="sending",
             chart=chart_of(history, lambda day: dates.value_to_html(day, {"format": "d. MMM"})),
             total=sum(history["sent"]), bounces=sum(history["bounces"]),
             complaints=sum(history["complaints"]),
@@ -65,7 +65,7 @@ class SendingPortal(http.Controller):
             try:
                 address = addresses.normalise_reported(form["email"])
             except addresses.AddressError as error:
-                form.refuse("email", say(error))
+                form.refuse("email", customer_message(error))
             else:
                 found = request.env["emboux.suppression"]._find(address, customer.partner_id)
         return page("portal_recipients", request.env._("Recipients"), form=form, found=found)

@@ -9,7 +9,7 @@ from odoo.addons.emboux_core import addresses
 from odoo.addons.web.controllers.utils import ensure_db
 
 from .domains import choice_of, name_of
-from .form import WHOLE, Form, say
+from .form import WHOLE, Form, customer_message
 from .page import HOME, done, page
 
 _logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class SignupPortal(http.Controller):
                           parents=parents, form=form)
 
     @http.route(SENT, type="http", auth="public", website=True, sitemap=False, methods=["GET"])
-    def look_into_mail(self, **_arguments):
+    def check_your_mail(self, **_arguments):
         ensure_db()
         return self._page("portal_signup_sent", request.env._("Check Your Email"))
 
@@ -71,7 +71,7 @@ class SignupPortal(http.Controller):
         if request.session.uid:
             return request.redirect(HOME)
         customers = request.env["emboux.customer"]
-        values = customers._invited(token)
+        values = customers._read_invitation(token)
         form = Form(typed if request.httprequest.method == "POST" else None, password="")
         if form.sent and values:
             values["password"] = form.password("password", values["login"])
@@ -110,7 +110,7 @@ class SignupPortal(http.Controller):
             login = addresses.normalise_address(form["login"], plus=True)
         except addresses.AddressError as error:
             login = ""
-            form.refuse("login", say(error))
+            form.refuse("login", customer_message(error))
         local_part = form["local_part"]
         with form.at("local_part"):
             local_part = request.env["emboux.mailbox"]._normalise_local_part(local_part)
@@ -119,7 +119,7 @@ class SignupPortal(http.Controller):
     def _enter(self, values, domain, mailbox):
         """Log the new customer in, at the page that says what to do next."""
         _logger.info("new customer %s with %s", values["login"], domain.name)
-        domain._see_arrival()
+        domain._check_arrival()
         notice = (
             request.env._("Welcome! %s can send and receive at once.", mailbox.display_name)
             if domain.state == "verified" and not domain.arrival_note else

@@ -67,7 +67,7 @@ class AccountMove(models.Model):
             customer._dun(None)
         return done
 
-    def _tell_payment_failed(self, reason, period):
+    def _notify_payment_failed(self, reason, period):
         """``period``: what failed, so that each failure is told once."""
         for move in self.filtered("emboux_customer_id"):
             # as superuser: whoever's payment it is, the operator's system tells
@@ -76,7 +76,9 @@ class AccountMove(models.Model):
             values = {
                 "invoice": move.name,
                 "amount": formatLang(
-                    customer._spoken(), move.amount_residual, currency_obj=move.currency_id
+                    customer._in_customer_language(),
+                    move.amount_residual,
+                    currency_obj=move.currency_id,
                 ),
                 "due": due,
                 "until": due and due + timedelta(days=customer._dunning_days()),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-MOST = 20  # active keys that customers make for themselves
+MAX_KEYS = 20  # active keys that customers make for themselves
 _SHOWN = 100
 
 
@@ -16,7 +16,7 @@ class ApiKey(models.Model):
 
     @api.model
     @api.private
-    def _own(self, number=None):
+    def _for_current_user(self, number=None):
         """The keys of the customer whom the user looks after, or one of them."""
         partner = self.env.user.emboux_partner_id
         if not partner:
@@ -37,11 +37,13 @@ class ApiKey(models.Model):
         partner = self.env.user.emboux_partner_id
         partner.ensure_one()
         # of two at once the second starts over and counts the first one's
-        self.env["emboux.customer"]._own()._meet()
-        active = self._own().filtered(lambda key: key.state == "active")
-        if len(active) >= MOST:
+        self.env["emboux.customer"]._for_current_user()._force_conflict()
+        active = self._for_current_user().filtered(lambda key: key.state == "active")
+        if len(active) >= MAX_KEYS:
             raise UserError(
-                self.env._("You have %s active keys. Revoke one that is not used any more.", MOST)
+                self.env._(
+                    "You have %s active keys. Revoke one that is not used any more.", MAX_KEYS
+                )
             )
         # as superuser: technical users are the platform's to make; the partner is the user's own
         return self.sudo()._make(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from odoo.addons.emboux_core.models.domain_state import REASON
+from odoo.addons.emboux_core.models.domain_state import REASON_KEY
 from odoo.addons.emboux_core.transactions import AGAIN, each_in_own_transaction
 
 from .plan_terms import CUSTOMER_TERMS
@@ -23,7 +23,7 @@ STATES = [
 FROZEN = ("suspended", "ended")
 GRACE_DAYS = 30  # of a customer without a plan
 FIRST, LAST = 7, 1  # days before something happens
-AT_ONCE = 100  # mailboxes or aliases erased in a transaction
+ERASE_BATCH = 100  # mailboxes or aliases erased in a transaction
 
 
 class CustomerStopped(UserError):
@@ -36,13 +36,13 @@ class Customer(models.Model):
     """Customers, their plans and their state.
 
     One row for each partner: the platform's limits (``emboux_mail_api``) with the plan that
-    they come from.  ``_advance_customer`` is the one door that changes their state, and the
+    they come from.  ``_change_customer_state`` is the one door that changes their state, and the
     domains follow.  When the days of grace are over, what an ended customer had is erased for good.
     """
 
     _inherit = "emboux.customer"
     _audited_fields = ("plan_id", "state", "storage_limit_mb", "trial_end")
-    _followed_fields = frozenset(
+    _system_fields = frozenset(
         {"state", "state_reason", "state_since", "state_cause", "erase_on", "erased_at"}
     )
 
@@ -90,13 +90,13 @@ class Customer(models.Model):
         now = fields.Datetime.now()
         for customer, vals in zip(self, given, strict=True):
             # as superuser: how it begins follows from the plan
-            customer.sudo().write({"state_since": now, **customer._begin(vals)})
+            customer.sudo().write({"state_since": now, **customer._initial_values(vals)})
         self.filtered("plan_id")._apply_plan()
-        self._bind_people()
+        self._bind_portal_users()
         self._note_domains()
         self._note_period()
 
-    def _begin(self, vals):
+    def _initial_values(self, vals):
         """A new customer with a plan has its trial, unless the plan has none."""
         if not self.plan_id or vals.get("state", "trial") != "trial":
             return {}
@@ -111,7 +111,7 @@ class Customer(models.Model):
         nothing = self.env["emboux.plan"]
         if "partner_id" in vals:
             domains = self._domains()
-            then.append(lambda: domains._take_terms(nothing))
+            then.append(lambda: domains._apply_terms(nothing))
         if {"plan_id", "partner_id"} & set(vals):
             before = {customer: (customer.plan_id, customer.partner_id) for customer in self}
             then.append(
@@ -124,11 +124,11 @@ class Customer(models.Model):
         return then
 
     def _before_deleted(self):
-        people, domains, nothing = self._people(), self._domains(), self.env["emboux.plan"]
+        people, domains, nothing = self._portal_users(), self._domains(), self.env["emboux.plan"]
         return [
             *super()._before_deleted(),
             people._bind_email_customer,
-            lambda: domains._take_terms(nothing),
+            lambda: domains._apply_terms(nothing),
         ]
 
     # -- what follows from the plan ---------------------------------------------------------
@@ -140,7 +140,7 @@ class Customer(models.Model):
         for plan, customers in self.sudo().grouped("plan_id").items():
             if plan:
                 customers.write({name: plan[name] for name in CUSTOMER_TERMS})
-            customers._domains()._take_terms(plan)
+            customers._domains()._apply_terms(plan)
 
     def _domains(self):
         """All their domains, archived ones too."""
@@ -151,20 +151,20 @@ class Customer(models.Model):
 
     # -- who uses the portal ------------------------------------------------------------------
 
-    def _people(self):
+    def _portal_users(self):
         """The users of these customers' contacts."""
         # as superuser: users are not everybody's to read
         return self.env["res.users"].sudo().with_context(active_test=False).search(
             [("partner_id", "child_of", self.partner_id.ids)]
         ) if self else self.env["res.users"]
 
-    def _bind_people(self):
-        self._people()._bind_email_customer()
+    def _bind_portal_users(self):
+        self._portal_users()._bind_email_customer()
 
     # -- the customer's life ------------------------------------------------------------------
 
     @api.private
-    def _advance_customer(self, state, reason, cause="operator"):
+    def _change_customer_state(self, state, reason, cause="operator"):
         """Bring customers into a state, and their domains with them.
 
         ``reason``: a sentence for the operator and the customer. ``cause``: whose doing it is,
@@ -193,8 +193,8 @@ class Customer(models.Model):
             if state in FROZEN:
                 customer._freeze(reason)
             elif before in FROZEN:
-                customer._thaw(reason)
-            customer._tell_advance(before)
+                customer._unfreeze(reason)
+            customer._notify_state(before)
 
     def _erase_day(self):
         days = self.plan_id.grace_days if self.plan_id else GRACE_DAYS
@@ -203,15 +203,15 @@ class Customer(models.Model):
     def _freeze(self, reason):
         """Suspend what is not suspended, and remember which these were."""
         domains = self._domains().filtered(lambda d: d.state != "suspended")
-        domains.with_context(**{REASON: reason}).action_suspend()
+        domains.with_context(**{REASON_KEY: reason}).action_suspend()
         domains.suspended_with_customer = True
 
-    def _thaw(self, reason):
+    def _unfreeze(self, reason):
         """Activate what was suspended with the customer, and nothing else."""
         domains = self._domains().filtered("suspended_with_customer")
-        domains._thaw(reason)
+        domains._unfreeze(reason)
 
-    def _tell_advance(self, before):
+    def _notify_state(self, before):
         values = {"reason": self.state_reason, "period": str(self.state_since)}
         if self.state == "suspended":
             self._notify("suspended", values)
@@ -237,7 +237,7 @@ class Customer(models.Model):
 
     def action_activate(self):
         """Restore everything that was frozen with the customer."""
-        self._advance_customer(
+        self._change_customer_state(
             "active", self.env._("Activated by %s.", self.env.user.name)
         )
         return True
@@ -301,13 +301,15 @@ class Customer(models.Model):
         days = (self.trial_end - fields.Date.context_today(self)).days
         goes_on = self.plan_id.trial_then != "suspended"
         if days <= 0:
-            self._advance_customer(
+            self._change_customer_state(
                 "active" if goes_on else "suspended",
-                self._spoken()._("The trial ended on %s.", self._say_date(self.trial_end)),
+                self._in_customer_language()._(
+                    "The trial ended on %s.", self._format_date_for_customer(self.trial_end)
+                ),
                 "trial",
             )
             return
-        spoken = self._spoken()
+        spoken = self._in_customer_language()
         self._notify(
             "trial_ending",
             {
@@ -334,10 +336,10 @@ class Customer(models.Model):
         customers = self.search([("partner_id", "in", keys.partner_id.ids)])
         of_partner = keys.grouped("partner_id")
         customers._each(
-            lambda customer: customer._tell_expiring(of_partner[customer.partner_id])
+            lambda customer: customer._notify_expiring(of_partner[customer.partner_id])
         )
 
-    def _tell_expiring(self, keys):
+    def _notify_expiring(self, keys):
         now = fields.Datetime.now()
         for key in keys:
             self._notify(
@@ -357,18 +359,18 @@ class Customer(models.Model):
         """Notify beforehand, then erase in steps; a killed job is resumed by the next run."""
         near = fields.Date.context_today(self) + timedelta(days=FIRST)
         ended = self.search([("state", "=", "ended"), ("erase_on", "<=", near)])
-        ended._each(lambda customer: customer._tell_erasing())
+        ended._each(lambda customer: customer._notify_erasing())
         each_in_own_transaction(
             self.env, [ended.filtered(lambda c: c.erase_on <= fields.Date.context_today(c))],
             lambda customer: AGAIN if customer._erase_some() else None,
-            lambda customer, error: customer._tell_not_erased(error),
+            lambda customer, error: customer._report_not_erased(error),
         )
 
-    def _tell_erasing(self):
+    def _notify_erasing(self):
         """7 days and 1 day before.  Who was not told in time is told now and has another day."""
         today = fields.Date.context_today(self)
         days = (self.erase_on - today).days
-        if days <= 0 and not self._was_told_of_erasing():
+        if days <= 0 and not self._erasing_was_announced():
             self.erase_on = today + timedelta(days=LAST)
             days = LAST
         if days > 0:
@@ -377,7 +379,7 @@ class Customer(models.Model):
                 {"until": self.erase_on, "period": _period(self.erase_on, days)},
             )
 
-    def _was_told_of_erasing(self):
+    def _erasing_was_announced(self):
         first = self.env["emboux.notice"].search(
             [("customer_id", "=", self.id), ("kind", "=", "erasing_soon"),
              ("period", "=like", f"{self.erase_on} %")],
@@ -397,7 +399,7 @@ class Customer(models.Model):
         # aliases first: a mailbox that one leads to stays
         for model in ("emboux.alias", "emboux.mailbox"):
             some = self.env[model].with_context(active_test=False).search(
-                [("domain_id.partner_id", "=", self.partner_id.id)], limit=AT_ONCE
+                [("domain_id.partner_id", "=", self.partner_id.id)], limit=ERASE_BATCH
             )
             if some:
                 some.unlink() if model == "emboux.alias" else some._delete_with_mail()
@@ -422,7 +424,7 @@ class Customer(models.Model):
         _logger.info("email customer %s: everything is erased", self.id)
         return False
 
-    def _tell_not_erased(self, error):
+    def _report_not_erased(self, error):
         reason = error if isinstance(error, UserError) else self.env._(
             "Something went wrong; see the server log.")
         self.message_post(

@@ -34,7 +34,7 @@ class CustomerBilling(models.Model):
     """
 
     _inherit = "emboux.customer"
-    _followed_fields = frozenset({"billed_until", "billing_problem"})
+    _system_fields = frozenset({"billed_until", "billing_problem"})
 
     billed_until = fields.Date(
         readonly=True, copy=False, index="btree_not_null",
@@ -79,7 +79,7 @@ class CustomerBilling(models.Model):
     def _open_usage(self, first, last, measure=None):
         """The rows from one day to another, with those before whose levels still held."""
         self.ensure_one()
-        rows = self.env["emboux.usage"]._behind(self, first, last)
+        rows = self.env["emboux.usage"]._rows_for(self, first, last)
         if measure == "messages":
             rows = rows.filtered(lambda row: row.messages and row.day >= first)
         action = self.env["ir.actions.act_window"]._for_xml_id("emboux_saas.action_usage")
@@ -212,7 +212,7 @@ class CustomerBilling(models.Model):
 
     def _rows_of(self, first, last):
         rows = defaultdict(list)
-        for row in self.env["emboux.usage"]._behind(self, first, last):
+        for row in self.env["emboux.usage"]._rows_for(self, first, last):
             rows[row.customer_id.id].append(
                 Row(row.day, row.domain_name, row.mailboxes, row.bytes, row.messages)
             )
@@ -316,27 +316,32 @@ class CustomerBilling(models.Model):
         """Bring one customer into the right state for what they owe."""
         if not invoices:
             if self.state in ("past_due", "suspended"):
-                self._advance_customer(
-                    "active", self._spoken()._("Everything that was due is paid."), "payment"
+                self._change_customer_state(
+                    "active",
+                    self._in_customer_language()._("Everything that was due is paid."),
+                    "payment",
                 )
             return
         oldest, today = invoices[0], fields.Date.context_today(self)
         end = oldest.invoice_date_due + timedelta(days=self._dunning_days())
         if self.state == "active":
-            self._advance_customer(
+            self._change_customer_state(
                 "past_due",
-                self._spoken()._("%(invoice)s was due on %(date)s.", invoice=oldest.name,
-                                 date=self._say_date(oldest.invoice_date_due)),
+                self._in_customer_language()._(
+                    "%(invoice)s was due on %(date)s.",
+                    invoice=oldest.name,
+                    date=self._format_date_for_customer(oldest.invoice_date_due),
+                ),
                 "payment",
             )
         # never on the day of the first reminder
         elif (self.state == "past_due" and end <= today
                 and self.state_since.date() < today):
-            self._advance_customer(
+            self._change_customer_state(
                 "suspended",
-                self._spoken()._("%(invoice)s was due on %(date)s and is not paid.",
+                self._in_customer_language()._("%(invoice)s was due on %(date)s and is not paid.",
                                  invoice=oldest.name,
-                                 date=self._say_date(oldest.invoice_date_due)),
+                                 date=self._format_date_for_customer(oldest.invoice_date_due)),
                 "payment",
             )
         if self.state == "past_due":
@@ -352,7 +357,7 @@ class CustomerBilling(models.Model):
             "payment_failed",
             {
                 "invoice": invoice.name,
-                "amount": formatLang(self._spoken(), invoice.amount_residual,
+                "amount": formatLang(self._in_customer_language(), invoice.amount_residual,
                                      currency_obj=invoice.currency_id),
                 "due": invoice.invoice_date_due,
                 "until": until,

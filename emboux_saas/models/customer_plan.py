@@ -44,7 +44,7 @@ class CustomerPlan(models.Model):
         help="Stored mail in percent of the storage limit, or of the quotas if there is no limit.",
     )
     transfer_percent = fields.Float(
-        "Traffic Used (%)", compute="_compute_transfer_percent", compute_sudo=True,
+        "Traffic Used (%)", compute="_compute_traffic_percent", compute_sudo=True,
         help="Of the domain closest to its monthly traffic limit.",
     )
     mrr = fields.Monetary(
@@ -132,7 +132,7 @@ class CustomerPlan(models.Model):
             customer.stored_percent = _percent(stored, limit or granted)
 
     @api.depends("partner_id")
-    def _compute_transfer_percent(self):
+    def _compute_traffic_percent(self):
         domains = self.env["emboux.domain"].with_context(active_test=False).search(
             [("partner_id", "in", self.partner_id.ids), ("transfer_limit", ">", 0)]
         )
@@ -175,7 +175,7 @@ class CustomerPlan(models.Model):
             for row in rows
         }
 
-    def _meet(self):
+    def _force_conflict(self):
         """Two transactions that add to one customer: the second is retried and counts again."""
         self.env.cr.execute(
             "UPDATE emboux_customer SET domains_used = domains_used WHERE id = ANY(%s)",
@@ -237,29 +237,29 @@ class CustomerPlan(models.Model):
     # -- what terms would break, in sentences, before anything is done ------------------------
 
     @api.private
-    def _what_breaks(self, terms):
+    def _exceeding_customers(self, terms):
         """Customer to sentences, for those who use more than these terms have.
 
-        ``terms``: a record of ``emboux.plan.terms``. A fixed number of statements.
+        ``terms``: a record of ``emboux.plan.terms.mixin``. A fixed number of statements.
         """
         mailboxes = self._count_mailboxes() if self else {}
         domains = self._domains()
         of_partner = domains.grouped("partner_id")
-        aliases = self._most_aliases() if terms.alias_limit else {}
-        sent = domains._most_sent() if terms.outbound_daily_limit else {}
+        aliases = self._max_aliases() if terms.alias_limit else {}
+        sent = domains._max_sent() if terms.outbound_daily_limit else {}
         found = {}
         for customer in self:
             owned = of_partner.get(customer.partner_id, domains.browse())
             sentences = [
-                *customer._too_much(terms, mailboxes.get(customer.partner_id.id, {}),
+                *customer._exceeded_terms(terms, mailboxes.get(customer.partner_id.id, {}),
                                     aliases.get(customer.partner_id.id, 0)),
-                *owned._too_much(terms, sent),
+                *owned._exceeded_terms(terms, sent),
             ]
             if sentences:
                 found[customer] = sentences
         return found
 
-    def _too_much(self, terms, mailboxes, aliases):
+    def _exceeded_terms(self, terms, mailboxes, aliases):
         if terms.domain_limit and self.domains_used > terms.domain_limit:
             yield self.env._(
                 "Has %(used)s domains where %(limit)s are allowed: these stay, none can be added.",
@@ -293,7 +293,7 @@ class CustomerPlan(models.Model):
                 used="∞" if endless else granted, limit=limit,
             )
 
-    def _most_aliases(self):
+    def _max_aliases(self):
         """Partner id to how many aliases deliver to that mailbox of theirs which has the most."""
         self.env.flush_all()
         return dict(
@@ -318,7 +318,7 @@ class CustomerPlan(models.Model):
     @api.private
     def _consequences_of(self, terms):
         """What breaks, as a list for a dialog."""
-        found = self._what_breaks(terms)
+        found = self._exceeding_customers(terms)
         if not found:
             return Markup("<p>%s</p>") % self.env._(
                 "Nothing: all customers stay within these terms."

@@ -31,7 +31,7 @@ from .notice import MONTHLY, SUBJECTS
 _logger = logging.getLogger(__name__)
 
 ACTIVITY = "emboux_saas.activity_plan_request"
-_MOST_TOLD = 3  # administrators who get an activity
+_MAX_NOTIFIED = 3  # administrators who get an activity
 FORMS = 10  # filled-in forms for each sign-up: who picks a name may need several
 PER_ADDRESS = 5  # mails to one address in a day
 LINK_HOURS = 24  # how long the link in the mail is good
@@ -47,7 +47,7 @@ class CustomerPortal(models.Model):
 
     _name = "emboux.customer"
     _inherit = ["emboux.customer", "mail.activity.mixin"]
-    _followed_fields = frozenset({"signed_up_from"})
+    _system_fields = frozenset({"signed_up_from"})
 
     notice_ids = fields.One2many("emboux.notice", "customer_id", readonly=True)
     signed_up_from = fields.Char(
@@ -57,9 +57,9 @@ class CustomerPortal(models.Model):
 
     @api.model
     @api.private
-    def _own(self):
+    def _for_current_user(self):
         """The row of the customer whom the user looks after, perhaps none."""
-        return self._of(self.env.user.emboux_partner_id)
+        return self._for_partner(self.env.user.emboux_partner_id)
 
     # -- what they are told ---------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class CustomerPortal(models.Model):
         customer = self.sudo()
         values = dict(values or {})
         period = values.pop("period", None) or customer._notice_period(kind)
-        spoken = customer._spoken()
+        spoken = customer._in_customer_language()
         texts = {name: _as_text(spoken, value) for name, value in values.items()}
         about = texts.pop("about", "") or next(
             (texts[name] for name in SUBJECTS if texts.get(name)), ""
@@ -87,12 +87,12 @@ class CustomerPortal(models.Model):
             customer._send_notice(notice)
         return bool(notice)
 
-    def _spoken(self):
+    def _in_customer_language(self):
         """An environment in the customer's language, for what they read."""
         return self.with_context(lang=self.partner_id.lang or self.env.lang).env
 
-    def _say_date(self, value):
-        return format_date(self._spoken(), value)
+    def _format_date_for_customer(self, value):
+        return format_date(self._in_customer_language(), value)
 
     def _notice_period(self, kind):
         today = fields.Date.context_today(self)
@@ -119,7 +119,7 @@ class CustomerPortal(models.Model):
 
         Out of the queue: whoever found it out does not wait for our mail.
         """
-        template = self._spoken().ref(f"emboux_saas.mail_template_{notice.kind}")
+        template = self._in_customer_language().ref(f"emboux_saas.mail_template_{notice.kind}")
         rendered = template._generate_template(
             notice.ids, ("subject", "body_html")
         )[notice.id]
@@ -143,7 +143,7 @@ class CustomerPortal(models.Model):
 
     def _notice_recipients(self):
         """The customer, and their portal users who have another address."""
-        people = self.partner_id | self._people().filtered(
+        people = self.partner_id | self._portal_users().filtered(
             lambda u: u.active and u.emboux_partner_id == self.partner_id
         ).partner_id
         by_address = {}
@@ -159,7 +159,7 @@ class CustomerPortal(models.Model):
         self.ensure_one()
         counts = self._count_mailboxes().get(self.partner_id.id, {})
         boxes, granted, stored = (counts.get(n, 0) for n in ("mailboxes", "granted", "stored"))
-        storage, size = self.storage_limit_mb, partial(say_mb, self.env)
+        storage, size = self.storage_limit_mb, partial(format_mb, self.env)
         return [
             self._bar(self.env._("Domains"), self.domains_used, self.domain_limit, str),
             self._bar(self.env._("Mailboxes"), boxes, 0, str),
@@ -201,26 +201,26 @@ class CustomerPortal(models.Model):
             body=Markup("<p>%s</p>%s") % (summary, note), author_id=author.id,
             subtype_xmlid="mail.mt_note",
         )
-        for user in customer._who_sees_to():
+        for user in customer._users_to_notify():
             customer.activity_schedule(
                 ACTIVITY, summary=summary, note=note, user_id=user.id,
                 date_deadline=fields.Date.context_today(self) + timedelta(days=1),
             )
 
     @api.private
-    def _requested_plan_words(self):
+    def _requested_plan_name(self):
         """What was asked for and not seen to yet, or False."""
         # as superuser: the operator's activities are not the customer's to read
         return self.sudo().activity_search([ACTIVITY])[:1].summary
 
-    def _who_sees_to(self):
+    def _users_to_notify(self):
         """The partner's salesperson, else administrators of the company."""
         company = self.plan_id.company_id or self.env.company
         seller = self.partner_id.user_id.filtered(lambda u: u.active and not u.share)
         admins = self.env.ref("emboux_core.group_admin").all_user_ids.filtered(
             lambda u: u.active and not u.share and company in u.company_ids
         )
-        return seller or admins[:_MOST_TOLD]
+        return seller or admins[:_MAX_NOTIFIED]
 
     # -- signing up: from a stranger to a customer with an account, a domain and a mailbox -
 
@@ -281,7 +281,7 @@ class CustomerPortal(models.Model):
         :raises UserError: with when to try again.
         """
         limit = FORMS * SIGNUPS_PER_HOUR.read(self.env)
-        self._take_turn(f"sign-up form {network_of(address)}", limit)
+        self._throttle_sign_up(f"sign-up form {network_of(address)}", limit)
 
     @api.model
     @api.private
@@ -291,11 +291,11 @@ class CustomerPortal(models.Model):
 
         :raises UserError: with when to try again.
         """
-        self._take_turn(f"sign-up {network_of(address)}", SIGNUPS_PER_HOUR.read(self.env))
-        self._take_turn(f"sign-up of {login}", PER_ADDRESS, timedelta(days=1))
+        self._throttle_sign_up(f"sign-up {network_of(address)}", SIGNUPS_PER_HOUR.read(self.env))
+        self._throttle_sign_up(f"sign-up of {login}", PER_ADDRESS, timedelta(days=1))
 
-    def _take_turn(self, who, limit, window=timedelta(hours=1)):
-        if self.env["emboux.api.failure"]._take(who, limit, window):
+    def _throttle_sign_up(self, who, limit, window=timedelta(hours=1)):
+        if self.env["emboux.api.failure"]._throttle(who, limit, window):
             raise UserError(
                 self.env._("There were many sign-ups from where you are. Try again in an hour.")
                 if window < timedelta(days=1) else
@@ -353,7 +353,7 @@ class CustomerPortal(models.Model):
 
     @api.model
     @api.private
-    def _invited(self, token):
+    def _read_invitation(self, token):
         """What the link of a mail says, as values of ``_invite``; None when it is too old."""
         try:
             # as superuser: the secret of the signature is not for users to read
@@ -367,7 +367,7 @@ class CustomerPortal(models.Model):
         return {"plan": plan, **dict(zip(_SIGNED, texts, strict=True))} if plan else None
 
 
-def say_mb(env, megabytes):
+def format_mb(env, megabytes):
     """A size that people read, in their language: 512 MB, 1.5 GB."""
     if megabytes < 1024:
         return f"{megabytes:.0f} MB"

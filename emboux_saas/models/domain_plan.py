@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from odoo.addons.emboux_core import addresses
-from odoo.addons.emboux_core.models.domain_state import REASON
+from odoo.addons.emboux_core.models.domain_state import REASON_KEY
 from odoo.addons.emboux_core.models.errors import plain_errors
 from odoo.addons.emboux_core.public_suffix import refuse_public_suffix
 
@@ -23,7 +23,7 @@ class DomainPlan(models.Model):
     """
 
     _inherit = "emboux.domain"
-    _followed_fields = frozenset({"suspended_with_customer"})
+    _system_fields = frozenset({"suspended_with_customer"})
     _audited_fields = ("reserved_names",)
 
     suspended_with_customer = fields.Boolean(readonly=True, copy=False)
@@ -38,11 +38,11 @@ class DomainPlan(models.Model):
         super()._on_created(given)
         names = dict(zip(self, map(frozenset, given), strict=True))
         for partner, owned in self.grouped("partner_id").items():
-            customer = self.env["emboux.customer"]._of(partner)
+            customer = self.env["emboux.customer"]._for_partner(partner)
             customer._assert_not_stopped()
             # what the operator sets on the domain at the same time is a deliberate exception
             for set_by_operator, alike in owned.grouped(names.get).items():
-                alike._take_terms(customer.plan_id, set_by_operator)
+                alike._apply_terms(customer.plan_id, set_by_operator)
 
     def _before_change(self, vals, changed):
         super()._before_change(vals, changed)
@@ -76,10 +76,10 @@ class DomainPlan(models.Model):
         usage._keep_counts(self)
         return super()._before_deleted()
 
-    def _taken_back(self, former):
+    def _on_restored(self, former):
         # as superuser: what is billed is not for users to write
-        self.env["emboux.usage"].sudo()._go_on(former, self)
-        return super()._taken_back(former)
+        self.env["emboux.usage"].sudo()._continue_counts(former, self)
+        return super()._on_restored(former)
 
     # -- frozen with its owner ----------------------------------------------------------------
 
@@ -91,26 +91,26 @@ class DomainPlan(models.Model):
         frozen.suspended_with_customer = False
         return done
 
-    def _thaw(self, reason):
+    def _unfreeze(self, reason):
         """Restore domains that were suspended with their owner, and their sending."""
-        self.with_context(**{REASON: reason}).action_activate()
+        self.with_context(**{REASON_KEY: reason}).action_activate()
         # somebody may have activated one and suspended it anew: then it stays so
         self.suspended_with_customer = False
         for domain in self:
-            domain._want_sending()
+            domain._request_sending()
 
     # -- what the plan says -------------------------------------------------------------------
 
     def _follow_owner(self):
         customer = self._customer()
         customer._assert_not_stopped()
-        self._take_terms(customer.plan_id)
+        self._apply_terms(customer.plan_id)
         if self.suspended_with_customer:
             # as superuser: it was frozen with its former owner, who has it no longer
-            self.sudo()._thaw(self.env._("It belongs to %s now.", self.partner_id.display_name))
+            self.sudo()._unfreeze(self.env._("It belongs to %s now.", self.partner_id.display_name))
 
     @api.private
-    def _take_terms(self, plan, given=()):
+    def _apply_terms(self, plan, given=()):
         """Give the domains what a plan says, but for what was ``given`` otherwise.
 
         How they may send stands beside what the operator sets for them, and goes with the plan.
@@ -146,7 +146,7 @@ class DomainPlan(models.Model):
     def _check_provider_is_allowed(self):
         # as superuser: the provider is not everybody's to read
         for partner, domains in self.sudo().grouped("partner_id").items():
-            allowed = self.env["emboux.customer"]._of(partner).plan_id.provider_ids
+            allowed = self.env["emboux.customer"]._for_partner(partner).plan_id.provider_ids
             outside = domains.filtered(
                 lambda d, a=allowed: a and d.provider_id and d.provider_id not in a
             )[:1]
@@ -165,9 +165,9 @@ class DomainPlan(models.Model):
 
     # -- what other terms would break ---------------------------------------------------------
 
-    def _too_much(self, terms, sent):
+    def _exceeded_terms(self, terms, sent):
         """What breaks in the domains of one customer."""
-        yield from self._too_much_moved(terms)
+        yield from self._exceeded_traffic(terms)
         daily = terms.outbound_daily_limit
         for domain in self.filtered(lambda d: daily and sent.get(d.id, 0) > daily):
             yield self.env._(
@@ -195,7 +195,7 @@ class DomainPlan(models.Model):
                 ", ".join(outside.mapped("display_name")),
             )
 
-    def _too_much_moved(self, terms):
+    def _exceeded_traffic(self, terms):
         limit = terms.transfer_limit_gb * GIGABYTE
         if terms.transfer_over_limit == "defer":
             late = self.env._("mail is deferred until the month is over")
@@ -208,7 +208,7 @@ class DomainPlan(models.Model):
                 limit=terms.transfer_limit_gb, late=late,
             )
 
-    def _most_sent(self):
+    def _max_sent(self):
         """Domain id to the recipients of its busiest recorded day."""
         # as superuser: who decides about plans may know what is sent
         days = self.env["emboux.outbound.count"].sudo()._read_group(
@@ -342,14 +342,14 @@ class DomainPlan(models.Model):
     # -- moved to another customer, where both can read of it ---------------------------------
 
     @api.private
-    def _transfer(self, partner):
+    def _hand_over(self, partner):
         before = self.partner_id
-        done = super()._transfer(partner)
+        done = super()._hand_over(partner)
         if partner != before:
-            self._tell_transfer(before)
+            self._post_handover(before)
         return done
 
-    def _tell_transfer(self, before):
+    def _post_handover(self, before):
         """On the chatter of both customers; the domain's own tracks its owner."""
         customers = self.env["emboux.customer"]
         nobody = self.env._("the operator")
@@ -360,19 +360,19 @@ class DomainPlan(models.Model):
                                          domain=self.display_name,
                                          other=before.display_name or nobody)),
         ):
-            if customer := customers._of(partner):
+            if customer := customers._for_partner(partner):
                 customer.message_post(
                     body=sentence, author_id=self.env.user.partner_id.id,
                     subtype_xmlid="mail.mt_note",
                 )
 
-    def action_transfer(self):
+    def action_hand_over(self):
         """Open the dialog that says what moves, and what stands against it."""
         self.ensure_one()
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Hand Over %s", self.display_name),
-            "res_model": "emboux.domain.transfer",
+            "res_model": "emboux.domain.handover",
             "view_mode": "form",
             "target": "new",
             "context": {"default_domain_id": self.id},
@@ -383,20 +383,20 @@ class DomainPlan(models.Model):
     def _customer(self):
         """The customer whose domain it is, perhaps none."""
         # as superuser: whose it is need not be the caller's to see
-        return self.env["emboux.customer"]._of(self.sudo().partner_id)
+        return self.env["emboux.customer"]._for_partner(self.sudo().partner_id)
 
     def _notify_owner(self, kind, values):
         self.ensure_one()
         customer = self._customer()
         return bool(customer) and customer._notify(kind, values)
 
-    def _owner_to_tell(self):
+    def _owner_to_notify(self):
         """Customers are told by their notices."""
-        owner = super()._owner_to_tell()
-        return owner.browse() if self.env["emboux.customer"]._of(owner) else owner
+        owner = super()._owner_to_notify()
+        return owner.browse() if self.env["emboux.customer"]._for_partner(owner) else owner
 
-    def _tell_changes(self, changes):
-        done = super()._tell_changes(changes)
+    def _notify_changes(self, changes):
+        done = super()._notify_changes(changes)
         broken = [record for record, before in changes
                   if before == "ok" and record.state in ("missing", "wrong")]
         if broken:
@@ -409,7 +409,7 @@ class DomainPlan(models.Model):
             )
         return done
 
-    def _warn_transfer(self, percent):
+    def _warn_traffic(self, percent):
         if not self._customer():
-            return super()._warn_transfer(percent)
+            return super()._warn_traffic(percent)
         return self._notify_owner(f"transfer_{percent}", {"domain": self})

@@ -29,11 +29,11 @@ class MailboxPlan(models.Model):
         partner = self.env.user.emboux_partner_id
         if not self or self.env.su or not partner:
             return
-        customer = self.env["emboux.customer"]._of(partner)
+        customer = self.env["emboux.customer"]._for_partner(partner)
         limit = customer.storage_limit_mb
         if not limit:
             return
-        customer._meet()
+        customer._force_conflict()
         found = customer._count_mailboxes().get(partner.id, {})
         if any(not mailbox.quota_mb for mailbox in self):
             raise QuotaReached(
@@ -58,7 +58,7 @@ class MailboxPlan(models.Model):
     @api.private
     def _usual_quota(self):
         """What a new mailbox of the user's customer gets, in MB."""
-        limit = self.env["emboux.customer"]._own().mailbox_quota_limit_mb
+        limit = self.env["emboux.customer"]._for_current_user().mailbox_quota_limit_mb
         usual = self.env.ref("emboux_mail_api.backend_local").default_quota_mb
         return min(usual or limit, limit) if limit else usual
 

@@ -14,7 +14,7 @@ class PaymentTransaction(models.Model):
     def _set_error(self, state_message, extra_allowed_states=()):
         failed = super()._set_error(state_message, extra_allowed_states=extra_allowed_states)
         for transaction in failed:
-            transaction.invoice_ids._tell_payment_failed(state_message, transaction.reference)
+            transaction.invoice_ids._notify_payment_failed(state_message, transaction.reference)
         return failed
 
 
@@ -33,7 +33,7 @@ class AccountPayment(models.Model):
         }
         done = super().write(vals)
         for payment, moves in invoices.items():
-            moves._tell_payment_failed(
+            moves._notify_payment_failed(
                 self.env._("The payment %s was rejected.", payment.display_name),
                 f"payment-{payment.id}",
             )

@@ -18,7 +18,7 @@ class Plan(models.Model):
 
     _name = "emboux.plan"
     _description = "Email Plan"
-    _inherit = ["emboux.thread", "emboux.audited", "emboux.plan.terms"]
+    _inherit = ["emboux.thread.mixin", "emboux.audited.mixin", "emboux.plan.terms.mixin"]
     _order = "sequence, id"
     _check_company_auto = True
     _audited_fields = ("name", "active", "is_public", "product_id", *TERMS)
@@ -180,7 +180,7 @@ class Plan(models.Model):
         return self.sudo().search([("is_public", "=", True)], limit=50)
 
     @api.private
-    def _promises(self):
+    def _feature_list(self):
         """What a customer gets, a short phrase each; without what is unlimited."""
         self.ensure_one()
         env = self.env

@@ -41,7 +41,7 @@ NUMBERS = (
 class PlanTerms(models.AbstractModel):
     """The terms of a plan: the fields of the plan and of the dialog that changes it."""
 
-    _name = "emboux.plan.terms"
+    _name = "emboux.plan.terms.mixin"
     _description = "Terms of an Email Plan"
 
     company_id = fields.Many2one(

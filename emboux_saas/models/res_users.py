@@ -28,13 +28,13 @@ class Users(models.Model):
 
     def write(self, vals):
         if "group_ids" in vals:
-            self._loosen()
+            self._drop_portal_group()
         done = super().write(vals)
         if {"group_ids", "partner_id"} & set(vals):
             self._bind_email_customer()
         return done
 
-    def _loosen(self):
+    def _drop_portal_group(self):
         """The group implies portal: remove it before the user gets another type."""
         # as superuser, here and below: what follows from the contact is not for users to write
         self.sudo().filtered("emboux_by_contact")._write_binding(

@@ -78,7 +78,7 @@ class Usage(models.Model):
 
     @api.model
     @api.private
-    def _behind(self, customers, first, last):
+    def _rows_for(self, customers, first, last):
         """The rows that say what was used from one day to another: those of these days, and for
         each domain the last one before, whose levels still held."""
         self.flush_model()
@@ -296,7 +296,7 @@ class Usage(models.Model):
 
     @api.model
     @api.private
-    def _go_on(self, former, domain):
+    def _continue_counts(self, former, domain):
         """A domain is taken back: what was counted of the former one is in its counts again."""
         self.env.cr.execute(
             """UPDATE emboux_usage

@@ -100,7 +100,7 @@ class TestDunning(SaasCase):
 
     def test_the_operators_suspension_outlasts_a_payment(self):
         invoice = self.invoice()
-        self.acme._advance_customer("suspended", "Spam.")
+        self.acme._change_customer_state("suspended", "Spam.")
         self.assertEqual(self.dun(), "suspended")
         self.pay(invoice)
         self.assertEqual(self.dun(), "suspended")

@@ -23,7 +23,7 @@ class TestErase(SaasCase):
         cls.box.sudo().message_total = 7
         cls.make_alias("sales", "ann@mine.example", cls.mine)
         cls.others = cls.make_mailbox("keep")
-        cls.acme._advance_customer("ended", "They left.")
+        cls.acme._change_customer_state("ended", "They left.")
 
     def erase(self):
         self.run_cron("ir_cron_erase")
@@ -83,7 +83,7 @@ class TestErase(SaasCase):
                 raise KeyboardInterrupt
             return original(customer)
 
-        with (patch.object(customer_file, "AT_ONCE", 1),
+        with (patch.object(customer_file, "ERASE_BATCH", 1),
               patch.object(type(self.acme), "_erase_some", dies)):
             # not assertRaises, which would undo what the job has committed
             try:
@@ -98,7 +98,7 @@ class TestErase(SaasCase):
     def test_a_failed_erasure_is_reported_and_does_not_hold_up_others(self):
         second = self.make_customer("Second", self.plan)
         theirs = self.make_domain("second.example", partner_id=second.partner_id.id)
-        second._advance_customer("ended", "x")
+        second._change_customer_state("ended", "x")
         self.at(days=29)
         self.erase()
         self.at(days=1)
@@ -121,7 +121,7 @@ class TestErase(SaasCase):
     def test_a_defect_in_one_does_not_hold_up_others(self):
         second = self.make_customer("Second", self.plan)
         theirs = self.make_domain("second.example", partner_id=second.partner_id.id)
-        second._advance_customer("ended", "x")
+        second._change_customer_state("ended", "x")
         self.at(days=29)
         self.erase()
         self.at(days=1)
@@ -143,7 +143,7 @@ class TestErase(SaasCase):
         self.mine.is_wildcard = True
         child = self.make_domain("shop.mine.example", partner_id=self.acme.partner_id.id)
         child.sudo().partner_id = self.make_customer("Shop").partner_id
-        self.acme._advance_customer("ended", "x")
+        self.acme._change_customer_state("ended", "x")
         self.at(days=29)
         self.erase()
         self.at(days=1)

@@ -75,7 +75,7 @@ class TestNotices(SaasCase):
     def test_stopped_and_allowed_sending(self):
         before = len(self.mine.message_ids)
         self.mine.sudo().write({"outbound_status": "blocked", "outbound_reason": "9 bounced."})
-        self.mine._tell_blocked("9 bounced.")
+        self.mine._notify_blocked("9 bounced.")
         self.assertIn("9 bounced.", self.last().body)
         self.assertEqual(len(self.told(self.acme, "sending_blocked")), 1)
         told = self.mine.message_ids[: len(self.mine.message_ids) - before]
@@ -86,10 +86,10 @@ class TestNotices(SaasCase):
     def test_broken_dns(self):
         record = self.mine.dns_record_ids.filtered(lambda r: r.key == "mx").sudo()
         record.state = "missing"
-        self.mine.sudo()._tell_changes([(record, "ok")])
+        self.mine.sudo()._notify_changes([(record, "ok")])
         self.assertIn(record.expected, self.last().body)
         self.assertEqual(self.told(self.acme, "dns_broken").about, "mine.example")
-        self.domain.sudo()._tell_changes([(record, "ok")])  # nobody's: nobody is told
+        self.domain.sudo()._notify_changes([(record, "ok")])  # nobody's: nobody is told
 
     def test_keys_that_expire(self):
         soon = fields.Datetime.now() + timedelta(days=5)

@@ -92,7 +92,7 @@ class TestPeople(SaasCase):
             with self.assertRaises(AccessError, msg=values):
                 self.mine.with_env(env).write(values)
         for model in ("emboux.customer", "emboux.notice", "emboux.customer.report",
-                      "emboux.plan.change", "emboux.customer.stop", "emboux.domain.transfer"):
+                      "emboux.plan.change", "emboux.customer.stop", "emboux.domain.handover"):
             with self.assertRaises(AccessError, msg=model):
                 env[model].search([])
         for name in ("second.example", "third.example"):
@@ -173,7 +173,7 @@ class TestTransfer(SaasCase):
         cls.user = cls.make_portal_user(cls.acme.partner_id, "acme.portal")
 
     def dialog(self):
-        return self.env["emboux.domain.transfer"].create(
+        return self.env["emboux.domain.handover"].create(
             {"domain_id": self.mine.id, "customer_id": self.other.id}
         )
 
@@ -207,14 +207,14 @@ class TestTransfer(SaasCase):
 
     def test_not_to_a_stopped_customer(self):
         self.make_key(self.other)
-        self.other._advance_customer("suspended", "Not paid.")
+        self.other._change_customer_state("suspended", "Not paid.")
         with self.refused(UserError, "is stopped"):
             self.dialog().action_apply()
 
     def test_a_domain_frozen_with_its_owner_works_with_the_new_one(self):
         self.make_key(self.other)
-        self.acme._advance_customer("suspended", "Not paid.")
+        self.acme._change_customer_state("suspended", "Not paid.")
         self.dialog().action_apply()
         self.assertEqual(self.mine.state, "verified")
-        self.acme._advance_customer("active", "Paid.")
+        self.acme._change_customer_state("active", "Paid.")
         self.assertEqual(self.mine.state, "verified")

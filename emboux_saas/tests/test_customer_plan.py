@@ -38,7 +38,7 @@ class TestPlanOfCustomer(SaasCase):
                          "the operator's own has no plan")
 
     def decides(self, domain):
-        return domain._outgoing_terms()[domain.id]["daily"]
+        return domain._effective_settings()[domain.id]["daily"]
 
     def test_what_the_operator_sets_stays_and_the_stricter_decides(self):
         self.plan.sudo().outbound_daily_limit = 100
@@ -70,11 +70,11 @@ class TestPlanOfCustomer(SaasCase):
         self.assertEqual(self.decides(self.mine), 100)
         nobody = self.make_customer("No Plan")
         self.make_key(nobody)
-        self.mine._transfer(nobody.partner_id)
+        self.mine._hand_over(nobody.partner_id)
         self.assertEqual(self.decides(self.mine), 0)
         other = self.make_customer("Other", self.make_plan("Wide", outbound_daily_limit=900))
         self.make_key(other)
-        self.mine._transfer(other.partner_id)
+        self.mine._hand_over(other.partner_id)
         self.assertEqual(self.decides(self.mine), 900)
         other.unlink()
         self.assertEqual(self.decides(self.mine), 0)
@@ -136,7 +136,7 @@ class TestPlanOfCustomer(SaasCase):
         with self.assertRaises(AccessError):
             env["emboux.plan.change"].create({"plan_id": self.plan.id})
         with self.assertRaises(AccessError):
-            self.acme.with_env(env)._advance_customer("suspended", "no")
+            self.acme.with_env(env)._change_customer_state("suspended", "no")
         self.assertTrue(self.acme.with_env(env).read([]))
         self.assertTrue(env["emboux.customer.report"].search(
             [("customer_id", "=", self.acme.id)]).read([]))
@@ -174,8 +174,12 @@ class TestChangeOfTerms(SaasCase):
         return form
 
     def test_terms_with_customers_are_not_changed_past_the_dialog(self):
-        for values in ({"price": 12}, {"domain_limit": 9}, {"retention_junk": 3},
-                       {"provider_ids": [(4, self.env["emboux.provider"]._own().id)]}):
+        for values in (
+            {"price": 12},
+            {"domain_limit": 9},
+            {"retention_junk": 3},
+            {"provider_ids": [(4, self.env["emboux.provider"]._provider_of_this_server().id)]},
+        ):
             with self.refused(UserError, "Use Change Terms"):
                 self.plan.write(values)
         self.plan.write({"name": "Renamed", "price": 10, "trial_days": 3})  # the price is as it was
@@ -281,7 +285,7 @@ class TestChangeOfTerms(SaasCase):
             self.env.flush_all()
             self.env.invalidate_all()
             before = self.env.cr.sql_log_count
-            customers._what_breaks(wizard)
+            customers._exceeding_customers(wizard)
             counts.append(self.env.cr.sql_log_count - before)
         self.assertLessEqual(counts[1], counts[0] + 2, counts)
 
@@ -325,7 +329,7 @@ class TestUpdate(SaasCase):
                           self.mine.outbound_unit, self.mine.plan_outbound_unit),
                          (0, 100, False, "messages"))
         self.assertEqual((strict.outbound_daily_limit, strict.plan_outbound_daily_limit), (30, 100))
-        found = self.mine._outgoing_terms()[self.mine.id]
+        found = self.mine._effective_settings()[self.mine.id]
         self.assertEqual((found["daily"], found["unit"], found["over_limit"]),
                          (100, "messages", "hold"))
 
@@ -338,8 +342,15 @@ class TestUpdate(SaasCase):
         self.before(bought, outbound_daily_limit=10, plan_outbound_daily_limit=None)
         self.update()
         self.assertEqual(
-            [(d._outgoing_terms()[d.id]["daily"], d._outgoing_terms()[d.id]["spike_multiplier"])
-             for d in (alone, bought)], [(900, 3.0), (10, 3.0)])
+            [
+                (
+                    d._effective_settings()[d.id]["daily"],
+                    d._effective_settings()[d.id]["spike_multiplier"],
+                )
+                for d in (alone, bought)
+            ],
+            [(900, 3.0), (10, 3.0)],
+        )
 
     def test_active_senders_do_not_warm_up_and_tiers_are_plans(self):
         self.before(self.mine, outbound_tier="gold", outbound_daily_limit=1000,

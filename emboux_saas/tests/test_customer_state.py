@@ -30,43 +30,43 @@ class TestStateOfCustomer(SaasCase):
         archived = self.make_domain("archived.example", state="verified", partner_id=mine,
                                     active=False)
         by_hand.action_suspend()
-        self.acme._advance_customer("suspended", "Not paid.")
+        self.acme._change_customer_state("suspended", "Not paid.")
         domains = self.mine | by_hand | pending | archived
         self.assertEqual(set(domains.mapped("state")), {"suspended"})
         self.assertEqual(self.mine.state_reason, "Not paid.")
         self.assertEqual(self.domain.state, "verified", "another's")
-        self.acme._advance_customer("active", "Paid.")
+        self.acme._change_customer_state("active", "Paid.")
         self.assertEqual([d.state for d in (self.mine, by_hand, pending, archived)],
                          ["verified", "suspended", "pending", "verified"])
         self.assertFalse(any(domains.mapped("suspended_with_customer")))
 
     def test_a_domain_that_was_activated_meanwhile_and_suspended_anew_stays_so(self):
-        self.acme._advance_customer("suspended", "x")
+        self.acme._change_customer_state("suspended", "x")
         self.mine.action_activate()
         self.assertFalse(self.mine.suspended_with_customer)
         self.mine.action_suspend()
-        self.acme._advance_customer("active", "x")
+        self.acme._change_customer_state("active", "x")
         self.assertEqual(self.mine.state, "suspended")
 
     def test_the_operator_takes_over_what_a_missing_payment_stopped(self):
-        self.acme._advance_customer("suspended", "Not paid.", "payment")
+        self.acme._change_customer_state("suspended", "Not paid.", "payment")
         self.mine.action_suspend()
         self.assertFalse(self.mine.suspended_with_customer)
-        self.acme._advance_customer("active", "Paid.", "payment")
+        self.acme._change_customer_state("active", "Paid.", "payment")
         self.assertEqual(self.mine.state, "suspended", "it was the operator's as well")
-        self.acme._advance_customer("suspended", "Not paid.", "payment")
-        self.acme._advance_customer("suspended", "Abuse.")
+        self.acme._change_customer_state("suspended", "Not paid.", "payment")
+        self.acme._change_customer_state("suspended", "Abuse.")
         self.assertEqual((self.acme.state_cause, self.acme.state_reason), ("operator", "Abuse."))
 
     def test_the_same_state_again_changes_nothing(self):
-        self.acme._advance_customer("suspended", "First.")
-        self.acme._advance_customer("suspended", "Second.")
+        self.acme._change_customer_state("suspended", "First.")
+        self.acme._change_customer_state("suspended", "Second.")
         self.assertEqual(self.acme.state_reason, "First.")
         self.assertEqual(len(self.told(self.acme, "suspended")), 1)
 
     def test_from_suspended_to_ended_nothing_comes_back_and_then_all_does(self):
-        self.acme._advance_customer("suspended", "x")
-        self.acme._advance_customer("ended", "y")
+        self.acme._change_customer_state("suspended", "x")
+        self.acme._change_customer_state("ended", "y")
         self.assertEqual(self.mine.state, "suspended")
         self.assertEqual(self.acme.erase_on, fields.Date.today() + timedelta(days=30))
         self.acme.action_activate()
@@ -74,7 +74,7 @@ class TestStateOfCustomer(SaasCase):
 
     def test_a_stopped_customer_adds_nothing(self):
         user = self.make_portal_user(self.acme.partner_id, "acme.portal")
-        self.acme._advance_customer("suspended", "Not paid.")
+        self.acme._change_customer_state("suspended", "Not paid.")
         with self.refused(UserError, "is stopped: Not paid."):
             self.env(user=user)["emboux.domain"].create({"name": "sly.example"})
         with self.refused(UserError, "is stopped"):
@@ -97,7 +97,7 @@ class TestStateOfCustomer(SaasCase):
 
     def test_the_audit_trail_and_the_notices(self):
         self.env.cr.flush()
-        self.acme._advance_customer("suspended", "Abuse.")
+        self.acme._change_customer_state("suspended", "Abuse.")
         self.env.cr.flush()
         entry = self.env["emboux.audit"].search(
             [("model", "=", "emboux.customer"), ("res_id", "=", self.acme.id)], limit=1

@@ -136,7 +136,7 @@ class TestNamesUnderAParent(SaasCase):
                 row.state = spoil
 
     def test_allowed_providers(self):
-        own = self.env["emboux.provider"]._own()
+        own = self.env["emboux.provider"]._provider_of_this_server()
         other = self.env["emboux.provider"].create(
             {"name": "Other", "kind": "ses", "region": "eu-west-1", "sequence": 99})
         self.plan.sudo().provider_ids = other

@@ -40,13 +40,13 @@ class TestPlanPeriod(BillingCase):
             tried = self.make_plan("Tried", price=10, trial_days=14)
             trial = self.make_customer("Trial", plan_id=tried.id)
         with self.at(DAY + timedelta(14)):
-            trial._advance_customer("active", "The trial is over.")
+            trial._change_customer_state("active", "The trial is over.")
         with self.at(DAY + timedelta(20)):
-            trial._advance_customer("suspended", "They did not pay.")
+            trial._change_customer_state("suspended", "They did not pay.")
         with self.at(DAY + timedelta(25)):
-            trial._advance_customer("active", "They paid.")
+            trial._change_customer_state("active", "They paid.")
         with self.at(DAY + timedelta(30)):
-            trial._advance_customer("ended", "They wanted it.")
+            trial._change_customer_state("ended", "They wanted it.")
         self.assertEqual(
             self.periods(trial),
             [

@@ -151,7 +151,7 @@ class TestPortalPages(PortalCase):
                           self.text_of(self.url_open(path)))
 
     def test_a_suspended_customer_reads_why(self):
-        self.acme.customer._advance_customer("suspended", "Nobody answers our letters.")
+        self.acme.customer._change_customer_state("suspended", "Nobody answers our letters.")
         text = self.text_of(self.url_open("/my/email"))
         self.assertIn("Nobody answers our letters.", text)
         self.assertIn("Suspended", text)

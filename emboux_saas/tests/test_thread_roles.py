@@ -136,7 +136,7 @@ class TestThreadRoles(PortalCase):
     # -- customers -----------------------------------------------------------------------
 
     def test_every_thread_of_ours_is_closed_to_customers(self):
-        thread, ours = self.env.registry["mail.thread"], self.env.registry["emboux.thread"]
+        thread, ours = self.env.registry["mail.thread"], self.env.registry["emboux.thread.mixin"]
         for name, model in self.env.registry.items():
             if name.startswith("emboux.") and issubclass(model, thread):
                 self.assertTrue(issubclass(model, ours), name)

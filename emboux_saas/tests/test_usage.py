@@ -96,7 +96,7 @@ class TestUsage(BillingCase):
             {"name": "K", "role": "customer", "partner_id": self.other.partner_id.id}
         )
         with self.at(DAY):
-            self.mine._transfer(self.other.partner_id)
+            self.mine._hand_over(self.other.partner_id)
         self.assertEqual(self.levels(self.customer)[1:], [(DAY, False, 0, 0, 30)])
         self.assertEqual(self.levels(self.other), [(DAY, True, 1, 0, 0)])
         self.sent(self.mine, DAY, 12)

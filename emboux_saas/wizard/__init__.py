@@ -1,3 +1,3 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from . import plan_change, customer_plan, customer_stop, domain_transfer
+from . import plan_change, customer_plan, customer_stop, domain_handover

@@ -46,5 +46,5 @@ class CustomerStopDialog(models.TransientModel):
 
     def action_apply(self):
         self.ensure_one()
-        self.customer_id._advance_customer(self.state, self.reason)
+        self.customer_id._change_customer_state(self.state, self.reason)
         return {"type": "ir.actions.act_window_close"}

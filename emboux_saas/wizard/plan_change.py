@@ -13,7 +13,7 @@ class PlanChangeDialog(models.TransientModel):
 
     _name = "emboux.plan.change"
     _description = "Change of a Plan's Terms"
-    _inherit = "emboux.plan.terms"
+    _inherit = "emboux.plan.terms.mixin"
 
     plan_id = fields.Many2one("emboux.plan", required=True, readonly=True)
     customer_count = fields.Integer(related="plan_id.customer_count")

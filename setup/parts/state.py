@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import system
 
-LONGEST_ROOT = 60  # leaves 47 bytes for the longest socket name below it
+MAX_ROOT_LENGTH = 60  # leaves 47 bytes for the longest socket name below it
 FIRST_PORT, LAST_PORT = 20000, 32000  # below Linux' ephemeral range
 
 
@@ -130,7 +130,7 @@ def _reachable(wanted):
     while not parent.exists():
         parent = parent.parent
     closed = [p for p in (parent, *parent.parents) if not p.stat().st_mode & 0o001]
-    if not closed and len(str(wanted)) <= LONGEST_ROOT:
+    if not closed and len(str(wanted)) <= MAX_ROOT_LENGTH:
         wanted.mkdir(parents=True, exist_ok=True)
         return wanted
     name = hashlib.sha256(str(wanted).encode()).hexdigest()[:8]

@@ -16,14 +16,14 @@ from . import (
     sink,
     system,
     tls,
-    transfer,
+    traffic,
 )
 from .state import State
 from .supervisor import Supervisor
 from .task import Task
 
 MAIL_PARTS = (tls, dns, signer, mail, sink)
-AGENTS = (queue, retention, transfer)  # between the mail servers and Odoo's database
+AGENTS = (queue, retention, traffic)  # between the mail servers and Odoo's database
 
 
 class World:

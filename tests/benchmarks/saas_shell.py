@@ -83,7 +83,7 @@ def make():
                    [partners.ids])
     assert env.cr.fetchone()[0] == list(range(partners[0].id, partners[0].id + len(partners)))
     boxes(box.id, ids, BOXES, "box")
-    env["emboux.customer"].browse()._reconcile()
+    env["emboux.customer"].browse()._reconcile_counters()
     users = env["res.users"].with_context(no_reset_password=True).create(
         [{"name": f"Portal {n}", "login": f"{PREFIX}-{n}", "password": PASSWORD,
           "partner_id": partners[n].id,

@@ -62,7 +62,7 @@ def _new(body, domain):
     }
 
 
-def _turn_of_customer(_env, _arguments):
+def _lock_name_of_customer(_env, _arguments):
     """Requests that count towards a customer's alias limit are serialised."""
     key = request.emboux_key
     return f"aliases of {key.partner_id}" if key.aliases_limited else None
@@ -71,7 +71,7 @@ def _turn_of_customer(_env, _arguments):
 class AliasController(http.Controller):
     @operation("POST", "/aliases/", role="customer", area="mailboxes", tag=TAG,
                body=schemas.AliasUpsert, out=schemas.Alias, status=201, errors=LIMITED,
-               statuses=UNCHANGED, prepare=_turn_of_customer,
+               statuses=UNCHANGED, prepare=_lock_name_of_customer,
                summary="Create or update an alias or catch-all")
     def upsert_alias(self, body):
         """Repeating the call is harmless."""
@@ -104,7 +104,7 @@ class AliasController(http.Controller):
 
     @operation("POST", "/aliases/bulk", role="customer", area="mailboxes", tag=TAG,
                body=schemas.AliasBulk, out=schemas.AliasBulkAnswer, bulk=True,
-               prepare=_turn_of_customer, summary="Create or update up to 1,000 aliases")
+               prepare=_lock_name_of_customer, summary="Create or update up to 1,000 aliases")
     def upsert_aliases(self, body):
         """Each row succeeds or fails on its own; the response has one entry for each."""
         by_name = domains_by_name({row.address.rpartition("@")[2] for row in body.aliases})

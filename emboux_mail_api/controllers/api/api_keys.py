@@ -130,7 +130,7 @@ class ApiKeyController(http.Controller):
         whole = caller.role == "master" and caller.area == "all" and not caller.domain_name
         if whole:
             number = int(token) if re.fullmatch("[0-9]{1,9}", token) else (
-                request.env["emboux.api.key"]._number_of(token)
+                request.env["emboux.api.key"]._id_of_secret(token)
             )
             # as superuser: the technical user is not for users to read
             return find_key(number).sudo().user_id.id

@@ -25,8 +25,8 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ...api_errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_found, too_many
 from . import throttle
+from .locks import end_with_transaction, hold_lock, take_lock
 from .operation import OPERATIONS
-from .turns import end_with_transaction, hold_turn, take_turn
 from .types import Address, AliasAddress, DomainName, Line, Recipient, problems
 
 _logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ _PATH_TYPES = {
 }
 #: An invalid name in the path is 404; where it is only a question, 422.
 _ASKED_ABOUT = {"recipient"}
-_LARGEST_ID = 2**31 - 1
+_MAX_ID = 2**31 - 1
 
 
 class ApiDispatcher(http.Dispatcher):
@@ -87,12 +87,12 @@ class ApiDispatcher(http.Dispatcher):
             arguments["body"] = self._body(operation)
         if replay := self._replay():
             return replay
-        with throttle.one_bulk(key) if operation.bulk else nullcontext():
+        with throttle.single_bulk(key) if operation.bulk else nullcontext():
             return self._do(endpoint, arguments)
 
     def _do(self, endpoint, arguments):
         env = self.request.env
-        end = self._hold_key()
+        end = self._lock_key()
         try:
             response = self._answer_to(endpoint, arguments)
         except BaseException:
@@ -104,7 +104,7 @@ class ApiDispatcher(http.Dispatcher):
     def _answer_to(self, endpoint, arguments):
         operation = self.operation
         if operation.prepare and (turn := operation.prepare(self.request.env, arguments)):
-            take_turn(self.request.env, turn)
+            take_lock(self.request.env, turn)
         if replay := self._begin_idempotent():
             return replay
         self._assert_unchanged(endpoint, arguments)
@@ -136,7 +136,7 @@ class ApiDispatcher(http.Dispatcher):
         sent = self.request.httprequest
         if sent.mimetype not in operation.accepts:
             raise ApiError(415, "Send JSON, with the header Content-Type: application/json")
-        with throttle.hurried_body(sent, self.request.env):
+        with throttle.bounded_body(sent, self.request.env):
             data = sent.get_data()
         try:
             return operation.body.model_validate_json(data, strict=True)
@@ -164,9 +164,9 @@ class ApiDispatcher(http.Dispatcher):
         """The stored response to this ``Idempotency-Key``, before any work is done; or None."""
         if not self._idempotency_key():
             return None
-        return self._answer_again(self._register()._known(*self._named()))
+        return self._answer_again(self._register()._find_answer(*self._named()))
 
-    def _hold_key(self):
+    def _lock_key(self):
         """Let one request with an ``Idempotency-Key`` come after the other, if the register's row
         cannot do it: what an operation commits before its answer is there ends the row's lock.
 
@@ -174,7 +174,7 @@ class ApiDispatcher(http.Dispatcher):
         """
         if not self.operation.commits or not self._idempotency_key():
             return lambda: None
-        return hold_turn(self.request.env, "answer to {} {}".format(*self._named()))
+        return hold_lock(self.request.env, "answer to {} {}".format(*self._named()))
 
     def _begin_idempotent(self):
         """Reserve the ``Idempotency-Key``; returns the response of a faster request, or None."""
@@ -182,7 +182,7 @@ class ApiDispatcher(http.Dispatcher):
             return None
         if self.operation.commits:
             return self._replay()  # its row comes along with the answer: never an empty one
-        self._idempotent = self._register()._begin(*self._named(), self._fingerprint())
+        self._idempotent = self._register()._reserve(*self._named(), self._fingerprint())
         return self._answer_again(self._idempotent)
 
     def _idempotency_key(self):
@@ -218,13 +218,15 @@ class ApiDispatcher(http.Dispatcher):
 
     def _end_idempotent(self, status, result):
         if self.operation.commits and self._idempotency_key():
-            begun = self._register()._begin(*self._named(), self._fingerprint())
+            begun = self._register()._reserve(*self._named(), self._fingerprint())
             self._idempotent = None if begun.status else begun
         if self._idempotent is not None:
             kept = result
             if kept is not None and hasattr(kept, "without_secret"):
                 kept = kept.without_secret()
-            self._idempotent._end(status, kept.model_dump_json() if kept is not None else "")
+            self._idempotent._store_answer(
+                status, kept.model_dump_json() if kept is not None else ""
+            )
 
     # -- the answer ----------------------------------------------------------------------
 
@@ -344,7 +346,7 @@ def _path_arguments(args):
                 raise ApiError(422, [{**problem, "field": name} for problem in problems(error)]
                                ) from error
             raise not_found() from error
-        if isinstance(parsed[name], int) and not 0 < parsed[name] <= _LARGEST_ID:
+        if isinstance(parsed[name], int) and not 0 < parsed[name] <= _MAX_ID:
             raise not_found()
     return parsed
 

@@ -40,7 +40,7 @@ def _outbound_of(domain):
     """The effective settings, as the policy sees them: with the owner's plan and the parent."""
     today, month = request.env["emboux.outbound.count"]._used(domain)
     # as superuser: the parent may be the operator's, its settings are no secret to its child
-    row, own = domain.sudo()._outgoing_terms()[domain.id], domain.sudo()
+    row, own = domain.sudo()._effective_settings()[domain.id], domain.sudo()
     shown, source = {}, {}
     for name, field in _OUTBOUND.items():
         if column := DECIDED.get(field):
@@ -58,7 +58,7 @@ def _outbound_of(domain):
     )
 
 
-def _turn_of_domain(env, arguments):
+def _lock_name_of_domain(env, arguments):
     """Requests that count for one domain are serialised, see ``turns.py``."""
     return f"outbound {arguments['name']}"
 
@@ -100,7 +100,7 @@ class DomainSettingsController(http.Controller):
         return _outbound_of(domain)
 
     @operation("POST", "/domains/{name}/outbound/increment", role="master", area="domains",
-               tag=TAG, body=schemas.Increment, out=schemas.Decision, prepare=_turn_of_domain,
+               tag=TAG, body=schemas.Increment, out=schemas.Decision, prepare=_lock_name_of_domain,
                errors={409: "The login is no mailbox of the domain"},
                summary="Decide about one message and count its recipients")
     def increment_outbound(self, name, body):

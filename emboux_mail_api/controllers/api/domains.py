@@ -134,7 +134,7 @@ def verification_of(domain):
         steps=[
             schemas.Step(at=step.happened_at, state=step.state, reason=step.reason or None)
             # as superuser: the owner may see the history, though not the rows
-            for step in domain.sudo().step_ids[:STEPS]
+            for step in domain.sudo().state_history_ids[:STEPS]
         ],
         verified=domain.state == "verified",
         ready=domain.state == "verified" and not (domain.arrival_note or domain.sending_note),
@@ -147,16 +147,16 @@ def verification_of(domain):
     )
 
 
-def _look_again(_env, arguments):
+def _refresh_before_read(_env, arguments):
     """Refresh the status of a domain that is asked about, if it is older than a minute."""
     domain = search_domain(arguments["name"])
-    if domain and domain._look_again():
+    if domain and domain._refresh_status():
         # this transaction does not see it yet
         request.env.cr.rollback()
         request.env.transaction.clear()
 
 
-def _turn_of_owner(env, arguments):
+def _lock_name_of_owner(env, arguments):
     """Requests that count towards a customer's domain limit are serialised."""
     key = request.emboux_key
     ref = arguments["body"].partner_ref if "body" in arguments else None
@@ -172,7 +172,7 @@ def _provider_of_kind(kind):
     return found
 
 
-def _tell_provider(row):
+def _call_provider(row):
     """Tell the provider now what the domain needs; the work of the request is saved before, so
     the operation has to be declared as one that ``commits``.
 
@@ -180,8 +180,8 @@ def _tell_provider(row):
     """
     if row and row.state != "done":
         if row.state == "refused":
-            row._wish_again()
-        told = row._is_told_after_commit()
+            row._request_again()
+        told = row._is_called_after_commit()
         # the provider must never be told of what may still be rolled back
         request.env.cr.commit()  # pylint: disable=invalid-commit
         if not told:
@@ -198,7 +198,7 @@ def _tell_provider(row):
 class DomainController(http.Controller):
     @operation("POST", "/domains/", role="customer", area="domains", tag=TAG,
                body=schemas.DomainCreate, out=schemas.DomainDetail, status=201, errors=IN_USE,
-               prepare=_turn_of_owner, summary="Add a domain")
+               prepare=_lock_name_of_owner, summary="Add a domain")
     def create_domain(self, body):
         """Below a verified wildcard parent it is ready at once, otherwise it waits for its DNS.
 
@@ -281,7 +281,7 @@ class DomainController(http.Controller):
         )
 
     @operation("GET", "/domains/{name}/verify-status", role="customer", area="domains", tag=TAG,
-               out=schemas.Verification, prepare=_look_again,
+               out=schemas.Verification, prepare=_refresh_before_read,
                summary="Get the verification status and each record as last seen")
     def get_verify_status(self, name):
         """DNS and provider are asked before, when what is known of them is older than a minute.
@@ -296,15 +296,25 @@ class DomainController(http.Controller):
         return self.verify_domain.original_endpoint(self, name)
 
     @operation("GET", "/domains/{name}/ses-status", role="customer", area="domains", tag=TAG,
-               out=schemas.Verification, prepare=_look_again, deprecated=True,
+               out=schemas.Verification, prepare=_refresh_before_read, deprecated=True,
                summary="Older name of verify-status")
     def get_ses_status(self, name):
         return self.get_verify_status.original_endpoint(self, name)
 
-    @operation("POST", "/domains/{name}/register-subdomain", role="customer", area="domains",
-               tag=TAG, out=schemas.DomainDetail, status=201, errors=IN_USE | PROVIDER,
-               statuses={200: "It was already registered."}, prepare=_turn_of_owner, commits=True,
-               summary="Make a subdomain of a wildcard parent ready to send")
+    @operation(
+        "POST",
+        "/domains/{name}/register-subdomain",
+        role="customer",
+        area="domains",
+        tag=TAG,
+        out=schemas.DomainDetail,
+        status=201,
+        errors=IN_USE | PROVIDER,
+        statuses={200: "It was already registered."},
+        prepare=_lock_name_of_owner,
+        commits=True,
+        summary="Make a subdomain of a wildcard parent ready to send",
+    )
     def register_subdomain(self, name):
         """Adds it when it is not here, and has its provider take it.
 
@@ -314,7 +324,7 @@ class DomainController(http.Controller):
         status = 200 if domain.parent_id else 201
         domain = domain if domain.parent_id else domain._register_subdomain(name)
         # as superuser: registrations are not for users to read who merely has a domain
-        _tell_provider(domain.sudo().registration_id)
+        _call_provider(domain.sudo().registration_id)
         return status, show_detail(domain)
 
     @operation("GET", "/domains/{name}/dns-check", role="customer", area="domains", tag=TAG,
@@ -341,11 +351,11 @@ class DomainController(http.Controller):
 
     @operation("PUT", "/domains/{name}/owner", role="master", area="domains", tag=TAG,
                body=schemas.OwnerUpdate, out=schemas.DomainDetail, errors=IN_USE,
-               current="get_domain", prepare=_turn_of_owner,
+               current="get_domain", prepare=_lock_name_of_owner,
                summary="Move the domain to another customer")
     def set_domain_owner(self, name, body):
         domain = find_domain(name)
-        domain._transfer(partner_of(request.env, body.partner_ref))
+        domain._hand_over(partner_of(request.env, body.partner_ref))
         return show_detail(domain)
 
     @operation("PUT", "/domains/{name}/suspend", role="master", area="domains", tag=TAG,
@@ -363,5 +373,5 @@ class DomainController(http.Controller):
         """Also makes the domain's SMTP login at Mailgun where it is missing."""
         domain = find_domain(name)
         domain.action_activate()
-        _tell_provider(domain._want_sending())
+        _call_provider(domain._request_sending())
         return show_detail(domain)

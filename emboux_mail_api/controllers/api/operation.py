@@ -12,7 +12,7 @@ from odoo import http
 from .types import NoQuery, Schema
 
 BASE = "/emboux/v1"
-LARGEST_BODY = 4 * 1024 * 1024  # bytes; a thousand aliases of many destinations fit
+MAX_BODY_BYTES = 4 * 1024 * 1024  # bytes; a thousand aliases of many destinations fit
 JSON = "application/json"
 
 Role = Literal["nobody", "customer", "master", "signature"]
@@ -60,7 +60,7 @@ class Operation:
     bulk: bool = False
     commits: bool = False
     accepts: frozenset[str] = frozenset({JSON})
-    largest: int = LARGEST_BODY
+    largest: int = MAX_BODY_BYTES
 
     @property
     def path_parameters(self):

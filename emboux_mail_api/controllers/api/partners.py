@@ -5,7 +5,7 @@
 
 from ...api_errors import invalid
 
-_LARGEST_ID = 2**31 - 1
+_MAX_ID = 2**31 - 1
 
 
 def partner_of(env, ref, field="partner_ref"):
@@ -14,7 +14,7 @@ def partner_of(env, ref, field="partner_ref"):
     partners = env["res.partner"].sudo().with_context(active_test=False)
     number = ref.removeprefix("id:")
     if ref.startswith("id:") and number.isascii() and number.isdigit():
-        found = partners.browse(min(int(number), _LARGEST_ID)).exists()
+        found = partners.browse(min(int(number), _MAX_ID)).exists()
     else:
         found = partners.search([("ref", "=", ref)], limit=2)
     if len(found) != 1:

@@ -44,7 +44,7 @@ def assert_rate(key, env):
 
 
 @contextmanager
-def one_bulk(key):
+def single_bulk(key):
     """A large request keeps the CPUs busy: one per key, few per process.
 
     :raises ApiError: 429
@@ -65,11 +65,11 @@ def one_bulk(key):
 
 
 @contextmanager
-def hurried_body(httprequest, env):
+def bounded_body(httprequest, env):
     """A client that sends its body byte by byte occupies a thread: bounded in time and number.
 
     :raises ApiError: 408, it took too long
-    :raises Busy: too many such requests wait already (see ``emboux.waiting``)
+    :raises Busy: too many such requests wait already (see ``emboux.request.slots``)
     """
     # as Odoo's websockets get at their socket
     environ = httprequest._HTTPRequest__environ
@@ -81,7 +81,9 @@ def hurried_body(httprequest, env):
         return
     patience = sock.gettimeout()
     with ExitStack() as places:
-        body = _Body(source, sock, lambda: places.enter_context(env["emboux.waiting"]._place()))
+        body = _Body(
+            source, sock, lambda: places.enter_context(env["emboux.request.slots"]._slot())
+        )
         if chunks:
             chunks._rfile = io.BufferedReader(body)
         else:

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.errors import control_character
 
-LARGEST = 2**53 - 1  # what every JSON reader can hold
+MAX_SAFE_INTEGER = 2**53 - 1  # what every JSON reader can hold
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -108,8 +108,8 @@ AliasAddress = _typed(_alias, "An address, or `@domain` for a catch-all.", "sale
 Utc = Annotated[datetime, AfterValidator(lambda moment: moment.replace(tzinfo=UTC))]
 #: What a client sends: with its offset, so that nobody has to guess.
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-Bytes = Annotated[int, Field(ge=0, le=LARGEST)]
-Many = Annotated[int, Field(ge=0, le=LARGEST)]
+Bytes = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
+Many = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 Network = _typed(_network, "A network (CIDR), or one address.", "192.0.2.0/24")

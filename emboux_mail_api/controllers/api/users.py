@@ -5,7 +5,7 @@ from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
 from odoo.addons.emboux_core import passwords
-from odoo.addons.emboux_core.models.mailbox import MEGABYTE, kept_hashes
+from odoo.addons.emboux_core.models.mailbox import MEGABYTE, hash_cache
 
 from ...api_errors import NOT_FOUND, ApiError, invalid, not_found
 from ...models.mailbox_rules import FORWARD, VACATION
@@ -112,7 +112,7 @@ def _hash(bodies, email=""):
          getattr(body, "email", email))
         for body in bodies
     ]
-    for body, hashed in zip(bodies, passwords.hash_each(wanted, kept_hashes()), strict=True):
+    for body, hashed in zip(bodies, passwords.hash_each(wanted, hash_cache()), strict=True):
         body._hashed = hashed
         if body.password_hash:
             try:
@@ -136,7 +136,7 @@ def _prepare_one(_env, arguments):
     _hash([body], email)
     if isinstance(body._hashed, passwords.PasswordError):
         raise invalid("password_hash" if body.password_hash else "password", str(body._hashed))
-    return _turn_of({email.rpartition("@")[2]}) if "email" not in arguments else None
+    return _lock_name_of({email.rpartition("@")[2]}) if "email" not in arguments else None
 
 
 def _assert_room(domain):
@@ -162,10 +162,10 @@ def _prepare_many(_env, arguments):
     for number, answer in refused.items():
         users[number]._refused = answer
     _hash([users[number] for number in places if number not in refused])
-    return _turn_of(names)
+    return _lock_name_of(names)
 
 
-def _turn_of(names):
+def _lock_name_of(names):
     """Requests that count towards a domain's mailbox limit are serialised."""
     if len(names) == 1 and request.emboux_key.mailboxes_limited:
         return f"mailboxes of {names.pop()} for {request.emboux_key.partner_id}"

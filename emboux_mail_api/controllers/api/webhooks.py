@@ -15,8 +15,8 @@ REFUSED = {
     403: "The signature is not the provider's, too old, or was seen before.",
     429: "Nothing could be done about it just now: send it again.",
 }
-LARGEST = 1024 * 1024  # bytes; SNS sends 256 KiB at most, which JSON can double
-PATIENCE = 30  # seconds until a provider should try again
+MAX_BODY_BYTES = 1024 * 1024  # bytes; SNS sends 256 KiB at most, which JSON can double
+WAIT_SECONDS = 30  # seconds until a provider should try again
 
 
 def _events(env):
@@ -36,7 +36,7 @@ def _prepare_mailgun(env, arguments):
         events._verify_mailgun(signed.timestamp, signed.token, signed.signature)
     except SignatureRefused as error:
         raise _refused() from error
-    return events._turn(events._read_mailgun(body.model_dump_json(by_alias=True)))
+    return events._lock_name(events._read_mailgun(body.model_dump_json(by_alias=True)))
 
 
 def _prepare_ses(env, arguments):
@@ -50,14 +50,16 @@ def _prepare_ses(env, arguments):
         raise _refused() from error
     except TryLater as error:
         # SNS repeats after 429 and 5xx, and after no other status
-        raise too_many("Amazon SNS does not answer just now. Send it again.", PATIENCE) from error
-    return events._turn(events._read_ses(message))
+        raise too_many(
+            "Amazon SNS does not answer just now. Send it again.", WAIT_SECONDS
+        ) from error
+    return events._lock_name(events._read_ses(message))
 
 
 class WebhookController(http.Controller):
     @operation("POST", "/webhooks/mailgun", role="signature", tag=TAG,
                body=schemas.MailgunWebhook, out=schemas.Accepted, errors=REFUSED,
-               prepare=_prepare_mailgun, largest=LARGEST,
+               prepare=_prepare_mailgun, largest=MAX_BODY_BYTES,
                summary="Bounces and complaints from Mailgun")
     def receive_mailgun(self, body):
         """A token is valid once.  A duplicate report changes nothing."""
@@ -72,7 +74,7 @@ class WebhookController(http.Controller):
         return schemas.Accepted()
 
     @operation("POST", "/webhooks/ses", role="signature", tag=TAG, body=schemas.SnsMessage,
-               out=schemas.Accepted, errors=REFUSED, prepare=_prepare_ses, largest=LARGEST,
+               out=schemas.Accepted, errors=REFUSED, prepare=_prepare_ses, largest=MAX_BODY_BYTES,
                accepts=frozenset({JSON, "text/plain"}),
                summary="Bounces and complaints from Amazon SES, by SNS")
     def receive_ses(self, body):

@@ -27,7 +27,7 @@ class Known:
     def __init__(self, largest=200_000):
         self.largest = largest
         self._rows = OrderedDict()  # subject -> (at, in the hour, in the day, in the month)
-        self._ahead, self._again = None, 0.0
+        self._all_predecessors, self._again = None, 0.0
 
     def __len__(self):
         return len(self._rows)
@@ -48,12 +48,12 @@ class Known:
 
     def clock(self):
         """PostgreSQL's clock (seconds since 1970), None while it is not known or not asked for."""
-        if self._ahead is None or time.monotonic() < self._again:
+        if self._all_predecessors is None or time.monotonic() < self._again:
             return None
-        return time.time() + self._ahead
+        return time.time() + self._all_predecessors
 
     def synchronise(self, clock):
-        self._ahead = clock - time.time()
+        self._all_predecessors = clock - time.time()
 
     def learn(self, facts, moment):
         """What ``ledger.charge`` has written."""

@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""What the reader of logs keeps in Odoo's database; ``sql/transfer.sql`` has the other side."""
+"""What the reader of logs keeps in Odoo's database; ``sql/traffic.sql`` has the other side."""
 
 from ..store import BaseStore
 from .book import Message

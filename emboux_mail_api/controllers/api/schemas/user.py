@@ -18,7 +18,7 @@ from ..types import (
     Utc,
 )
 
-LARGEST_QUOTA = 100 * 1024**4  # bytes
+MAX_QUOTA_BYTES = 100 * 1024**4  # bytes
 Password = Annotated[
     SecretStr, Field(max_length=1000, description="8 to 256 characters.", examples=["kept secret"])
 ]
@@ -34,7 +34,7 @@ PasswordHash = Annotated[
 ]
 Quota = Annotated[
     int,
-    Field(ge=0, le=LARGEST_QUOTA, description="Bytes, rounded up to whole MiB; 0 is no limit."),
+    Field(ge=0, le=MAX_QUOTA_BYTES, description="Bytes, rounded up to whole MiB; 0 is no limit."),
 ]
 
 

@@ -16,20 +16,20 @@ from psycopg2.errors import LockNotAvailable
 
 from ...api_errors import too_many
 
-PATIENCE = 30  # seconds
+WAIT_SECONDS = 30  # seconds
 
 _guard = threading.Lock()
 _queues = {}
 _waiting = Counter()
 
 
-def take_turn(env, name):
+def take_lock(env, name):
     """Wait for the lock called ``name``, then restart the transaction.
 
     The lock ends with the transaction.  Nothing may have been written before.
     :raises ApiError: 429, it took too long.
     """
-    end_with_transaction(env, hold_turn(env, name))
+    end_with_transaction(env, hold_lock(env, name))
 
 
 def end_with_transaction(env, end):
@@ -37,10 +37,10 @@ def end_with_transaction(env, end):
     env.cr.postrollback.add(end)
 
 
-def hold_turn(env, name):
-    """As ``take_turn``, for longer than one transaction; returns what ends it."""
+def hold_lock(env, name):
+    """As ``take_lock``, for longer than one transaction; returns what ends it."""
     # a cursor of its own: it waits, and holds on beyond this call, unlike ``advisory_lock``
-    leave = _enter_process(f"{env.cr.dbname} {name}")
+    leave = _acquire_in_process(f"{env.cr.dbname} {name}")
     try:
         turn = env.registry.cursor()
     except BaseException:
@@ -54,7 +54,7 @@ def hold_turn(env, name):
     try:
         turn.execute(
             "SET LOCAL lock_timeout = %s; SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [1000 * PATIENCE, f"emboux {name}"],
+            [1000 * WAIT_SECONDS, f"emboux {name}"],
             log_exceptions=False,
         )
     except LockNotAvailable as error:
@@ -70,7 +70,7 @@ def hold_turn(env, name):
     return end
 
 
-def _enter_process(name):
+def _acquire_in_process(name):
     """First lock within this process, so that only one waiting thread takes another connection.
 
     Returns what releases the lock.
@@ -85,7 +85,7 @@ def _enter_process(name):
             if not _waiting[name]:
                 del _queues[name], _waiting[name]
 
-    if not queue.acquire(timeout=PATIENCE):
+    if not queue.acquire(timeout=WAIT_SECONDS):
         forget()
         raise too_many("Too many concurrent requests for the same data, repeat this one", 1)
 

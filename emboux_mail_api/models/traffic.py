@@ -9,10 +9,10 @@ from odoo.tools import SQL
 from odoo.addons.emboux_core.models.fields import BigInteger
 
 
-class Transfer(models.Model):
+class Traffic(models.Model):
     """What a domain has moved on a day."""
 
-    _name = "emboux.transfer"
+    _name = "emboux.traffic"
     _description = "Domain Traffic"
     _auto = False
     _order = "day desc, domain_id"

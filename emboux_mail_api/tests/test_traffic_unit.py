@@ -185,7 +185,7 @@ class TestLogs(PlainTest):
         with (path or self.path).open("a") as file:
             file.write(text)
 
-    def rest(self, position, at_once=logs.AT_ONCE):
+    def rest(self, position, at_once=logs.MAX_IMMEDIATE):
         """(all lines there are, the position behind them)"""
         found = []
         while piece := self.log.next_piece(position, at_once):
@@ -300,7 +300,7 @@ class TestTransfer(PlatformCase):
         self.add(1000, 1000, fields.Date.today().replace(day=1) - timedelta(days=1))
         self.add(7, 7, name="nobodys.example")
         self.assertEqual(self.domain.transfer_used, 18)
-        rows = self.env["emboux.transfer"].search([("domain_id", "=", self.domain.id)])
+        rows = self.env["emboux.traffic"].search([("domain_id", "=", self.domain.id)])
         self.assertEqual(rows[0].day, fields.Date.today())
         self.assertEqual(rows.mapped("bytes_in"), [11, 1000])
         self.assertEqual(len(set(rows.ids)), 2)
@@ -363,11 +363,11 @@ class TestTransfer(PlatformCase):
         stranger = new_test_user(self.env, "stranger", "emboux_core.group_manager",
                                  company_id=company.id, company_ids=[(6, 0, company.ids)])
         domain = [("domain_id", "=", self.domain.id)]
-        self.assertTrue(self.env["emboux.transfer"].search(domain))
-        self.assertFalse(self.env["emboux.transfer"].with_user(stranger).search(domain))
+        self.assertTrue(self.env["emboux.traffic"].search(domain))
+        self.assertFalse(self.env["emboux.traffic"].with_user(stranger).search(domain))
         user = new_test_user(self.env, "own", "emboux_core.group_user")
         with self.assertRaises(AccessError):
-            self.env["emboux.transfer"].with_user(user).search(domain)
+            self.env["emboux.traffic"].with_user(user).search(domain)
         with self.assertRaises(AccessError):
             self.domain.write({"transfer_warned": 0})
 

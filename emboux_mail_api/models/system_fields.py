@@ -11,23 +11,23 @@ from odoo import models
 from odoo.exceptions import AccessError
 
 
-class Guarded(models.AbstractModel):
-    _inherit = "emboux.guarded"
+class SystemFieldsMixin(models.AbstractModel):
+    _inherit = "emboux.system.fields.mixin"
 
     #: Fields that a customer may set; each class adds its own.
     _customer_fields = frozenset()
 
-    def _guard(self, vals):
+    def _check_system_fields(self, vals):
         if not self.env.su and self.env.user.emboux_partner_id:
-            foreign = sorted(set(vals) - self._declared("_customer_fields"))
+            foreign = sorted(set(vals) - self._collect_names("_customer_fields"))
             if foreign:
                 raise AccessError(
                     self.env._("This is for the operator to set: %s", ", ".join(foreign))
                 )
-        return super()._guard(vals)
+        return super()._check_system_fields(vals)
 
-    def _guard_create(self, vals_list):
-        model, vals_list = super()._guard_create(vals_list)
+    def _clean_create_vals(self, vals_list):
+        model, vals_list = super()._clean_create_vals(vals_list)
         if not self.env.su and self.env.user.emboux_partner_id:
             # no defaults out of the context: they would pass by the list of fields
             model = model.with_context(  # pylint: disable=context-overridden

@@ -6,7 +6,7 @@ from email import policy
 
 import psycopg2
 import pytest
-from parts import transfer
+from parts import traffic
 from parts.supervisor import Service, Supervisor
 from support.api_client import done
 from support.mail_client import eventually, message
@@ -129,9 +129,9 @@ class Reader:
     """A reader of the test's own, on a log of its own; killed and started again."""
 
     def __init__(self, state, database, path):
-        self._argv = transfer.command(state, database, name="test-reader", logs=[path])
-        self._env = transfer.environment(state, database)
-        self._supervisor = Supervisor(state, echo=False, pids="pids-transfer.json")
+        self._argv = traffic.command(state, database, name="test-reader", logs=[path])
+        self._env = traffic.environment(state, database)
+        self._supervisor = Supervisor(state, echo=False, pids="pids-traffic.json")
 
     def start(self, ready=lambda: True):
         self._supervisor.start(Service("reader", self._argv, ready=ready, env=self._env))

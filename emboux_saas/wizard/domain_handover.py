@@ -5,10 +5,10 @@ from markupsafe import Markup
 from odoo import api, fields, models
 
 
-class TransferDialog(models.TransientModel):
+class HandoverDialog(models.TransientModel):
     """Moves a domain to another customer: says what moves, and what is missing for it."""
 
-    _name = "emboux.domain.transfer"
+    _name = "emboux.domain.handover"
     _description = "Domain Handover"
 
     domain_id = fields.Many2one("emboux.domain", required=True, readonly=True)
@@ -53,5 +53,5 @@ class TransferDialog(models.TransientModel):
 
     def action_apply(self):
         self.ensure_one()
-        self.domain_id._transfer(self.customer_id.partner_id)
+        self.domain_id._hand_over(self.customer_id.partner_id)
         return {"type": "ir.actions.act_window_close"}

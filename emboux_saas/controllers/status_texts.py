@@ -7,7 +7,7 @@ from odoo.http import request
 
 from odoo.addons.emboux_core.dns.expected import is_wildcard
 
-from ..models.customer_portal import say_mb
+from ..models.customer_portal import format_mb
 
 
 def is_ours(domain):
@@ -17,7 +17,7 @@ def is_ours(domain):
     return bool(parent) and parent.partner_id != domain.partner_id
 
 
-def domain_words(domain):
+def domain_status(domain):
     """(colour, label, sentence) of a domain's state."""
     env = request.env
     # as superuser: the parent is the operator's, its name is no secret to its child
@@ -76,7 +76,7 @@ def domain_words(domain):
     )
 
 
-def record_words(record):
+def record_status(record):
     """One DNS record with its state, what it is for and what to do, for the page."""
     env = request.env
     state = {
@@ -122,7 +122,7 @@ def _purpose(record):
     }.get(kind) or record.purpose or ""
 
 
-def sending_words(domain):
+def sending_status(domain):
     """(colour, sentence, remedy) of a domain's sending."""
     env = request.env
     if domain.outbound_status == "blocked":
@@ -156,12 +156,12 @@ def sending_words(domain):
     return "success", env._("All is well."), ""
 
 
-def size_words(mailbox):
+def size_text(mailbox):
     """How full a mailbox is."""
-    used = say_mb(request.env, mailbox.usage_mb)
+    used = format_mb(request.env, mailbox.usage_mb)
     if not mailbox.quota_mb:
         return used
     return request.env._(
         "%(used)s of %(limit)s (%(percent)s %%)", used=used,
-        limit=say_mb(request.env, mailbox.quota_mb), percent=round(mailbox.usage_percent),
+        limit=format_mb(request.env, mailbox.quota_mb), percent=round(mailbox.usage_percent),
     )

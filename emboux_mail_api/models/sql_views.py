@@ -4,15 +4,15 @@ from odoo import models
 from odoo.tools import file_open
 
 
-class Published(models.AbstractModel):
+class SqlViews(models.AbstractModel):
     """What Postfix, Dovecot and the signer see of this database: views, and nothing else."""
 
-    _name = "emboux.published"
+    _name = "emboux.sql.views"
     _description = "Published to Postfix, Dovecot and the Signer"
 
     def init(self):
         for script in (
-            "usage", "transfer", "address", "sending", "views", "retention", "leftover", "policy",
+            "usage", "traffic", "address", "sending", "views", "retention", "leftover", "policy",
             "queue", "grants",
         ):
             with file_open(f"emboux_mail_api/sql/{script}.sql") as source:

@@ -27,18 +27,18 @@ class Busy(UserError):
     retry_after = PAUSE
 
 
-class Waiting(models.AbstractModel):
+class RequestSlots(models.AbstractModel):
     """How many requests may block on others at once: on name servers, providers, slow clients.
 
     Each occupies an idle thread or worker for ten seconds or more, and there are few: a customer
     with dead name servers could otherwise take all of them.
     """
 
-    _name = "emboux.waiting"
+    _name = "emboux.request.slots"
     _description = "Requests That Wait for Others"
 
     @contextmanager
-    def _place(self):
+    def _slot(self):
         """A slot for a request of a key or a customer; staff, jobs and commands need none.
 
         :raises Busy: too many of one's own, or altogether
@@ -47,7 +47,7 @@ class Waiting(models.AbstractModel):
         if who is None or getattr(_here, "waits", False):
             yield
             return
-        name, own, all_ = self.env.cr.dbname, *self._places(who)
+        name, own, all_ = self.env.cr.dbname, *self._slot_counts(who)
         mine, everybody = (name, who), (name, None)
         with _lock:
             if _waiting[mine] >= own:
@@ -58,8 +58,8 @@ class Waiting(models.AbstractModel):
         _here.waits = True
         try:
             if config["workers"]:  # each a process with one request: count by the database
-                self._take(who, own, personal=True)
-                self._take(socket.gethostname(), all_, personal=False)
+                self._take_slot(who, own, personal=True)
+                self._take_slot(socket.gethostname(), all_, personal=False)
             yield
         finally:
             _here.waits = False
@@ -83,7 +83,7 @@ class Waiting(models.AbstractModel):
         customer = user.emboux_partner_id
         return f"customer {customer.id}" if customer else f"user {user.id}"
 
-    def _places(self, who):
+    def _slot_counts(self, who):
         """For the caller, and for all: in this process, or with workers on this machine."""
         room = config["workers"]
         if not room and (limit := os.environ.get("ODOO_MAX_HTTP_THREADS")):
@@ -93,7 +93,7 @@ class Waiting(models.AbstractModel):
         all_ = max(room // SHARE, 1) if room else UNLIMITED
         return max(all_ // (2 if who.startswith("key ") else SHARE), 1), all_
 
-    def _take(self, name, places, personal):
+    def _take_slot(self, name, places, personal):
         """One of so many places for as long as the transaction lasts."""
         for number in range(places):
             self.env.cr.execute(
