@@ -88,7 +88,7 @@ class DnsPublished(models.Model):
 
     @api.model
     def _apply(self, server, domain, plan, confirm_merge):
-        """Do what the plan says; returns a ``Result``.  The caller has the turn.
+        """Do what the plan says; returns a ``Result``.  The caller holds the lock.
 
         :raises ZoneChanged, BackendError: as ``dns.publish.apply``.
         """

@@ -68,7 +68,7 @@ class Publish(models.TransientModel):
     def _write_zone(self):
         """Returns what to show instead of a result, and how many records were written.
 
-        The caller has the turn.
+        The caller holds the lock.
         """
         try:
             plan = self._plan()

@@ -177,7 +177,7 @@ class WebhookEvent(models.Model):
     @api.model
     @api.private
     def _lock_name(self, found):
-        """The turn to take before the work (see ``turns.py``), or None: one report about a domain
+        """The lock to take before the work (see ``locks.py``), or None: one report about a domain
         after the other, so that each sees all before it in the domain's rates."""
         domain = self._domain_of(found[0].domain) if found else None
         return f"reports about domain {domain.id}" if domain else None

@@ -103,8 +103,8 @@ class ApiDispatcher(http.Dispatcher):
 
     def _answer_to(self, endpoint, arguments):
         operation = self.operation
-        if operation.prepare and (turn := operation.prepare(self.request.env, arguments)):
-            take_lock(self.request.env, turn)
+        if operation.prepare and (name := operation.prepare(self.request.env, arguments)):
+            take_lock(self.request.env, name)
         if replay := self._begin_idempotent():
             return replay
         self._assert_unchanged(endpoint, arguments)

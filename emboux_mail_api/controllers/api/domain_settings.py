@@ -59,7 +59,7 @@ def _outbound_of(domain):
 
 
 def _lock_name_of_domain(env, arguments):
-    """Requests that count for one domain are serialised, see ``turns.py``."""
+    """Requests that count for one domain are serialised, see ``locks.py``."""
     return f"outbound {arguments['name']}"
 
 

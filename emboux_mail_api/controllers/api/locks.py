@@ -42,17 +42,17 @@ def hold_lock(env, name):
     # a cursor of its own: it waits, and holds on beyond this call, unlike ``advisory_lock``
     leave = _acquire_in_process(f"{env.cr.dbname} {name}")
     try:
-        turn = env.registry.cursor()
+        cr = env.registry.cursor()
     except BaseException:
         leave()
         raise
 
     def end():
-        turn.close()
+        cr.close()
         leave()
 
     try:
-        turn.execute(
+        cr.execute(
             "SET LOCAL lock_timeout = %s; SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
             [1000 * WAIT_SECONDS, f"emboux {name}"],
             log_exceptions=False,

@@ -28,7 +28,7 @@ class Operation:
     ``area``: what a key with a narrower scope needs; None is for customers' keys of any scope
     and for master keys that reach everything.
     ``prepare``: called before the transaction's work, for what must hold no lock; returns the
-    name of the turn to take (see ``turns.py``), or None.
+    name of the lock to take (see ``locks.py``), or None.
     ``commits``: saves its work before the answer is known, because somebody else has to be asked
     who must not hear of what may still be taken back.
     ``bulk``: much work in one request: few are done at once.
