@@ -342,7 +342,7 @@ class Domain(models.Model):
 
     def _provision_ensure(self, client, secret=None, with_password=False):
         service = client.ensure_domain(self._spec())
-        if client.judges:
+        if client.verifies_domains:
             self._apply_service(client, service)
         else:
             self.dns_record_ids._align(self, service)

@@ -192,7 +192,7 @@ class DomainStorage(models.Model):
         """Day by day."""
         self.ensure_one()
         return self.env["ir.actions.act_window"]._for_xml_id(
-            "emboux_mail_api.action_hand_over"
+            "emboux_mail_api.action_transfer"
         ) | {"domain": [("domain_id", "=", self.id)]}
 
 
