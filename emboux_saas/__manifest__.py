@@ -3,7 +3,7 @@
 {
     "name": "Email Hosting for Customers",
     "summary": "Sell domains and mailboxes: plans, customers, portal, invoices",
-    "version": "19.0.1.2.0",
+    "version": "19.0.1.3.0",
     "category": "Services/Email Hosting",
     "development_status": "Beta",
     "author": "Emboux",
