@@ -225,7 +225,7 @@ class TestRepeating(RemoteCase):
         self.commit()
         self.assertEqual(len(self.open_operations()), 21)
         self.assertFalse(self.far._mailboxes)
-        self.assert_pending(boxes[0], "One of many")
+        self.assert_pending(boxes[0], "one after the other")
         self.run_cron()
         self.assertEqual(set(boxes.mapped("sync_state")), {"done"})
         self.assertEqual(len(self.far._mailboxes), 21)

@@ -145,7 +145,7 @@ class TestWithdraw(PublishCase):
         ):
             self.run_cron()
         self.assertFalse(self.rows(zone))
-        self.assertIn("see the log", self.rows()[0].error)
+        self.assertIn("see the server log", self.rows()[0].error)
 
     def test_try_now(self):
         patcher = self.cut()

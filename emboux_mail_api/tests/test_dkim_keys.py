@@ -109,7 +109,7 @@ class TestRotation(DkimCase):
             ["required", "recommended", "recommended"],
         )
         self.assertEqual((self.domain.dns_state, self.domain.state), ("ok", "verified"))
-        self.assertIn("signs once it is seen", self.row(new).purpose)
+        self.assertIn("takes over once it is seen", self.row(new).purpose)
 
     def test_while_one_waits_no_further_one_is_made(self):
         self.rotated()

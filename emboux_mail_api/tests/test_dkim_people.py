@@ -59,7 +59,7 @@ class TestByHand(DkimCase):
         self.assertIn("rsa-20260302", answer["params"]["message"])
         self.assertEqual(len(self.keys()), 4)
         self.assertEqual(self.signer(), [[self.rsa.selector], [self.ed.selector]])
-        with self.assertRaisesRegex(UserError, "waits already"):
+        with self.assertRaisesRegex(UserError, "has not been seen in the DNS yet"):
             self.by_hand()
         self.look(DAY)
         self.assertTrue(self.rsa.retired and self.ed.retired)

@@ -300,9 +300,9 @@ class TestNamesGivenUp(LimitsCase):
 
     def test_another_customer_waits(self):
         for name in ("shop.parent.example", "SHOP.Parent.example", "x.shop.parent.example"):
-            with self.refused(GivenUp, "free from"):
+            with self.refused(GivenUp, "may reclaim it until"):
                 self.as_rival["emboux.domain"].create({"name": name})
-        with self.refused(GivenUp, "free from"):
+        with self.refused(GivenUp, "may reclaim it until"):
             self.as_rival["emboux.domain"].browse()._register_subdomain("shop.parent.example")
         self.assertTrue(self.as_rival["emboux.domain"].create({"name": "s.parent.example"}))
         self.age(31)
@@ -311,7 +311,7 @@ class TestNamesGivenUp(LimitsCase):
     def test_its_days_are_a_parameter(self):
         self.set_parameter("quarantine_days", "3")
         self.age(2)
-        with self.refused(GivenUp, "free from"):
+        with self.refused(GivenUp, "may reclaim it until"):
             self.as_rival["emboux.domain"].create({"name": "shop.parent.example"})
         self.age(2)
         self.assertTrue(self.as_rival["emboux.domain"].create({"name": "shop.parent.example"}))
@@ -320,14 +320,14 @@ class TestNamesGivenUp(LimitsCase):
         domain = self.as_customer()["emboux.domain"].create({"name": "shop.parent.example"})
         self.assertEqual(domain.state, "verified")
         domain.unlink()
-        with self.refused(GivenUp, "free from"):
+        with self.refused(GivenUp, "may reclaim it until"):
             self.as_rival["emboux.domain"].create({"name": "shop.parent.example"})
 
     def test_the_operator_gives_it_by_hand(self):
         domain = self.make_domain("shop.parent.example", partner_id=self.rival.id)
         domain.unlink()
         # now it is the rival's, who had it last
-        with self.refused(GivenUp, "free from"):
+        with self.refused(GivenUp, "may reclaim it until"):
             self.as_customer()["emboux.domain"].create({"name": "shop.parent.example"})
         self.assertTrue(self.as_rival["emboux.domain"].create({"name": "shop.parent.example"}))
 
@@ -336,9 +336,9 @@ class TestNamesGivenUp(LimitsCase):
         claim = self.as_rival["emboux.domain"].create({"name": "shop.parent.example"})
         self.parent.is_wildcard = True
         claim = claim.with_env(self.env)
-        with self.refused(GivenUp, "free from"):
+        with self.refused(GivenUp, "may reclaim it until"):
             claim._set_parent(self.parent, False)
-        with self.refused(GivenUp, "free from"):
+        with self.refused(GivenUp, "may reclaim it until"):
             claim._register_subdomain(claim.name)
         claim.with_context(emboux_release=True)._set_parent(self.parent, False)
         self.assertEqual(claim.parent_id, self.parent)

@@ -267,7 +267,7 @@ class TestAskedAgain(RegistrationCase):
         self.run_cron("_cron_poll")
         self.assertEqual(domain.state, "verified")
         told = "".join(domain.message_ids.mapped("body"))
-        self.assertIn("no mail leaves yet", told)
+        self.assertIn("cannot send yet", told)
         self.assertNotIn("may send", told)
 
     def test_status_is_at_most_a_minute_old(self):

@@ -185,7 +185,7 @@ class TestLogs(PlainTest):
         with (path or self.path).open("a") as file:
             file.write(text)
 
-    def rest(self, position, at_once=logs.MAX_IMMEDIATE):
+    def rest(self, position, at_once=logs.AT_ONCE):
         """(all lines there are, the position behind them)"""
         found = []
         while piece := self.log.next_piece(position, at_once):

@@ -220,7 +220,7 @@ class TestClaims(VerificationCase):
             self.assertEqual(len(name), len(set(name)), view)
         self.look(third)
         self.assertEqual((third.state, bool(third.owned_since)), ("failed", False))
-        self.assertIn("with another customer here", third.state_reason)
+        self.assertIn("another customer has it here", third.state_reason)
         self.assertEqual(second.state, "verified")
 
     def in_views(self, name):

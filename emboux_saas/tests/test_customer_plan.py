@@ -213,7 +213,7 @@ class TestChangeOfTerms(SaasCase):
         self.assertIn("has moved 3.0 of 1 GB", self.dialog(transfer_limit_gb=1).consequences)
 
     def test_fitting_terms_break_nothing(self):
-        self.assertIn("everybody fits", self.dialog(domain_limit=30).consequences)
+        self.assertIn("all customers stay within", self.dialog(domain_limit=30).consequences)
 
     def test_a_provider_and_a_busy_day(self):
         other = self.env["emboux.provider"].create({"name": "Other", "kind": "mailgun"})

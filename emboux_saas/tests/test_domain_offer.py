@@ -46,11 +46,11 @@ class TestNamesUnderAParent(SaasCase):
         as_public = self.env(user=self.env.ref("base.public_user"))
         for env in (self.as_customer, as_public):
             parent = self.domain.with_env(env).sudo()
-            with self.refused(UserError, "free from"):
+            with self.refused(UserError, "may reclaim it until"):
                 parent._free_name("shop")
             free, sentence = parent._is_free("shop")
             self.assertFalse(free)
-            self.assertIn("free from", sentence)
+            self.assertIn("may reclaim it until", sentence)
         user = self.make_portal_user(rival.partner_id, "rival.portal")
         self.assertTrue(self.domain.with_user(user).sudo()._is_free("shop")[0])
 

@@ -164,7 +164,7 @@ class TestInvoice(BillingCase):
             [customer.billed_until for customer in self.customer | stuck | third],
             [LAST, False, LAST],
         )
-        self.assertIn("log of the server", stuck.billing_problem)
+        self.assertIn("server log", stuck.billing_problem)
         self.run_job(date(2026, 10, 2))
         self.assertEqual((stuck.billed_until, stuck.billing_problem), (LAST, False))
 

@@ -92,7 +92,7 @@ class TestPortalForms(PortalCase):
             ({**under, "label": "mail"}, "label", "is reserved"),
             ({**under, "label": "a.b"}, "label", "without a dot"),
             ({**under, "label": "x", "parent_id": str(self.rival.domain.id)}, "label",
-             "choose what your name shall end in"),
+             "choose a domain for your name"),
         ):
             faults = self.faults(path, **values)
             self.assertEqual(list(faults), [field], values)

@@ -41,7 +41,7 @@ class TestPortalSignup(PortalCase):
     def link(self, **values):
         """Fill in the form, and return the path of the link in the mail that comes."""
         text = self.sent(PATH, **self.good | values)
-        self.assertIn("Open the link in that mail", text)
+        self.assertIn("Open the link in it", text)
         [link] = re.findall(r"/email/signup/confirm/[\w-]+", self.mails()[-1][2])
         return link
 
@@ -137,12 +137,12 @@ class TestPortalSignup(PortalCase):
         link = self.link()
         for bad in (link[:-1], f"{link}x", f"{PATH}/confirm/x", f"{PATH}/confirm/ü",
                     link.replace("/confirm/", "/confirm/AAAA")):
-            self.assertIn("no longer good", self.text_of(self.url_open(bad)), bad)
+            self.assertIn("no longer valid", self.text_of(self.url_open(bad)), bad)
         counts = self._counts()
         with self.at_a_later_time(timedelta(hours=25)):
-            self.assertIn("no longer good", self.text_of(self.url_open(link)))
+            self.assertIn("no longer valid", self.text_of(self.url_open(link)))
             answer = self.post(link, password=self.password)
-            self.assertIn("no longer good", self.text_of(answer))
+            self.assertIn("no longer valid", self.text_of(answer))
         self.assertEqual(self._counts(), counts)
         self.sent(link, password=self.password)
         self.authenticate(None, None)

@@ -267,7 +267,7 @@ def test_a_name_given_up_is_anothers_after_a_while(master, customer, customers, 
     for answer in (rival.post("/domains/", {"name": name}),
                    rival.post(f"/domains/{name}/register-subdomain"),
                    master.post("/domains/", {"name": name, "partner_ref": ref})):
-        assert "free from" in detail(answer, 409)
+        assert "may reclaim it until" in detail(answer, 409)
     done(customer.post("/domains/", {"name": name}), 201)
     done(customer.delete(f"/domains/{name}"), 204)
     done(master.post("/domains/", {"name": name, "partner_ref": ref, "release": True}), 201)

@@ -122,7 +122,7 @@ tours.add("emboux_transfer_domain", {
         ...openRow("tour-one.example"),
         more,
         { content: "transfer", trigger: "button[name=action_hand_over]", run: "click" },
-        { content: "says who loses sight", trigger: ".modal .alert-warning:contains(do not see it any more)" },
+        { content: "says who loses sight", trigger: ".modal .alert-warning:contains(lose access to it)" },
         ...pick("customer_id", "Tour Heir"),
         { content: "do it", trigger: ".modal button[name=action_apply]", run: "click" },
         closed,
