@@ -16,7 +16,7 @@ import pytest
 from support.api_client import Heard, done, new_name
 
 LEAST_CASES = int(os.environ.get("EMBOUX_FUZZ_CASES", "2000"))  # of both keys together
-FIRST = 12  # examples of each kind for each operation
+FIRST = 4  # examples of each kind for each operation
 MORE = 100  # in each further round, which generates at random alone
 SUPPRESSED = 200
 #: Not asked: whether whatever fits the schema is also accepted, for names and references of
