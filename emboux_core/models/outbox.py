@@ -83,7 +83,7 @@ class OutboxMixin(models.AbstractModel):
         except Exception as error:
             # somebody changed the record meanwhile, or a defect; the call may be repeated
             _logger.warning("%s %s (%s)", self._name, self.id, error, exc_info=True)
-            message = self.env._("Something went wrong here; see the log of the server.")
+            message = self.env._("Something went wrong; see the server log.")
             in_own_transaction(self, "_postpone", number, message)
             return "failed"
         return self._finish(number, answer)

@@ -52,7 +52,7 @@ class ApiFailure(models.Model):
 
     @api.model
     @api.private
-    def _count(self, address):
+    def _count_failure(self, address):
         """Count one failure; returns the seconds to wait when there were too many, else 0."""
         return self._throttle(network_of(address), FAILURES_ALLOWED.read(self.env), WINDOW)
 
