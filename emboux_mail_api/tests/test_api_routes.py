@@ -151,7 +151,7 @@ class TestReading(RequestCase):
         self.startPatcher(patch.object(self.env.registry["emboux.api.key"], "_record_use"))
         # what is known of a domain is refreshed in a transaction of its own
         self.startPatcher(patch.object(
-            self.env.registry["emboux.domain"], "_refresh_before_read", lambda _domain: False))
+            self.env.registry["emboux.domain"], "_refresh_status", lambda _domain: False))
         values = {"name": "unit.example", "email": mailbox.email, "address": "sales@unit.example",
                   "recipient": "bob@outside.example", "token": "self",
                   "key_id": str(self.env["emboux.api.key"].search([], limit=1).id)}
