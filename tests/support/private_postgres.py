@@ -46,7 +46,7 @@ class PrivatePostgres:
                  + "".join(f"ALTER TABLE {table} ADD PRIMARY KEY (id);" for table in TABLES)
                  + "CREATE INDEX ON emboux_mailbox (email);"
                    "CREATE INDEX ON emboux_suppression (email);")
-        for script in ("transfer", "address", "sending"):
+        for script in ("traffic", "address", "sending"):
             self.sql(f"SET ROLE odoo; {(_SQL / f'{script}.sql').read_text()}")
         views = (_SQL / "views.sql").read_text()
         for view in VIEWS:
