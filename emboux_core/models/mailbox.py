@@ -188,9 +188,8 @@ class Mailbox(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self, vals_list = self._clean_create_vals(
-            [self._complete_values(dict(v)) for v in vals_list]
-        )
+        vals_list, found = self._complete_new(vals_list)
+        self, vals_list = self._clean_create_vals(vals_list)
         if any(isinstance(vals.get("password"), str) for vals in vals_list):
             self._assert_may_add(vals_list)  # before the work of hashing
         for vals in vals_list:
@@ -211,7 +210,7 @@ class Mailbox(models.Model):
         for mailbox, catches in zip(mailboxes, catching, strict=True):
             if catches:
                 mailbox.catch_all = True
-        mailboxes._on_created()
+        mailboxes._on_created(found)
         return mailboxes
 
     def write(self, vals):
@@ -249,12 +248,17 @@ class Mailbox(models.Model):
         """The values of a mailbox that is added or written, as they shall be stored."""
         return vals
 
+    @api.model
+    def _complete_new(self, vals_list):
+        """The values of mailboxes that are added, and what was looked up for them."""
+        return [self._complete_values(dict(vals)) for vals in vals_list], None
+
     def _parts_to_write(self, vals):
         """[(mailboxes, what to write to them)]."""
         return [(self, vals)]
 
-    def _on_created(self):
-        """They have just been added, and their backends told."""
+    def _on_created(self, found):
+        """They have just been added, and their backends told.  ``found``: by ``_complete_new``."""
 
     def _on_written(self, vals, quotas):
         """These values were written, whether or not they are others than before.

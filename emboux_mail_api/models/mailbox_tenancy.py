@@ -36,9 +36,19 @@ class MailboxTenancy(models.Model):
         "outbound_daily_limit", "outbound_monthly_limit",
     )
 
-    def _on_created(self):
-        super()._on_created()
-        self._assert_within_limits()
+    @api.model
+    def _complete_new(self, vals_list):
+        vals_list, _found = super()._complete_new(vals_list)
+        customer = self.env["emboux.customer"]._for_partner(self.env.user.emboux_partner_id)
+        if limit := customer.mailbox_quota_limit_mb:
+            backend = self.env.ref("emboux_mail_api.backend_local")
+            default = min(backend.default_quota_mb or limit, limit)
+            vals_list = [{"quota_mb": default, **vals} for vals in vals_list]
+        return vals_list, customer
+
+    def _on_created(self, found):
+        super()._on_created(found)
+        self._assert_within_limits(found)
         self.filtered("forward_to")._assert_reach()
         # as superuser: whose doing it is follows from who asks
         self.sudo().filtered(lambda m: m.state == "suspended").write(
@@ -58,17 +68,6 @@ class MailboxTenancy(models.Model):
             self._note_suspension(vals["state"])
         if quotas or "usage_bytes" in vals:
             self._check_storage()
-
-    @api.depends("domain_id")
-    def _compute_quota_mb(self):
-        """A customer's new mailboxes are as large as usual, or as their plan allows."""
-        new = self.filtered(lambda m: not m.quota_mb)
-        done = super()._compute_quota_mb()
-        customer = self.env["emboux.customer"]._for_partner(self.env.user.emboux_partner_id)
-        if limit := customer.mailbox_quota_limit_mb:
-            for mailbox in new:
-                mailbox.quota_mb = min(mailbox.quota_mb or limit, limit)
-        return done
 
     # -- mailboxes per domain, and the largest mailbox ---------------------------------
 
@@ -108,8 +107,8 @@ class MailboxTenancy(models.Model):
             domain=domain.display_name,
         )
 
-    def _assert_within_limits(self):
-        known = self.env["emboux.customer"]._for_partner(self.env.user.emboux_partner_id)
+    def _assert_within_limits(self, known):
+        """``known``: the row of the customer who asks, or none."""
         # as superuser: what counts is there for everybody, archived ones too
         counted = self.sudo().with_context(active_test=False)
         for partner, mailboxes in counted.grouped(lambda m: m.domain_id.partner_id).items():

@@ -14,8 +14,8 @@ class MailboxPlan(models.Model):
 
     _inherit = "emboux.mailbox"
 
-    def _on_created(self):
-        super()._on_created()
+    def _on_created(self, found):
+        super()._on_created(found)
         self._assert_storage_suffices()
 
     def _on_written(self, vals, quotas):

@@ -292,7 +292,7 @@ def test_webhooks_mailgun_post_guillotine_at_once_blocks_in_time(
     assert post([10]) == [200]
     shown = done(customer.get(f"/domains/{name}/outbound"))
     assert shown["outbound_status"] == "blocked"
-    assert shown["outbound_reason"].startswith("11 of 2000 recipients (0.55 %) bounced for good")
+    assert shown["outbound_reason"].startswith("11 of 2000 recipients (0.55 %) bounced permanently")
     path = f"/domains/{name}/outbound"
     assert detail(customer.put(path, {"outbound_status": "open"}), 403) == MASTER_REQUIRED
     lifted = done(master.put(path, {"outbound_status": "open"}), 200)
