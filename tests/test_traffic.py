@@ -120,7 +120,7 @@ def assert_waits(hosting, mail, address):
     with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
         mail.from_outside(OUTSIDE, address, "too much")
     [(code, text)] = caught.value.recipients.values()
-    assert (code, b"4.2.2" in text, b"transfer of this month" in text) == (450, True, True), text
+    assert (code, b"4.2.2" in text, b"traffic of this month" in text) == (450, True, True), text
     code, text = eventually("the policy's refusal", lambda: refusal(hosting, mail, address))
     assert (code, "used up its traffic" in text) == (450, True), text
 
