@@ -55,7 +55,7 @@ class TestPortalSignup(PortalCase):
         self.assertIn("hello@newcomer.example", self.text_of(self.url_open(link)))
         self.assertEqual(self._counts(), counts, "a program that follows links makes nothing")
         text = self.sent(link, password=self.password)
-        self.assertIn("hello@newcomer.example is made. Set these DNS records", text)
+        self.assertIn("hello@newcomer.example has been created. Set these DNS records", text)
         self.assertIn("_emboux.newcomer.example", text)
         user = self.env["res.users"].search([("login", "=", "nina@world.example")])
         domain = self.env["emboux.domain"].search([("name", "=", "newcomer.example")])
