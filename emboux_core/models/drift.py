@@ -36,7 +36,7 @@ class Drift(models.Model):
     )
     difference = fields.Text(help="The values here and on the platform.")
     found_at = fields.Datetime(required=True, default=fields.Datetime.now)
-    ignored = fields.Boolean("Ignored", help="Hidden until the difference changes.")
+    ignored = fields.Boolean(help="Hidden until the difference changes.")
 
     _one_each = models.UniqueIndex("(backend_id, kind, name)", "This difference is listed already.")
 

@@ -217,11 +217,13 @@ class Mailbox(models.Model):
         vals = self._complete_values(dict(vals))
         quotas = {mailbox: mailbox.quota_mb for mailbox in self} if "quota_mb" in vals else {}
         for mailboxes, own in self._parts_to_write(vals):
-            mailboxes._write_alike(own)
+            if own := mailboxes._prepare_write(own):
+                super(Mailbox, mailboxes).write(own)
         self._on_written(vals, quotas)
         return True
 
-    def _write_alike(self, vals):
+    def _prepare_write(self, vals):
+        """Check the values and do what comes before; returns what is left to be written."""
         vals = self._clean_write_vals(vals)
         self._check_quota(vals)
         if "local_part" in vals or "domain_id" in vals:
@@ -238,8 +240,7 @@ class Mailbox(models.Model):
             self._unlink_references()
         if vals.get("send_as") == "self":
             self._assert_odoo_does_not_send()
-        if vals:
-            super().write(vals)
+        return vals
 
     # hooks, which other add-ons extend; they call super() first
 

@@ -80,7 +80,7 @@ class HeldMessage(models.Model):
         readonly=True,
         help="Requested action; the agent on the mail server carries it out within seconds.",
     )
-    note = fields.Char("Note")
+    note = fields.Char()
     held_since = fields.Datetime(required=True)
     expires_at = fields.Datetime("Expires", help="From then on it is not released automatically.")
     is_expired = fields.Boolean(
