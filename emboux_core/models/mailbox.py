@@ -213,17 +213,15 @@ class Mailbox(models.Model):
         mailboxes._on_created(found)
         return mailboxes
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         vals = self._complete_values(dict(vals))
         quotas = {mailbox: mailbox.quota_mb for mailbox in self} if "quota_mb" in vals else {}
         for mailboxes, own in self._parts_to_write(vals):
-            if own := mailboxes._prepare_write(own):
-                super(Mailbox, mailboxes).write(own)
+            mailboxes._write_alike(own)
         self._on_written(vals, quotas)
         return True
 
-    def _prepare_write(self, vals):
-        """Check the values and do what comes before; returns what is left to be written."""
+    def _write_alike(self, vals):
         vals = self._clean_write_vals(vals)
         self._check_quota(vals)
         if "local_part" in vals or "domain_id" in vals:
@@ -240,7 +238,8 @@ class Mailbox(models.Model):
             self._unlink_references()
         if vals.get("send_as") == "self":
             self._assert_odoo_does_not_send()
-        return vals
+        if vals:
+            super().write(vals)
 
     # hooks, which other add-ons extend; they call super() first
 
