@@ -52,7 +52,7 @@ class DnsPublished(models.Model):
     name = fields.Char(required=True)
     value = fields.Text(required=True)
     state = fields.Selection(
-        [("claimed", "Being Created"), ("published", "OwnedRecord")],
+        [("claimed", "Being Created"), ("published", "Published")],
         required=True,
         default="claimed",
         help="Being created: whether it is in the DNS is checked later.",
@@ -68,7 +68,7 @@ class DnsPublished(models.Model):
     )
     _gone = models.Index("(server_id, domain_name) WHERE domain_id IS NULL")
 
-    def _lock_name(self, server, name):
+    def _domain_lock(self, server, name):
         """Be the only one who changes a domain's records on a server; see ``advisory_lock``."""
         return advisory_lock(self.env, f"{self._name} {server.id} {name}")
 

@@ -50,7 +50,7 @@ class Withdraw(models.Model):
 
     def _with_lock(self, server, name, domain, work, **deadlines):
         primary = server._primary(**deadlines)
-        with self._lock_name(server, name) as free:
+        with self._domain_lock(server, name) as free:
             if not free:
                 return "busy"
             where = [("server_id", "=", server.id), ("domain_name", "=", name),

@@ -55,7 +55,7 @@ class Publish(models.TransientModel):
         self.ensure_one()
         self.domain_id.check_access("write")
         published = self.env["emboux.dns.published"].sudo()
-        with published._lock_name(self.server_id, self.domain_id.name) as free:
+        with published._domain_lock(self.server_id, self.domain_id.name) as free:
             if not free:
                 return self._show(
                     "warning",
