@@ -110,7 +110,7 @@ class Alias(models.Model):
             self._on_written(vals, before)
         return done
 
-    # hooks, which other add-ons extend; they call super() first
+    # hooks, which other add-ons extend
 
     def _on_created(self):
         """They have just been added, and their backends told."""

@@ -287,7 +287,7 @@ class Domain(models.Model):
             do()
         return done
 
-    # -- hooks, which other files and add-ons extend; they call super() first -------------
+    # -- hooks, which other files and add-ons extend -------------
 
     @api.model
     def _complete_values(self, vals):

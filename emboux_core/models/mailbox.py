@@ -213,15 +213,17 @@ class Mailbox(models.Model):
         mailboxes._on_created(found)
         return mailboxes
 
-    def write(self, vals):  # pylint: disable=method-required-super
+    def write(self, vals):
         vals = self._complete_values(dict(vals))
         quotas = {mailbox: mailbox.quota_mb for mailbox in self} if "quota_mb" in vals else {}
         for mailboxes, own in self._parts_to_write(vals):
-            mailboxes._write_alike(own)
+            if left := mailboxes._prepare_write(own):
+                super(Mailbox, mailboxes).write(left)
         self._on_written(vals, quotas)
         return True
 
-    def _write_alike(self, vals):
+    def _prepare_write(self, vals):
+        """Check the values, and set a new password; returns what is left to be written."""
         vals = self._clean_write_vals(vals)
         self._check_quota(vals)
         if "local_part" in vals or "domain_id" in vals:
@@ -238,10 +240,9 @@ class Mailbox(models.Model):
             self._unlink_references()
         if vals.get("send_as") == "self":
             self._assert_odoo_does_not_send()
-        if vals:
-            super().write(vals)
+        return vals
 
-    # hooks, which other add-ons extend; they call super() first
+    # hooks, which other add-ons extend
 
     @api.model
     def _complete_values(self, vals):

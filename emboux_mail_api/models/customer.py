@@ -105,7 +105,7 @@ class Customer(models.Model):
             do()
         return done
 
-    # hooks, which other add-ons extend; they call super() first
+    # hooks, which other add-ons extend
 
     def _on_created(self, given):
         """They have just been added.  ``given``: a dictionary for each, as whoever added them
