@@ -60,7 +60,7 @@ class DnsPublished(models.Model):
     # of records to be removed, because their domain is deleted
     attempts = fields.Integer()
     error = fields.Char("Last Response")
-    next_try = fields.Datetime()
+    next_try = fields.Datetime("Next Attempt")
 
     # md5: a value may be longer than what an index takes
     _one_each = models.UniqueIndex(

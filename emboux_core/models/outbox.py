@@ -47,7 +47,7 @@ class OutboxMixin(models.AbstractModel):
     )
     attempts = fields.Integer(readonly=True)
     error = fields.Char("Last Response", readonly=True)
-    next_try = fields.Datetime(readonly=True)
+    next_try = fields.Datetime("Next Attempt", readonly=True)
 
     @api.model
     def _pause(self, attempts):
