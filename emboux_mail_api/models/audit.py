@@ -35,7 +35,7 @@ class Audit(models.Model):
     model = fields.Char(required=True)
     model_name = fields.Char("Kind", compute="_compute_model_name")
     res_id = fields.Many2oneReference("Record ID", model_field="model", required=True)
-    name = fields.Char("Of", required=True, index="trigram")
+    name = fields.Char("Record", required=True, index="trigram")
     changes = fields.Text(help="Each field with its value before and after.")
     partner_id = fields.Many2one("res.partner", "Customer", index="btree_not_null")
     company_id = fields.Many2one("res.company", index=True)

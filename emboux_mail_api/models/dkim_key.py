@@ -39,7 +39,9 @@ class DkimSigningKey(models.Model):
     )
     # empty once the key is retired: what cannot sign cannot be stolen
     private_key = fields.Text(groups=NO_ACCESS, help="PKCS #8, PEM")
-    made = fields.Date(required=True, readonly=True, default=lambda self: fields.Date.today())
+    made = fields.Date(
+        "Created", required=True, readonly=True, default=lambda self: fields.Date.today()
+    )
     seen = fields.Date("Seen in DNS", readonly=True, help="When its record was first found right.")
     signs = fields.Boolean(readonly=True, help="Signs the mail of the domain and its subdomains.")
     retired = fields.Date(
@@ -59,6 +61,7 @@ class DkimSigningKey(models.Model):
             ("retired", "Retired, Still in DNS"),
             ("removed", "Removed"),
         ],
+        "Status",
         compute="_compute_life",
     )
 

@@ -88,7 +88,7 @@ class HeldMessage(models.Model):
     )
     charged_at = fields.Datetime("Counted", help="When it was counted against the limits.")
     done_at = fields.Datetime("Closed Since")
-    told_at = fields.Datetime()
+    told_at = fields.Datetime("Notified At")
 
     _message_unique = models.UniqueIndex("(host, queue_id, arrived)")
     _open_index = models.Index(

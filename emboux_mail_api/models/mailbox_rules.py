@@ -100,7 +100,7 @@ class MailboxRules(models.Model):
                 raise ValidationError(
                     self.env._(
                         "%(mailbox)s forwards to %(count)s addresses; %(limit)s are possible. "
-                        "Make an alias for more.",
+                        "Create an alias for more.",
                         mailbox=mailbox.display_name,
                         count=len(targets),
                         limit=MAX_FORWARDS,
