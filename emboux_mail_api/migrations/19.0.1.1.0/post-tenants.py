@@ -22,7 +22,7 @@ def migrate(cr, version):
     ours = passwords.HASHER.hash("x" * 20).rpartition("$")[0].rpartition("$")[0]
     cr.execute(
         "SELECT id, password_hash FROM emboux_mailbox WHERE password_hash IS NOT NULL"
-        " AND NOT starts_with(password_hash, %s)",
+        " AND NOT starts_with(password_hash, %s) ORDER BY id",
         [ours],
     )
     for number, text in cr.fetchall():
