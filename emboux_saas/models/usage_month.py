@@ -23,7 +23,7 @@ class UsageMonth(models.Model):
     company_id = fields.Many2one("res.company", readonly=True)
     domain_name = fields.Char("Domain", readonly=True)
     month = fields.Date(readonly=True)
-    month_name = fields.Char("Month Name", compute="_compute_month_name")
+    month_name = fields.Char(compute="_compute_month_name")
     mailboxes = fields.Float(readonly=True, digits=(16, 2))
     gigabytes = fields.Float("Storage (GB)", readonly=True, digits=(16, 3))
     messages = BigInteger(readonly=True)
