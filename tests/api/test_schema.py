@@ -170,11 +170,12 @@ def test_schema_generated_requests_get_answers_that_conform(
     assert set(NEVER_2XX) == {name for name, role in roles.items() if role == "signature"}
     (other, others), (customer, own) = (has(customers, odoo, master, domains) for _ in range(2))
     keys = other, customer
-    protected = [str(known["path"]["key_id"]) for known in (others, own)]
+    kept = {"kept": [str(value) for known in (others, own)
+                     for value in (known["parent"], *known["path"].values())]}
     may = [{name for name, role in roles.items() if role in allowed}
            for allowed in ({"master", "customer", "nobody"}, {"customer", "nobody"})]
-    runs = [Fuzz(master, tmp_path / "master", others | {"protected": protected}, may[0]),
-            Fuzz(customer, tmp_path / "customer", own | {"protected": protected}, may[1])]
+    runs = [Fuzz(master, tmp_path / "master", others | kept, may[0]),
+            Fuzz(customer, tmp_path / "customer", own | kept, may[1])]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(Fuzz.run_all, runs))
     assert sum(fuzz.cases for fuzz in runs) >= LEAST_CASES

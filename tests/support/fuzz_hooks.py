@@ -91,8 +91,11 @@ def _named(operation, number, body):
 def before_call(context, case, kwargs):
     operation = case.operation.definition.raw["operationId"]
     path = case.path_parameters or {}
-    if operation == "revoke_api_key" and str(path.get("key_id")) in _known["protected"]:
-        path["key_id"] = 2**31 - 1  # the tests go on with that key
+    if operation.startswith(("delete_", "revoke_")):
+        # the tests go on with what another answer may have named, and the other key's with theirs
+        for parameter, value in path.items():
+            if str(value).lower() in _known["kept"]:
+                path[parameter] = 2**31 - 1 if parameter == "key_id" else f"not-{value}"
     as_declared = case.method.upper() == case.operation.method.upper()
     if not as_declared or case.meta is None or case.meta.generation.mode.is_negative:
         return
