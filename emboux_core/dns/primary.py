@@ -146,6 +146,12 @@ class Session:
         if rcode in _CHANGED:
             raise ZoneChanged(f"The zone {zone} has changed meanwhile: look at it again.")
         text = dns.rcode.to_text(rcode)
+        if rcode == dns.rcode.NOTAUTH and self._key:
+            # Knot 3.4 answers so, without the TSIG record that says more (RFC 8945 5.2); 3.2 had it
+            raise NotAuthorised(
+                f"{self.primary} does not change {zone} ({text}): check the name and the secret of "
+                f"the TSIG key {self.primary.key_name}, and that it may update the zone."
+            )
         if rcode == dns.rcode.SERVFAIL:
             raise Unreachable(
                 f"{self.primary} could not change {zone} ({text}): it has a fault of its own, try "

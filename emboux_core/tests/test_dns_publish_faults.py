@@ -98,6 +98,10 @@ class FaultCase(KnotCase):
         return plan(self.zone, self.records, self.settings(**options))
 
 
+#: What Knot 3.4 leaves to be said: it answers NOTAUTH alone, where 3.2 names the error (RFC 8945).
+CHECK_KEY = "|check the name and the secret of the TSIG key"
+
+
 class TestKeys(FaultCase):
     def assert_key(self, said, **options):
         for call in (self.look, lambda **o: apply(self.plan(self.records), self.settings(**o))):
@@ -108,10 +112,10 @@ class TestKeys(FaultCase):
         self.assert_key("does not accept the signature: .* secret", key_secret="AAAA")
 
     def test_an_unknown_name(self):
-        self.assert_key("does not know the TSIG key nobody", key_name="nobody")
+        self.assert_key("does not know the TSIG key nobody" + CHECK_KEY, key_name="nobody")
 
     def test_another_algorithm(self):
-        self.assert_key("does not know the TSIG key emboux with hmac-sha512",
+        self.assert_key("does not know the TSIG key emboux with hmac-sha512" + CHECK_KEY,
                         key_algorithm="hmac-sha512")  # fmt: skip
 
     def test_a_wrong_clock(self):
@@ -124,7 +128,7 @@ class TestKeys(FaultCase):
     def test_a_key_that_may_only_ask(self):
         seen = plan(self.zone, self.records, self.knot.primary("reader"))
         said = self.failure(NotAuthorised, apply, seen, self.knot.primary("reader"))
-        self.assertIn("reader with hmac-sha256, or not for this zone", said)
+        self.assertRegex(said, "reader with hmac-sha256, or not for this zone" + CHECK_KEY)
 
     def test_no_key(self):
         bare = Primary("127.0.0.1", self.knot.port, allow_private=True)
