@@ -596,14 +596,11 @@ RETURNS TABLE (place integer, address text, of_domain integer, partner integer, 
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    FOR place, address, of_domain, partner, fate, why IN
-        SELECT * FROM emboux_mail.follow(asked, forwards)
-    LOOP
-        IF fate = 'unknown' AND EXISTS (
-            SELECT FROM emboux_mail.role_destinations(emboux_mail.without_tag(address)))
-        THEN
-            fate := 'local';
-        END IF;
-        RETURN NEXT;
-    END LOOP;
+    RETURN QUERY
+    SELECT f.place, f.address, f.of_domain, f.partner,
+           CASE WHEN f.fate = 'unknown' AND EXISTS (
+                    SELECT FROM emboux_mail.role_destinations(emboux_mail.without_tag(f.address)))
+                THEN 'local' ELSE f.fate END,
+           f.why
+      FROM emboux_mail.follow(asked, forwards) f;
 END $$;
