@@ -150,7 +150,8 @@ class Session:
             # Knot 3.4 answers so, without the TSIG record that says more (RFC 8945 5.2); 3.2 had it
             raise NotAuthorised(
                 f"{self.primary} does not change {zone} ({text}): check the name and the secret of "
-                f"the TSIG key {self.primary.key_name}, and that it may update the zone."
+                f"the TSIG key {self.primary.key_name}, that it may update the zone, and that this "
+                "is the zone's primary."
             )
         if rcode == dns.rcode.SERVFAIL:
             raise Unreachable(

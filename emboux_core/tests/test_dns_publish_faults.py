@@ -315,7 +315,7 @@ class TestUpdates(FaultCase):
     def test_codes(self):
         for code, kind, said in (
             (dns.rcode.REFUSED, Refused, "REFUSED.: allow the key"),
-            (dns.rcode.NOTAUTH, Refused, "NOTAUTH.: it is not the zone's primary"),
+            (dns.rcode.NOTAUTH, NotAuthorised, "NOTAUTH.: check the name and the secret"),
             (dns.rcode.NOTZONE, Refused, "NOTZONE.: a record lies outside"),
             (dns.rcode.NOTIMP, Refused, "NOTIMP.: it takes no dynamic updates"),
             (dns.rcode.FORMERR, Refused, "FORMERR"),
