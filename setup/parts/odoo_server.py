@@ -72,7 +72,7 @@ def make_database(state, database=DATABASE, anew=False, addons=ADDONS):
     started = time.monotonic()
     if state.fact(remembered) and postgres.exists(state, database):
         print(f"Updating the add-ons in database {database} ...", flush=True)
-        run(state, "server", *conf, *quiet, "-u", ",".join(addons))
+        run(state, "server", *conf, *quiet, "-u", ",".join(addons), log=_update_log(state))
     else:
         state.forget(f"settled {database}")
         files = _files(state, database)
@@ -95,8 +95,21 @@ def make_database(state, database=DATABASE, anew=False, addons=ADDONS):
 
 def install_warnings(state, addons=ADDONS):
     """What Odoo warned of when it last installed the add-ons, line by line."""
-    log = Kept(state, addons, code="").log
-    return [line for line in log.read_text().splitlines() if " WARNING " in line]
+    return _complaints(Kept(state, addons, code="").log)
+
+
+def update_warnings(state):
+    """What Odoo warned of when it last updated the add-ons, line by line."""
+    return _complaints(_update_log(state))
+
+
+def _update_log(state):
+    return state.folder("log") / "update.log"
+
+
+def _complaints(log):
+    return [line for line in log.read_text().splitlines()
+            if " WARNING " in line or " ERROR " in line]
 
 
 def copy_database(state, source, target):
