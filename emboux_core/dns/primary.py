@@ -147,7 +147,7 @@ class Session:
             raise ZoneChanged(f"The zone {zone} has changed meanwhile: look at it again.")
         text = dns.rcode.to_text(rcode)
         if rcode == dns.rcode.NOTAUTH and self._key:
-            # Knot 3.4 answers so, without the TSIG record that says more (RFC 8945 5.2); 3.2 had it
+            # Knot 3.4 leaves out the TSIG record that names the error (RFC 8945 5.2); 3.2 sends it
             raise NotAuthorised(
                 f"{self.primary} does not change {zone} ({text}): check the name and the secret of "
                 f"the TSIG key {self.primary.key_name}, that it may update the zone, and that this "

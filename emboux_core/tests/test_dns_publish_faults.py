@@ -98,7 +98,7 @@ class FaultCase(KnotCase):
         return plan(self.zone, self.records, self.settings(**options))
 
 
-#: What Knot 3.4 leaves to be said: it answers NOTAUTH alone, where 3.2 names the error (RFC 8945).
+#: What can be said to Knot 3.4, which answers NOTAUTH alone where 3.2 names the error (RFC 8945).
 CHECK_KEY = "|check the name and the secret of the TSIG key"
 
 

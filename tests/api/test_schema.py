@@ -89,7 +89,7 @@ class Fuzz:
             self.run(seed, MORE, "fuzzing")
             seed += 1
         for again in range(seed, seed + ROUNDS):
-            # few examples of an operation can all be bad values for what has one condition more
+            # a few examples can all be values that are refused, such as bad passwords
             if failed := self.never_done():
                 self.run(again, MORE, "fuzzing", failed)
 

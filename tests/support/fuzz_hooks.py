@@ -92,7 +92,7 @@ def before_call(context, case, kwargs):
     operation = case.operation.definition.raw["operationId"]
     path = case.path_parameters or {}
     if operation.startswith(("delete_", "revoke_")):
-        # the tests go on with what another answer may have named, and the other key's with theirs
+        # an answer may have named what later requests need, of this key or of the other
         for parameter, value in path.items():
             if str(value).lower() in _known["kept"]:
                 path[parameter] = 2**31 - 1 if parameter == "key_id" else f"not-{value}"

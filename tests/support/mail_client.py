@@ -67,24 +67,22 @@ class Mail:
             sender = sender or address
             smtp.send_message(message(sender, recipient, subject), sender, [recipient])
 
-    def imap(self, address, password):
+    def imap(self, address, password, tries=6):
         """A session that is logged in; raises ``imaplib.IMAP4.error`` if that is refused.
 
         Where it is *unavailable* (RFC 5530) it tries again, as mail programs do: Dovecot 2.4 finds
         out by a query that a connection to the database is dead, and fails it; 2.3 repeats it.
         """
-        for last in (*[False] * 5, True):
-            client = imaplib.IMAP4_SSL("localhost", self.status["imaps"]["port"],
-                                       ssl_context=self.tls, timeout=30)
-            try:
-                client.login(address, password)
-            except imaplib.IMAP4.error as error:
-                if last or "[UNAVAILABLE]" not in str(error):
-                    raise
-                client.shutdown()
-            else:
-                return client
-        return None
+        client = imaplib.IMAP4_SSL("localhost", self.status["imaps"]["port"],
+                                   ssl_context=self.tls, timeout=30)
+        try:
+            client.login(address, password)
+        except imaplib.IMAP4.error as error:
+            if tries == 1 or "[UNAVAILABLE]" not in str(error):
+                raise
+            client.shutdown()
+            return self.imap(address, password, tries - 1)
+        return client
 
     def can_login(self, address, password):
         try:
