@@ -52,6 +52,9 @@ class PrivatePostgres:
         for view in VIEWS:
             start = views.index(f"CREATE VIEW emboux_mail.{view} AS")
             self.sql(f"SET ROLE odoo; {views[start:views.index(';', start)]}")
+        start = views.index("CREATE OR REPLACE FUNCTION emboux_mail.role_destinations")
+        end = "END $$;"  # of that function alone: the views that come next need more
+        self.sql(f"SET ROLE odoo; {views[start:views.index(end, start)]}{end}")
         start = views.index("CREATE OR REPLACE FUNCTION emboux_mail.follow")
         self.sql(f"SET ROLE odoo; {views[start:]}")
         self.sql(f"SET ROLE odoo; {(_SQL / 'policy.sql').read_text()}")
