@@ -34,6 +34,7 @@
         "views/backend_views.xml",
         "views/dns_server_views.xml",
         "views/dns_published_views.xml",
+        "views/odoo_mail_views.xml",
         "views/menus.xml",
     ],
     "demo": ["demo/dns_server_demo.xml"],

@@ -23,6 +23,10 @@ from . import (
     ir_config_parameter,
     ir_mail_server,
     alias,
+    mail_alias,
+    mail_thread,
+    odoo_mail,
+    odoo_mail_step,
     drift,
     drift_compare,
 )

@@ -353,6 +353,11 @@ class Domain(models.Model):
 
     # -- actions ----------------------------------------------------------------
 
+    def action_use_for_odoo(self):
+        """Show what it takes that Odoo itself sends and receives by this domain."""
+        self.ensure_one()
+        return self.env["emboux.odoo.mail"]._start(self)._reopen()
+
     def action_open_mailboxes(self):
         return self._open("emboux_core.action_mailbox")
 

@@ -21,6 +21,7 @@ from . import (
     test_dns_spf,
     test_domain_platform,
     test_drift,
+    test_dsn,
     test_operation,
     test_operation_commit,
     test_operation_roles,

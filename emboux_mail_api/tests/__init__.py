@@ -15,6 +15,7 @@ from . import (
     test_mailbox,
     test_outbound_limits,
     test_outbound_policy,
+    test_odoo_mail,
     test_outgoing,
     test_policy_host,
     test_provider_dkim,

@@ -1,0 +1,89 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+
+class MailAlias(models.Model):
+    """Odoo's aliases have their addresses at the platform where Odoo's mail is set up by it."""
+
+    _inherit = "mail.alias"
+
+    emboux_alias_id = fields.Many2one(
+        "emboux.alias", "Email Alias", copy=False, readonly=True, ondelete="set null",
+        index="btree_not_null", groups="base.group_system",
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        aliases = super().create(vals_list)
+        aliases._follow_emboux_setup()
+        return aliases
+
+    def write(self, vals):
+        changed = {"alias_name", "alias_domain_id"} & set(vals)
+        before = {alias: alias.alias_full_name for alias in self} if changed else {}
+        done = super().write(vals)
+        moved = self.filtered(lambda a: a in before and before[a] != a.alias_full_name)
+        moved._leave_emboux_address()
+        moved._follow_emboux_setup()
+        return done
+
+    def unlink(self):
+        self._leave_emboux_address()
+        return super().unlink()
+
+    def _follow_emboux_setup(self):
+        # as superuser: who makes a team need not manage mail
+        named = self.sudo().filtered("alias_name")
+        setups = self.env["emboux.odoo.mail"].sudo().search(
+            [("alias_domain_id", "in", named.alias_domain_id.ids)]
+        )
+        for setup in setups:
+            for alias in named.filtered(lambda a, s=setup: a.alias_domain_id == s.alias_domain_id):
+                alias._take_emboux_address(setup)
+
+    def _take_emboux_address(self, setup):
+        """Make the address at the platform; refuse one that is somebody's."""
+        self.ensure_one()
+        self = self.sudo()
+        address = self.env["emboux.address"].sudo().search(
+            [("email", "=", self.alias_full_name), ("domain_id", "=", setup.domain_id.id)]
+        )
+        if address:
+            there = address.mailbox_id or address.alias_id
+            raise UserError(
+                self.env._(
+                    "%(address)s is taken: it is the %(kind)s %(name)s. Choose another alias for "
+                    "%(document)s, or delete that one first.",
+                    address=self.alias_full_name,
+                    kind=self.env._("mailbox") if address.mailbox_id else self.env._("alias"),
+                    name=there.name if address.mailbox_id and there.name else there.display_name,
+                    document=self._emboux_document() or self.display_name,
+                )
+            )
+        self.emboux_alias_id = self.env["emboux.alias"].sudo().create(
+            {"local_part": self.alias_name, "domain_id": setup.domain_id.id,
+             "destinations": setup.mailbox_id.email}
+        )
+
+    def _leave_emboux_address(self):
+        # as superuser: see above
+        self.sudo().emboux_alias_id.unlink()
+
+    def _owner_document(self):
+        """The record that has this alias, such as the sales team; empty if none."""
+        self.ensure_one()
+        model = self.sudo().alias_parent_model_id.model
+        if not model or model not in self.env or not self.alias_parent_thread_id:
+            return None
+        return self.env[model].sudo().browse(self.alias_parent_thread_id).exists()
+
+    def _emboux_document(self):
+        owner = self._owner_document()
+        return owner.display_name if owner else ""
+
+    def _emboux_company(self):
+        owner = self._owner_document()
+        field = owner._mail_get_company_field() if owner else False
+        return owner[field] if field else self.env["res.company"]

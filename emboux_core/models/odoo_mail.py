@@ -1,0 +1,237 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from datetime import timedelta
+
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from odoo.addons.base.models.ir_mail_server import MailDeliveryException
+
+from ..transactions import own_transaction
+
+FETCH_AFTER = (2, 10, 60)  # seconds: when the test mail is looked for
+
+SHOWN = 20
+
+#: Local parts by Odoo's own convention, and the ones taken where somebody else has these.
+LOCAL_PARTS = {
+    "mailbox_local_part": ("odoo", "odoo-mail"),
+    "bounce_local_part": ("bounce", "odoo-bounce"),
+    "catchall_local_part": ("catchall", "odoo-catchall"),
+    "from_local_part": ("notifications", "odoo-notifications"),
+}
+
+
+class OdooMail(models.Model):
+    """A company's Odoo sends and receives by one of its domains.
+
+    What that takes is a list of steps, shown before anything is done, each of which can be undone.
+    How Odoo chooses a sender and a server, which the steps rely on, is in its own source:
+    ``ir.mail_server._find_mail_server`` and ``mail.thread.message_route``.
+    """
+
+    _name = "emboux.odoo.mail"
+    _description = "Odoo's Own Mail"
+    _inherit = ["mail.thread"]
+    _rec_name = "domain_id"
+    _order = "company_id"
+    _check_company_auto = True
+
+    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="cascade")
+    domain_id = fields.Many2one(
+        "emboux.domain", "Domain", required=True, readonly=True, ondelete="restrict",
+        index=True, check_company=True,
+    )
+    state = fields.Selection(
+        [("planned", "Not Set Up"), ("partly", "Partly Set Up"), ("done", "In Use")],
+        compute="_compute_state", store=True,
+    )
+    step_ids = fields.One2many("emboux.odoo.mail.step", "setup_id", "Steps")
+    mailbox_local_part = fields.Char("Mailbox", required=True)
+    bounce_local_part = fields.Char("Bounces", required=True)
+    catchall_local_part = fields.Char("Replies", required=True)
+    from_local_part = fields.Char("Sender of Notifications", required=True)
+    mailbox_id = fields.Many2one("emboux.mailbox", "Odoo's Mailbox", readonly=True)
+    alias_domain_id = fields.Many2one("mail.alias.domain", "Alias Domain", readonly=True,
+                                      index="btree_not_null")
+    server_id = fields.Many2one("ir.mail_server", "Outgoing Server", readonly=True)
+    fetchmail_id = fields.Many2one("fetchmail.server", "Incoming Server", readonly=True)
+    test_state = fields.Selection(
+        [("sent", "On its way"), ("arrived", "Arrived"), ("failed", "Failed")], "Test",
+        readonly=True,
+    )
+    test_outcome = fields.Char("Test Outcome", readonly=True)
+    outside_count = fields.Integer(compute="_compute_outside")
+    outside_note = fields.Html(compute="_compute_outside")
+
+    _company_unique = models.UniqueIndex(
+        "(company_id)", "This company's mail is set up already, perhaps by another domain."
+    )
+
+    @api.depends("step_ids.state")
+    def _compute_state(self):
+        for setup in self:
+            states = set(setup.step_ids.mapped("state"))
+            done = states & {"done", "kept"}
+            setup.state = (
+                "planned" if not done else "done" if states <= {"done", "kept"} else "partly"
+            )
+
+    @api.model
+    def _start(self, domain):
+        """The setup of the domain's company, planned anew unless it is in use."""
+        setup = self.search([("company_id", "=", domain.company_id.id)])
+        if setup and setup.domain_id != domain:
+            if setup.state != "planned":
+                raise UserError(
+                    self.env._(
+                        "%(company)s sends by %(domain)s. Undo that first.",
+                        company=setup.company_id.display_name,
+                        domain=setup.domain_id.display_name,
+                    )
+                )
+            setup.unlink()
+            setup = self
+        if not setup:
+            setup = self.create(
+                {"company_id": domain.company_id.id, "domain_id": domain.id,
+                 **self._free_local_parts(domain)}
+            )
+        if setup.state == "planned":
+            setup._plan()
+        return setup
+
+    @api.model
+    def _free_local_parts(self, domain):
+        """Names for Odoo's addresses that nobody else has in this domain."""
+        # as superuser: an address is taken whoever's it is
+        taken = set(self.env["emboux.address"].sudo().search(
+            [("domain_id", "=", domain.id)]).mapped("email"))
+        return {
+            field: next((part for part in parts if f"{part}@{domain.name}" not in taken), parts[-1])
+            for field, parts in LOCAL_PARTS.items()
+        }
+
+    def _plan(self):
+        self.ensure_one()
+        steps = self.env["emboux.odoo.mail.step"]
+        kinds = [kind for kind, _label in steps._fields["kind"].selection]
+        self.step_ids.unlink()
+        made = steps.create(
+            [{"setup_id": self.id, "kind": kind, "sequence": number}
+             for number, kind in enumerate(kinds)]
+        )
+        made._describe()
+
+    def action_apply(self):
+        """Do what is still to be done, each step in its own transaction."""
+        self.ensure_one()
+        self.env["ir.mail_server"].check_access("create")
+        if self.domain_id.state != "verified":
+            raise UserError(
+                self.env._(
+                    "%s is not verified yet. Publish its DNS records and use Check Now first.",
+                    self.domain_id.display_name,
+                )
+            )
+        for step in self.step_ids.filtered(lambda s: s.state not in ("done", "kept")):
+            if not step._run("_apply"):
+                break  # the others build on it
+        return self._reopen()
+
+    def action_undo(self):
+        """Undo all steps, the last first."""
+        self.ensure_one()
+        for step in self.step_ids.sorted(reverse=True).filtered(
+            lambda s: s.state in ("done", "failed")
+        ):
+            if not step._run("_undo"):
+                break
+        return self._reopen()
+
+    def _reopen(self):
+        self.invalidate_recordset()
+        return {
+            "type": "ir.actions.act_window", "res_model": self._name, "res_id": self.id,
+            "view_mode": "form", "name": self.env._("Odoo's Own Mail"),
+        }
+
+    def _address(self, field):
+        return f"{self[field]}@{self.domain_id.name}"
+
+    # -- a test: out by the server, and back into this chatter ------------------------------
+
+    def action_test(self):
+        """Send a mail that comes back as a reply to a note in this record's chatter."""
+        self.ensure_one()
+        with own_transaction(self) as own:
+            note = own.message_post(body=self.env._("Test mail sent. Its reply appears here."))
+            own.write({"test_state": "sent", "test_outcome": False})
+            parent = note.message_id
+        try:
+            self._send_test(parent)
+        except MailDeliveryException as error:
+            with own_transaction(self) as own:
+                own.write({"test_state": "failed", "test_outcome": str(error.args[-1])})
+        else:
+            job = self.env.ref("mail.ir_cron_mail_gateway_action").sudo()
+            for seconds in FETCH_AFTER:
+                job._trigger(fields.Datetime.now() + timedelta(seconds=seconds))
+        return self._reopen()
+
+    def _send_test(self, parent):
+        servers = self.env["ir.mail_server"].sudo()
+        sender = self._address("from_local_part")
+        servers.send_email(
+            servers._build_email__(
+                email_from=sender,
+                email_to=[self._address("catchall_local_part")],
+                subject=self.env._("Test of Odoo's own mail"),
+                body=self.env._("This mail left Odoo and came back into it."),
+                references=parent,
+                headers={"In-Reply-To": parent},
+            ),
+            mail_server_id=self.server_id.id,
+        )
+
+    def message_update(self, msg_dict, update_vals=None):
+        self.sudo().write(
+            {"test_state": "arrived",
+             "test_outcome": self.env._("It left by the outgoing server and came back.")}
+        )
+        return super().message_update(msg_dict, update_vals)
+
+    # -- senders that no server may send for -----------------------------------------------
+
+    @api.depends("domain_id", "state")
+    def _compute_outside(self):
+        for setup in self:
+            senders = setup._senders_outside() if setup.domain_id else []
+            setup.outside_count = len(senders)
+            setup.outside_note = Markup("<ul>%s</ul>") % Markup().join(
+                Markup("<li>%s: %s</li>") % (record.display_name, address)
+                for record, address in senders[:SHOWN]
+            ) if senders else False
+
+    def _senders_outside(self):
+        """[(record, address)]: users, the company and templates whose address no server sends for.
+
+        Odoo shows their names before ``default_from`` for them.
+        """
+        self.ensure_one()
+        servers = self.env["ir.mail_server"].sudo().search([("owner_user_id", "=", False)])
+        taken = ",".join([self.domain_id.name, *filter(None, servers.mapped("from_filter"))])
+        users = self.env["res.users"].sudo().search(
+            [("share", "=", False), ("company_ids", "in", self.company_id.ids)]
+        )
+        templates = self.env["mail.template"].sudo().search([("email_from", "like", "@")])
+        senders = [(user, user.email) for user in users]
+        senders.append((self.company_id, self.company_id.email))
+        senders += [(t, t.email_from) for t in templates if "{{" not in t.email_from]
+        match = servers._match_from_filter
+        return [
+            (record, address) for record, address in senders
+            if address and not match(address, taken)
+        ]

@@ -1,0 +1,374 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from odoo import fields, models
+from odoo.exceptions import UserError
+
+from .. import passwords
+from ..transactions import own_transaction
+
+ALLOWED_DOMAINS = "mail.catchall.domain.allowed"
+
+
+class OdooMailStep(models.Model):
+    """One thing that Odoo's own mail needs: what was found, what is done, and how to undo it."""
+
+    _name = "emboux.odoo.mail.step"
+    _description = "Step to Odoo's Own Mail"
+    _order = "sequence, id"
+    _rec_name = "kind"
+
+    setup_id = fields.Many2one("emboux.odoo.mail", required=True, ondelete="cascade", index=True)
+    company_id = fields.Many2one(related="setup_id.company_id")
+    sequence = fields.Integer()
+    kind = fields.Selection(
+        [
+            ("mailbox", "Odoo's mailbox"),
+            ("addresses", "Bounces, replies, notifications"),
+            ("outgoing", "Outgoing mail server"),
+            ("alias_domain", "Alias domain"),
+            ("allowed", "Allowed domains"),
+            ("aliases", "Addresses of teams and documents"),
+            ("incoming", "Incoming mail server"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    found = fields.Char("Found", readonly=True)
+    plan = fields.Char("To Do", readonly=True)
+    state = fields.Selection(
+        [
+            ("planned", "Planned"),
+            ("done", "Done"),
+            ("kept", "Nothing to Do"),
+            ("failed", "Failed"),
+            ("undone", "Undone"),
+        ],
+        default="planned",
+        required=True,
+        readonly=True,
+    )
+    outcome = fields.Char("Outcome", readonly=True)
+    before = fields.Json(readonly=True, help="What undo restores.")
+
+    def _describe(self):
+        for step in self:
+            step.found, step.plan = getattr(step, f"_describe_{step.kind}")()
+
+    def _run(self, what):
+        """Apply or undo this step in its own transaction; returns whether it was done.
+
+        The caller's transaction writes nothing: it would not get rows that were written here.
+        """
+        self.ensure_one()
+        try:
+            with own_transaction(self) as own:
+                state, outcome = getattr(own, f"{what}_{own.kind}")()
+                own.write({"state": state, "outcome": outcome})
+        except UserError as error:
+            with own_transaction(self) as own:
+                own.write({"state": "failed", "outcome": str(error)})
+            return False
+        return True
+
+    def action_undo(self):
+        """Undo this step alone."""
+        self.ensure_one()
+        self._run("_undo")
+        return self.setup_id._reopen()
+
+    def action_apply(self):
+        """Do this step, again or for the first time."""
+        self.ensure_one()
+        self._run("_apply")
+        return self.setup_id._reopen()
+
+    # -- the mailbox that Odoo logs in with -------------------------------------------------
+
+    def _there(self, address):
+        """The mailbox or alias with this address, archived ones too."""
+        found = self.env["emboux.address"].sudo().search(
+            [("email", "=", address), ("domain_id", "=", self.setup_id.domain_id.id)]
+        )
+        return found.mailbox_id or found.alias_id
+
+    def _describe_mailbox(self):
+        address = self.setup_id._address("mailbox_local_part")
+        return (
+            self.env._("%s exists already.", address) if self._there(address)
+            else self.env._("Nobody has the address %s.", address),
+            self.env._("Create the mailbox %s, with passwords that only Odoo knows.", address),
+        )
+
+    def _apply_mailbox(self):
+        setup = self.setup_id
+        address = setup._address("mailbox_local_part")
+        if self._there(address):
+            raise UserError(
+                self.env._(
+                    "%s exists already, and Odoo needs a mailbox of its own. Choose another name "
+                    "for it.",
+                    address,
+                )
+            )
+        setup.mailbox_id = self.env["emboux.mailbox"].create(
+            {"local_part": setup.mailbox_local_part, "domain_id": setup.domain_id.id,
+             "name": setup.company_id.name}
+        )
+        return "done", self.env._("%s is created.", setup.mailbox_id.display_name)
+
+    def _undo_mailbox(self):
+        mailbox = self.setup_id.mailbox_id
+        name = mailbox.display_name
+        if mailbox.message_total:
+            mailbox.active = False
+            return "undone", self.env._("%s is archived, with the mail in it.", name)
+        mailbox.unlink()
+        return "undone", self.env._("%s is deleted.", name)
+
+    # -- addresses that Odoo needs -----------------------------------------------------------
+
+    def _needed(self):
+        fields_ = ("bounce_local_part", "catchall_local_part", "from_local_part")
+        return [self.setup_id[field] for field in fields_]
+
+    def _describe_addresses(self):
+        setup = self.setup_id
+        wanted = [f"{part}@{setup.domain_id.name}" for part in self._needed()]
+        there = [address for address in wanted if self._there(address)]
+        return (
+            self.env._("There already: %s.", ", ".join(there)) if there
+            else self.env._("None of them is there."),
+            self.env._(
+                "Deliver %(addresses)s to %(mailbox)s.",
+                addresses=", ".join(wanted),
+                mailbox=setup._address("mailbox_local_part"),
+            ),
+        )
+
+    def _apply_addresses(self):
+        made = [self._lead_to_odoo(part) for part in self._needed()]
+        self.before = {"made": [alias.id for alias in made if alias]}
+        return "done", self.env._("They lead to %s.", self.setup_id.mailbox_id.display_name)
+
+    def _lead_to_odoo(self, local_part):
+        """Make the address lead to Odoo's mailbox; returns the alias if it was made."""
+        setup = self.setup_id
+        address, goal = f"{local_part}@{setup.domain_id.name}", setup.mailbox_id.email
+        aliases = self.env["emboux.alias"]
+        there = self._there(address)
+        if not there:
+            return aliases.create(
+                {"local_part": local_part, "domain_id": setup.domain_id.id, "destinations": goal}
+            )
+        if there == setup.mailbox_id or (
+            there._name == aliases._name and there.active and goal in there._destination_list()
+        ):
+            return aliases
+        raise UserError(
+            self.env._(
+                "%(address)s exists already and does not lead to %(mailbox)s. Choose another "
+                "name, or let it lead there.",
+                address=address,
+                mailbox=goal,
+            )
+        )
+
+    def _undo_addresses(self):
+        made = (self.before or {}).get("made", [])
+        self.env["emboux.alias"].browse(made).exists().unlink()
+        return "undone", self.env._("%s aliases are deleted.", len(made))
+
+    # -- sending --------------------------------------------------------------------------
+
+    def _describe_outgoing(self):
+        servers = self.env["ir.mail_server"].search([])
+        return (
+            self.env._("Outgoing servers: %s.", ", ".join(servers.mapped("name"))) if servers
+            else self.env._("No outgoing server."),
+            self.env._(
+                "Send what comes from %s, and what no other server may send, through its mailbox.",
+                self.setup_id.domain_id.display_name,
+            ),
+        )
+
+    def _apply_outgoing(self):
+        setup = self.setup_id
+        setup.mailbox_id.action_use_as_outgoing_tls()
+        setup.server_id = setup.mailbox_id.mail_server_ids[:1]
+        return "done", self.env._("Tested: the server takes mail from %s.",
+                                  setup.server_id.from_filter)
+
+    def _undo_outgoing(self):
+        setup = self.setup_id
+        setup.server_id.unlink()
+        setup.mailbox_id.send_as = "self"
+        return "undone", self.env._("The outgoing server is deleted.")
+
+    # -- the alias domain, which says where replies and bounces go --------------------------
+
+    def _describe_alias_domain(self):
+        company = self.setup_id.company_id
+        now = company.alias_domain_id
+        return (
+            self.env._("%(company)s uses %(domain)s.", company=company.name, domain=now.name)
+            if now else self.env._("%s has no alias domain, so replies are lost.", company.name),
+            self.env._(
+                "Replies go to %(replies)s, bounces to %(bounces)s; who has no address that may "
+                "be sent from is shown as %(sender)s.",
+                replies=self.setup_id._address("catchall_local_part"),
+                bounces=self.setup_id._address("bounce_local_part"),
+                sender=self.setup_id._address("from_local_part"),
+            ),
+        )
+
+    def _apply_alias_domain(self):
+        setup, company = self.setup_id, self.setup_id.company_id
+        companies = self.env["res.company"].sudo().with_context(active_test=False)
+        aliases = self.env["mail.alias"].sudo()
+        alone = companies.search([("alias_domain_id", "=", False)]) - company
+        loose = aliases.search([("alias_domain_id", "=", False)])
+        domains = self.env["mail.alias.domain"]
+        values = {
+            "name": setup.domain_id.name,
+            "bounce_alias": setup.bounce_local_part,
+            "catchall_alias": setup.catchall_local_part,
+            "default_from": setup.from_local_part,
+        }
+        there = domains.search(
+            [("name", "=", values["name"]), ("company_ids", "in", (False, company.id))], limit=1
+        )
+        before = {
+            "company": company.alias_domain_id.id, "made": not there, "loose": loose.ids,
+            "values": {name: there[name] for name in values},
+        }
+        if there:
+            there.write(values)
+        else:
+            there = domains.create(values)
+            # the first one is given to every company: the others' mail is not this domain's
+            alone.alias_domain_id = False
+        moved = aliases.search([("alias_domain_id", "=", before["company"])]).filtered(
+            lambda alias: alias._emboux_company() in (company, self.env["res.company"])
+        ) if before["company"] else loose
+        before["moved"] = moved.ids
+        company.alias_domain_id = there
+        moved.alias_domain_id = there
+        self.before = before
+        setup.alias_domain_id = there
+        return "done", self.env._("%(company)s uses %(domain)s.", company=company.name,
+                                  domain=there.name)
+
+    def _undo_alias_domain(self):
+        setup, before = self.setup_id, self.before or {}
+        domain, setup.alias_domain_id = setup.alias_domain_id, False
+        former = self.env["mail.alias.domain"].browse(before.get("company") or ()).exists()
+        setup.company_id.alias_domain_id = former
+        aliases = self.env["mail.alias"].sudo()
+        aliases.search([("alias_domain_id", "=", domain.id)]).alias_domain_id = former
+        if before.get("made"):
+            domain.unlink()
+        elif domain:
+            domain.write(before["values"])
+        return "undone", self.env._("As it was before.")
+
+    # -- domains for which Odoo takes mail at all --------------------------------------------
+
+    def _allowed(self):
+        text = self.env["ir.config_parameter"].sudo().get_param(ALLOWED_DOMAINS) or ""
+        return [name.strip() for name in text.split(",") if name.strip()]
+
+    def _describe_allowed(self):
+        allowed, name = self._allowed(), self.setup_id.domain_id.name
+        if not allowed or name in allowed:
+            return (self.env._("Odoo takes mail for %s.", name), self.env._("Nothing."))
+        return (
+            self.env._("Odoo takes mail for %s only.", ", ".join(allowed)),
+            self.env._("Add %s.", name),
+        )
+
+    def _apply_allowed(self):
+        allowed, name = self._allowed(), self.setup_id.domain_id.name
+        self.before = {"added": bool(allowed) and name not in allowed}
+        if not self.before["added"]:
+            return "kept", self.env._("Odoo takes mail for %s.", name)
+        self.env["ir.config_parameter"].sudo().set_param(
+            ALLOWED_DOMAINS, ",".join([*allowed, name])
+        )
+        return "done", self.env._("%s is added.", name)
+
+    def _undo_allowed(self):
+        name = self.setup_id.domain_id.name
+        if (self.before or {}).get("added"):
+            left = [other for other in self._allowed() if other != name]
+            self.env["ir.config_parameter"].sudo().set_param(ALLOWED_DOMAINS, ",".join(left))
+        return "undone", self.env._("As it was before.")
+
+    # -- addresses of Odoo's own aliases ------------------------------------------------------
+
+    def _own_aliases(self):
+        return self.env["mail.alias"].sudo().search(
+            [("alias_domain_id", "=", self.setup_id.alias_domain_id.id),
+             ("alias_name", "!=", False)]
+        ) if self.setup_id.alias_domain_id else self.env["mail.alias"]
+
+    def _describe_aliases(self):
+        count = self.env["mail.alias"].sudo().search_count([("alias_name", "!=", False)])
+        return (
+            self.env._("%s aliases of teams, projects and other documents.", count),
+            self.env._("Give each its address, now and whenever one is made or renamed."),
+        )
+
+    def _apply_aliases(self):
+        refused = []
+        for alias in self._own_aliases().filtered(lambda a: not a.emboux_alias_id):
+            try:
+                with self.env.cr.savepoint():
+                    alias._take_emboux_address(self.setup_id)
+            except UserError as error:
+                refused.append(str(error))
+        if refused:
+            raise UserError("\n".join(refused))
+        return "done", self.env._("%s addresses lead to Odoo.", len(self._own_aliases()))
+
+    def _undo_aliases(self):
+        aliases = self._own_aliases()
+        aliases._leave_emboux_address()
+        return "undone", self.env._("%s addresses are deleted.", len(aliases))
+
+    # -- receiving ------------------------------------------------------------------------
+
+    def _describe_incoming(self):
+        servers = self.env["fetchmail.server"].search([])
+        return (
+            self.env._("Incoming servers: %s.", ", ".join(servers.mapped("name"))) if servers
+            else self.env._("No incoming server."),
+            self.env._("Fetch what arrives in %s.", self.setup_id._address("mailbox_local_part")),
+        )
+
+    def _apply_incoming(self):
+        setup, mailbox = self.setup_id, self.setup_id.mailbox_id
+        if not mailbox.imap_host:
+            raise UserError(
+                self.env._("The backend %s has no IMAP host. Set it there first.",
+                           mailbox.backend_id.display_name)
+            )
+        password = passwords.generate(30)
+        mailbox.password = password
+        server = self.env["fetchmail.server"].create(
+            {
+                "name": self.env._("%s (Emboux)", mailbox.display_name),
+                "server_type": "imap",
+                "server": mailbox.imap_host,
+                "port": mailbox.imap_tls_port,
+                "is_ssl": True,
+                "user": mailbox.email,
+                "password": password,
+                "state": "done",
+            }
+        )
+        setup.fetchmail_id = server
+        return "done", self.env._("Odoo fetches from %s.", mailbox.display_name)
+
+    def _undo_incoming(self):
+        self.setup_id.fetchmail_id.unlink()
+        return "undone", self.env._("The incoming server is deleted.")

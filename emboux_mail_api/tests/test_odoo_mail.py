@@ -1,0 +1,174 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from unittest.mock import patch
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import tagged
+
+from odoo.addons.base.models.ir_mail_server import IrMail_Server
+
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestOdooMail(PlatformCase):
+    """What each step writes, and that undo leaves nothing; real mail goes in ``tests/``."""
+
+    def setUp(self):
+        super().setUp()
+        # Odoo opens no SMTP connection in unit tests, and another cursor sees no test data
+        self.startPatcher(patch.object(IrMail_Server, "test_smtp_connection", autospec=True))
+        mode = self.enter_registry_test_mode()
+        mode.__enter__()
+        self.addCleanup(mode.__exit__, None, None, None)
+        self.company = self.domain.company_id
+        self.company.alias_domain_id = False
+
+    def start(self, domain=None):
+        action = (domain or self.domain).action_use_for_odoo()
+        return self.env["emboux.odoo.mail"].browse(action["res_id"])
+
+    def apply(self, domain=None):
+        setup = self.start(domain)
+        setup.action_apply()
+        self.env.invalidate_all()
+        return setup
+
+    def states(self, setup):
+        return {step.kind: step.state for step in setup.step_ids}
+
+    def traces(self):
+        """All that a setup may change, to be compared."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        env = self.env(su=True)
+        archived = {"active_test": False}
+        return {
+            "servers": env["ir.mail_server"].with_context(**archived).search([]).ids,
+            "incoming": env["fetchmail.server"].with_context(**archived).search([]).ids,
+            "alias domains": env["mail.alias.domain"].search([]).ids,
+            "companies": [(c.id, c.alias_domain_id.id) for c in env["res.company"].search([])],
+            "aliases": [(a.id, a.alias_full_name) for a in env["mail.alias"].search([])],
+            "addresses": sorted(env["emboux.address"].search([]).mapped("email")),
+            "allowed": env["ir.config_parameter"].get_param("mail.catchall.domain.allowed"),
+        }
+
+    def test_it_shows_what_it_will_do_and_does_nothing_yet(self):
+        before = self.traces()
+        setup = self.start()
+        self.assertEqual(set(self.states(setup).values()), {"planned"})
+        self.assertTrue(all(step.found and step.plan for step in setup.step_ids))
+        self.assertEqual(self.traces(), before)
+
+    def test_all_steps(self):
+        setup = self.apply()
+        self.assertEqual(setup.state, "done", setup.step_ids.mapped("outcome"))
+        self.assertEqual(self.company.alias_domain_id.name, "unit.example")
+        self.assertEqual(self.company.catchall_email, "catchall@unit.example")
+        self.assertEqual(self.company.default_from_email, "notifications@unit.example")
+        self.assertEqual(setup.server_id.smtp_user, "odoo@unit.example")
+        self.assertEqual(setup.server_id.from_filter, "unit.example")
+        self.assertEqual(setup.fetchmail_id.user, "odoo@unit.example")
+        aliases = self.env["emboux.alias"].search([("domain_id", "=", self.domain.id)])
+        self.assertLessEqual({"bounce", "catchall", "notifications"},
+                             set(aliases.mapped("local_part")))
+        self.assertEqual(set(aliases.mapped("destinations")), {"odoo@unit.example"})
+
+    def test_undo_leaves_all_as_it_was(self):
+        self.env["ir.config_parameter"].set_param("mail.catchall.domain.allowed", "other.example")
+        before = self.traces()
+        setup = self.apply()
+        self.assertNotEqual(self.traces(), before)
+        setup.action_undo()
+        self.assertEqual(self.traces(), before)
+        self.assertEqual(set(self.states(setup).values()), {"undone"})
+
+    def test_an_alias_domain_of_before_comes_back(self):
+        former = self.env["mail.alias.domain"].create({"name": "former.example"})
+        self.company.alias_domain_id = former
+        before = self.traces()
+        setup = self.apply()
+        self.assertNotEqual(self.company.alias_domain_id, former)
+        setup.action_undo()
+        self.assertEqual(self.traces(), before)
+
+    def test_a_step_that_fails_says_why_and_can_be_done_later(self):
+        imap, self.backend.imap_host = self.backend.imap_host, False
+        setup = self.apply()
+        self.assertEqual(setup.state, "partly")
+        self.assertEqual(self.states(setup)["incoming"], "failed")
+        outcome = setup.step_ids.filtered(lambda s: s.kind == "incoming").outcome
+        self.assertIn("has no IMAP host", outcome)
+        self.backend.imap_host = imap
+        setup.action_apply()
+        self.env.invalidate_all()
+        self.assertEqual(setup.state, "done")
+        self.assertEqual(len(self.domain.mailbox_ids), 1, "nothing is done twice")
+
+    def test_addresses_that_are_taken_are_avoided(self):
+        self.make_mailbox("catchall")
+        self.make_mailbox("odoo")
+        setup = self.apply()
+        self.assertEqual(setup.state, "done", setup.step_ids.mapped("outcome"))
+        self.assertEqual(self.company.catchall_email, "odoo-catchall@unit.example")
+        self.assertEqual(setup.mailbox_id.email, "odoo-mail@unit.example")
+
+    def test_aliases_of_documents_have_addresses_of_their_own(self):
+        self.apply()
+        model = self.env["ir.model"]._get_id("res.partner")
+        alias = self.env["mail.alias"].create({"alias_name": "sales", "alias_model_id": model})
+        self.assertEqual(self.addresses("sales", "verkauf"), {"sales": "odoo@unit.example"})
+        alias.alias_name = "verkauf"
+        self.assertEqual(self.addresses("sales", "verkauf"), {"verkauf": "odoo@unit.example"})
+        alias.alias_name = False
+        self.assertFalse(self.addresses("sales", "verkauf"))
+        alias.alias_name = "sales"
+        alias.unlink()
+        self.assertFalse(self.addresses("sales", "verkauf"))
+
+    def addresses(self, *local_parts):
+        found = self.env["emboux.alias"].search([("local_part", "in", local_parts)])
+        return {alias.local_part: alias.destinations for alias in found}
+
+    def test_an_alias_whose_address_is_a_mailbox_is_refused_with_both_named(self):
+        self.apply()
+        self.make_mailbox("sales", name="Ann Sales")
+        model = self.env["ir.model"]._get_id("res.partner")
+        with self.assertRaisesRegex(UserError, "sales@unit.example.*mailbox Ann Sales"):
+            self.env["mail.alias"].create({"alias_name": "sales", "alias_model_id": model})
+
+    def test_one_company_does_not_get_anothers_alias_domain(self):
+        other = self.env["res.company"].create({"name": "Other"})
+        other.alias_domain_id = False
+        self.env["mail.alias.domain"].search([]).unlink()
+        self.apply()
+        self.assertFalse(other.alias_domain_id)
+
+    def test_users_of_other_domains_are_listed(self):
+        user = self.env["res.users"].create(
+            {"name": "Out", "login": "out", "email": "out@elsewhere.example"}
+        )
+        setup = self.start()
+        self.assertIn((user, "out@elsewhere.example"), setup._senders_outside())
+        self.assertIn("out@elsewhere.example", setup.outside_note)
+        user.email = "out@unit.example"
+        setup.invalidate_recordset()
+        self.assertNotIn(user, [record for record, _address in setup._senders_outside()])
+
+    def test_a_domain_that_is_not_verified_is_refused(self):
+        setup = self.start(self.make_domain("late.example"))
+        with self.assertRaisesRegex(UserError, "not verified yet"):
+            setup.action_apply()
+
+    def test_a_second_domain_waits_for_the_first(self):
+        self.apply()
+        with self.assertRaisesRegex(UserError, "Undo that first"):
+            self.start(self.make_domain("second.example", state="verified"))
+
+    def test_only_system_administrators(self):
+        user = self.env["res.users"].create(
+            {"name": "Manager", "login": "manager@unit.example",
+             "group_ids": [(4, self.env.ref("emboux_core.group_manager").id)]}
+        )
+        with self.assertRaises(AccessError):
+            self.domain.with_user(user).action_use_for_odoo()
