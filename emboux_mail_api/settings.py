@@ -24,6 +24,10 @@ DKIM_ED25519 = Setting(
     "emboux_mail_api.dkim_ed25519", bool, True,
     "False: RSA keys alone, for a server without the second OpenDKIM that signs with Ed25519.",
 )
+PUSH_ALLOW_PRIVATE = Setting(
+    "emboux_mail_api.push_allow_private", bool, False,
+    "True lets mail be handed to Odoos of customers on private and loopback addresses.",
+)
 MAILGUN_SIGNING_KEY = Setting(
     "emboux_mail_api.mailgun_signing_key", str, "",
     "Mailgun's HTTP webhook signing key; without it its webhooks are refused.",

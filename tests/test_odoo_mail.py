@@ -31,8 +31,6 @@ class Setup:
         return self.odoo("emboux.odoo.mail.step").search_read(
             [("setup_id", "=", self.id)], ["kind", "state", "found", "plan", "outcome"])
 
-    def fetch(self):
-        self.odoo("fetchmail.server").fetch_mail([self.read("fetchmail_id")["fetchmail_id"][0]])
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +77,6 @@ def test_the_test_mail_leaves_and_comes_back(setup):
     setup.record.action_test([setup.id])
 
     def arrived():
-        setup.fetch()
         return setup.read("test_state")["test_state"] == "arrived"
 
     eventually("the test mail in the chatter", arrived)
@@ -102,7 +99,6 @@ def test_chatter_of_a_user_of_another_domain_leaves_signed_and_its_reply_arrives
     send(mail, reply, f"catchall@{setup.name}")
 
     def arrived():
-        setup.fetch()
         return "An answer." in bodies(odoo, document)
 
     eventually("the reply in the chatter", arrived)

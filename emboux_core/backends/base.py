@@ -39,7 +39,8 @@ class MailboxSpec:
     ``password`` and ``password_hash`` (argon2id in PHC format) are None unless the password is to
     change.  A backend that can take the hash needs nothing else; it alone is there when an earlier
     call is repeated.  ``service_password_hash`` is that of a second password, which only the Odoo
-    knows that sends through the mailbox; None leaves it as it is.
+    knows that sends through the mailbox; None leaves it as it is.  ``push_url``: where its mail is
+    handed to an Odoo, signed with ``push_secret`` (``net/push.py``); empty where it is kept.
     """
 
     email: str
@@ -50,6 +51,8 @@ class MailboxSpec:
     password: str | None = field(default=None, repr=False)
     password_hash: str | None = field(default=None, repr=False)
     service_password_hash: str | None = field(default=None, repr=False)
+    push_url: str = ""
+    push_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,9 @@ class Backend(ABC):
 
     #: The caller's database transaction is the change: no call leaves the machine.
     transactional: ClassVar[bool]
+
+    #: Whether it can hand a mailbox' mail to an Odoo.
+    pushes: ClassVar[bool] = False
 
     #: Whether the platform itself says which of its domains are verified (``standing``): then
     #: nobody else does.

@@ -57,6 +57,7 @@ class EmbouxBackend(Backend):
     """
 
     transactional: ClassVar[bool] = False
+    pushes: ClassVar[bool] = True
     verifies_domains: ClassVar[bool] = True
 
     def __init__(
@@ -193,12 +194,15 @@ class EmbouxBackend(Backend):
         def call(method: str, path: str, **more: str) -> None:
             body = {**more, **wish, **secrets}
             self._call(
-                method, path, read, body=body, secrets=(*secrets.values(), *service.values())
+                method, path, read, body=body,
+                secrets=(*secrets.values(), *filter(None, service.values())),
             )
 
         # changes are more frequent than new mailboxes, so the first call is that of a change
         path = _path("users", mailbox.email)
-        service = {}
+        service = {"push_url": mailbox.push_url}
+        if mailbox.push_secret:
+            service["push_secret"] = mailbox.push_secret
         if mailbox.service_password_hash:
             service["service_password_hash"] = mailbox.service_password_hash
         try:
@@ -208,7 +212,7 @@ class EmbouxBackend(Backend):
                 raise
         try:
             call("POST", "/users/", email=mailbox.email)
-            return call("PUT", path, **service) if service else None
+            return call("PUT", path, **service) if any(service.values()) else None
         except _No as error:
             if error.status == 404:
                 raise _no_domain(mailbox.email) from None

@@ -1,7 +1,10 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import sys
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 
 class MailAlias(models.Model):
@@ -70,6 +73,21 @@ class MailAlias(models.Model):
     def _leave_emboux_address(self):
         # as superuser: see above
         self.sudo().emboux_alias_id.unlink()
+
+    def _alias_bounce_incoming_email(self, message, message_dict, set_invalid=True):
+        """Not for what is done again anyway.
+
+        Odoo calls this for whatever goes wrong with a new document, a meeting of two transactions
+        included; then the alias would be marked and the sender told of a failure that is none.
+        Mail that is pushed waits in the mail server's queue, or is returned by it.
+        """
+        error = sys.exc_info()[1]
+        if isinstance(error, PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+            return None
+        if set_invalid and self.env.context.get("emboux_push"):
+            self.alias_status = "invalid"
+            return None
+        return super()._alias_bounce_incoming_email(message, message_dict, set_invalid)
 
     def _owner_document(self):
         """The record that has this alias, such as the sales team; empty if none."""

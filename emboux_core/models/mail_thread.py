@@ -1,17 +1,34 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import email.parser
+import email.policy
+import hashlib
 import logging
+import time
 import xmlrpc.client
 
 from odoo import api, models
+from odoo.exceptions import UserError
 
 from .. import dsn
+from ..transactions import advisory_lock, in_own_transaction
 
 _logger = logging.getLogger(__name__)
 
+LOCK_SECONDS = 5  # for another copy of the same message to be filed
+LOCK_PAUSE = 0.05
+
+
+class Undeliverable(Exception):
+    """There is no place for a message; the sentence is for its sender."""
+
+
+class InUse(Exception):
+    """Another copy of the message is being filed."""
+
 
 class MailThread(models.AbstractModel):
-    """The gateway is given reports as it can read them; see ``dsn``."""
+    """The gateway is given reports as it can read them, see ``dsn``, and mail that is pushed."""
 
     _inherit = "mail.thread"
 
@@ -28,3 +45,47 @@ class MailThread(models.AbstractModel):
         for bounce in bounces:
             super().message_process(model, bounce, *args, **kwargs)
         return False
+
+    @api.model
+    def _take_pushed(self, raw):
+        """File a message that a mail server hands over: once, however often it is handed over.
+
+        Committed when this returns.
+
+        :param raw: the message, as bytes.
+        :raises Undeliverable: there is no place for it.
+        :raises InUse: a copy of it is being filed; try again.
+        """
+        number, raw = _numbered(raw)
+        # the gateway asks for the Message-ID and then files: of two at once both would find none
+        end = time.monotonic() + LOCK_SECONDS
+        while True:
+            with advisory_lock(self.env, f"emboux inbound {number}") as alone:
+                if alone:
+                    return in_own_transaction(self, "_file_pushed", raw)
+            if time.monotonic() > end:
+                raise InUse
+            time.sleep(LOCK_PAUSE)
+
+    @api.model
+    def _file_pushed(self, raw):
+        try:
+            self.with_context(emboux_push=True).message_process(None, raw)
+        except (UserError, ValueError) as error:
+            # what the sender is told has nothing of what is behind
+            _logger.warning("A message is refused: %s", error)
+            raise Undeliverable("Odoo has no document for this message.") from error
+        self.env.cr.flush()
+
+
+def _numbered(raw):
+    """The Message-ID, and the message with one: the same each time it is handed over.
+
+    Odoo gives a message without one a number of the moment, so that a second copy is another.
+    """
+    head = email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw)
+    number = str(head.get("Message-ID") or "").strip()
+    if number:
+        return number, raw
+    number = f"<{hashlib.sha256(raw).hexdigest()}@emboux.invalid>"
+    return number, f"Message-ID: {number}\r\n".encode() + raw

@@ -356,6 +356,8 @@ class Mailbox(models.Model):
             password_hash=stored or None,
             # as superuser: see above
             service_password_hash=self.sudo().service_password_hash or None,
+            push_url=self.sudo().push_url or "",
+            push_secret=self.sudo().push_secret or None,
         )
 
     def _provision_ensure(self, client, secret=None, with_password=False):

@@ -8,6 +8,7 @@ from odoo.exceptions import UserError
 from odoo.orm.models import NO_ACCESS
 
 from .. import faults, passwords
+from ..net import push
 from ..transactions import each_in_own_transaction, own_transaction
 from .notification import notification
 
@@ -17,7 +18,7 @@ TRIAL = timedelta(minutes=10)  # longer than any server test: its process is dea
 
 
 class MailboxOdoo(models.Model):
-    """Odoo as a client of the mailbox, with a password of its own.
+    """Odoo as a client of the mailbox, with a password of its own; and as what takes its mail.
 
     The person's password is stored as a hash, so Odoo could not log in with it; a second one, that
     only Odoo's outgoing server knows, leaves the person's mail programs alone.
@@ -25,12 +26,18 @@ class MailboxOdoo(models.Model):
 
     _inherit = "emboux.mailbox"
 
-    _system_fields = frozenset({"outgoing_before", "outgoing_trial_until"})
+    _system_fields = frozenset(
+        {"outgoing_before", "outgoing_trial_until", "push_url", "push_secret"}
+    )
+    _provisioned_fields = frozenset({"push_url", "push_secret"})
 
     service_password_hash = fields.Char(copy=False, groups=NO_ACCESS)
     # while an outgoing server is tested: the value to restore unless the test succeeds
     outgoing_before = fields.Json(copy=False, groups=NO_ACCESS)
     outgoing_trial_until = fields.Datetime(copy=False, groups=NO_ACCESS, index="btree_not_null")
+    # with a secret its mail is handed to an Odoo and not kept: at this URL, or to this very Odoo
+    push_url = fields.Char("Mail Is Handed To", copy=False, readonly=True)
+    push_secret = fields.Char(copy=False, groups=NO_ACCESS)
     mail_server_ids = fields.One2many(
         "ir.mail_server", "emboux_mailbox_id", "Odoo Outgoing Server", groups="base.group_system"
     )
@@ -187,3 +194,20 @@ class MailboxOdoo(models.Model):
             own = domains.child_ids.filtered(lambda child: child.partner_id == owner)
             domains |= own.sorted("name")
         return ",".join(domains.mapped("name"))
+
+    # -- incoming mail, handed to Odoo instead of kept ----------------------------------------
+
+    def _start_push(self):
+        """Let the mail server hand this mailbox' mail to this Odoo; what is in it stays there.
+
+        :raises UserError: the platform refuses, for instance an URL that it cannot reach.
+        """
+        self.ensure_one()
+        # a platform in this database calls this Odoo where its daemon was told to
+        here = self.backend_id._client().transactional
+        url = False if here else f"{self.get_base_url()}{push.path_of(self.id)}"
+        # as superuser: the secret is in no user's reach
+        self.sudo().write({"push_url": url, "push_secret": push.new_secret()})
+
+    def _end_push(self):
+        self.sudo().write({"push_url": False, "push_secret": False})

@@ -176,9 +176,10 @@ class OdooMail(models.Model):
             with own_transaction(self) as own:
                 own.write({"test_state": "failed", "test_outcome": str(error.args[-1])})
         else:
-            job = self.env.ref("mail.ir_cron_mail_gateway_action").sudo()
-            for seconds in FETCH_AFTER:
-                job._trigger(fields.Datetime.now() + timedelta(seconds=seconds))
+            if self.fetchmail_id:
+                job = self.env.ref("mail.ir_cron_mail_gateway_action").sudo()
+                for seconds in FETCH_AFTER:
+                    job._trigger(fields.Datetime.now() + timedelta(seconds=seconds))
         return self._reopen()
 
     def _send_test(self, parent):

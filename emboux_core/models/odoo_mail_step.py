@@ -28,7 +28,7 @@ class OdooMailStep(models.Model):
             ("alias_domain", "Alias domain"),
             ("allowed", "Allowed domains"),
             ("aliases", "Addresses of teams and documents"),
-            ("incoming", "Incoming mail server"),
+            ("incoming", "Incoming mail"),
         ],
         required=True,
         readonly=True,
@@ -339,22 +339,40 @@ class OdooMailStep(models.Model):
 
     def _describe_incoming(self):
         servers = self.env["fetchmail.server"].search([])
+        address = self.setup_id._address("mailbox_local_part")
+        pushed = self.setup_id.domain_id.backend_id._client().pushes
         return (
             self.env._("Incoming servers: %s.", ", ".join(servers.mapped("name"))) if servers
             else self.env._("No incoming server."),
-            self.env._("Fetch what arrives in %s.", self.setup_id._address("mailbox_local_part")),
+            self.env._("Let the mail server hand over at once what arrives for %s.", address)
+            if pushed else self.env._("Fetch what arrives in %s.", address),
         )
 
     def _apply_incoming(self):
-        setup, mailbox = self.setup_id, self.setup_id.mailbox_id
+        mailbox = self.setup_id.mailbox_id
+        refusal = ""
+        if mailbox.backend_id._client().pushes:
+            try:
+                with self.env.cr.savepoint():
+                    mailbox._start_push()
+            except UserError as error:
+                refusal = str(error)
+            else:
+                return "done", self.env._("The mail server hands mail over as it arrives.")
+        self._fetch_by_imap(refusal)
+        done = self.env._("Odoo fetches from %s every few minutes.", mailbox.display_name)
+        return "done", f"{done} {refusal}".strip()
+
+    def _fetch_by_imap(self, refusal):
+        mailbox = self.setup_id.mailbox_id
         if not mailbox.imap_host:
             raise UserError(
-                self.env._("The backend %s has no IMAP host. Set it there first.",
-                           mailbox.backend_id.display_name)
+                refusal or self.env._("The backend %s has no IMAP host. Set it there first.",
+                                      mailbox.backend_id.display_name)
             )
         password = passwords.generate(30)
         mailbox.password = password
-        server = self.env["fetchmail.server"].create(
+        self.setup_id.fetchmail_id = self.env["fetchmail.server"].create(
             {
                 "name": self.env._("%s (Emboux)", mailbox.display_name),
                 "server_type": "imap",
@@ -366,9 +384,8 @@ class OdooMailStep(models.Model):
                 "state": "done",
             }
         )
-        setup.fetchmail_id = server
-        return "done", self.env._("Odoo fetches from %s.", mailbox.display_name)
 
     def _undo_incoming(self):
+        self.setup_id.mailbox_id._end_push()
         self.setup_id.fetchmail_id.unlink()
-        return "undone", self.env._("The incoming server is deleted.")
+        return "undone", self.env._("Mail stays in %s.", self.setup_id.mailbox_id.display_name)

@@ -42,6 +42,7 @@ class LocalBackend(Backend):
     """
 
     transactional: ClassVar[bool] = True
+    pushes: ClassVar[bool] = True
 
     def __init__(
         self,

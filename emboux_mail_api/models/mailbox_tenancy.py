@@ -7,7 +7,9 @@ from odoo.tools import SQL
 
 from odoo.addons.emboux_core.models.notification import notification
 from odoo.addons.emboux_core.models.thread import Notice
+from odoo.addons.emboux_core.net.http import check_url
 
+from ..settings import PUSH_ALLOW_PRIVATE
 from .customer import AbovePlan, OthersSuspension, QuotaReached
 
 LEVELS = (100, 95, 80)  # percent of the quota at which people are notified, the highest first
@@ -302,6 +304,18 @@ class MailboxTenancy(models.Model):
         self.check_access("write")
         # as superuser: the hash is in no user's reach
         self.sudo().service_password_hash = hashed
+
+    @api.private
+    def _set_push(self, url, secret):
+        """Hand the mailbox' mail to the customer's Odoo; an empty URL: keep it.
+
+        :raises Refused: it is no URL that mail is handed to.
+        """
+        self.check_access("write")
+        if url:
+            url = check_url(url, PUSH_ALLOW_PRIVATE.read(self.env))
+        # as superuser: the secret is in no user's reach
+        self.sudo().write({"push_url": url or False, "push_secret": secret if url else False})
 
     @api.private
     def _delete_with_mail(self):

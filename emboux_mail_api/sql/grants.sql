@@ -7,6 +7,7 @@
 --     CREATE ROLE emboux_queue LOGIN PASSWORD '...';   -- the agent of Postfix' queue
 --     CREATE ROLE emboux_retention LOGIN PASSWORD '...';  -- the daily purge of old mail
 --     CREATE ROLE emboux_transfer LOGIN PASSWORD '...';   -- the reader of the mail servers' logs
+--     CREATE ROLE emboux_inbound LOGIN PASSWORD '...';    -- hands mail to Odoo
 -- Those that exist are granted their rights on each installation and update, and by the
 -- button Test on the backend.
 DO $$
@@ -18,7 +19,7 @@ BEGIN
             emboux_mail.domains, emboux_mail.mailboxes, emboux_mail.aliases, emboux_mail.inbound,
             emboux_mail.senders, emboux_mail.domain_senders,
             emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
-            emboux_mail.users, emboux_mail.sieve TO emboux_mail;
+            emboux_mail.users, emboux_mail.sieve, emboux_mail.transports TO emboux_mail;
         -- a view's functions run with its reader's rights
         GRANT EXECUTE ON FUNCTION
             emboux_mail.over_transfer, emboux_mail.sieve_string, emboux_mail.sieve_tagged,
@@ -44,6 +45,7 @@ BEGIN
         GRANT EXECUTE ON FUNCTION
             emboux_mail.aliases_of, emboux_mail.inbound_of, emboux_mail.outbound_of,
             emboux_mail.senders_of, emboux_mail.domain_of, emboux_mail.mailbox_of,
+            emboux_mail.transport_of,
             emboux_mail.normal_address, emboux_mail.normal_domain, emboux_mail.as_utf8,
             emboux_mail.kept_from, emboux_mail.role_destinations TO emboux_mail;
     END IF;
@@ -77,6 +79,10 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.retention TO emboux_retention;
         GRANT SELECT ON emboux_mail.leftovers TO emboux_retention;
         GRANT SELECT, DELETE ON emboux_mail.leftover TO emboux_retention;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_inbound') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_inbound;
+        GRANT SELECT ON emboux_mail.pushed TO emboux_inbound;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_transfer') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_transfer;

@@ -66,6 +66,20 @@ SELECT a.email AS address, destination, a.domain_id AS of_domain
  UNION ALL
 SELECT email, email, NULL FROM emboux_mail.held;
 
+-- Postfix transport_maps: mailboxes whose mail is handed to an Odoo; and how, for the daemon that
+-- does it (`odoo emboux_inbound`).  Without a URL it is this database's Odoo.
+CREATE VIEW emboux_mail.pushed AS
+SELECT h.email, h.suspended, m.id AS mailbox_id, m.push_url AS url, m.push_secret AS secret,
+       EXISTS (SELECT FROM ir_config_parameter
+                WHERE key = 'emboux_mail_api.push_allow_private' AND lower(value) IN ('true', '1'))
+           AS may_be_private
+  FROM emboux_mail.held h
+  JOIN emboux_mailbox m ON m.id = h.id
+ WHERE m.push_secret IS NOT NULL;
+
+CREATE VIEW emboux_mail.transports AS
+SELECT email FROM emboux_mail.pushed WHERE NOT suspended;
+
 -- Postfix check_recipient_access, by address and by domain: who takes no mail now.
 -- 450 and not 550: the sender's server keeps the mail and tries again, nothing is lost.
 CREATE VIEW emboux_mail.inbound AS
@@ -406,6 +420,14 @@ DECLARE
     normal text := emboux_mail.normal_address(asked);
 BEGIN
     RETURN QUERY SELECT m.email::text FROM emboux_mail.mailboxes m WHERE m.email = normal;
+END $$;
+
+CREATE OR REPLACE FUNCTION emboux_mail.transport_of(asked text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    normal text := emboux_mail.normal_address(asked);
+BEGIN
+    RETURN QUERY SELECT t.email::text FROM emboux_mail.transports t WHERE t.email = normal;
 END $$;
 
 -- Destinations outside that are suppressed, or of a domain that may not send, are left out.  Where

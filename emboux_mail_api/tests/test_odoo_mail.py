@@ -7,6 +7,7 @@ from odoo.tests import tagged
 
 from odoo.addons.base.models.ir_mail_server import IrMail_Server
 
+from ..backends.local import LocalBackend
 from .common import PlatformCase
 
 
@@ -68,7 +69,8 @@ class TestOdooMail(PlatformCase):
         self.assertEqual(self.company.default_from_email, "notifications@unit.example")
         self.assertEqual(setup.server_id.smtp_user, "odoo@unit.example")
         self.assertEqual(setup.server_id.from_filter, "unit.example")
-        self.assertEqual(setup.fetchmail_id.user, "odoo@unit.example")
+        self.assertTrue(setup.mailbox_id.sudo().push_secret)
+        self.assertFalse(setup.fetchmail_id, "pushed mail need not be fetched")
         aliases = self.env["emboux.alias"].search([("domain_id", "=", self.domain.id)])
         self.assertLessEqual({"bounce", "catchall", "notifications"},
                              set(aliases.mapped("local_part")))
@@ -92,14 +94,26 @@ class TestOdooMail(PlatformCase):
         setup.action_undo()
         self.assertEqual(self.traces(), before)
 
+    def test_where_nothing_can_be_pushed_mail_is_fetched(self):
+        self.startPatcher(patch.object(LocalBackend, "pushes", False))
+        setup = self.apply()
+        self.assertEqual(setup.state, "done", setup.step_ids.mapped("outcome"))
+        self.assertFalse(setup.mailbox_id.sudo().push_secret)
+        self.assertEqual(setup.fetchmail_id.user, "odoo@unit.example")
+
     def test_a_step_that_fails_says_why_and_can_be_done_later(self):
+        refusal = self.startPatcher(patch.object(
+            type(self.env["emboux.mailbox"]), "_start_push", side_effect=UserError("Not today.")))
         imap, self.backend.imap_host = self.backend.imap_host, False
+        self.env.flush_all()
         setup = self.apply()
         self.assertEqual(setup.state, "partly")
         self.assertEqual(self.states(setup)["incoming"], "failed")
         outcome = setup.step_ids.filtered(lambda s: s.kind == "incoming").outcome
-        self.assertIn("has no IMAP host", outcome)
+        self.assertEqual(outcome, "Not today.")
         self.backend.imap_host = imap
+        refusal.side_effect = None
+        self.env.flush_all()
         setup.action_apply()
         self.env.invalidate_all()
         self.assertEqual(setup.state, "done")
@@ -116,15 +130,15 @@ class TestOdooMail(PlatformCase):
     def test_aliases_of_documents_have_addresses_of_their_own(self):
         self.apply()
         model = self.env["ir.model"]._get_id("res.partner")
-        alias = self.env["mail.alias"].create({"alias_name": "sales", "alias_model_id": model})
-        self.assertEqual(self.addresses("sales", "verkauf"), {"sales": "odoo@unit.example"})
-        alias.alias_name = "verkauf"
-        self.assertEqual(self.addresses("sales", "verkauf"), {"verkauf": "odoo@unit.example"})
+        alias = self.env["mail.alias"].create({"alias_name": "service", "alias_model_id": model})
+        self.assertEqual(self.addresses("service", "dienst"), {"service": "odoo@unit.example"})
+        alias.alias_name = "dienst"
+        self.assertEqual(self.addresses("service", "dienst"), {"dienst": "odoo@unit.example"})
         alias.alias_name = False
-        self.assertFalse(self.addresses("sales", "verkauf"))
-        alias.alias_name = "sales"
+        self.assertFalse(self.addresses("service", "dienst"))
+        alias.alias_name = "service"
         alias.unlink()
-        self.assertFalse(self.addresses("sales", "verkauf"))
+        self.assertFalse(self.addresses("service", "dienst"))
 
     def addresses(self, *local_parts):
         found = self.env["emboux.alias"].search([("local_part", "in", local_parts)])
@@ -132,10 +146,10 @@ class TestOdooMail(PlatformCase):
 
     def test_an_alias_whose_address_is_a_mailbox_is_refused_with_both_named(self):
         self.apply()
-        self.make_mailbox("sales", name="Ann Sales")
+        self.make_mailbox("service", name="Ann Service")
         model = self.env["ir.model"]._get_id("res.partner")
-        with self.assertRaisesRegex(UserError, "sales@unit.example.*mailbox Ann Sales"):
-            self.env["mail.alias"].create({"alias_name": "sales", "alias_model_id": model})
+        with self.assertRaisesRegex(UserError, "service@unit.example.*mailbox Ann Service"):
+            self.env["mail.alias"].create({"alias_name": "service", "alias_model_id": model})
 
     def test_one_company_does_not_get_anothers_alias_domain(self):
         other = self.env["res.company"].create({"name": "Other"})

@@ -29,7 +29,7 @@ def prepare(state, db, policy_port=None):
         "INJECT_POLICY": _policy(policy_port, ", policy_context=inject"),
     }
     for name in ("smtp", "submission", "smtps", "inject", "quota_status", "opendkim",
-                 "opendkim_ed25519", "sink"):
+                 "opendkim_ed25519", "sink", "inbound"):
         values[f"{name.upper()}_PORT"] = state.port(name)
     changed = []
     for template in sorted((TEMPLATES / "postfix").iterdir()):

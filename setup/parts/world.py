@@ -5,6 +5,7 @@ import fcntl
 from . import (
     demo,
     dns,
+    inbound,
     mail,
     odoo_code,
     odoo_server,
@@ -23,7 +24,7 @@ from .supervisor import Supervisor
 from .task import Task
 
 MAIL_PARTS = (tls, dns, signer, mail, sink)
-AGENTS = (queue, retention, traffic)  # between the mail servers and Odoo's database
+AGENTS = (queue, retention, traffic, inbound)  # between the mail servers and Odoo's database
 
 
 class World:

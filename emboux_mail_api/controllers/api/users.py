@@ -6,6 +6,7 @@ from odoo.http import request
 
 from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE, hash_cache
+from odoo.addons.emboux_core.net.errors import Refused
 
 from ...api_errors import NOT_FOUND, ApiError, invalid, not_found
 from ...models.mailbox_rules import FORWARD, VACATION
@@ -27,7 +28,7 @@ TAG = "Mailboxes"
 FIELDS = (
     "email", "name", "quota_mb", "state", "send_as",
     "suspended_by_operator", "suspended_by_customer",
-    "has_password", "create_date", "domain_id", *FORWARD, *VACATION,
+    "has_password", "push_url", "create_date", "domain_id", *FORWARD, *VACATION,
 )
 #: A null date clears it; any other null field is left unchanged.
 MAY_BE_NULL = frozenset({"vacation_from", "vacation_until"})
@@ -62,6 +63,7 @@ def show_users(mailboxes, counted=None):
             send_as_domain=mailbox.send_as == "domain",
             catch_all=mailbox.catch_all,
             has_password=mailbox.has_password,
+            push_url=mailbox.push_url or "",
             forward_to=list(mailbox._forward_list()),
             forward_keep=mailbox.forward_keep,
             vacation_on=mailbox.vacation_on,
@@ -248,6 +250,8 @@ class UserController(http.Controller):
             except passwords.PasswordError as error:
                 raise invalid("service_password_hash", str(error)) from error
             mailbox._set_service_hash(service.hash)
+        if body.push_url is not None:
+            _set_push(mailbox, body)
         mailbox.write(_values(body))
         [shown] = show_users(mailbox)
         return shown
@@ -270,6 +274,16 @@ class UserController(http.Controller):
         mailbox = find_mailbox(email)
         mailbox.write(_values(body))
         return _quota_of(mailbox)
+
+
+def _set_push(mailbox, body):
+    secret = body.push_secret.get_secret_value() if body.push_secret else ""
+    if body.push_url and not secret.startswith("whsec_"):
+        raise invalid("push_secret", "A URL needs a secret, which begins with whsec_.")
+    try:
+        mailbox._set_push(body.push_url, secret)
+    except Refused as error:
+        raise invalid("push_url", str(error)) from error
 
 
 def _quota_of(mailbox):

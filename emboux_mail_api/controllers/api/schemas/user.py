@@ -112,6 +112,20 @@ class UserUpdate(Passwords, Rules):
         PasswordHash | None,
         Field(description="argon2id of a second password, of an Odoo that sends through it."),
     ] = None
+    push_url: Annotated[
+        str | None,
+        Field(
+            max_length=500,
+            description="Where each message is handed over by a POST instead of being kept, "
+            "signed as Standard Webhooks say; an empty string: it is kept.",
+            examples=["https://odoo.example.com/emboux/inbound/12"],
+        ),
+    ] = None
+    push_secret: Annotated[
+        SecretStr | None,
+        Field(max_length=200, description="What it is signed with: whsec_ and Base64.",
+              examples=["whsec_..."]),
+    ] = None
 
 
 class User(Schema):
@@ -129,6 +143,7 @@ class User(Schema):
     send_as_domain: bool
     catch_all: bool
     has_password: bool
+    push_url: Annotated[str, Field(description="Empty: mail is kept, or is the platform's own.")]
     forward_to: list[str]
     forward_keep: bool
     vacation_on: bool

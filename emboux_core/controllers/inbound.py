@@ -1,0 +1,61 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+"""Mail that a mail server hands to this Odoo, to be filed by its own mail gateway.
+
+The answers are for the daemon that calls (``odoo emboux_inbound``): 200 once the message is
+committed, or was before; 422 where Odoo has no place for it; 503 where it may have later.
+"""
+
+import logging
+
+import psycopg2
+
+from odoo import SUPERUSER_ID, http
+from odoo.http import request
+
+from ..models.mail_thread import InUse, Undeliverable
+from ..net import push
+
+_logger = logging.getLogger(__name__)
+
+MAX_MESSAGE = 128 * 1024 * 1024  # bytes
+
+
+def _answer(status, sentence):
+    return request.make_response(
+        sentence, [("Content-Type", "text/plain; charset=utf-8")], status=status
+    )
+
+
+class InboundController(http.Controller):
+    @http.route(
+        f"{push.PATH}<int:number>", type="http", auth="none", methods=["POST"], csrf=False,
+        save_session=False, readonly=False, sitemap=False, max_content_length=MAX_MESSAGE,
+    )
+    def take(self, number):
+        # as superuser: the caller is no user, but a mail server that knows the mailbox' secret
+        request.update_env(user=SUPERUSER_ID)
+        mailbox = request.env["emboux.mailbox"].search(
+            [("id", "=", number), ("push_secret", "!=", False)]
+        )
+        if not mailbox:
+            return _answer(404, "This Odoo takes no mail for that mailbox.")
+        address, secret = mailbox.email, mailbox.push_secret
+        raw = request.httprequest.get_data()
+        if not push.is_signed([secret], request.httprequest.headers, raw):
+            return _answer(401, "The signature is not that of this mailbox, or too old.")
+        try:
+            request.env["mail.thread"]._take_pushed(raw)
+        except InUse:
+            return _answer(503, "Another copy of this message is being filed.")
+        except Undeliverable as error:
+            return _answer(422, str(error))
+        except psycopg2.Error as error:
+            _logger.warning("a message for %s waits: %s", address, error)
+            return _answer(503, "Odoo's database did not take the message.")
+        except Exception:
+            # what is wrong with one message is for a person to read, and must not lose it
+            _logger.exception("a message for %s waits in the mail server's queue", address)
+            return _answer(503, "Odoo failed on this message; its log says why.")
+        return _answer(200, "Taken.")

@@ -1,0 +1,137 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+"""Mail that a mail server hands to an Odoo by HTTP: what both sides agree upon.
+
+One POST for each message, whose body is the message as it was received (``message/rfc822``), with
+a ``Delivered-To`` for each address that it was sent to.  It is signed as Standard Webhooks say
+(``webhook-id``, ``webhook-timestamp``, ``webhook-signature``), with a secret of the mailbox' own.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from .answers import printable
+from .guard import Attempt, GuardedAdapter, Timeouts, attempting
+
+PATH = "/emboux/inbound/"
+TOLERANCE = 300  # seconds between the clocks of both sides
+TIMEOUTS = Timeouts(connect=5.0, read=120.0, total=150.0)
+_PREFIX = "whsec_"
+_MAX_ANSWER = 64 * 1024  # bytes
+
+
+def new_secret() -> str:
+    """32 random bytes, in Base64 with its prefix."""
+    return _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def path_of(number: int) -> str:
+    """Below an Odoo's URL: where mail for the mailbox of this number there is taken."""
+    return f"{PATH}{number}"
+
+
+def signed(secret: str, number: str, body: bytes, now: float | None = None) -> dict[str, str]:
+    """The three headers.  ``number``: the same whenever this message is handed over."""
+    moment = str(int(time.time() if now is None else now))
+    return {
+        "webhook-id": number,
+        "webhook-timestamp": moment,
+        "webhook-signature": f"v1,{_signature(secret, number, moment, body)}",
+    }
+
+
+def is_signed(
+    known: Iterable[str], headers: Mapping[str, str], body: bytes, now: float | None = None
+) -> bool:
+    """Whether one of the secrets signed this, not long ago."""
+    number, moment = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    now = time.time() if now is None else now
+    if not (moment.isascii() and moment.isdigit()) or abs(now - int(moment[:12])) > TOLERANCE:
+        return False
+    given = [
+        value for version, _comma, value in
+        (part.partition(",") for part in headers.get("webhook-signature", "").split())
+        if version == "v1" and value.isascii()
+    ]  # fmt: skip
+    # no early end: how long it takes tells nothing
+    return any([
+        hmac.compare_digest(_signature(secret, number, moment, body), value)
+        for secret in known
+        for value in given
+    ])
+
+
+def _signature(secret: str, number: str, moment: str, body: bytes) -> str:
+    try:
+        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except binascii.Error:
+        key = secret.encode()
+    content = f"{number}.{moment}.".encode() + body
+    return base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``status``: of HTTP, 0 where no answer came.  ``sentence``: what was said, or went wrong."""
+
+    status: int
+    sentence: str
+
+
+class Pusher:
+    """Hands mail over; one for each thread, because it keeps its connections."""
+
+    def __init__(self, timeouts: Timeouts = TIMEOUTS, ca_file: str | None = None):
+        self._timeouts = timeouts
+        self._session = requests.Session()
+        self._session.trust_env = False  # neither proxies nor .netrc nor a CA bundle
+        self._session.verify = ca_file or True
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.clear()
+        self._session.headers.update(
+            {"User-Agent": "Emboux", "Accept-Encoding": "identity",
+             "Content-Type": "message/rfc822"}
+        )
+        self._session.mount("https://", GuardedAdapter())
+        self._session.mount("http://", GuardedAdapter())
+
+    def push(
+        self, url: str, secret: str, number: str, body: bytes, *,
+        allow_private: bool = False, headers: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Once, without a repeat: whoever has the message tries again later.  Raises nothing."""
+        attempt = Attempt(
+            self._timeouts.deadline(), self._timeouts, _MAX_ANSWER, allow_private,
+            plain=url.startswith("http:"),
+        )  # fmt: skip
+        try:
+            request = self._session.prepare_request(requests.Request(
+                "POST", url, data=body, headers={**(headers or {}), **signed(secret, number, body)}
+            ))
+            with attempting(attempt):
+                answer = self._session.send(request, stream=True, allow_redirects=False)
+                try:
+                    text = b"".join(answer.raw.stream(8 * 1024, decode_content=False))
+                finally:
+                    answer.close()
+        except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+            if attempt.refusal:
+                return Outcome(0, attempt.refusal)
+            # its name alone: the error has the request, and with it the signature
+            return Outcome(0, f"Odoo did not answer ({type(error).__name__}).")
+        plain = answer.headers.get("Content-Type", "").startswith("text/plain")
+        return Outcome(
+            answer.status_code, printable(text[:300].decode(errors="replace")) if plain else ""
+        )

@@ -1,0 +1,73 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+"""The daemon that Postfix' transport ``inbound`` delivers to."""
+
+import asyncio
+import logging
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+from .handover import Handover
+from .lmtp import Lmtp, announce
+
+_logger = logging.getLogger(__name__)
+
+THREADS = 8  # messages that are handed over at once; Odoo needs three connections for each
+STOP_SECONDS = 30  # for what is being handed over
+
+
+class Handler:
+    def __init__(self, handover, threads=THREADS):
+        self._handover = handover
+        self._pool = ThreadPoolExecutor(threads, "handover")
+        self.busy = set()
+
+    async def handle_EHLO(self, _server, session, _envelope, hostname, responses):
+        session.host_name = hostname
+        return announce(responses)
+
+    async def handle_DATA(self, _server, _session, envelope):
+        task = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(
+            self._pool, self._handover.deliver, envelope.mail_from,
+            list(zip(envelope.rcpt_tos, envelope.originals, strict=True)), envelope.content,
+        ))
+        self.busy.add(task)
+        try:
+            # a reply for each recipient (RFC 2033, 4.2); the library sends what it is given
+            return "\r\n".join(await asyncio.shield(task))
+        except Exception:
+            # the message stays in Postfix' queue
+            _logger.exception("a message was not handed over")
+            return "\r\n".join(["451 4.3.0 Local error, see the log"] * len(envelope.rcpt_tos))
+        finally:
+            self.busy.discard(task)
+
+
+def run(database, listen, pusher, here, headers):
+    """Serve until SIGTERM or SIGINT.
+
+    ``listen``: ``host:port``.  ``pusher``, ``here``, ``headers``: as in ``Handover``.
+    """
+    return asyncio.run(_serve(Handover(database, pusher, here, headers), listen))
+
+
+async def _serve(handover, listen):
+    loop = asyncio.get_running_loop()
+    host, _colon, port = listen.rpartition(":")
+    handler = Handler(handover)
+    server = await loop.create_server(
+        lambda: Lmtp(handler, data_size_limit=None, enable_SMTPUTF8=True, ident="Emboux",
+                     hostname="emboux", loop=loop),
+        host, int(port), backlog=128,
+    )
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    _logger.info("taking mail at %s", listen)
+    await ending.wait()
+    server.close()
+    if handler.busy:
+        await asyncio.wait(handler.busy, timeout=STOP_SECONDS)
+        await asyncio.sleep(0.1)  # for the replies
+    return 0

@@ -1,0 +1,110 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+"""One message to one Odoo, and what Postfix is told of it.
+
+250 after Odoo has committed.  What may go better later is 451: Postfix keeps the message and tries
+again.  5.. only where Odoo itself said that it has no place for it.
+"""
+
+import hashlib
+import logging
+import threading
+from collections import Counter
+
+import psycopg2
+
+from ..rounds import one_line
+from .store import Store
+
+_logger = logging.getLogger(__name__)
+
+ABROAD = 4  # messages at once to one other Odoo: one that is slow holds up nobody else
+TAKEN = "250 2.6.0 Taken by Odoo"
+
+
+class Handover:
+    """``pusher``: makes what calls an Odoo (``emboux_core/net/push.py``), one for each thread.
+    ``here``: the URL of this database's Odoo; ``headers``: what it has to be told besides."""
+
+    def __init__(self, database, pusher, here, headers):
+        self._database, self._pusher = database, pusher
+        self._here, self._headers = here, headers
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._abroad = Counter()
+
+    def deliver(self, sender, recipients, content):
+        """Hand over a message.  Returns a reply of SMTP for each recipient, in their order.
+
+        :param sender: the envelope's, ``<>`` for a bounce.
+        :param recipients: [(mailbox, the address that it was sent to)].
+        :param content: the message, as bytes.
+        """
+        replies = {}
+        for mailbox in dict.fromkeys(mailbox for mailbox, _original in recipients):
+            meant = [original for other, original in recipients if other == mailbox]
+            try:
+                replies[mailbox] = self._to_mailbox(mailbox, sender, meant, content)
+            except psycopg2.Error as error:
+                self._store().close()
+                _logger.error("the database is away: %s", one_line(error))
+                replies[mailbox] = "451 4.3.0 The database is away, try again later"
+        return [replies[mailbox] for mailbox, _original in recipients]
+
+    def _to_mailbox(self, mailbox, sender, originals, content):
+        store = self._store()
+        store.open()
+        target = store.target(_without_tag(mailbox))
+        if target is None:  # since Postfix asked; it asks again
+            return "451 4.3.0 This mailbox' mail is not for Odoo any more"
+        head = [f"Return-Path: <{_printable(sender.strip('<>'))}>"]
+        head += [f"Delivered-To: {_printable(address)}" for address in dict.fromkeys(originals)]
+        body = "".join(f"{line}\r\n" for line in head).encode() + content
+        # the same each time that Postfix tries
+        number = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
+        if not target.url:
+            url, more = f"{self._here}/emboux/inbound/{target.mailbox_id}", self._headers
+            outcome = self._own.pusher.push(
+                url, target.secret, number, body, allow_private=True, headers=more)
+            return _reply(mailbox, outcome)
+        with self._lock:
+            if self._abroad[target.url] >= ABROAD:
+                return "451 4.3.2 This Odoo is busy with other messages, try again later"
+            self._abroad[target.url] += 1
+        try:
+            return _reply(mailbox, self._own.pusher.push(
+                target.url, target.secret, number, body, allow_private=target.may_be_private))
+        finally:
+            with self._lock:
+                self._abroad[target.url] -= 1
+
+    def _store(self):
+        if not hasattr(self._own, "store"):
+            self._own.store = Store(self._database)
+            self._own.pusher = self._pusher()
+        return self._own.store
+
+
+def _reply(mailbox, outcome):
+    sentence = _printable(outcome.sentence)[:200]
+    if 200 <= outcome.status < 300:
+        return TAKEN
+    if outcome.status == 422:
+        reply = f"550 5.6.0 {sentence or 'Odoo has no document for this message.'}"
+    elif outcome.status == 413:
+        reply = "552 5.3.4 The message is larger than Odoo takes"
+    else:
+        reply = f"451 4.3.0 {sentence or f'Odoo answered with {outcome.status}.'}"
+    _logger.warning("for %s: %s", mailbox, reply)
+    return reply
+
+
+def _printable(text):
+    """One line, for a header or a reply."""
+    return "".join(letter for letter in text if letter.isprintable())
+
+
+def _without_tag(address):
+    local, _at, domain = address.lower().rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
