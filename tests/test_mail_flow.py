@@ -201,6 +201,16 @@ def test_send_as_the_domain_and_its_subdomains(hosting, mail, odoo):
                    sender=f"anybody@{name}")[0] == 553
 
 
+def test_the_signers_live_through_mail_in_the_name_of_other_addresses(hosting, mail):
+    """As Odoo sends it: From, envelope and login differ, so that two questions are asked for each."""
+    domain, name = hosting.domain("flow")
+    hosting.mailbox(domain, "odoo", send_as="domain")
+    with mail.login(f"odoo@{name}", hosting.PASSWORD) as smtp:
+        for number in range(60):
+            made = message(f"notifications@{name}", OUTSIDE, f"signed {number}")
+            smtp.send_message(made, f"bounce@{name}", [OUTSIDE])
+
+
 def test_send_as_reaches_no_subdomain_of_another_customer(hosting, mail, odoo):
     parent, name = hosting.domain("landlord", is_wildcard=True)
     theirs = odoo("res.partner").create({"name": "Tenant"})

@@ -1,61 +1,109 @@
-"""Odoo's own mail, set up by one click: out by real servers, signed, and back into the chatter."""
+"""Odoo's own mail, set up by one click for two companies: out by real servers, signed, and back."""
 
 import email
 import email.policy
+import mailbox
 import smtplib
+import time
 
 import dkim
 import pytest
 from support.mail_client import eventually, message
+from support.odoo_client import Odoo
 from support.zone import txt_of
 
 OUTSIDE = "customer@outside.tests.example"
+PASSWORD = "a password of the tests"
 
 
-class Setup:
-    """The setup of the test company, applied."""
+class Company:
+    """A company whose Odoo mail goes by a domain of its own, and a user of it, whose address is
+    of no domain that any server may send for."""
 
-    def __init__(self, odoo, hosting):
-        self.odoo = odoo
-        self.domain, self.name = hosting.domain("odoo")
+    def __init__(self, odoo, hosting, name, company):
+        self.odoo, self.name, self.id = odoo, name, company
+        self.last_mail = max(odoo("mail.mail").search([]), default=0)
+        self.domain, self.domain_name = hosting.domain("odoo", company_id=company)
         action = odoo("emboux.domain").action_use_for_odoo([self.domain])
-        self.id = action["res_id"]
-        self.record = odoo("emboux.odoo.mail")
-        self.record.action_apply([self.id])
+        self.setup = action["res_id"]
+        odoo("emboux.odoo.mail").action_apply([self.setup])
+        self.login = f"{name}-{time.time_ns()}@elsewhere.tests.example"
+        self.user = odoo("res.users").create({
+            "name": f"User of {name}", "login": self.login, "email": self.login,
+            "password": PASSWORD, "company_id": company, "company_ids": [(6, 0, [company])],
+            "notification_type": "email",
+            "group_ids": [(4, self._group("base.group_user")),
+                          (4, self._group("base.group_partner_manager"))],
+        }, context={"no_reset_password": True})
+
+    def _group(self, name):
+        module, _dot, name = name.partition(".")
+        return self.odoo("ir.model.data").search_read(
+            [("module", "=", module), ("name", "=", name)], ["res_id"])[0]["res_id"]
 
     def read(self, *fields):
-        [row] = self.record.read([self.id], list(fields))
+        [row] = self.odoo("emboux.odoo.mail").read([self.setup], list(fields))
         return row
 
     def steps(self):
         return self.odoo("emboux.odoo.mail.step").search_read(
-            [("setup_id", "=", self.id)], ["kind", "state", "found", "plan", "outcome"])
+            [("setup_id", "=", self.setup)], ["kind", "state", "found", "plan", "outcome"])
 
-
-
-@pytest.fixture(scope="module")
-def setup(odoo, hosting):
-    setup = Setup(odoo, hosting)
-    yield setup
-    setup.record.action_undo([setup.id])
-    left = [step for step in setup.steps() if step["state"] not in ("undone", "kept")]
-    assert not left
+    def partner(self, kind):
+        """Somebody outside, who is written to about ``kind``; returns (id, address)."""
+        address = f"{kind}.{self.name}.{time.time_ns()}@outside.tests.example"
+        return self.odoo("res.partner").create(
+            {"name": f"{kind} of {self.name}", "email": address, "company_id": self.id}), address
 
 
 @pytest.fixture(scope="module")
-def document(odoo, setup):
-    """A document with a chatter, followed by somebody outside."""
-    customer = odoo("res.partner").create({"name": "Customer", "email": OUTSIDE})
-    document = odoo("res.partner").create({"name": "A document"})
-    odoo("res.partner").message_subscribe([document], [customer])
-    return document
+def companies(odoo, hosting):
+    main = odoo("res.users").read([odoo.uid], ["company_id"])[0]["company_id"][0]
+    other = odoo("res.company").create({"name": f"Other {time.time_ns()}"})
+    odoo("res.users").write([odoo.uid], {"company_ids": [(4, other)]})
+    made = [Company(odoo, hosting, "main", main), Company(odoo, hosting, "other", other)]
+    yield made
+    for company in made:
+        odoo("emboux.odoo.mail").action_undo([company.setup])
+        left = [step for step in company.steps() if step["state"] not in ("undone", "kept")]
+        assert not left
 
 
-def posted(odoo, document, subject):
+@pytest.fixture(scope="module")
+def setup(companies):
+    return companies[0]
+
+
+def received(mail, address):
+    """What reached somebody outside: the raw message, with the envelope above it."""
+
+    def probe():
+        box = mailbox.Maildir(mail.status["sink"]["maildir"], create=False)
+        for key, found in box.iteritems():
+            if f"<{address}>" in found.get_all("X-Envelope-To", []):
+                return box.get_bytes(key)
+        return None
+
+    return eventually(f"mail to {address}", probe)
+
+
+def parsed(raw):
+    return email.message_from_bytes(raw, policy=email.policy.default)
+
+
+def body_of(raw):
+    """The message without the lines of the sink."""
+    lines = raw.split(b"\n")
+    while lines[0].startswith(b"X-Envelope"):
+        del lines[0]
+    return b"\n".join(lines)
+
+
+def posted(odoo, document, subject, **values):
     """Post on the document as somebody writes in the chatter; returns the message's id."""
     return odoo("res.partner").message_post(
         [document], body="Good morning", subject=subject, message_type="comment",
-        subtype_xmlid="mail.mt_comment",
+        subtype_xmlid="mail.mt_comment", **values,
     )
 
 
@@ -65,53 +113,175 @@ def bodies(odoo, document):
     return " ".join(row["body"] for row in rows)
 
 
-def parsed(raw):
-    return email.message_from_bytes(raw, policy=email.policy.default)
+def send(mail, made, recipient, sender=OUTSIDE):
+    with smtplib.SMTP("localhost", mail.status["smtp"]["port"], timeout=30) as smtp:
+        smtp.ehlo("outside.tests.example")
+        recipients = [recipient] if isinstance(recipient, str) else recipient
+        smtp.send_message(made, sender, recipients)
 
 
-def test_all_steps_are_done(setup):
-    assert setup.read("state")["state"] == "done", setup.steps()
+def test_all_steps_are_done(companies):
+    for company in companies:
+        assert company.read("state")["state"] == "done", company.steps()
 
 
-def test_the_test_mail_leaves_and_comes_back(setup):
-    setup.record.action_test([setup.id])
-
-    def arrived():
-        return setup.read("test_state")["test_state"] == "arrived"
-
-    eventually("the test mail in the chatter", arrived)
+def test_the_test_mail_leaves_and_comes_back(odoo, setup):
+    odoo("emboux.odoo.mail").action_test([setup.setup])
+    eventually("the test mail in the chatter",
+               lambda: setup.read("test_state")["test_state"] == "arrived")
 
 
-def test_chatter_of_a_user_of_another_domain_leaves_signed_and_its_reply_arrives(
-    setup, odoo, document, mail, status
-):
-    [admin] = odoo("res.users").read([odoo.uid], ["email"])
-    assert not (admin["email"] or "").endswith(setup.name)
-    posted(odoo, document, "from the chatter")
-    raw = mail.outside("from the chatter")
-    sent = parsed(raw)
-    assert f"notifications@{setup.name}" in sent["From"]
-    assert f"catchall@{setup.name}" in sent["Reply-To"]
-    assert sent["Return-Path"] in (None, f"<bounce@{setup.name}>")
-    assert dkim.verify(raw, dnsfunc=txt_of(status))
-    reply = message(OUTSIDE, f"catchall@{setup.name}", "Re: from the chatter", "An answer.\n")
-    reply["In-Reply-To"] = sent["Message-ID"]
-    send(mail, reply, f"catchall@{setup.name}")
+# -- every kind of mail, of every company -------------------------------------------------------
 
-    def arrived():
-        return "An answer." in bodies(odoo, document)
 
-    eventually("the reply in the chatter", arrived)
+def chatter(company, odoo, status):
+    """Of a user whose address no server may send for, on a document of the company."""
+    partner, address = company.partner("chatter")
+    user = Odoo(status["odoo"]["url"], status["odoo"]["db"], company.login, PASSWORD)
+    posted(user, partner, "from the chatter", partner_ids=[partner])
+    return address
+
+
+def notification(company, odoo, status):
+    partner, address = company.partner("notification")
+    user = Odoo(status["odoo"]["url"], status["odoo"]["db"], company.login, PASSWORD)
+    document = odoo("res.partner").create({"name": "A document", "company_id": company.id})
+    user("res.partner").message_notify(
+        [document], body="Look", subject="Look at this", partner_ids=[partner])
+    return address
+
+
+def invitation(company, odoo, status):
+    _partner, address = company.partner("invitation")
+    odoo("res.users").create({"name": "Invited", "login": address, "email": address,
+                              "company_id": company.id, "company_ids": [(6, 0, [company.id])]})
+    return address
+
+
+def password_reset(company, odoo, status):
+    _partner, address = company.partner("reset")
+    user = odoo("res.users").create(
+        {"name": "Forgetful", "login": address, "email": address, "company_id": company.id,
+         "company_ids": [(6, 0, [company.id])]}, context={"no_reset_password": True})
+    odoo("res.users").action_reset_password([user])
+    return address
+
+
+def mailing(company, odoo, status):
+    """To many, by Odoo's composer."""
+    partner, address = company.partner("mailing")
+    wizard = odoo("mail.compose.message").create(
+        {"composition_mode": "mass_mail", "model": "res.partner", "res_ids": str([partner]),
+         "subject": "News", "body": "<p>News</p>", "force_send": True})
+    odoo("mail.compose.message").action_send_mail([wizard])
+    return address
+
+
+def template(company, odoo, status):
+    """As an invoice is sent: by a template, on a document of the company."""
+    partner, address = company.partner("template")
+    [model] = odoo("ir.model").search([("model", "=", "res.partner")])
+    made = odoo("mail.template").create(
+        {"name": "Invoice", "model_id": model, "subject": "Your invoice", "email_to": address,
+         "email_from": "{{ object.company_id.email_formatted or user.email_formatted }}",
+         "body_html": "<p>Please pay.</p>"})
+    odoo("mail.template").send_mail([made], partner, force_send=True)
+    return address
+
+
+def own_notice(company, odoo, status):
+    """Ours: of a domain of the company, to whoever is responsible for it."""
+    partner, address = company.partner("notice")
+    odoo("emboux.domain").message_post(
+        [company.domain], body="Something happened", partner_ids=[partner],
+        message_type="comment", subtype_xmlid="mail.mt_comment")
+    return address
+
+
+KINDS = (chatter, notification, invitation, password_reset, mailing, template, own_notice)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_each_kind_of_mail_leaves_by_its_own_companys_domain(companies, odoo, status, mail, kind):
+    for company in companies:
+        raw = received(mail, kind(company, odoo, status))
+        sent, name = parsed(raw), company.domain_name
+        assert sent["X-Envelope-From"] == f"<bounce@{name}>"
+        assert f"@{name}" in sent["From"], sent["From"]
+        assert f"@{name}" in (sent["Reply-To"] or sent["From"]), sent["Reply-To"]
+        assert sent["Return-Path"] in (None, f"<bounce@{name}>", f"bounce@{name}")
+        assert dkim.verify(body_of(raw), dnsfunc=txt_of(status))
+        assert f"d={name}" in sent["DKIM-Signature"]
+
+
+def test_no_mail_failed_for_its_sender(companies, odoo):
+    failed = odoo("mail.mail").search_read(
+        [("state", "=", "exception"), ("id", ">", companies[0].last_mail)],
+        ["subject", "failure_reason"])
+    assert not failed
+
+
+# -- replies, new mail, bounces -----------------------------------------------------------------
+
+
+def test_a_reply_reaches_the_chatter(companies, odoo, mail, status):
+    for company in companies:
+        partner, address = company.partner("reply")
+        posted(odoo, partner, "a question", partner_ids=[partner])
+        sent = parsed(received(mail, address))
+        catchall = f"catchall@{company.domain_name}"
+        reply = message(address, catchall, "An answer", "An answer.\n")
+        reply["In-Reply-To"] = sent["Message-ID"]
+        send(mail, reply, catchall, address)
+        eventually("the reply in the chatter",
+                   lambda partner=partner: "An answer." in bodies(odoo, partner))
+
+
+def test_mail_to_two_aliases_of_which_no_header_tells_makes_both_documents(setup, odoo, mail):
+    [model] = odoo("ir.model").search([("model", "=", "res.partner")])
+    names = [f"team{number}-{time.time_ns()}" for number in (1, 2)]
+    domain = setup.read("alias_domain_id")["alias_domain_id"][0]
+    aliases = odoo("mail.alias").create(
+        [{"alias_name": name, "alias_model_id": model, "alias_domain_id": domain,
+          "alias_defaults": repr({"ref": name})} for name in names])
+    made = message(OUTSIDE, "undisclosed@outside.tests.example", "For two teams")
+    send(mail, made, [f"{name}@{setup.domain_name}" for name in names])
+    for name in names:
+        eventually(f"the document of {name}",
+                   lambda name=name: odoo("res.partner").search([("ref", "=", name)]))
+        assert len(odoo("res.partner").search([("ref", "=", name)])) == 1
+    odoo("mail.alias").unlink(aliases)
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mail, made, f"{names[0]}@{setup.domain_name}")
+
+
+def test_a_bounce_marks_the_message_and_the_recipient(companies, odoo, mail):
+    for company in companies:
+        partner = odoo("res.partner").create(
+            {"name": "Gone", "email": f"reject550+{time.time_ns()}@outside.tests.example",
+             "company_id": company.id})
+        posted(odoo, partner, "to nobody", partner_ids=[partner])
+
+        def marked(partner=partner):
+            found = odoo("mail.notification").search_read(
+                [("res_partner_id", "=", partner)], ["notification_status"])
+            return [row["notification_status"] for row in found] == ["bounce"]
+
+        eventually("the bounce at the message", marked)
+        assert odoo("res.partner").read([partner], ["message_bounce"])[0]["message_bounce"] == 1
 
 
 def test_mail_for_nobody_is_refused_at_smtp(setup, mail):
     with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
-        mail.from_outside(OUTSIDE, f"nobody@{setup.name}", "for nobody")
+        mail.from_outside(OUTSIDE, f"nobody@{setup.domain_name}", "for nobody")
     [(code, _words)] = refused.value.recipients.values()
     assert code == 550
 
 
-def send(mail, made, recipient):
-    with smtplib.SMTP("localhost", mail.status["smtp"]["port"], timeout=30) as smtp:
-        smtp.ehlo("outside.tests.example")
-        smtp.send_message(made, OUTSIDE, [recipient])
+def test_what_no_document_takes_goes_back_to_its_sender_and_holds_up_nothing(setup, odoo, mail):
+    """The address of Odoo's own mailbox is that of no alias."""
+    sender = f"astray.{time.time_ns()}@outside.tests.example"
+    made = message(sender, f"odoo@{setup.domain_name}", "astray")
+    send(mail, made, f"odoo@{setup.domain_name}", sender)
+    returned = received(mail, sender).decode(errors="replace")
+    assert "Odoo has no document for this message" in " ".join(returned.split())

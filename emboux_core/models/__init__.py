@@ -24,6 +24,7 @@ from . import (
     ir_mail_server,
     alias,
     mail_alias,
+    mail_mail,
     mail_thread,
     odoo_mail,
     odoo_mail_step,

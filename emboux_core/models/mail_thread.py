@@ -1,8 +1,5 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-import email.parser
-import email.policy
-import hashlib
 import logging
 import time
 import xmlrpc.client
@@ -10,7 +7,7 @@ import xmlrpc.client
 from odoo import api, models
 from odoo.exceptions import UserError
 
-from .. import dsn
+from .. import dsn, message_id
 from ..transactions import advisory_lock, in_own_transaction
 
 _logger = logging.getLogger(__name__)
@@ -28,7 +25,7 @@ class InUse(Exception):
 
 
 class MailThread(models.AbstractModel):
-    """The gateway is given reports as it can read them, see ``dsn``, and mail that is pushed."""
+    """The gateway gets mail as it can read it (``dsn``, ``message_id``), and mail that is pushed."""
 
     _inherit = "mail.thread"
 
@@ -37,9 +34,10 @@ class MailThread(models.AbstractModel):
         raw = message.data if isinstance(message, xmlrpc.client.Binary) else message
         if isinstance(raw, str):
             raw = raw.encode()
+        _number, raw = message_id.readable(raw)
         bounces = dsn.failures(raw)
         if bounces is None:
-            return super().message_process(model, message, *args, **kwargs)
+            return super().message_process(model, raw, *args, **kwargs)
         if not bounces:
             _logger.info("A report that tells of no failure is not for a document.")
         for bounce in bounces:
@@ -56,7 +54,7 @@ class MailThread(models.AbstractModel):
         :raises Undeliverable: there is no place for it.
         :raises InUse: a copy of it is being filed; try again.
         """
-        number, raw = _numbered(raw)
+        number, raw = message_id.readable(raw)
         # the gateway asks for the Message-ID and then files: of two at once both would find none
         end = time.monotonic() + LOCK_SECONDS
         while True:
@@ -77,15 +75,3 @@ class MailThread(models.AbstractModel):
             raise Undeliverable("Odoo has no document for this message.") from error
         self.env.cr.flush()
 
-
-def _numbered(raw):
-    """The Message-ID, and the message with one: the same each time it is handed over.
-
-    Odoo gives a message without one a number of the moment, so that a second copy is another.
-    """
-    head = email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw)
-    number = str(head.get("Message-ID") or "").strip()
-    if number:
-        return number, raw
-    number = f"<{hashlib.sha256(raw).hexdigest()}@emboux.invalid>"
-    return number, f"Message-ID: {number}\r\n".encode() + raw

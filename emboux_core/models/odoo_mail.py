@@ -74,9 +74,9 @@ class OdooMail(models.Model):
     def _compute_state(self):
         for setup in self:
             states = set(setup.step_ids.mapped("state"))
-            done = states & {"done", "kept"}
             setup.state = (
-                "planned" if not done else "done" if states <= {"done", "kept"} else "partly"
+                "planned" if "done" not in states
+                else "done" if states <= {"done", "kept"} else "partly"
             )
 
     @api.model

@@ -22,6 +22,7 @@ from . import (
     test_domain_platform,
     test_drift,
     test_dsn,
+    test_message_id,
     test_operation,
     test_operation_commit,
     test_operation_roles,

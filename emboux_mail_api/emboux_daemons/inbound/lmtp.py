@@ -4,8 +4,8 @@
 """LMTP (RFC 2033) with the addresses that a message was sent to (ORCPT, RFC 3461).
 
 Aliases lead to the mailbox that Odoo has, and Odoo has to know which of them was meant, also where
-no header says so (Bcc).  Postfix tells, as ``ORCPT``, whoever announces DSN; and then leaves notices
-of success to us, of which we send none: what is filed by Odoo answers for itself.
+no header says so (Bcc).  Postfix tells, as ``ORCPT``, whoever announces DSN; and then leaves it to
+us to report success, which we do not: what Odoo has filed answers for itself.
 """
 
 import re
