@@ -94,6 +94,30 @@ def test_a_mailbox_from_a_form_in_b_is_real_at_the_platform(customer_odoo, domai
     assert row["message_total"] == 1 and row["usage_bytes"] > 0
 
 
+def test_odoos_own_mail_in_b_goes_out_by_the_platform_and_comes_back(
+    customer_odoo, domain, odoo, backend
+):
+    number, name = domain
+    odoo("ir.config_parameter").set_param("emboux_mail_api.push_allow_private", "True")
+    assert check(customer_odoo, number)["state"] == "verified"
+    setup = customer_odoo("emboux.domain").action_use_for_odoo([number])["res_id"]
+    customer_odoo("emboux.odoo.mail").action_apply([setup])
+
+    def read(field):
+        return customer_odoo("emboux.odoo.mail").read([setup], [field])[0][field]
+
+    steps = customer_odoo("emboux.odoo.mail.step").search_read(
+        [("setup_id", "=", setup)], ["kind", "state", "outcome"])
+    assert read("state") == "done", steps
+    assert done(backend[1].get(f"/users/odoo@{name}"))["push_url"].startswith(customer_odoo.url)
+    customer_odoo("emboux.odoo.mail").action_test([setup])
+    eventually("the test mail back in B", lambda: read("test_state") == "arrived")
+    customer_odoo("emboux.odoo.mail").action_undo([setup])
+    assert read("state") == "planned"
+    assert not [row["email"] for row in done(backend[1].get(f"/users/?domain={name}"))["items"]]
+    odoo("ir.config_parameter").set_param("emboux_mail_api.push_allow_private", "False")
+
+
 def rows_of(odoo, domain, *names):
     return odoo("emboux.dns.record").search_read([("domain_id", "=", domain)], list(names))
 

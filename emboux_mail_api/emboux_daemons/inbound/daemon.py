@@ -53,6 +53,7 @@ def run(database, listen, pusher, here, headers):
 
 
 async def _serve(handover, listen):
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # the library's, of each command
     loop = asyncio.get_running_loop()
     host, _colon, port = listen.rpartition(":")
     handler = Handler(handover)
