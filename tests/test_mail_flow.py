@@ -202,7 +202,7 @@ def test_send_as_the_domain_and_its_subdomains(hosting, mail, odoo):
 
 
 def test_the_signers_live_through_mail_in_the_name_of_other_addresses(hosting, mail):
-    """As Odoo sends it: From, envelope and login differ, so that two questions are asked for each."""
+    """As Odoo sends it: From, envelope and login differ, so two questions are asked for each."""
     domain, name = hosting.domain("flow")
     hosting.mailbox(domain, "odoo", send_as="domain")
     with mail.login(f"odoo@{name}", hosting.PASSWORD) as smtp:
