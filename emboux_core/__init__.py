@@ -1,3 +1,10 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from . import controllers, models, wizard
+
+
+def uninstall_hook(env):
+    """Odoo's own mail goes again as it did before it was set up here."""
+    for setup in env["emboux.odoo.mail"].search([("state", "!=", "planned")]):
+        setup._undo_all()
+

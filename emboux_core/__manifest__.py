@@ -23,6 +23,7 @@
         "data/ir_cron.xml",
         "data/notice.xml",
         "wizard/set_password_views.xml",
+        "wizard/user_mailbox_views.xml",
         "wizard/parent_change_views.xml",
         "wizard/publish_views.xml",
         "views/alias_views.xml",
@@ -38,6 +39,7 @@
         "views/menus.xml",
     ],
     "demo": ["demo/dns_server_demo.xml"],
+    "uninstall_hook": "uninstall_hook",
     "assets": {
         "web.assets_backend": ["emboux_core/static/src/**/*"],
         "web.assets_tests": ["emboux_core/static/tests/tours/**/*"],

@@ -81,11 +81,11 @@ def test_kill_9_of_daemon_and_odoo_loses_and_doubles_nothing(
 def test_two_copies_at_once_are_filed_once(odoo, state, status, pushed):
     mailbox, document, note = pushed
     run = str(time.time_ns())[:10]
-    with running(InboundDaemon(state, status["odoo"]["db"], status["odoo"]["url"])) as daemon:
-        with ThreadPoolExecutor(8) as pool:
-            number = int(f"{run}0000")
-            answers = list(pool.map(
-                lambda _copy: daemon.keep_trying(mailbox, reply(number, note)), range(8)))
+    number = int(f"{run}0000")
+    own = InboundDaemon(state, status["odoo"]["db"], status["odoo"]["url"])
+    with running(own) as daemon, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(
+            lambda _copy: daemon.keep_trying(mailbox, reply(number, note)), range(8)))
     assert {code for code, _text in answers} == {250}
     assert filed(odoo, document, run) == [f"<{number}@outside.tests.example>"]
 

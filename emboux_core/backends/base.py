@@ -11,6 +11,7 @@ A-labels, addresses are normalised, sizes are bytes.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 
 from ..dns.expected import ExpectedRecord, MailService
@@ -78,6 +79,19 @@ class UsagePage:
 
     cursor: str
     rows: tuple[Usage, ...]
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much a domain may still send now, of what the platform counts: recipients or messages.
+
+    ``again``: aware UTC time when there is more, None where nobody knows.  ``per_day``: what it may
+    send in a day, 0 for no limit of the day.
+    """
+
+    left: int
+    again: datetime | None = None
+    per_day: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,6 +180,10 @@ class Backend(ABC):
     @abstractmethod
     def aliases(self, domain: str) -> Iterable[AliasSpec]:
         """The domain's aliases and catch-all."""
+
+    def room_to_send(self, domain: str, login: str) -> Room | None:
+        """How much this mailbox may still send for the domain, None for no limit."""
+        return None
 
     @abstractmethod
     def usage(self, since: str = "") -> UsagePage:

@@ -16,7 +16,7 @@ from ..net.answers import Fields, Unfit
 from ..net.errors import BackendError, NotAuthorised, Refused, UnknownOutcome, Unreachable
 from ..net.guard import Timeouts
 from ..net.http import Answer, HttpClient
-from .base import AliasSpec, Backend, DomainSpec, DomainStatus, MailboxSpec, Usage, UsagePage
+from .base import AliasSpec, Backend, DomainSpec, DomainStatus, MailboxSpec, Room, Usage, UsagePage
 from .emboux_answers import (
     alias_of,
     assert_same,
@@ -24,6 +24,7 @@ from .emboux_answers import (
     domain_of,
     domain_status_of,
     mailbox_of,
+    room_of,
     rows_of,
     sentence_of,
     service_of,
@@ -250,6 +251,10 @@ class EmbouxBackend(Backend):
 
     def aliases(self, domain: str) -> Iterable[AliasSpec]:
         return self._list("/aliases/", {"domain": domain}, rows_of(alias_of, "address", domain))
+
+    def room_to_send(self, domain: str, login: str) -> Room | None:
+        query = {"login": login}
+        return self._call("GET", f"{_path('domains', domain)}/outbound", room_of, query)
 
     def usage(self, since: str = "") -> UsagePage:
         """A cursor that the platform cannot read, because it is another platform's, asks for

@@ -9,6 +9,7 @@ may be newer.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from ..dns.expected import (
@@ -25,11 +26,12 @@ from ..dns.expected import (
 )
 from ..dns.judge import MISSING, OK, UNKNOWN, WRONG, Verdict
 from ..net.answers import Fields, Unfit, printable
-from .base import AliasSpec, DomainSpec, DomainStatus, MailboxSpec, Usage
+from .base import AliasSpec, DomainSpec, DomainStatus, MailboxSpec, Room, Usage
 
 _NAME = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
 _ADDRESS = rf"[\x21-\x3f\x41-\x7e]+@{_NAME}"
 _ALIAS = rf"[\x21-\x3f\x41-\x7e]*@{_NAME}"
+_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)"
 _VISIBLE = r"[\x21-\x7e]*"
 
 T = TypeVar("T")
@@ -205,6 +207,18 @@ def mailbox_of(fields: Fields) -> MailboxSpec:
         suspended=fields.flag("suspended"),
         send_as_domain=fields.flag("send_as_domain"),
         display_name=fields.any_text("display_name"),
+    )
+
+
+def room_of(fields: Fields) -> Room | None:
+    if not fields.has("room") or fields.none("room"):
+        return None
+    room = fields.object("room")
+    again = room.text_or_none("again_at", _TIME, 40)
+    return Room(
+        left=room.number("left"),
+        again=datetime.fromisoformat(again) if again else None,
+        per_day=room.number("per_day"),
     )
 
 

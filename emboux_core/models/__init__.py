@@ -26,6 +26,7 @@ from . import (
     mail_alias,
     mail_mail,
     mail_thread,
+    res_users,
     odoo_mail,
     odoo_mail_step,
     drift,

@@ -144,6 +144,23 @@ class Alias(models.Model):
 
     # -- no loops ------------------------------------------------------------------------
 
+    @api.constrains("destinations", "active", "kind")
+    def _check_catch_all_is_not_odoos(self):
+        """Odoo answers mail that it has no document for: to whatever mistyped address it came, and
+        to robots that answer in turn."""
+        for alias in self.filtered(lambda a: a.active and a.kind == "catch_all"):
+            # as superuser: whose mailbox is Odoo's may be asked for anybody's catch-all
+            odoos = self.env["emboux.mailbox"].sudo().search(
+                [("email", "in", alias._destination_list()), ("push_secret", "!=", False)], limit=1)
+            if odoos:
+                raise ValidationError(
+                    self.env._(
+                        "%(mailbox)s is Odoo's own mailbox and cannot be the catch-all: Odoo would "
+                        "answer mail for addresses that do not exist. Choose a person's mailbox.",
+                        mailbox=odoos.display_name,
+                    )
+                )
+
     @api.constrains("destinations", "active", "email")
     def _check_loops(self):
         for alias in self:

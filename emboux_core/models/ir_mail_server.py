@@ -11,6 +11,9 @@ class MailServer(models.Model):
         index="btree_not_null",
     )
 
+    emboux_personal = fields.Boolean(
+        readonly=True, copy=False, help="A user's own, through their mailbox.")
+
     def _refresh_from_filter(self):
         for server in self.filtered("emboux_mailbox_id"):
             server.from_filter = server.emboux_mailbox_id._from_filter()

@@ -1,11 +1,19 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from odoo import api, models
+import logging
+from datetime import UTC, datetime, timedelta
+
+from odoo import api, fields, models
 from odoo.tools.mail import email_normalize, email_normalize_all
+
+_logger = logging.getLogger(__name__)
+
+BATCH = 10  # recipients from which on it is asked beforehand what may still be sent
+WAIT = timedelta(hours=1)  # where nobody knows when there is room again
 
 
 class MailMail(models.Model):
-    """Mail of a company leaves by its own servers, with its own addresses.
+    """Mail of a company leaves by its own servers, with its own addresses, and within its limits.
 
     Odoo notes the company of what is posted on a document, and not of what a template sends, such
     as an invitation: whoever sends it later, a job of the main company for instance, would lend it
@@ -13,6 +21,11 @@ class MailMail(models.Model):
     """
 
     _inherit = "mail.mail"
+
+    waits_for_room = fields.Boolean(
+        "Waiting for Room", readonly=True, index="btree_not_null",
+        help="The domain has sent what it may for now. This mail leaves when there is room again.",
+    )
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -64,3 +77,59 @@ class MailMail(models.Model):
             lambda server: not server.sudo().emboux_mailbox_id
             or companies == server.sudo().emboux_mailbox_id.company_id
         )
+
+    # -- within what the domain may still send ------------------------------------------------
+
+    def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
+        ready = self._within_room()
+        if post_send_callback and ready != self:
+            post_send_callback((self - ready).ids)
+        return super(MailMail, ready).send(
+            auto_commit=auto_commit, raise_exception=raise_exception,
+            post_send_callback=post_send_callback,
+        )
+
+    def _within_room(self):
+        """Those that may leave now; the others stay in the queue until there is room.
+
+        One question for each mailbox and batch, instead of a refusal for each mail.
+        """
+        if self._count_recipients() < BATCH:
+            return self
+        by_mailbox = {}
+        for server_id, _alias_domain, _sender, ids in self._split_by_mail_configuration():
+            server = self.env["ir.mail_server"].sudo().browse(server_id or ())
+            if server.emboux_mailbox_id:
+                by_mailbox.setdefault(server.emboux_mailbox_id, []).extend(ids)
+        waiting = self.browse()
+        for mailbox, ids in by_mailbox.items():
+            waiting |= self.browse(ids)._beyond_room(mailbox._room_to_send())
+        return self - waiting
+
+    def _count_recipients(self):
+        return sum(mail._number_of_recipients() for mail in self)
+
+    def _number_of_recipients(self):
+        addresses = email_normalize_all(f"{self.email_to or ''},{self.email_cc or ''}")
+        return len(self.recipient_ids) + len(addresses) or 1
+
+    def _beyond_room(self, room):
+        """Put off what is too much, the newest first; returns it."""
+        if room is None or self._count_recipients() <= room.left:
+            self.filtered("waits_for_room").waits_for_room = False
+            return self.browse()
+        left, late = room.left, self.browse()
+        for mail in self.sorted(lambda mail: (mail.create_date, mail.id)):
+            count = mail._number_of_recipients()
+            # what is more than a whole day's would wait for ever: it goes, as far as it may
+            if count <= left or (left and room.per_day and count > room.per_day):
+                left = max(left - count, 0)
+            else:
+                late |= mail
+        if late:
+            again = (room.again or datetime.now(UTC) + WAIT).astimezone(UTC).replace(tzinfo=None)
+            late.write({"scheduled_date": again, "waits_for_room": True})
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(again)
+            _logger.info("%s mails wait until %s: %s may leave now", len(late), again, room.left)
+        (self - late).filtered("waits_for_room").waits_for_room = False
+        return late

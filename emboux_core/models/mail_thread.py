@@ -25,7 +25,7 @@ class InUse(Exception):
 
 
 class MailThread(models.AbstractModel):
-    """The gateway gets mail as it can read it (``dsn``, ``message_id``), and mail that is pushed."""
+    """The gateway gets mail as it can read it (``dsn``, ``message_id``), also what is pushed."""
 
     _inherit = "mail.thread"
 

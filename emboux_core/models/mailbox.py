@@ -37,6 +37,7 @@ class Mailbox(models.Model):
         {
             "email", "company_id", "mail_folder", "password_hash", "service_password_hash",
             "has_password", "usage_bytes", "usage_mb", "usage_percent", "message_total",
+            "suspended_with_user",
         }
     )
     _provisioned_fields = frozenset(
@@ -73,6 +74,8 @@ class Mailbox(models.Model):
         copy=False,
         help="A suspended mailbox neither receives nor sends and cannot log in; nothing is lost.",
     )
+    suspended_with_user = fields.Boolean(
+        readonly=True, copy=False, help="Its user was archived; it comes back with them.")
     send_as = fields.Selection(
         [("self", "Its own address"), ("domain", "Any address of the domain and its subdomains")],
         "May Send As",

@@ -9,6 +9,7 @@ from odoo.orm.models import NO_ACCESS
 
 from .. import faults, passwords
 from ..net import push
+from ..net.errors import BackendError
 from ..transactions import each_in_own_transaction, own_transaction
 from .notification import notification
 
@@ -194,6 +195,16 @@ class MailboxOdoo(models.Model):
             own = domains.child_ids.filtered(lambda child: child.partner_id == owner)
             domains |= own.sorted("name")
         return ",".join(domains.mapped("name"))
+
+    def _room_to_send(self):
+        """What Odoo may still send through this mailbox, as a ``Room``; None: no limit is known."""
+        self.ensure_one()
+        try:
+            return self.backend_id._client().room_to_send(self.domain_id.name, self.email)
+        except (BackendError, UserError) as error:
+            # the mail servers have the last word anyway
+            _logger.warning("what %s may still send is not known: %s", self.email, error)
+            return None
 
     # -- incoming mail, handed to Odoo instead of kept ----------------------------------------
 

@@ -63,6 +63,11 @@ class OdooMail(models.Model):
         readonly=True,
     )
     test_outcome = fields.Char("Test Outcome", readonly=True)
+    address_pattern = fields.Selection(
+        [("first.last", "ann.lee"), ("first", "ann"), ("flast", "alee"), ("last", "lee")],
+        "New People's Addresses", default="first.last", required=True,
+        help="What is proposed when somebody gets a mailbox.",
+    )
     outside_count = fields.Integer(compute="_compute_outside")
     outside_note = fields.Html(compute="_compute_outside")
 
@@ -144,12 +149,18 @@ class OdooMail(models.Model):
     def action_undo(self):
         """Undo all steps, the last first."""
         self.ensure_one()
-        for step in self.step_ids.sorted(reverse=True).filtered(
-            lambda s: s.state in ("done", "failed")
-        ):
+        for step in self._steps_to_undo():
             if not step._run("_undo"):
                 break
         return self._reopen()
+
+    def _steps_to_undo(self):
+        return self.step_ids.sorted(reverse=True).filtered(lambda s: s.state in ("done", "failed"))
+
+    def _undo_all(self):
+        """The same in the caller's transaction, which it breaks off with the first that fails."""
+        for step in self._steps_to_undo():
+            step.state, step.outcome = getattr(step, f"_undo_{step.kind}")()
 
     def _reopen(self):
         self.invalidate_recordset()
@@ -211,10 +222,25 @@ class OdooMail(models.Model):
         for setup in self:
             senders = setup._senders_outside() if setup.domain_id else []
             setup.outside_count = len(senders)
-            setup.outside_note = Markup("<ul>%s</ul>") % Markup().join(
-                Markup("<li>%s: %s</li>") % (record.display_name, address)
-                for record, address in senders[:SHOWN]
-            ) if senders else False
+            setup.outside_note = setup._table_of(senders) if senders else False
+
+    def _table_of(self, senders):
+        rows = Markup().join(
+            Markup('<tr><td><a href="/odoo/%s/%s">%s</a></td><td>%s</td><td>%s</td></tr>') % (
+                record._name, record.id, record.display_name, address, self._remedy(record))
+            for record, address in senders[:SHOWN]
+        )
+        more = len(senders) - SHOWN
+        if more > 0:
+            rows += Markup("<tr><td>%s</td></tr>") % self.env._("and %s more", more)
+        return Markup('<table class="table table-sm mb-0">%s</table>') % rows
+
+    def _remedy(self, record):
+        if record._name == "res.users":
+            return self.env._("Create a mailbox for them, on the user's form.")
+        if record._name == "mail.template":
+            return self.env._("Empty its From, or use an address of %s.", self.domain_id.name)
+        return self.env._("Use an address of %s.", self.domain_id.name)
 
     def _senders_outside(self):
         """[(record, address)]: users, the company and templates whose address no server sends for.

@@ -15,6 +15,7 @@ from odoo.addons.emboux_core.backends.base import (
     Backend,
     DomainSpec,
     MailboxSpec,
+    Room,
     Usage,
     UsagePage,
 )
@@ -38,7 +39,7 @@ class LocalBackend(Backend):
     smtp_tls_port, imap_tls_port, smtp_starttls_port, imap_starttls_port, policy_host, mta_sts_id,
     tls_report_address.  ``elsewhere`` is
     what a provider that carries and signs a domain's mail wants its DNS to say, None where this
-    server does it itself.
+    server does it itself.  ``room``: how much a domain and a login may still send.
     """
 
     transactional: ClassVar[bool] = True
@@ -51,12 +52,14 @@ class LocalBackend(Backend):
         token: Callable[[int], str],
         hosts: dict[str, Any],
         elsewhere: Callable[[int], Registration | None] = lambda _record: None,
+        room: Callable[[str, str], Room | None] = lambda _domain, _login: None,
     ):
         self._query = query
         self._dkim_keys = dkim_keys
         self._token = token
         self._hosts = hosts
         self._elsewhere = elsewhere
+        self._room = room
 
     def check(self) -> str:
         missing = self._query(
@@ -176,6 +179,9 @@ class LocalBackend(Backend):
             domain,
         )
         return [AliasSpec(address, tuple(destinations)) for address, destinations in rows]
+
+    def room_to_send(self, domain: str, login: str) -> Room | None:
+        return self._room(domain, login)
 
     def usage(self, since: str = "") -> UsagePage:
         # Everything written by a transaction that was still running, or not begun, when the

@@ -8,6 +8,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL, format_date
 
+from odoo.addons.emboux_core.backends.base import Room
 from odoo.addons.emboux_core.models.thread import Notice
 from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
@@ -345,6 +346,32 @@ class DomainSending(models.Model):
                 )
             raise UserError(self.env._("%s does not send from here.", self.display_name))
         return settings
+
+    @api.private
+    def _room_to_send(self, login=None):
+        """How much may still be sent now, as a ``Room``; None for no limit.  Charges nothing.
+
+        ``login``: the mailbox that sends, for its own limits.
+        :raises UserError: the domain does not send from here, or the mailbox is not its own.
+        """
+        self.ensure_one()
+        self.env.flush_all()
+        settings = self._outgoing_settings(login)
+        if settings.enforcement != "enforce":
+            return None
+        ask = ledger.Ask(settings, Request(END))
+        _decisions, facts = drive(ledger.look([ask]), self.env.cr)
+        counters = facts.counters(0, ask)
+        if decision.standing_refusal(settings):
+            return Room(0)
+        now = datetime.now(UTC)
+        caps = list(decision.caps(settings, counters, now))
+        if not caps:
+            return None
+        first = min(caps, key=lambda cap: cap.limit - cap.used)
+        per_day = min((cap.limit for cap in caps if cap.window == "day"), default=0)
+        return Room(max(first.limit - first.used, 0), decision.next_window(first.window, now),
+                    per_day)
 
     # -- how its sending stands today, for people: figures of the policy, in words -----
 

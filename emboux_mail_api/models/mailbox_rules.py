@@ -92,6 +92,19 @@ class MailboxRules(models.Model):
                     )
                 )
 
+    @api.constrains("forward_to", "vacation_on")
+    def _check_rules_are_not_odoos(self):
+        for mailbox in self.filtered(lambda m: m.forward_to or m.vacation_on):
+            # as superuser: the secret is in no user's reach
+            if mailbox.sudo().push_secret:
+                raise UserError(
+                    self.env._(
+                        "%s is a mailbox whose mail Odoo takes: it neither forwards nor replies, "
+                        "else Odoo and it would answer each other.",
+                        mailbox.display_name,
+                    )
+                )
+
     @api.constrains("forward_to", "active")
     def _check_forwards(self):
         for mailbox in self.filtered("forward_to"):

@@ -16,6 +16,7 @@ from . import (
     test_outbound_limits,
     test_outbound_policy,
     test_odoo_mail,
+    test_people,
     test_outgoing,
     test_policy_host,
     test_provider_dkim,

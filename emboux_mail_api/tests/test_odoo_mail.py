@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from odoo.addons.base.models.ir_mail_server import IrMail_Server
+from odoo.addons.emboux_core.net.errors import Unreachable
 
 from ..backends.local import LocalBackend
 from .common import PlatformCase
@@ -178,6 +179,60 @@ class TestOdooMail(PlatformCase):
         self.apply()
         with self.assertRaisesRegex(UserError, "Undo that first"):
             self.start(self.make_domain("second.example", state="verified"))
+
+    # -- within what the domain may send
+
+    def queued(self, count):
+        """Mails of Odoo that wait to be sent by the setup's server."""
+        return self.env["mail.mail"].create([
+            {"email_from": "notifications@unit.example", "email_to": f"c{n}@else.example",
+             "subject": "News", "body_html": "News"} for n in range(count)
+        ])
+
+    def send(self, mails):
+        """What leaves, as numbers of mails."""
+        sent = []
+        self.patch(type(mails), "_split_by_delayed_batch", lambda mails, _server: mails)
+        with patch.object(IrMail_Server, "_connect__"), patch.object(
+            type(mails), "_send", lambda mails, **_more: sent.extend(mails.ids)
+        ):
+            mails.send()
+        return sent
+
+    def test_what_is_beyond_the_limit_stays_in_the_queue(self):
+        self.apply()
+        self.domain.write({"outbound_daily_limit": 20, "outbound_hourly_fraction": 1.0})
+        mails = self.queued(25)
+        self.assertEqual(self.send(mails), mails[:20].ids, "the oldest leave")
+        late = mails[20:]
+        self.assertEqual(set(late.mapped("state")), {"outgoing"})
+        self.assertEqual(set(late.mapped("waits_for_room")), {True})
+        self.assertTrue(all(late.mapped("scheduled_date")))
+        self.domain.outbound_daily_limit = 1000
+        self.assertEqual(self.send(late), late.ids)
+
+    def test_a_few_mails_ask_nobody(self):
+        setup = self.apply()
+        with patch.object(type(setup.mailbox_id), "_room_to_send") as asked:
+            mails = self.queued(3)
+            self.assertEqual(self.send(mails), mails.ids)
+        asked.assert_not_called()
+
+    def test_where_nobody_knows_all_is_tried(self):
+        setup = self.apply()
+        with patch.object(
+            type(setup.mailbox_id.backend_id._client()), "room_to_send",
+            side_effect=Unreachable("away"),
+        ), self.assertLogs("odoo.addons.emboux_core.models.mailbox_odoo", "WARNING"):
+            mails = self.queued(12)
+            self.assertEqual(self.send(mails), mails.ids)
+
+    def test_one_mail_to_more_than_a_day_allows_does_not_wait_for_ever(self):
+        self.apply()
+        self.domain.write({"outbound_daily_limit": 10, "outbound_hourly_fraction": 1.0})
+        many = self.queued(1)
+        many.email_to = ",".join(f"d{n}@else.example" for n in range(30))
+        self.assertEqual(self.send(many), many.ids)
 
     def test_only_system_administrators(self):
         user = self.env["res.users"].create(

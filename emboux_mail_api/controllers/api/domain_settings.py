@@ -36,7 +36,7 @@ _OUTBOUND = {
 }
 
 
-def _outbound_of(domain):
+def _outbound_of(domain, login=None):
     """The effective settings, as the policy sees them: with the owner's plan and the parent."""
     today, month = request.env["emboux.outbound.count"]._used(domain)
     # as superuser: the parent may be the operator's, its settings are no secret to its child
@@ -55,7 +55,14 @@ def _outbound_of(domain):
         outbound_reason=domain.outbound_reason or parent_stop,
         flagged_at=domain.outbound_flagged_at or None,
         counters=schemas.OutboundCounters(today=today, this_month=month),
+        room=_room_of(domain, login),
     )
+
+
+def _room_of(domain, login):
+    room = domain._room_to_send(login)
+    return room and schemas.OutboundRoom(
+        left=room.left, again_at=room.again, per_day=room.per_day)
 
 
 def _lock_name_of_domain(env, arguments):
@@ -83,9 +90,10 @@ def _transfer_of(domain):
 
 class DomainSettingsController(http.Controller):
     @operation("GET", "/domains/{name}/outbound", role="customer", area="domains", tag=TAG,
-               out=schemas.Outbound, summary="Get sending limits and usage")
-    def get_outbound(self, name):
-        return _outbound_of(find_domain(name))
+               query=schemas.OutboundQuery, out=schemas.Outbound,
+               summary="Get sending limits and usage")
+    def get_outbound(self, name, query=None):
+        return _outbound_of(find_domain(name), query and query.login)
 
     @operation("PUT", "/domains/{name}/outbound", role="master", area="domains", tag=TAG,
                body=schemas.OutboundUpdate, out=schemas.Outbound, current="get_outbound",

@@ -221,6 +221,20 @@ class OutboundCounters(Schema):
     this_month: Many
 
 
+class OutboundRoom(Schema):
+    """What may still be sent before a limit is met, of what the limits count."""
+
+    left: Many
+    again_at: Annotated[Utc | None, Field(description="When there is more; null: not by itself.")]
+    per_day: Annotated[Count, Field(description="0: no limit of the day.")]
+
+
+class OutboundQuery(Schema):
+    login: Annotated[
+        Address | None, Field(description="The mailbox that sends, for its own limits.")
+    ] = None
+
+
 Tier = Annotated[
     Line,
     Field(min_length=1, max_length=100, examples=["standard"],
@@ -278,8 +292,9 @@ class Outbound(Schema):
     alias_depth_limit: Count
     flagged_at: Flagged
     counters: OutboundCounters
+    room: Annotated[OutboundRoom | None, Field(description="null: no limit.")]
 
-    volatile: ClassVar[frozenset[str]] = frozenset({"counters", "flagged_at"})
+    volatile: ClassVar[frozenset[str]] = frozenset({"counters", "flagged_at", "room"})
 
 
 class OutboundUpdate(Schema):

@@ -1,0 +1,90 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import tagged
+
+from .common import PlatformCase
+
+
+@tagged("post_install", "-at_install")
+class TestPeople(PlatformCase):
+    """A person's mailbox comes and goes with their user."""
+
+    def setUp(self):
+        super().setUp()
+        self.company = self.domain.company_id
+        self.user = self.env["res.users"].create({
+            "name": "Änn Marie Lee", "login": "ann-login", "email": "ann@elsewhere.example",
+            "group_ids": [(4, self.env.ref("base.group_user").id)],
+            "company_id": self.company.id, "company_ids": [(6, 0, self.company.ids)],
+        })
+
+    def wizard(self, user=None):
+        action = (user or self.user).action_emboux_create_mailbox()
+        made = self.env[action["res_model"]].with_context(action["context"]).create({})
+        made.domain_id = self.domain
+        return made
+
+    def make(self):
+        wizard = self.wizard()
+        action = wizard.action_create_mailbox()
+        self.assertEqual(action["res_model"], "emboux.set.password", "the password comes next")
+        return self.user.emboux_mailbox_ids
+
+    def test_the_address_is_proposed_by_the_companys_pattern(self):
+        self.assertEqual(self.wizard().local_part, "ann.lee")
+        setup = self.env["emboux.odoo.mail"]._start(self.domain)
+        for pattern, address in (("first", "ann"), ("flast", "alee"), ("last", "lee")):
+            setup.address_pattern = pattern
+            self.assertEqual(self.wizard().local_part, address)
+
+    def test_an_address_that_is_taken_gets_a_number(self):
+        self.make_mailbox("ann.lee")
+        self.assertEqual(self.wizard().local_part, "ann.lee2")
+
+    def test_it_becomes_the_users_email(self):
+        mailbox = self.make()
+        self.assertEqual(mailbox.email, "ann.lee@unit.example")
+        self.assertEqual(self.user.email, mailbox.email)
+        self.assertEqual(self.user.login, "ann-login")
+
+    def test_who_is_archived_has_no_mailbox_until_they_are_back(self):
+        mailbox = self.make()
+        self.user.active = False
+        self.assertEqual(mailbox.state, "suspended")
+        self.user.active = True
+        self.assertEqual(mailbox.state, "active")
+
+    def test_what_was_suspended_before_stays_so(self):
+        mailbox = self.make()
+        mailbox.state = "suspended"
+        self.user.active = False
+        self.user.active = True
+        self.assertEqual(mailbox.state, "suspended")
+
+    def test_a_personal_outgoing_server_with_a_password_of_its_own(self):
+        mailbox = self.make()
+        users = self.env["res.users"].with_user(self.user)
+        self.allow_personal_servers()
+        users.action_setup_outgoing_mail_server("emboux")
+        server = self.env["ir.mail_server"].search([("owner_user_id", "=", self.user.id)])
+        self.assertEqual(server.smtp_user, mailbox.email)
+        self.assertEqual(server.from_filter, mailbox.email)
+        self.assertTrue(mailbox.sudo().service_password_hash)
+        self.user.invalidate_recordset()
+        self.assertEqual(self.user.outgoing_mail_server_type, "emboux")
+        users.action_setup_outgoing_mail_server("default")
+        self.assertFalse(server.exists())
+
+    def allow_personal_servers(self):
+        self.env["ir.config_parameter"].set_param("base_setup.default_external_email_server", True)
+        self.user.invalidate_recordset()
+
+    def test_without_a_mailbox_they_are_told_whom_to_ask(self):
+        self.allow_personal_servers()
+        with self.assertRaisesRegex(UserError, "no mailbox of yours"):
+            self.env["res.users"].with_user(self.user).action_setup_outgoing_mail_server("emboux")
+
+    def test_others_may_not_make_mailboxes(self):
+        with self.assertRaises(AccessError):
+            self.env["emboux.user.mailbox"].with_user(self.user).create({"user_id": self.user.id})
