@@ -8,6 +8,7 @@ import time
 
 import dkim
 import pytest
+from support.browser import Browser
 from support.mail_client import eventually, message
 from support.odoo_client import Odoo
 from support.zone import txt_of
@@ -20,16 +21,15 @@ class Company:
     """A company whose Odoo mail goes by a domain of its own, and a user of it, whose address is
     of no domain that any server may send for."""
 
-    def __init__(self, odoo, hosting, name, company):
+    def __init__(self, odoo, hosting, name, company, set_up):
         self.odoo, self.name, self.id = odoo, name, company
         self.last_mail = max(odoo("mail.mail").search([]), default=0)
         self.domain, self.domain_name = hosting.domain("odoo", company_id=company)
-        action = odoo("emboux.domain").action_use_for_odoo([self.domain])
-        self.setup = action["res_id"]
-        odoo("emboux.odoo.mail").action_apply([self.setup])
+        set_up(self.domain)
+        [self.setup] = odoo("emboux.odoo.mail").search([("domain_id", "=", self.domain)])
         self.login = f"{name}-{time.time_ns()}@elsewhere.tests.example"
         self.user = odoo("res.users").create({
-            "name": f"User of {name}", "login": self.login, "email": self.login,
+            "name": f"User {name}", "login": self.login, "email": self.login,
             "password": PASSWORD, "company_id": company, "company_ids": [(6, 0, [company])],
             "notification_type": "email",
             "group_ids": [(4, self._group("base.group_user")),
@@ -57,11 +57,32 @@ class Company:
 
 
 @pytest.fixture(scope="module")
-def companies(odoo, hosting):
+def browser(status, state):
+    browser = Browser(status, state.path("pictures"))
+    browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def companies(odoo, hosting, browser):
+    """One is set up as people do it, with a test mail out and back; the other by its methods."""
+
+    def by_clicks(domain):
+        browser.tour("emboux_use_for_odoo", f"/odoo/email-domains/{domain}", seconds=120)
+        browser.picture("odoo_mail")
+
+    def by_methods(domain):
+        setup = odoo("emboux.domain").action_use_for_odoo([domain])["res_id"]
+        odoo("emboux.odoo.mail").action_apply([setup])
+
     main = odoo("res.users").read([odoo.uid], ["company_id"])[0]["company_id"][0]
+    for left in odoo("emboux.odoo.mail").search([("company_id", "=", main)]):
+        odoo("emboux.odoo.mail").action_undo([left])
     other = odoo("res.company").create({"name": f"Other {time.time_ns()}"})
     odoo("res.users").write([odoo.uid], {"company_ids": [(4, other)]})
-    made = [Company(odoo, hosting, "main", main), Company(odoo, hosting, "other", other)]
+    made = [Company(odoo, hosting, "main", main, by_clicks),
+            Company(odoo, hosting, "other", other, by_methods)]
     yield made
     for company in made:
         odoo("emboux.odoo.mail").action_undo([company.setup])
@@ -125,10 +146,65 @@ def test_all_steps_are_done(companies):
         assert company.read("state")["state"] == "done", company.steps()
 
 
-def test_the_test_mail_leaves_and_comes_back(odoo, setup):
-    odoo("emboux.odoo.mail").action_test([setup.setup])
-    eventually("the test mail in the chatter",
-               lambda: setup.read("test_state")["test_state"] == "arrived")
+def test_the_test_mail_is_in_the_chatter(odoo, setup):
+    assert setup.read("test_state")["test_state"] == "arrived"
+    rows = odoo("mail.message").search_read(
+        [("model", "=", "emboux.odoo.mail"), ("res_id", "=", setup.setup),
+         ("message_type", "=", "email")], ["body"])
+    assert ["came back into it" in row["body"] for row in rows] == [True]
+
+
+def test_a_user_gets_a_mailbox_and_sends_by_its_address(companies, odoo, browser, mail, status):
+    setup = companies[0]
+    browser.tour("emboux_user_mailbox", f"/odoo/action-base.action_res_users/{setup.user}")
+    browser.picture("user_with_mailbox")
+    [user] = odoo("res.users").read([setup.user], ["email", "login"])
+    assert user == {"id": setup.user, "email": f"user.main@{setup.domain_name}",
+                    "login": setup.login}
+    sent = parsed(received(mail, chatter(setup, odoo, status)))
+    assert user["email"] in sent["From"]
+    # as before, for the tests that follow
+    odoo("res.users").write([setup.user], {"email": setup.login})
+
+
+@pytest.fixture
+def few_answers(odoo):
+    odoo("ir.config_parameter").set_param("mail.gateway.loop.threshold", "5")
+    yield 5
+    odoo("ir.config_parameter").set_param("mail.gateway.loop.threshold", "20")
+
+
+def test_two_systems_that_answer_each_other_come_to_an_end(setup, odoo, mail, few_answers):
+    """An alias that takes mail of employees alone says so to whoever else writes; a robot answers
+    whatever it gets."""
+    [model] = odoo("ir.model").search([("model", "=", "res.partner")])
+    domain = setup.read("alias_domain_id")["alias_domain_id"][0]
+    name = f"closed-{time.time_ns()}"
+    alias = odoo("mail.alias").create(
+        {"alias_name": name, "alias_model_id": model, "alias_domain_id": domain,
+         "alias_contact": "partners"})
+    robot = f"robot.{time.time_ns()}@outside.tests.example"
+    seen = set()
+
+    def answers():
+        box = mailbox.Maildir(mail.status["sink"]["maildir"], create=False)
+        return [(key, found) for key, found in box.iteritems()
+                if f"<{robot}>" in found.get_all("X-Envelope-To", []) and key not in seen]
+
+    send(mail, message(robot, f"{name}@{setup.domain_name}", "Hello robot"),
+         f"{name}@{setup.domain_name}", robot)
+    last = time.monotonic()
+    while time.monotonic() - last < 6:
+        for key, found in answers():
+            seen.add(key)
+            last = time.monotonic()
+            assert len(seen) < 15, "they go on and on"
+            back = message(robot, f"{name}@{setup.domain_name}", f"Robot answer {len(seen)}")
+            back["In-Reply-To"] = found["Message-ID"]
+            send(mail, back, f"{name}@{setup.domain_name}", robot)
+        time.sleep(0.2)
+    assert len(seen) == few_answers, "Odoo answers so often, and no more"
+    odoo("mail.alias").unlink([alias])
 
 
 # -- every kind of mail, of every company -------------------------------------------------------
@@ -244,8 +320,9 @@ def test_mail_to_two_aliases_of_which_no_header_tells_makes_both_documents(setup
     aliases = odoo("mail.alias").create(
         [{"alias_name": name, "alias_model_id": model, "alias_domain_id": domain,
           "alias_defaults": repr({"ref": name})} for name in names])
-    made = message(OUTSIDE, "undisclosed@outside.tests.example", "For two teams")
-    send(mail, made, [f"{name}@{setup.domain_name}" for name in names])
+    sender = f"sender.{time.time_ns()}@outside.tests.example"
+    made = message(sender, "undisclosed@outside.tests.example", "For two teams")
+    send(mail, made, [f"{name}@{setup.domain_name}" for name in names], sender)
     for name in names:
         eventually(f"the document of {name}",
                    lambda name=name: odoo("res.partner").search([("ref", "=", name)]))

@@ -356,7 +356,7 @@ class Domain(models.Model):
     def action_use_for_odoo(self):
         """Show what it takes that Odoo itself sends and receives by this domain."""
         self.ensure_one()
-        return self.env["emboux.odoo.mail"]._start(self)._reopen()
+        return self.env["emboux.odoo.mail"]._start(self)._open()
 
     def action_open_mailboxes(self):
         return self._open("emboux_core.action_mailbox")

@@ -87,7 +87,10 @@ class MailAlias(models.Model):
         if set_invalid and self.env.context.get("emboux_push"):
             self.alias_status = "invalid"
             return None
-        return super()._alias_bounce_incoming_email(message, message_dict, set_invalid)
+        # in the name of the company that has the alias, not of whoever runs the gateway
+        company = self.alias_domain_id.company_ids[:1] or self.env.company
+        return super(MailAlias, self.with_company(company))._alias_bounce_incoming_email(
+            message, message_dict, set_invalid)
 
     def _owner_document(self):
         """The record that has this alias, such as the sales team; empty if none."""

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from odoo import api, fields, models
 from odoo.tools.mail import email_normalize, email_normalize_all
 
+from ..transactions import delete_in_batches
+
 _logger = logging.getLogger(__name__)
 
 BATCH = 10  # recipients from which on it is asked beforehand what may still be sent
@@ -26,6 +28,15 @@ class MailMail(models.Model):
         "Waiting for Room", readonly=True, index="btree_not_null",
         help="The domain has sent what it may for now. This mail leaves when there is room again.",
     )
+
+    # kept for a while, so that they can be counted
+    answers_gateway = fields.Boolean(readonly=True, index="btree_not_null")
+
+    @api.autovacuum
+    def _gc_gateway_answers(self):
+        over = [("answers_gateway", "=", True), ("state", "in", ("sent", "cancel")),
+                ("create_date", "<", fields.Datetime.now() - timedelta(days=2))]
+        return delete_in_batches(self, over)
 
     @api.model_create_multi
     def create(self, vals_list):

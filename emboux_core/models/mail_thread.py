@@ -3,9 +3,11 @@
 import logging
 import time
 import xmlrpc.client
+from datetime import timedelta
 
-from odoo import api, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools.mail import decode_message_header
 
 from .. import dsn, message_id
 from ..transactions import advisory_lock, in_own_transaction
@@ -14,6 +16,16 @@ _logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 5  # for another copy of the same message to be filed
 LOCK_PAUSE = 0.05
+
+
+def _is_automatic(message):
+    """Whether a program sent it that wants no answer (RFC 3834; lists; the usual of before)."""
+    if str(message.get("Auto-Submitted") or "no").strip().lower() != "no":
+        return True
+    if str(message.get("Return-Path") or "").strip() == "<>":
+        return True
+    precedence = str(message.get("Precedence") or "").strip().lower()
+    return precedence in ("bulk", "junk", "list") or message.get("List-Id") is not None
 
 
 class Undeliverable(Exception):
@@ -43,6 +55,33 @@ class MailThread(models.AbstractModel):
         for bounce in bounces:
             super().message_process(model, bounce, *args, **kwargs)
         return False
+
+    @api.model
+    def _routing_create_bounce_email(self, email_from, body_html, message, **mail_values):
+        """Not to robots, and not for ever (RFC 3834, section 2).
+
+        Odoo brakes senders of whom it makes documents.  Whom it refuses, because an alias is not
+        for everybody, it answers each time; and two that answer each other do not stop.
+        """
+        to = decode_message_header(message, "Return-Path") or email_from
+        if _is_automatic(message) or self._has_answered_enough(to):
+            _logger.info("No answer to %s: it may be a robot", to)
+            return
+        super()._routing_create_bounce_email(
+            email_from, body_html, message,
+            **{"auto_delete": False, "answers_gateway": True, **mail_values},
+        )
+
+    @api.model
+    def _has_answered_enough(self, to):
+        read = self.env["ir.config_parameter"].sudo().get_param
+        minutes = int(read("mail.gateway.loop.minutes", 120))
+        most = int(read("mail.gateway.loop.threshold", 20))
+        since = fields.Datetime.now() - timedelta(minutes=minutes)
+        answers = self.env["mail.mail"].sudo().search_count(
+            [("answers_gateway", "=", True), ("email_to", "=", to),
+             ("create_date", ">", since)], limit=most)
+        return answers >= most
 
     @api.model
     def _take_pushed(self, raw):

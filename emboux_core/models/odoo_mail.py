@@ -13,7 +13,14 @@ from ..transactions import own_transaction
 
 FETCH_AFTER = (2, 10, 60)  # seconds: when the test mail is looked for
 
-SHOWN = 20
+SHOWN = 10  # of the addresses of other domains
+
+#: Where the forms are that people know.
+ACTIONS = {
+    "res.users": "base.action_res_users",
+    "res.company": "base.action_res_company_form",
+    "mail.template": "mail.action_email_template_tree_all",
+}
 
 #: Local parts by Odoo's own convention, and the ones taken where somebody else has these.
 LOCAL_PARTS = {
@@ -35,7 +42,7 @@ class OdooMail(models.Model):
     _name = "emboux.odoo.mail"
     _description = "Odoo's Own Mail"
     _inherit = ["mail.thread"]
-    _rec_name = "domain_id"
+    _rec_name = "company_id"
     _order = "company_id"
     _check_company_auto = True
 
@@ -144,7 +151,6 @@ class OdooMail(models.Model):
         for step in self.step_ids.filtered(lambda s: s.state not in ("done", "kept")):
             if not step._run("_apply"):
                 break  # the others build on it
-        return self._reopen()
 
     def action_undo(self):
         """Undo all steps, the last first."""
@@ -152,7 +158,6 @@ class OdooMail(models.Model):
         for step in self._steps_to_undo():
             if not step._run("_undo"):
                 break
-        return self._reopen()
 
     def _steps_to_undo(self):
         return self.step_ids.sorted(reverse=True).filtered(lambda s: s.state in ("done", "failed"))
@@ -162,8 +167,7 @@ class OdooMail(models.Model):
         for step in self._steps_to_undo():
             step.state, step.outcome = getattr(step, f"_undo_{step.kind}")()
 
-    def _reopen(self):
-        self.invalidate_recordset()
+    def _open(self):
         return {
             "type": "ir.actions.act_window", "res_model": self._name, "res_id": self.id,
             "view_mode": "form", "name": self.env._("Odoo's Own Mail"),
@@ -191,7 +195,6 @@ class OdooMail(models.Model):
                 job = self.env.ref("mail.ir_cron_mail_gateway_action").sudo()
                 for seconds in FETCH_AFTER:
                     job._trigger(fields.Datetime.now() + timedelta(seconds=seconds))
-        return self._reopen()
 
     def _send_test(self, parent):
         servers = self.env["ir.mail_server"].sudo()
@@ -225,9 +228,10 @@ class OdooMail(models.Model):
             setup.outside_note = setup._table_of(senders) if senders else False
 
     def _table_of(self, senders):
+        row = Markup('<tr><td><a href="/odoo/action-%s/%s">%s</a></td><td>%s</td><td>%s</td></tr>')
         rows = Markup().join(
-            Markup('<tr><td><a href="/odoo/%s/%s">%s</a></td><td>%s</td><td>%s</td></tr>') % (
-                record._name, record.id, record.display_name, address, self._remedy(record))
+            row % (ACTIONS[record._name], record.id, record.display_name, address,
+                   self._remedy(record))
             for record, address in senders[:SHOWN]
         )
         more = len(senders) - SHOWN

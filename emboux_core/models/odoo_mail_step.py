@@ -1,6 +1,6 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from .. import passwords
@@ -48,7 +48,13 @@ class OdooMailStep(models.Model):
         readonly=True,
     )
     outcome = fields.Char("Outcome", readonly=True)
+    what = fields.Char("What", compute="_compute_what", help="What will be done, or was.")
     before = fields.Json(readonly=True, help="What undo restores.")
+
+    @api.depends("state", "plan", "outcome")
+    def _compute_what(self):
+        for step in self:
+            step.what = step.plan if step.state == "planned" else step.outcome
 
     def _describe(self):
         for step in self:
@@ -74,13 +80,11 @@ class OdooMailStep(models.Model):
         """Undo this step alone."""
         self.ensure_one()
         self._run("_undo")
-        return self.setup_id._reopen()
 
     def action_apply(self):
         """Do this step, again or for the first time."""
         self.ensure_one()
         self._run("_apply")
-        return self.setup_id._reopen()
 
     # -- the mailbox that Odoo logs in with -------------------------------------------------
 
