@@ -24,6 +24,7 @@ FRESH = {
     "mailbox_daily_limit": 0, "mailbox_monthly_limit": 0, "recipients_per_message": 0,
     "alias_destination_limit": 100, "alias_depth_limit": 10,
     "flagged_at": None, "counters": {"today": 0, "this_month": 0},
+    "room": {"left": 0, "again_at": None, "per_day": 0},  # not verified: nothing leaves
     "source": dict.fromkeys((
         "outbound_tier", "outbound_enforcement", "daily_limit", "monthly_limit", "hourly_fraction",
         "warmup_profile", "warmup_start", "warmup_since", "spike_multiplier",

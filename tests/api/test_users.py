@@ -11,7 +11,7 @@ OUTSIDE = "ann@outside.tests.example"
 MEGABYTE = 1024 * 1024
 SHOWN = {"email", "domain", "display_name", "quota", "size", "messages", "suspended",
          "suspended_by",
-         "send_as_domain", "catch_all", "has_password", "created_at", "forward_to", "forward_keep",
+         "send_as_domain", "catch_all", "has_password", "push_url", "created_at", "forward_to", "forward_keep",
          "vacation_on", "vacation_subject", "vacation_text", "vacation_from", "vacation_until",
          "vacation_days"}
 #: Of a mailbox that keeps its mail and answers nobody.
@@ -57,7 +57,7 @@ def test_users_post_customer_can_log_in_at_once(customer, name, mail):
         "email": address, "domain": name, "display_name": "Änne Ö", "quota": 5 * MEGABYTE,
         "size": 0, "messages": 0, "suspended": False, "suspended_by": [],
         "send_as_domain": True, "catch_all": False,
-        "has_password": True, "created_at": "",
+        "has_password": True, "push_url": "", "created_at": "",
     } | NO_RULES
     assert done(customer.get(f"/users/{address}"), 200) == made
     assert mail.can_login(address, password)
@@ -290,3 +290,19 @@ def test_users_put_rule_that_cannot_be_is_refused(wish, words, customer, box, na
     assert 400 <= answer.status_code < 500
     assert words in answer.text
     assert done(customer.get(f"/users/{box}"))["forward_to"] == []
+
+
+def test_users_put_customer_has_mail_handed_over(customer, name):
+    """To an Odoo of theirs; by https alone, and never to what is not on the internet."""
+    email = f"pushed@{name}"
+    done(customer.post("/users/", {"email": email}), 201)
+    path = f"/users/{email}"
+    url, secret = "https://odoo.example.com/emboux/inbound/12", "whsec_" + "QUJD" * 11
+    shown = done(customer.put(path, {"push_url": url, "push_secret": secret}))
+    assert shown["push_url"] == url and secret not in str(shown)
+    for wrong in ("http://odoo.example.com/x", "https://user@odoo.example.com/x", "odoo", "x" * 600):
+        done(customer.put(path, {"push_url": wrong, "push_secret": secret}), 422)
+    done(customer.put(path, {"push_url": url}), 422)
+    done(customer.put(path, {"push_url": url, "push_secret": "too short"}), 422)
+    assert done(customer.get(path))["push_url"] == url
+    assert done(customer.put(path, {"push_url": ""}))["push_url"] == ""
