@@ -11,7 +11,8 @@ OUTSIDE = "ann@outside.tests.example"
 MEGABYTE = 1024 * 1024
 SHOWN = {"email", "domain", "display_name", "quota", "size", "messages", "suspended",
          "suspended_by",
-         "send_as_domain", "catch_all", "has_password", "push_url", "created_at", "forward_to", "forward_keep",
+         "send_as_domain", "catch_all", "has_password", "push_url", "created_at",
+         "forward_to", "forward_keep",
          "vacation_on", "vacation_subject", "vacation_text", "vacation_from", "vacation_until",
          "vacation_days"}
 #: Of a mailbox that keeps its mail and answers nobody.
@@ -300,7 +301,7 @@ def test_users_put_customer_has_mail_handed_over(customer, name):
     url, secret = "https://odoo.example.com/emboux/inbound/12", "whsec_" + "QUJD" * 11
     shown = done(customer.put(path, {"push_url": url, "push_secret": secret}))
     assert shown["push_url"] == url and secret not in str(shown)
-    for wrong in ("http://odoo.example.com/x", "https://user@odoo.example.com/x", "odoo", "x" * 600):
+    for wrong in ("http://odoo.example.com/x", "https://u@odoo.example.com/x", "odoo", "x" * 600):
         done(customer.put(path, {"push_url": wrong, "push_secret": secret}), 422)
     done(customer.put(path, {"push_url": url}), 422)
     done(customer.put(path, {"push_url": url, "push_secret": "too short"}), 422)
