@@ -4,8 +4,10 @@ from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
+from odoo.tools import file_open
 
 from odoo.addons.base.models.ir_mail_server import IrMail_Server
+from odoo.addons.emboux_core import uninstall_hook
 from odoo.addons.emboux_core.net.errors import Unreachable
 
 from ..backends.local import LocalBackend
@@ -85,6 +87,22 @@ class TestOdooMail(PlatformCase):
         setup.action_undo()
         self.assertEqual(self.traces(), before)
         self.assertEqual(set(self.states(setup).values()), {"undone"})
+
+    def test_uninstalling_leaves_all_as_it_was(self):
+        before = self.traces()
+        self.apply()
+        uninstall_hook(self.env)
+        self.assertEqual(self.traces(), before)
+
+    def test_a_copy_for_staging_takes_no_mail_and_sends_none(self):
+        setup = self.apply()
+        self.env.flush_all()
+        for module in ("base", "mail", "emboux_core"):
+            with file_open(f"{module}/data/neutralize.sql") as script:
+                self.env.cr.execute(script.read())
+        self.env.invalidate_all()
+        self.assertFalse(setup.mailbox_id.sudo().push_secret)
+        self.assertFalse(setup.server_id.active)
 
     def test_an_alias_domain_of_before_comes_back(self):
         former = self.env["mail.alias.domain"].create({"name": "former.example"})
