@@ -28,6 +28,7 @@
         "data/mail_activity_type.xml",
         "data/outbound_cron.xml",
         "wizard/new_api_key_views.xml",
+        "wizard/my_rules_views.xml",
         "views/provider_views.xml",
         "views/dkim_key_views.xml",
         "views/api_key_views.xml",

@@ -80,8 +80,18 @@ class MailMail(models.Model):
         }
         return {mail: company for mail, company in companies.items() if len(company) == 1}
 
+    def _split_by_mail_configuration(self):
+        choosing = self.with_context(emboux_choosing_server=True)
+        return super(MailMail, choosing)._split_by_mail_configuration()
+
     def _filter_mail_mail_servers(self, mail_servers):
+        """Of the servers that Odoo may choose from: not another company's.
+
+        One that somebody chose stays: Odoo raises for all mails of a batch where it is not allowed.
+        """
         allowed = super()._filter_mail_mail_servers(mail_servers)
+        if not self.env.context.get("emboux_choosing_server"):
+            return allowed
         companies = self.sudo().record_company_id or self.env.company
         # as superuser: whose mailbox a server uses is nothing that may be hidden from its mail
         return allowed.filtered(

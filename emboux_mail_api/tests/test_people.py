@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from odoo.exceptions import AccessError, UserError
-from odoo.tests import tagged
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import Form, tagged
 
 from .common import PlatformCase
 
@@ -88,3 +88,43 @@ class TestPeople(PlatformCase):
     def test_others_may_not_make_mailboxes(self):
         with self.assertRaises(AccessError):
             self.env["emboux.user.mailbox"].with_user(self.user).create({"user_id": self.user.id})
+
+    # -- what they do themselves
+
+    def employee(self):
+        self.user.group_ids += self.env.ref("emboux_core.group_user")
+        return self.env["emboux.my.rules"].with_user(self.user)
+
+    def test_an_employee_sets_their_own_reply_and_forwarding(self):
+        self.domain.sudo().owned_since = "2026-01-01"
+        mailbox = self.make()
+        mailbox.vacation_subject = "From before"
+        rules = self.employee().with_context(default_mailbox_id=mailbox.id)
+        with Form(rules) as form:
+            self.assertEqual(form.vacation_subject, "From before")
+            form.vacation_on = True
+            form.vacation_text = "Back on Monday."
+            form.forward_to = "Friend@Outside.example"
+        form.record.action_save()
+        self.assertEqual(mailbox.vacation_text, "Back on Monday.")
+        self.assertEqual(mailbox.forward_to, "friend@outside.example")
+        with self.assertRaises(AccessError):
+            mailbox.with_user(self.user).vacation_on = False
+
+    def test_an_employee_does_not_touch_what_is_anothers(self):
+        other = self.make_mailbox("other", user_id=self.env.user.id)
+        rules = self.employee()
+        with self.assertRaises(AccessError):
+            rules.with_context(default_mailbox_id=other.id).default_get(["mailbox_id"])
+        made = rules.sudo().create({"mailbox_id": other.id, "vacation_on": False}).with_user(
+            self.user)
+        with self.assertRaises(AccessError):
+            made.action_save()
+
+    def test_what_is_wrong_is_said_in_words(self):
+        self.domain.sudo().owned_since = "2026-01-01"
+        mailbox = self.make()
+        made = self.employee().with_context(default_mailbox_id=mailbox.id).create(
+            {"mailbox_id": mailbox.id, "forward_to": "nonsense"})
+        with self.assertRaisesRegex((UserError, ValidationError), "nonsense"):
+            made.action_save()
