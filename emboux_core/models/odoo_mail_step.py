@@ -251,9 +251,11 @@ class OdooMailStep(models.Model):
             there = domains.create(values)
             # the first one is given to every company: the others' mail is not this domain's
             alone.alias_domain_id = False
-        moved = aliases.search([("alias_domain_id", "=", before["company"])]).filtered(
+        former = aliases.search([("alias_domain_id", "=", before["company"])])
+        # those of another company's documents stay with it
+        moved = (former if before["company"] else loose).filtered(
             lambda alias: alias._emboux_company() in (company, self.env["res.company"])
-        ) if before["company"] else loose
+        )
         before["moved"] = moved.ids
         company.alias_domain_id = there
         moved.alias_domain_id = there

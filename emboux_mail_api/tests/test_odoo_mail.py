@@ -177,6 +177,23 @@ class TestOdooMail(PlatformCase):
         self.apply()
         self.assertFalse(other.alias_domain_id)
 
+    def test_aliases_of_another_companys_documents_stay_with_it(self):
+        other = self.env["res.company"].create({"name": "Other"})
+        other.alias_domain_id = False
+        model = self.env["ir.model"]._get_id("res.partner")
+        theirs = self.env["res.partner"].create({"name": "Theirs", "company_id": other.id})
+        ours = theirs.copy({"company_id": self.company.id})
+        parent = {"alias_model_id": model, "alias_parent_model_id": model}
+        aliases = self.env["mail.alias"].create([
+            {**parent, "alias_name": "theirs", "alias_parent_thread_id": theirs.id},
+            {**parent, "alias_name": "ours", "alias_parent_thread_id": ours.id},
+        ])
+        aliases.alias_domain_id = False
+        setup = self.apply()
+        self.assertEqual(setup.state, "done", setup.step_ids.mapped("outcome"))
+        self.assertEqual(aliases.mapped("alias_domain_id.name"), ["unit.example"])
+        self.assertFalse(aliases[0].alias_domain_id)
+
     def test_users_of_other_domains_are_listed(self):
         user = self.env["res.users"].create(
             {"name": "Out", "login": "out", "email": "out@elsewhere.example"}

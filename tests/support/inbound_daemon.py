@@ -41,9 +41,10 @@ class InboundDaemon:
         except (OSError, smtplib.SMTPException) as error:
             return 0, repr(error).encode()
 
-    def keep_trying(self, mailbox, message, pause=0.2, seconds=120):
-        """As Postfix does, until it is taken or refused; returns the last (code, text)."""
-        end = time.monotonic() + seconds
+    def keep_trying(self, mailbox, message, end=None, pause=0.2):
+        """As Postfix does, until it is taken or refused, or the monotonic time is ``end``; returns
+        the last (code, text)."""
+        end = end or time.monotonic() + 60
         while True:
             code, text = self.once(mailbox, message)
             if code in (250, 550) or time.monotonic() > end:

@@ -57,6 +57,7 @@ class Handover:
         store.open()
         target = store.target(_without_tag(mailbox))
         if target is None:  # since Postfix asked; it asks again
+            _logger.warning("the mail of %s is not for Odoo any more", mailbox)
             return "451 4.3.0 This mailbox' mail is not for Odoo any more"
         head = [f"Return-Path: <{_printable(sender.strip('<>'))}>"]
         head += [f"Delivered-To: {_printable(address)}" for address in dict.fromkeys(originals)]
