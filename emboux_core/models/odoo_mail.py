@@ -41,7 +41,7 @@ class OdooMail(models.Model):
 
     _name = "emboux.odoo.mail"
     _description = "Odoo's Own Mail"
-    _inherit = ["mail.thread"]
+    _inherit = ["emboux.thread.mixin"]
     _rec_name = "company_id"
     _order = "company_id"
     _check_company_auto = True

@@ -66,6 +66,7 @@ class OdooMailStep(models.Model):
         The caller's transaction writes nothing: it would not get rows that were written here.
         """
         self.ensure_one()
+        self.env.flush_all()
         try:
             with own_transaction(self) as own:
                 state, outcome = getattr(own, f"{what}_{own.kind}")()
@@ -74,6 +75,8 @@ class OdooMailStep(models.Model):
             with own_transaction(self) as own:
                 own.write({"state": "failed", "outcome": str(error)})
             return False
+        finally:
+            self.env.invalidate_all(flush=False)
         return True
 
     def action_undo(self):

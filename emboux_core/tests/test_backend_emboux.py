@@ -217,7 +217,8 @@ class TestMailboxes(EmbouxCase):
         self.assertEqual(self.requests(), ["PUT /users/ann%40a.example"])
         self.assertEqual(
             self.server.seen[0].json,
-            {"display_name": "Ann", "quota": 5, "suspended": True, "send_as_domain": True},
+            {"display_name": "Ann", "quota": 5, "suspended": True, "send_as_domain": True,
+             "push_url": ""},
         )
         self.assertNotIn("Idempotency-Key", self.server.seen[0].headers)
 

@@ -376,3 +376,10 @@ def test_outbound_put_master_counting_is_no_change(master, name):
     seen = master.get(path).headers["ETag"]
     assert done(master.post(f"{path}/increment"))["action"] == "accept"
     done(master.put(path, {"daily_limit": 12}, headers={"If-Match": seen}), 200)
+
+
+def test_outbound_get_customer_room_of_a_login(customer, name):
+    """What may still be sent is told of the caller's own mailboxes alone."""
+    path = f"/domains/{name}/outbound"
+    done(customer.get(f"{path}?login=nobody@{name}"), 422)
+    done(customer.get(f"{path}?login=somebody@elsewhere.example"), 422)

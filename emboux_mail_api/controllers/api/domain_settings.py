@@ -1,6 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from odoo import http
+from odoo.exceptions import UserError
 from odoo.http import request
 
 from ...api_errors import invalid
@@ -60,7 +61,12 @@ def _outbound_of(domain, login=None):
 
 
 def _room_of(domain, login):
-    room = domain._room_to_send(login)
+    try:
+        room = domain._room_to_send(login)
+    except UserError as error:
+        if not login:  # it does not send from here
+            return None
+        raise invalid("login", str(error)) from error
     return room and schemas.OutboundRoom(
         left=room.left, again_at=room.again, per_day=room.per_day)
 
