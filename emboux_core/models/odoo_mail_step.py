@@ -248,17 +248,18 @@ class OdooMailStep(models.Model):
             "company": company.alias_domain_id.id, "made": not there, "loose": loose.ids,
             "values": {name: there[name] for name in values},
         }
-        if there:
-            there.write(values)
-        else:
-            there = domains.create(values)
-            # the first one is given to every company: the others' mail is not this domain's
-            alone.alias_domain_id = False
         former = aliases.search([("alias_domain_id", "=", before["company"])])
         # those of another company's documents stay with it
         moved = (former if before["company"] else loose).filtered(
             lambda alias: alias._emboux_company() in (company, self.env["res.company"])
         )
+        if there:
+            there.write(values)
+        else:
+            there = domains.create(values)
+            # the first one is given to all companies and aliases: the others' mail is not its
+            (loose - moved).alias_domain_id = False
+            alone.alias_domain_id = False
         before["moved"] = moved.ids
         company.alias_domain_id = there
         moved.alias_domain_id = there
