@@ -200,7 +200,7 @@ class TestOdooMail(PlatformCase):
         )
         setup = self.start()
         self.assertIn((user, "out@elsewhere.example"), setup._senders_outside())
-        self.assertIn("out@elsewhere.example", setup.outside_note)
+        self.assertIn("Create a mailbox for them", setup.outside_note)
         user.email = "out@unit.example"
         setup.invalidate_recordset()
         self.assertNotIn(user, [record for record, _address in setup._senders_outside()])
