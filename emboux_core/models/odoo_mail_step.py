@@ -27,8 +27,9 @@ class OdooMailStep(models.Model):
             ("outgoing", "Outgoing mail server"),
             ("alias_domain", "Alias domain"),
             ("allowed", "Allowed domains"),
-            ("aliases", "Addresses of teams and documents"),
             ("incoming", "Incoming mail"),
+            # last: an address that is taken stops none of the others
+            ("aliases", "Addresses of teams and documents"),
         ],
         required=True,
         readonly=True,

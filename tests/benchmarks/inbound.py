@@ -49,7 +49,10 @@ class World:
         self.domain, self.name = self._domain()
         self.setup = odoo("emboux.domain").action_use_for_odoo([self.domain])["res_id"]
         odoo("emboux.odoo.mail").action_apply([self.setup])
-        self.mailbox = f"odoo@{self.name}"
+        [row] = odoo("emboux.odoo.mail").read([self.setup], ["state", "mailbox_local_part"])
+        if row["state"] == "planned":
+            raise SystemExit("Odoo's own mail could not be set up; see Odoo's Own Mail.")
+        self.mailbox = f"{row['mailbox_local_part']}@{self.name}"
         self.fetched = odoo("emboux.mailbox").create(
             {"domain_id": self.domain, "local_part": f"fetched{self.run}", "password": PASSWORD})
         self.fetched_address = f"fetched{self.run}@{self.name}"
