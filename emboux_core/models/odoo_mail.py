@@ -69,7 +69,7 @@ class OdooMail(models.Model):
         [("sent", "On its way"), ("arrived", "Arrived"), ("failed", "Failed")], "Test",
         readonly=True,
     )
-    test_outcome = fields.Char("Test Outcome", readonly=True)
+    test_outcome = fields.Char(readonly=True)
     address_pattern = fields.Selection(
         [("first.last", "ann.lee"), ("first", "ann"), ("flast", "alee"), ("last", "lee")],
         "New People's Addresses", default="first.last", required=True,

@@ -34,7 +34,7 @@ class OdooMailStep(models.Model):
         required=True,
         readonly=True,
     )
-    found = fields.Char("Found", readonly=True)
+    found = fields.Char(readonly=True)
     plan = fields.Char("To Do", readonly=True)
     state = fields.Selection(
         [
@@ -48,8 +48,8 @@ class OdooMailStep(models.Model):
         required=True,
         readonly=True,
     )
-    outcome = fields.Char("Outcome", readonly=True)
-    what = fields.Char("What", compute="_compute_what", help="What will be done, or was.")
+    outcome = fields.Char(readonly=True)
+    what = fields.Char(compute="_compute_what", help="What will be done, or was.")
     before = fields.Json(readonly=True, help="What undo restores.")
 
     @api.depends("state", "plan", "outcome")
@@ -189,7 +189,7 @@ class OdooMailStep(models.Model):
     # -- sending --------------------------------------------------------------------------
 
     def _describe_outgoing(self):
-        servers = self.env["ir.mail_server"].search([])
+        servers = self.env["ir.mail_server"].search([("owner_user_id", "=", False)])
         return (
             self.env._("Outgoing servers: %s.", ", ".join(servers.mapped("name"))) if servers
             else self.env._("No outgoing server."),
@@ -349,7 +349,7 @@ class OdooMailStep(models.Model):
     # -- receiving ------------------------------------------------------------------------
 
     def _describe_incoming(self):
-        servers = self.env["fetchmail.server"].search([])
+        servers = self.env["fetchmail.server"].search([("active", "=", True)])
         address = self.setup_id._address("mailbox_local_part")
         pushed = self.setup_id.domain_id.backend_id._client().pushes
         return (

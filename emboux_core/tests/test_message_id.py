@@ -20,7 +20,7 @@ def mail(number, text="Hello"):
 
 @tagged("post_install", "-at_install")
 class TestMessageId(TransactionCase):
-    def read(self, raw):
+    def seen(self, raw):
         return str(email.message_from_bytes(raw, policy=email.policy.SMTP)["Message-ID"])
 
     def test_one_that_reads_as_it_is_written_stays(self):
@@ -29,20 +29,20 @@ class TestMessageId(TransactionCase):
             self.assertEqual(message_id.readable(raw), (number, raw))
 
     def test_others_are_replaced_by_one_of_their_own(self):
-        seen = set()
+        made_ones = set()
         for number in REAL:
             made, raw = message_id.readable(mail(number))
-            self.assertEqual(self.read(raw), made)
+            self.assertEqual(self.seen(raw), made)
             self.assertEqual(message_id.readable(raw), (made, raw), "which stays")
             self.assertEqual(message_id.readable(mail(number, "Other"))[0], made)
             self.assertIn(f"X-Original-Message-ID: {number}".encode(), raw)
             self.assertTrue(raw.endswith(b"\r\n\r\nMessage-ID: Hello\r\n"), "the text is as it was")
-            seen.add(made)
-        self.assertEqual(len(seen), len(REAL))
+            made_ones.add(made)
+        self.assertEqual(len(made_ones), len(REAL))
 
     def test_without_one_the_same_message_has_the_same(self):
         made, raw = message_id.readable(mail(""))
-        self.assertEqual(self.read(raw), made)
+        self.assertEqual(self.seen(raw), made)
         self.assertEqual(message_id.readable(mail(""))[0], made)
         self.assertNotEqual(message_id.readable(mail("", "Other"))[0], made)
 

@@ -21,7 +21,7 @@ class TestPeople(PlatformCase):
 
     def wizard(self, user=None):
         action = (user or self.user).action_emboux_create_mailbox()
-        made = self.env[action["res_model"]].with_context(action["context"]).create({})
+        made = self.env[action["res_model"]].with_context(**action["context"]).create({})
         made.domain_id = self.domain
         return made
 
