@@ -93,7 +93,18 @@ class OdooMail(models.Model):
 
     @api.model
     def _start(self, domain):
-        """The setup of the domain's company, planned anew unless it is in use."""
+        """The setup of the domain's company, planned anew unless it is in use.
+
+        :raises UserError: the domain is a customer's, or the company uses another one.
+        """
+        if domain.partner_id:
+            raise UserError(
+                self.env._(
+                    "%(domain)s belongs to %(owner)s. Use a domain of your own for Odoo's mail.",
+                    domain=domain.display_name,
+                    owner=domain.partner_id.display_name,
+                )
+            )
         setup = self.search([("company_id", "=", domain.company_id.id)])
         if setup and setup.domain_id != domain:
             if setup.state != "planned":

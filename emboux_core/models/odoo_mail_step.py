@@ -34,8 +34,8 @@ class OdooMailStep(models.Model):
         required=True,
         readonly=True,
     )
-    found = fields.Char(readonly=True)
-    plan = fields.Char("To Do", readonly=True)
+    found = fields.Text(readonly=True)
+    plan = fields.Text("To Do", readonly=True)
     state = fields.Selection(
         [
             ("planned", "Planned"),
@@ -48,8 +48,8 @@ class OdooMailStep(models.Model):
         required=True,
         readonly=True,
     )
-    outcome = fields.Char(readonly=True)
-    what = fields.Char(compute="_compute_what", help="What will be done, or was.")
+    outcome = fields.Text(readonly=True)
+    what = fields.Text(compute="_compute_what", help="What will be done, or was.")
     before = fields.Json(readonly=True, help="What undo restores.")
 
     @api.depends("state", "plan", "outcome")
