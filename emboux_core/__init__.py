@@ -7,4 +7,3 @@ def uninstall_hook(env):
     """Odoo's own mail goes again as it did before it was set up here."""
     for setup in env["emboux.odoo.mail"].search([("state", "!=", "planned")]):
         setup._undo_all()
-

@@ -184,6 +184,17 @@ def customers(odoo, master):
     return Customers(odoo, master)
 
 
+@pytest.fixture(scope="module")
+def browser(status, state):
+    """The real web client, where the administrator has logged in."""
+    from support.browser import Browser  # not above: most tests need none
+
+    browser = Browser(status, state.path("pictures"))
+    browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
+    yield browser
+    browser.close()
+
+
 @pytest.fixture
 def second_odoo(state, status):
     """Starts a further Odoo process on the world's database; ``.kill()`` is ``kill -9``."""

@@ -1,18 +1,9 @@
 """What the operator does with a customer in the browser, and what the mail servers make of it."""
 
 import pytest
-from support.browser import Browser
 
 OUTSIDE = "ann@outside.tests.example"
 BOX = "info@tour-one.example"
-
-
-@pytest.fixture(scope="module")
-def browser(status, state):
-    browser = Browser(status, state.path("pictures"))
-    browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(scope="module")

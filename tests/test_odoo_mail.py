@@ -8,7 +8,6 @@ import time
 
 import dkim
 import pytest
-from support.browser import Browser
 from support.mail_client import eventually, message
 from support.odoo_client import Odoo
 from support.zone import txt_of
@@ -54,14 +53,6 @@ class Company:
         address = f"{kind}.{self.name}.{time.time_ns()}@outside.tests.example"
         return self.odoo("res.partner").create(
             {"name": f"{kind} of {self.name}", "email": address, "company_id": self.id}), address
-
-
-@pytest.fixture(scope="module")
-def browser(status, state):
-    browser = Browser(status, state.path("pictures"))
-    browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(scope="module")

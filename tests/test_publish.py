@@ -11,7 +11,6 @@ import dns.update
 import dns.zone
 import pytest
 from parts import dns as demo_dns
-from support.browser import Browser
 from support.odoo_client import OdooError
 
 DOMAIN = "publish.example"
@@ -51,14 +50,6 @@ class Zone:
 @pytest.fixture(scope="module")
 def zone(state, status):
     return Zone(state, status)
-
-
-@pytest.fixture(scope="module")
-def browser(status, state):
-    browser = Browser(status, state.path("pictures"))
-    browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
-    yield browser
-    browser.close()
 
 
 def new_name():

@@ -43,7 +43,7 @@ class InboundController(http.Controller):
             return _answer(404, "This Odoo takes no mail for that mailbox.")
         address, secret = mailbox.email, mailbox.push_secret
         raw = request.httprequest.get_data()
-        if not push.is_signed([secret], request.httprequest.headers, raw):
+        if not push.is_signed(secret, request.httprequest.headers, raw):
             return _answer(401, "The signature is not that of this mailbox, or too old.")
         try:
             request.env["mail.thread"]._take_pushed(raw)

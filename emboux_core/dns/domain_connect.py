@@ -28,7 +28,7 @@ from urllib3.exceptions import HTTPError
 from ..addresses import normalise_domain
 from ..net.answers import Fields, Unfit
 from ..net.errors import Refused, Unreachable
-from ..net.guard import Attempt, GuardedAdapter, Timeouts, attempting
+from ..net.guard import Attempt, Timeouts, exchange, guarded_session
 from ..net.http import check_url
 from .client import Client, NoAnswer, Resolver, plain
 from .dmarc import parse_tags
@@ -314,21 +314,10 @@ def _get(url: str, allow_private: bool, timeouts: Timeouts, ca_file: str | None)
     if port not in (None, 443) and not allow_private:
         raise Refused(f"The DNS provider's {host} is to be called at port {port}, not at 443.")
     attempt = Attempt(monotonic() + timeouts.total, timeouts, _MAX_BYTES, allow_private)
-    with requests.Session() as session:
-        session.trust_env = False  # neither proxies nor .netrc nor a CA bundle
-        session.verify = ca_file or True
-        session.headers.clear()
-        session.headers["Accept"] = "application/json"
-        # compressed answers could be small on the wire and huge in memory
-        session.headers["Accept-Encoding"] = "identity"
-        session.headers["User-Agent"] = "Emboux"
-        session.mount("https://", GuardedAdapter())
+    with guarded_session(ca_file, Accept="application/json") as session:
         prepared = session.prepare_request(requests.Request("GET", url))
         try:
-            with attempting(attempt):
-                response = session.send(prepared, stream=True, allow_redirects=False)
-                with response:
-                    body = b"".join(response.raw.stream(8192, decode_content=False))
+            response, body = exchange(session, prepared, attempt)
         except (requests.RequestException, HTTPError, HTTPException, OSError):
             if attempt.refusal:
                 raise Refused(attempt.refusal) from None

@@ -45,6 +45,16 @@ class Address(models.Model):
 
     @api.model
     @api.private
+    def _holder(self, domain, email):
+        """The mailbox or alias that has this address of the domain, archived ones too; or none.
+
+        As superuser: an address is taken whoever's it is.
+        """
+        found = self.sudo().search([("email", "=", email), ("domain_id", "=", domain.id)])
+        return found.mailbox_id or found.alias_id
+
+    @api.model
+    @api.private
     def _force_conflict(self, backend, changed, passed):
         """Of two transactions that each close half of a loop, the second is retried.
 

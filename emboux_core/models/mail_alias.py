@@ -49,23 +49,22 @@ class MailAlias(models.Model):
     def _take_emboux_address(self, setup):
         """Make the address at the platform; refuse one that is somebody's."""
         self.ensure_one()
+        # as superuser: see above
         self = self.sudo()
-        address = self.env["emboux.address"].sudo().search(
-            [("email", "=", self.alias_full_name), ("domain_id", "=", setup.domain_id.id)]
-        )
-        if address:
-            there = address.mailbox_id or address.alias_id
+        there = self.env["emboux.address"]._holder(setup.domain_id, self.alias_full_name)
+        if there:
+            is_mailbox = there._name == "emboux.mailbox"
             raise UserError(
                 self.env._(
                     "%(address)s is taken: it is the %(kind)s %(name)s. Choose another alias for "
                     "%(document)s, or delete that one first.",
                     address=self.alias_full_name,
-                    kind=self.env._("mailbox") if address.mailbox_id else self.env._("alias"),
-                    name=there.name if address.mailbox_id and there.name else there.display_name,
+                    kind=self.env._("mailbox") if is_mailbox else self.env._("alias"),
+                    name=is_mailbox and there.name or there.display_name,
                     document=self._emboux_document() or self.display_name,
                 )
             )
-        self.emboux_alias_id = self.env["emboux.alias"].sudo().create(
+        self.emboux_alias_id = self.env["emboux.alias"].create(
             {"local_part": self.alias_name, "domain_id": setup.domain_id.id,
              "destinations": setup.mailbox_id.email}
         )
@@ -93,7 +92,10 @@ class MailAlias(models.Model):
             message, message_dict, set_invalid)
 
     def _owner_document(self):
-        """The record that has this alias, such as the sales team; empty if none."""
+        """The record that has this alias, such as the sales team; empty if none.
+
+        As superuser: whose it is may be asked of any alias.
+        """
         self.ensure_one()
         model = self.sudo().alias_parent_model_id.model
         if not model or model not in self.env or not self.alias_parent_thread_id:

@@ -72,6 +72,7 @@ class MailMail(models.Model):
                    *filter(None, mail.recipient_ids.mapped("email_normalized"))}
             for mail in self
         }
+        # as superuser: see above
         users = self.env["res.users"].sudo().search(
             [("email_normalized", "in", sorted(set().union(*to.values())))])
         companies = {
@@ -92,8 +93,8 @@ class MailMail(models.Model):
         allowed = super()._filter_mail_mail_servers(mail_servers)
         if not self.env.context.get("emboux_choosing_server"):
             return allowed
-        companies = self.sudo().record_company_id or self.env.company
         # as superuser: whose mailbox a server uses is nothing that may be hidden from its mail
+        companies = self.sudo().record_company_id or self.env.company
         return allowed.filtered(
             lambda server: not server.sudo().emboux_mailbox_id
             or companies == server.sudo().emboux_mailbox_id.company_id
@@ -119,6 +120,7 @@ class MailMail(models.Model):
             return self
         by_mailbox = {}
         for server_id, _alias_domain, _sender, ids in self._split_by_mail_configuration():
+            # as superuser: users send and read no mail servers
             server = self.env["ir.mail_server"].sudo().browse(server_id or ())
             if server.emboux_mailbox_id:
                 by_mailbox.setdefault(server.emboux_mailbox_id, []).extend(ids)
@@ -150,6 +152,7 @@ class MailMail(models.Model):
         if late:
             again = (room.again or datetime.now(UTC) + WAIT).astimezone(UTC).replace(tzinfo=None)
             late.write({"scheduled_date": again, "waits_for_room": True})
+            # as superuser: users send and run no jobs
             self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(again)
             _logger.info("%s mails wait until %s: %s may leave now", len(late), again, room.left)
         (self - late).filtered("waits_for_room").waits_for_room = False

@@ -211,7 +211,7 @@ class MailboxOdoo(models.Model):
     def _start_push(self):
         """Let the mail server hand this mailbox' mail to this Odoo; what is in it stays there.
 
-        :raises UserError: the platform refuses, for instance an URL that it cannot reach.
+        :raises UserError: the platform refuses, for instance a URL that it cannot reach.
         """
         self.ensure_one()
         # a platform in this database calls this Odoo where its daemon was told to
@@ -221,4 +221,5 @@ class MailboxOdoo(models.Model):
         self.sudo().write({"push_url": url, "push_secret": push.new_secret()})
 
     def _end_push(self):
+        # as superuser: see above
         self.sudo().write({"push_url": False, "push_secret": False})

@@ -62,9 +62,10 @@ class OdooMailStep(models.Model):
             step.found, step.plan = getattr(step, f"_describe_{step.kind}")()
 
     def _run(self, what):
-        """Apply or undo this step in its own transaction; returns whether it was done.
+        """Apply or undo this step in a transaction of its own, as superuser.
 
-        The caller's transaction writes nothing: it would not get rows that were written here.
+        Returns whether it was done.  The caller's transaction writes nothing: it would not get
+        rows that were written here.
         """
         self.ensure_one()
         self.env.flush_all()
@@ -93,11 +94,8 @@ class OdooMailStep(models.Model):
     # -- the mailbox that Odoo logs in with -------------------------------------------------
 
     def _there(self, address):
-        """The mailbox or alias with this address, archived ones too."""
-        found = self.env["emboux.address"].sudo().search(
-            [("email", "=", address), ("domain_id", "=", self.setup_id.domain_id.id)]
-        )
-        return found.mailbox_id or found.alias_id
+        """The mailbox or alias with this address."""
+        return self.env["emboux.address"]._holder(self.setup_id.domain_id, address)
 
     def _describe_mailbox(self):
         address = self.setup_id._address("mailbox_local_part")
@@ -231,8 +229,8 @@ class OdooMailStep(models.Model):
 
     def _apply_alias_domain(self):
         setup, company = self.setup_id, self.setup_id.company_id
-        companies = self.env["res.company"].sudo().with_context(active_test=False)
-        aliases = self.env["mail.alias"].sudo()
+        companies = self.env["res.company"].with_context(active_test=False)
+        aliases = self.env["mail.alias"]
         alone = companies.search([("alias_domain_id", "=", False)]) - company
         loose = aliases.search([("alias_domain_id", "=", False)])
         domains = self.env["mail.alias.domain"]
@@ -246,7 +244,7 @@ class OdooMailStep(models.Model):
             [("name", "=", values["name"]), ("company_ids", "in", (False, company.id))], limit=1
         )
         before = {
-            "company": company.alias_domain_id.id, "made": not there, "loose": loose.ids,
+            "company": company.alias_domain_id.id, "made": not there,
             "values": {name: there[name] for name in values},
         }
         former = aliases.search([("alias_domain_id", "=", before["company"])])
@@ -261,7 +259,6 @@ class OdooMailStep(models.Model):
             # the first one is given to all companies and aliases: the others' mail is not its
             (loose - moved).alias_domain_id = False
             alone.alias_domain_id = False
-        before["moved"] = moved.ids
         company.alias_domain_id = there
         moved.alias_domain_id = there
         self.before = before
@@ -274,7 +271,7 @@ class OdooMailStep(models.Model):
         domain, setup.alias_domain_id = setup.alias_domain_id, False
         former = self.env["mail.alias.domain"].browse(before.get("company") or ()).exists()
         setup.company_id.alias_domain_id = former
-        aliases = self.env["mail.alias"].sudo()
+        aliases = self.env["mail.alias"]
         aliases.search([("alias_domain_id", "=", domain.id)]).alias_domain_id = former
         if before.get("made"):
             domain.unlink()
@@ -285,7 +282,7 @@ class OdooMailStep(models.Model):
     # -- domains for which Odoo takes mail at all --------------------------------------------
 
     def _allowed(self):
-        text = self.env["ir.config_parameter"].sudo().get_param(ALLOWED_DOMAINS) or ""
+        text = self.env["ir.config_parameter"].get_param(ALLOWED_DOMAINS) or ""
         return [name.strip() for name in text.split(",") if name.strip()]
 
     def _describe_allowed(self):
@@ -302,7 +299,7 @@ class OdooMailStep(models.Model):
         self.before = {"added": bool(allowed) and name not in allowed}
         if not self.before["added"]:
             return "kept", self.env._("Odoo takes mail for %s.", name)
-        self.env["ir.config_parameter"].sudo().set_param(
+        self.env["ir.config_parameter"].set_param(
             ALLOWED_DOMAINS, ",".join([*allowed, name])
         )
         return "done", self.env._("%s is added.", name)
@@ -311,19 +308,19 @@ class OdooMailStep(models.Model):
         name = self.setup_id.domain_id.name
         if (self.before or {}).get("added"):
             left = [other for other in self._allowed() if other != name]
-            self.env["ir.config_parameter"].sudo().set_param(ALLOWED_DOMAINS, ",".join(left))
+            self.env["ir.config_parameter"].set_param(ALLOWED_DOMAINS, ",".join(left))
         return "undone", self.env._("As it was before.")
 
     # -- addresses of Odoo's own aliases ------------------------------------------------------
 
     def _own_aliases(self):
-        return self.env["mail.alias"].sudo().search(
+        return self.env["mail.alias"].search(
             [("alias_domain_id", "=", self.setup_id.alias_domain_id.id),
              ("alias_name", "!=", False)]
         ) if self.setup_id.alias_domain_id else self.env["mail.alias"]
 
     def _describe_aliases(self):
-        count = self.env["mail.alias"].sudo().search_count([("alias_name", "!=", False)])
+        count = self.env["mail.alias"].search_count([("alias_name", "!=", False)])
         return (
             self.env._("%s aliases of teams, projects and other documents.", count),
             self.env._("Give each its address, now and whenever one is made or renamed."),

@@ -17,7 +17,9 @@ import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -215,3 +217,38 @@ class GuardedAdapter(HTTPAdapter):
         response = super().build_response(req, resp)
         response.redirected_to = response.headers.pop("Location", "")
         return response
+
+
+def guarded_session(ca_file: str | None = None, **headers: str) -> requests.Session:
+    """A session that sends these headers and few others; for ``exchange``.
+
+    ``ca_file``: certificates of authorities to trust instead of the usual ones.
+    """
+    session = requests.Session()
+    session.trust_env = False  # neither proxies nor .netrc nor a CA bundle
+    session.verify = ca_file or True
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.clear()
+    # compressed answers could be small on the wire and huge in memory
+    session.headers["Accept-Encoding"] = "identity"
+    session.headers["User-Agent"] = "Emboux"
+    session.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    session.mount("https://", GuardedAdapter())
+    session.mount("http://", GuardedAdapter())
+    return session
+
+
+def exchange(
+    session: requests.Session, prepared: requests.PreparedRequest, attempt: Attempt
+) -> tuple[requests.Response, bytes]:
+    """Send once and read the answer to its end; redirections are not followed.
+
+    :raises requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException,
+        OSError: there is no whole answer; ``attempt`` knows how far it went.
+    """
+    with attempting(attempt):
+        response = session.send(prepared, stream=True, allow_redirects=False)
+        try:
+            return response, b"".join(response.raw.stream(64 * 1024, decode_content=False))
+        finally:
+            response.close()

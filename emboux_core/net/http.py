@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlencode, urlsplit
 
 import requests
@@ -24,7 +23,7 @@ from urllib3.exceptions import SSLError as TlsError
 from ..addresses import AddressError, normalise_domain
 from .answers import printable
 from .errors import BackendError, NotAuthorised, Refused, UnknownOutcome, Unreachable
-from .guard import Attempt, GuardedAdapter, Timeouts, attempting
+from .guard import Attempt, Timeouts, exchange, guarded_session
 
 _logger = logging.getLogger(__name__)
 
@@ -121,17 +120,7 @@ class HttpClient:
         self._allow_private = allow_private
         self._timeouts = timeouts
         self._sleep, self._jitter = sleep, jitter
-        self._session = requests.Session()
-        self._session.trust_env = False  # neither proxies nor .netrc nor a CA bundle
-        self._session.verify = ca_file or True
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.clear()
-        self._session.headers["Accept"] = "application/json"
-        # compressed answers could be small on the wire and huge in memory
-        self._session.headers["Accept-Encoding"] = "identity"
-        self._session.headers["User-Agent"] = "Emboux"
-        self._session.mount("https://", GuardedAdapter())
-        self._session.mount("http://", GuardedAdapter())
+        self._session = guarded_session(ca_file, Accept="application/json")
 
     def call(
         self,
@@ -193,12 +182,7 @@ class HttpClient:
 
     def _try(self, prepared: requests.PreparedRequest, attempt: Attempt) -> _Try:
         try:
-            with attempting(attempt):
-                response = self._session.send(prepared, stream=True, allow_redirects=False)
-                try:
-                    body = b"".join(response.raw.stream(64 * 1024, decode_content=False))
-                finally:
-                    response.close()
+            response, body = exchange(self._session, prepared, attempt)
         except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
             # as text, because errors of requests carry the request and with it the key
             return _Try(

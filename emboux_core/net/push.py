@@ -14,16 +14,15 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from .answers import printable
-from .guard import Attempt, GuardedAdapter, Timeouts, attempting
+from .guard import Attempt, Timeouts, exchange, guarded_session
 
 PATH = "/emboux/inbound/"
 TOLERANCE = 300  # seconds between the clocks of both sides
@@ -52,10 +51,18 @@ def signed(secret: str, number: str, body: bytes, now: float | None = None) -> d
     }
 
 
+def is_secret(text: str) -> bool:
+    """Whether it can sign: the prefix, and Base64 of 24 to 64 bytes (Standard Webhooks)."""
+    try:
+        return text.startswith(_PREFIX) and 24 <= len(_key_of(text)) <= 64
+    except binascii.Error:
+        return False
+
+
 def is_signed(
-    known: Iterable[str], headers: Mapping[str, str], body: bytes, now: float | None = None
+    secret: str, headers: Mapping[str, str], body: bytes, now: float | None = None
 ) -> bool:
-    """Whether one of the secrets signed this, not long ago."""
+    """Whether the secret signed this, not long ago."""
     number, moment = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     now = time.time() if now is None else now
     if not (moment.isascii() and moment.isdigit()) or abs(now - int(moment[:12])) > TOLERANCE:
@@ -65,17 +72,18 @@ def is_signed(
         (part.partition(",") for part in headers.get("webhook-signature", "").split())
         if version == "v1" and value.isascii()
     ]  # fmt: skip
-    expected = [_signature(secret, number, moment, body) for secret in known]
-    return any(hmac.compare_digest(ours, theirs) for ours in expected for theirs in given)
+    expected = _signature(secret, number, moment, body)
+    return any(hmac.compare_digest(expected, value) for value in given)
+
+
+def _key_of(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
 
 
 def _signature(secret: str, number: str, moment: str, body: bytes) -> str:
-    try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
-        key = secret.encode()
     content = f"{number}.{moment}.".encode() + body
-    return base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    digest = hmac.new(_key_of(secret), content, hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
 
 
 @dataclass(frozen=True)
@@ -91,17 +99,7 @@ class Pusher:
 
     def __init__(self, timeouts: Timeouts = TIMEOUTS, ca_file: str | None = None):
         self._timeouts = timeouts
-        self._session = requests.Session()
-        self._session.trust_env = False  # neither proxies nor .netrc nor a CA bundle
-        self._session.verify = ca_file or True
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.clear()
-        self._session.headers.update(
-            {"User-Agent": "Emboux", "Accept-Encoding": "identity",
-             "Content-Type": "message/rfc822"}
-        )
-        self._session.mount("https://", GuardedAdapter())
-        self._session.mount("http://", GuardedAdapter())
+        self._session = guarded_session(ca_file, Content_Type="message/rfc822")
 
     def push(
         self, url: str, secret: str, number: str, body: bytes, *,
@@ -116,12 +114,7 @@ class Pusher:
             request = self._session.prepare_request(requests.Request(
                 "POST", url, data=body, headers={**(headers or {}), **signed(secret, number, body)}
             ))
-            with attempting(attempt):
-                answer = self._session.send(request, stream=True, allow_redirects=False)
-                try:
-                    text = b"".join(answer.raw.stream(8 * 1024, decode_content=False))
-                finally:
-                    answer.close()
+            answer, text = exchange(self._session, request, attempt)
         except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
             if attempt.refusal:
                 return Outcome(0, attempt.refusal)

@@ -27,12 +27,12 @@ class UserMailbox(models.TransientModel):
         "Use as the user's email in Odoo", default=True,
         help="Colleagues and customers then see this address. The login stays as it is.",
     )
+
     @api.depends("user_id")
     def _compute_domain_id(self):
         for wizard in self:
             company = wizard.user_id.company_id
-            # as superuser: how the company sends is not for all who make mailboxes to read
-            setup = self.env["emboux.odoo.mail"].sudo().search([("company_id", "=", company.id)])
+            setup = self.env["emboux.odoo.mail"]._of(company)
             wizard.domain_id = setup.domain_id or self.env["emboux.domain"].search(
                 [("company_id", "=", company.id), ("state", "=", "verified")], limit=1)
 
@@ -43,9 +43,7 @@ class UserMailbox(models.TransientModel):
 
     def _proposal(self):
         """By the pattern of the company; with a number where somebody has that address."""
-        # as superuser: see above
-        setup = self.env["emboux.odoo.mail"].sudo().search(
-            [("company_id", "=", self.user_id.company_id.id)])
+        setup = self.env["emboux.odoo.mail"]._of(self.user_id.company_id)
         words = re.findall(r"[a-z0-9-]+", remove_accents(self.user_id.name or "").lower())
         if not words:
             return ""
@@ -54,10 +52,9 @@ class UserMailbox(models.TransientModel):
             "first.last": ".".join(dict.fromkeys((first, last))), "first": first,
             "flast": f"{first[0]}{last}" if len(words) > 1 else first, "last": last,
         }[setup.address_pattern or "first.last"]
-        taken = set(self.env["emboux.address"].sudo().search(
-            [("domain_id", "=", self.domain_id.id)]).mapped("email"))
+        holder = self.env["emboux.address"]._holder
         name, number = wanted, 1
-        while f"{name}@{self.domain_id.name}" in taken:
+        while holder(self.domain_id, f"{name}@{self.domain_id.name}"):
             number += 1
             name = f"{wanted}{number}"
         return name

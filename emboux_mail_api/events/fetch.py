@@ -5,12 +5,11 @@
 
 import time
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from odoo.addons.emboux_core.net.guard import Attempt, GuardedAdapter, Timeouts, attempting
+from odoo.addons.emboux_core.net.guard import Attempt, Timeouts, exchange, guarded_session
 
 _TIMEOUTS = Timeouts(connect=3.0, read=5.0, total=8.0)
 
@@ -45,19 +44,9 @@ class Fetcher:
         )
         try:
             # a session of its own each time: nothing that one server sets reaches another
-            with requests.Session() as session, attempting(attempt):
-                session.trust_env = False  # neither proxies nor .netrc nor a CA bundle
-                session.verify = self._ca_file or True
-                session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                session.headers.clear()
-                session.headers["Accept-Encoding"] = "identity"
-                session.headers["User-Agent"] = "Emboux"
-                session.mount("https://", GuardedAdapter())
-                response = session.get(url, stream=True, allow_redirects=False)
-                try:
-                    body = b"".join(response.raw.stream(64 * 1024, decode_content=False))
-                finally:
-                    response.close()
+            with guarded_session(self._ca_file) as session:
+                prepared = session.prepare_request(requests.Request("GET", url))
+                response, body = exchange(session, prepared, attempt)
         except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
             raise FetchFailed(self._why(error, attempt)) from error
         return response.status_code, body

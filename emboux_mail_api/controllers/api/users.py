@@ -7,6 +7,7 @@ from odoo.http import request
 from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE, hash_cache
 from odoo.addons.emboux_core.net.errors import Refused
+from odoo.addons.emboux_core.net.push import is_secret
 
 from ...api_errors import NOT_FOUND, ApiError, invalid, not_found
 from ...models.mailbox_rules import FORWARD, VACATION
@@ -278,8 +279,8 @@ class UserController(http.Controller):
 
 def _set_push(mailbox, body):
     secret = body.push_secret.get_secret_value() if body.push_secret else ""
-    if body.push_url and not secret.startswith("whsec_"):
-        raise invalid("push_secret", "A URL needs a secret, which begins with whsec_.")
+    if body.push_url and not is_secret(secret):
+        raise invalid("push_secret", "A URL needs a secret: whsec_ and Base64 of 24 to 64 bytes.")
     try:
         mailbox._set_push(body.push_url, secret)
     except Refused as error:
