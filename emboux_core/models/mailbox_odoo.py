@@ -69,8 +69,7 @@ class MailboxOdoo(models.Model):
         servers.check_access("create")  # Odoo's mail servers are the system's administrators'
         self._assert_may_send()
         server = self.with_context(active_test=False).mail_server_ids[:1]
-        # a renewed server keeps its password: if the test fails, it goes on working
-        password = server.smtp_pass or passwords.generate(30)
+        password = self._odoos_password()
         self._start_trial(password)
         faults.point("outgoing:widened")
         values = {
@@ -103,6 +102,18 @@ class MailboxOdoo(models.Model):
             ),
             title=self.env._("Odoo sends through %s", self.display_name),
         )
+
+    def _odoos_password(self):
+        """The password by which Odoo logs in here; a new one if no outgoing server has it yet.
+
+        There is one for each mailbox: what uses it goes on working, be it a server of the domain,
+        whose test may fail, or the personal one of its user.
+        """
+        # as superuser: users do not read mail servers, not even their own
+        servers = self.env["ir.mail_server"].sudo().with_context(active_test=False).search(
+            [("smtp_user", "=", self.email), ("smtp_pass", "!=", False),
+             "|", ("emboux_mailbox_id", "=", self.id), ("emboux_personal", "=", True)], limit=1)
+        return servers.smtp_pass or passwords.generate(30)
 
     def _assert_may_send(self):
         if not self.smtp_host:

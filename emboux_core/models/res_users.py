@@ -82,7 +82,7 @@ class Users(models.Model):
                 )
             )
         mailbox._assert_may_send()
-        password = passwords.generate(30)
+        password = mailbox._odoos_password()
         mailbox.service_password_hash = passwords.hash_all([password])[0]
         return values | {
             "smtp_host": mailbox.smtp_host, "smtp_port": mailbox.smtp_tls_port,

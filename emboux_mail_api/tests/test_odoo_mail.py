@@ -210,6 +210,12 @@ class TestOdooMail(PlatformCase):
         with self.assertRaisesRegex(UserError, "not verified yet"):
             setup.action_apply()
 
+    def test_a_customers_domain_is_refused(self):
+        owner = self.env["res.partner"].create({"name": "A customer"})
+        theirs = self.make_domain("theirs.example", state="verified", partner_id=owner.id)
+        with self.assertRaisesRegex(UserError, "belongs to A customer"):
+            self.start(theirs)
+
     def test_a_second_domain_waits_for_the_first(self):
         self.apply()
         with self.assertRaisesRegex(UserError, "Undo that first"):

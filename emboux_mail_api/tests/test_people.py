@@ -80,6 +80,17 @@ class TestPeople(PlatformCase):
         self.env["ir.config_parameter"].set_param("base_setup.default_external_email_server", True)
         self.user.invalidate_recordset()
 
+    def test_a_personal_server_leaves_the_one_of_the_domain_its_password(self):
+        mailbox = self.make()
+        common = self.env["ir.mail_server"].create({
+            "name": "Of the domain", "smtp_host": "mail.example", "smtp_pass": "the one",
+            "smtp_user": mailbox.email, "emboux_mailbox_id": mailbox.id,
+        })
+        self.allow_personal_servers()
+        self.env["res.users"].with_user(self.user).action_setup_outgoing_mail_server("emboux")
+        own = self.env["ir.mail_server"].search([("owner_user_id", "=", self.user.id)])
+        self.assertEqual(own.smtp_pass, common.smtp_pass)
+
     def test_without_a_mailbox_they_are_told_whom_to_ask(self):
         self.allow_personal_servers()
         with self.assertRaisesRegex(UserError, "no mailbox of yours"):

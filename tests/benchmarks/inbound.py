@@ -26,6 +26,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(PROJECT / "setup"), str(PROJECT / "tests")]
 
+from conftest import Hosting  # noqa: E402
 from parts import inbound, odoo_server, report  # noqa: E402
 from parts.state import State  # noqa: E402
 from parts.supervisor import Service, Supervisor, listening  # noqa: E402
@@ -46,7 +47,7 @@ class World:
 
     def prepare(self):
         odoo = self.odoo
-        self.domain, self.name = self._domain()
+        self.domain, self.name = Hosting(odoo, self.state).domain("bench")
         self.setup = odoo("emboux.domain").action_use_for_odoo([self.domain])["res_id"]
         odoo("emboux.odoo.mail").action_apply([self.setup])
         [row] = odoo("emboux.odoo.mail").read([self.setup], ["state", "mailbox_local_part"])
@@ -64,11 +65,6 @@ class World:
         note = odoo("res.partner").message_post([self.document], body="A note")
         [row] = odoo("mail.message").read(note, ["message_id"])
         self.note = row["message_id"]
-
-    def _domain(self):
-        [row] = self.odoo("emboux.domain").search_read(
-            [("state", "=", "verified"), ("name", "=", "emboux.example")], ["name"])
-        return row["id"], row["name"]
 
     def end(self):
         self.odoo("fetchmail.server").unlink([self.server])
