@@ -29,7 +29,7 @@ class OdooMailStep(models.Model):
             ("allowed", "Allowed domains"),
             ("incoming", "Incoming mail"),
             # last: an address that is taken stops none of the others
-            ("aliases", "Addresses of teams and documents"),
+            ("aliases", "Addresses of documents"),
         ],
         required=True,
         readonly=True,
