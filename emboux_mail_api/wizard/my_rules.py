@@ -18,7 +18,7 @@ class MyRules(models.TransientModel):
     _description = "My Out of Office and Forwarding"
 
     mailbox_id = fields.Many2one("emboux.mailbox", required=True, readonly=True)
-    email = fields.Char("Mailbox", related="mailbox_id.display_name")
+    email = fields.Char("Address", related="mailbox_id.display_name")
     forward_to = fields.Text(help="Where a copy of each message goes: one address on each line.")
     forward_keep = fields.Boolean("Keep a Copy", default=True)
     vacation_on = fields.Boolean("Out of Office")
