@@ -158,12 +158,14 @@ def in_own_transaction(records, method, *arguments):
 
 
 @contextmanager
-def advisory_lock(env, name):
-    """Be the only one in all processes who is at something; gives whether that is so.
+def advisory_lock(env, *names):
+    """Be the only one in all processes who is at these things; gives whether that is so.
 
     Nobody waits for it, and it ends with the process, however that ends.
     """
     with env.registry.cursor() as cr:
-        cr.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        cr.execute(
+            "SELECT bool_and(pg_try_advisory_xact_lock(hashtextextended(name, 0)))"
+            "  FROM unnest(%s) AS name", [list(names)])
         [free] = cr.fetchone()
         yield free

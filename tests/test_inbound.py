@@ -4,13 +4,15 @@ import contextlib
 import os
 import threading
 import time
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
+from parts import postgres
 from support.inbound_daemon import InboundDaemon, running
 from support.mail_client import eventually
+
+from odoo.addons.emboux_core.net import push
 
 MESSAGES = int(os.environ.get("EMBOUX_MESSAGES", "150"))  # 1,000 take some three minutes
 SENDERS = 4
@@ -56,7 +58,7 @@ def test_kill_9_of_daemon_and_odoo_loses_and_doubles_nothing(
 ):
     mailbox, document, note = pushed
     second_odoo.start()
-    run = str(time.time_ns())[:10]
+    run = str(time.time_ns())
     numbers = [int(f"{run}{number:04}") for number in range(MESSAGES)]
     ended = threading.Event()
     with running(InboundDaemon(state, status["odoo"]["db"], second_odoo.url)) as daemon:
@@ -87,7 +89,7 @@ def test_kill_9_of_daemon_and_odoo_loses_and_doubles_nothing(
 
 def test_two_copies_at_once_are_filed_once(odoo, state, status, pushed):
     mailbox, document, note = pushed
-    run = str(time.time_ns())[:10]
+    run = str(time.time_ns())
     number = int(f"{run}0000")
     own = InboundDaemon(state, status["odoo"]["db"], status["odoo"]["url"])
     with running(own) as daemon, ThreadPoolExecutor(8) as pool:
@@ -106,7 +108,7 @@ def test_without_odoo_mail_waits_and_postfix_keeps_it(state, status, pushed):
 
 def test_a_broken_message_holds_up_nobody(odoo, state, status, pushed):
     mailbox, document, note = pushed
-    run = str(time.time_ns())[:10]
+    run = str(time.time_ns())
     number = int(f"{run}0001")
     with running(InboundDaemon(state, status["odoo"]["db"], status["odoo"]["url"])) as daemon:
         code, text = daemon.once(mailbox, b"From: nobody\r\nSubject: astray\r\n\r\nHello\r\n")
@@ -120,7 +122,7 @@ def test_a_broken_message_holds_up_nobody(odoo, state, status, pushed):
 
 def test_a_large_message_comes_through(odoo, state, status, pushed):
     mailbox, document, _note = pushed
-    number = str(time.time_ns())[:10]
+    number = str(time.time_ns())
     boundary = "part"
     raw = reply(int(f"{number}0002"), pushed[2]).decode()
     head, _blank, _text = raw.partition("\r\n\r\n")
@@ -138,24 +140,68 @@ def test_a_large_message_comes_through(odoo, state, status, pushed):
     assert found[0]["file_size"] == 300_000 * 57
 
 
+def test_of_messages_together_each_is_filed_by_itself_where_one_is_broken(
+    odoo, state, status, pushed
+):
+    mailbox, document, note = pushed
+    run = str(time.time_ns())
+    numbers = [int(f"{run}{number:04}") for number in range(3)]
+    astray = f"From: nobody\r\nMessage-ID: <{run}>\r\nSubject: astray\r\n\r\nHello\r\n"
+    messages = [astray.encode(), *(reply(number, note) for number in (*numbers, numbers[0]))]
+    for sent, statuses in ((messages, [422, 200, 200, 200, 200]), (messages[1:], [200] * 4)):
+        answers = hand_over(state, status, odoo, mailbox, sent)
+        assert [answer["status"] for answer in answers] == statuses
+    assert filed(odoo, document, run) == [f"<{number}@outside.tests.example>" for number in numbers]
+
+
+def test_of_messages_together_an_unsigned_one_is_left_out(odoo, state, status, pushed):
+    mailbox, document, note = pushed
+    run = str(time.time_ns())
+    numbers = [int(f"{run}{number:04}") for number in range(3)]
+    answers = hand_over(
+        state, status, odoo, mailbox, [reply(number, note) for number in numbers],
+        forged=reply(numbers[1], note))
+    assert [answer["status"] for answer in answers] == [200, 401, 200]
+    assert filed(odoo, document, run) == [
+        f"<{number}@outside.tests.example>" for number in (numbers[0], numbers[2])]
+
+
+def hand_over(state, status, odoo, mailbox, messages, forged=None):
+    """In one request, as the daemon does; the one that is ``forged`` is signed by nobody."""
+    [number] = odoo("emboux.mailbox").search([("email", "=", mailbox)])
+    secret = postgres.sql(
+        state, f"SELECT push_secret FROM emboux_mailbox WHERE id = {int(number)}",
+        status["odoo"]["db"])
+    files = [
+        (push.FIELD, (f"{at}.eml", raw, "message/rfc822", push.signed(
+            push.new_secret() if raw == forged else secret, f"msg_{at}", raw)))
+        for at, raw in enumerate(messages)
+    ]
+    answer = requests.post(
+        f"{status['odoo']['url']}/emboux/inbound/{number}", files=files, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["messages"]
+
+
 def test_odoo_takes_nothing_that_the_mail_server_has_not_signed(odoo, status, pushed):
     mailbox = odoo("emboux.mailbox").search([("email", "=", pushed[0])])[0]
     raw = reply(7, pushed[2])
 
     def post(path, **headers):
-        request = urllib.request.Request(  # noqa: S310 - a URL of ours
-            f"{status['odoo']['url']}/emboux/inbound/{path}", raw,
-            {"Content-Type": "message/rfc822",
-             **{f"webhook-{name}": value for name, value in headers.items()}})
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=30)  # noqa: S310
-        return refused.value.code
+        part = ("1.eml", raw, "message/rfc822",
+                {f"webhook-{name}": value for name, value in headers.items()})
+        answer = requests.post(
+            f"{status['odoo']['url']}/emboux/inbound/{path}", files=[("message", part)], timeout=30)
+        return [row["status"] for row in answer.json()["messages"]] if answer.ok else (
+            answer.status_code)
 
-    assert post(mailbox) == 401
-    assert post(mailbox, id="msg_1", timestamp="1", signature="v1,AAAA") == 401
-    assert post(mailbox, id="msg_1", timestamp=str(int(time.time())), signature="v1,AAAA") == 401
+    assert post(mailbox) == [401]
+    assert post(mailbox, id="msg_1", timestamp="1", signature="v1,AAAA") == [401]
+    assert post(mailbox, id="msg_1", timestamp=str(int(time.time())), signature="v1,AAAA") == [401]
     assert post(0) == 404
     assert post(2**40) == 404
+    empty = requests.post(f"{status['odoo']['url']}/emboux/inbound/{mailbox}", raw, timeout=30)
+    assert empty.status_code == 400
     # the secret is in nobody's reach
     with pytest.raises(Exception, match="push_secret"):
         odoo("emboux.mailbox").read([mailbox], ["push_secret"])

@@ -3,8 +3,9 @@
 
 """Mail that a mail server hands to this Odoo, to be filed by its own mail gateway.
 
-The answers are for the daemon that calls (``odoo emboux_inbound``): 200 once the message is
-committed, or was before; 422 where Odoo has no place for it; 503 where it may have later.
+The answers are for the daemon that calls (``odoo emboux_inbound``), one for each message: 200 once
+it is committed, or was before; 401 where its signature is wrong; 422 where Odoo has no place for
+it; 503 where it may have later.
 """
 
 import logging
@@ -19,10 +20,12 @@ from ..net import push
 
 _logger = logging.getLogger(__name__)
 
-MAX_MESSAGE = 128 * 1024 * 1024  # bytes
+MAX_REQUEST = 128 * 1024 * 1024  # bytes
+TAKEN = 200, "Taken."
+UNSIGNED = 401, "The signature is not that of this mailbox, or too old."
 
 
-def _answer(status, sentence):
+def _refusal(status, sentence):
     return request.make_response(
         sentence, [("Content-Type", "text/plain; charset=utf-8")], status=status
     )
@@ -31,31 +34,47 @@ def _answer(status, sentence):
 class InboundController(http.Controller):
     @http.route(
         f"{push.PATH}<int:number>", type="http", auth="none", methods=["POST"], csrf=False,
-        save_session=False, readonly=False, sitemap=False, max_content_length=MAX_MESSAGE,
+        save_session=False, readonly=False, sitemap=False, max_content_length=MAX_REQUEST,
     )
-    def take(self, number):
+    def take(self, number, **_form):
         # as superuser: the caller is no user, but a mail server that knows the mailbox' secret
         request.update_env(user=SUPERUSER_ID)
         mailbox = request.env["emboux.mailbox"].search(
             [("id", "=", number), ("push_secret", "!=", False)]
         )
         if not mailbox:
-            return _answer(404, "This Odoo takes no mail for that mailbox.")
+            return _refusal(404, "This Odoo takes no mail for that mailbox.")
         address, secret = mailbox.email, mailbox.push_secret
-        raw = request.httprequest.get_data()
-        if not push.is_signed(secret, request.httprequest.headers, raw):
-            return _answer(401, "The signature is not that of this mailbox, or too old.")
+        parts = request.httprequest.files.getlist(push.FIELD)
+        if not parts:
+            return _refusal(400, "There is no message in this request.")
+        bodies = [part.read() for part in parts]
+        answers = [
+            None if push.is_signed(secret, part.headers, body) else UNSIGNED
+            for part, body in zip(parts, bodies, strict=True)
+        ]
+        signed = [body for body, answer in zip(bodies, answers, strict=True) if not answer]
+        thread = request.env["mail.thread"]
+        together = len(signed) > 1 and thread._take_pushed_together(signed)
+        return request.make_json_response({"messages": [
+            {"status": status, "sentence": sentence} for status, sentence in (
+                answer or (TAKEN if together else self._take(thread, address, body))
+                for body, answer in zip(bodies, answers, strict=True)
+            )
+        ]})  # fmt: skip
+
+    def _take(self, thread, address, raw):
         try:
-            request.env["mail.thread"]._take_pushed(raw)
+            thread._take_pushed(raw)
         except InUse:
-            return _answer(503, "Another copy of this message is being filed.")
+            return 503, "Another copy of this message is being filed."
         except Undeliverable as error:
-            return _answer(422, str(error))
+            return 422, str(error)
         except psycopg2.Error as error:
             _logger.warning("a message for %s waits: %s", address, error)
-            return _answer(503, "Odoo's database did not take the message.")
+            return 503, "Odoo's database did not take the message."
         except Exception:
             # what is wrong with one message is for a person to read, and must not lose it
             _logger.exception("a message for %s waits in the mail server's queue", address)
-            return _answer(503, "Odoo failed on this message; its log says why.")
-        return _answer(200, "Taken.")
+            return 503, "Odoo failed on this message; its log says why."
+        return TAKEN

@@ -10,7 +10,7 @@ from odoo.exceptions import UserError
 from odoo.tools.mail import decode_message_header
 
 from .. import dsn, message_id
-from ..transactions import advisory_lock, in_own_transaction
+from ..transactions import advisory_lock, in_own_transaction, own_transaction
 
 _logger = logging.getLogger(__name__)
 
@@ -106,9 +106,35 @@ class MailThread(models.AbstractModel):
             time.sleep(LOCK_PAUSE)
 
     @api.model
-    def _file_pushed(self, raw):
+    def _take_pushed_together(self, messages):
+        """File these as ``_take_pushed`` does, in one transaction; returns whether all are.
+
+        Most of what the gateway asks the database for one message it need not ask for the next. If
+        anything is in the way, of one of them or of their transaction, nothing is filed.
+
+        :param messages: each as bytes.
+        """
+        named = [message_id.readable(raw) for raw in messages]
+        locks = [f"emboux inbound {number}" for number, _raw in named]
         try:
-            self.with_context(emboux_push=True).message_process(None, raw)
+            with advisory_lock(self.env, *locks) as alone:
+                if not alone:
+                    return False
+                with own_transaction(self) as own:
+                    for _number, raw in named:
+                        own._file_pushed(raw)
+        except Exception as error:
+            # each is filed by itself now, where it is said which of them it was, and why
+            _logger.info("%s messages are filed one by one: %s", len(messages), error)
+            return False
+        return True
+
+    @api.model
+    def _file_pushed(self, raw):
+        # what Odoo tells others of it leaves by the queue: whoever hands it over does not wait
+        gateway = self.with_context(emboux_push=True, mail_notify_force_send=False)
+        try:
+            gateway.message_process(None, raw)
         except (UserError, ValueError) as error:
             # what the sender is told has nothing of what is behind
             _logger.warning("A message is refused: %s", error)

@@ -3,9 +3,12 @@
 
 """Mail that a mail server hands to an Odoo by HTTP: what both sides agree upon.
 
-One POST for each message, whose body is the message as it was received (``message/rfc822``), with
-a ``Delivered-To`` for each address that it was sent to.  It is signed as Standard Webhooks say
-(``webhook-id``, ``webhook-timestamp``, ``webhook-signature``), with a secret of the mailbox' own.
+One POST of a form (``multipart/form-data``) with a file ``message`` for each message: as it was
+received, with a ``Delivered-To`` for each address that it was sent to.  Each is signed by itself as
+Standard Webhooks say, with a secret of the mailbox' own; ``webhook-id``, ``webhook-timestamp`` and
+``webhook-signature`` are headers of its part.  Those that come together are filed together, which
+spares Odoo a third of the work, and have an answer each:
+``{"messages": [{"status": 200, "sentence": "Taken."}]}``, in the order of the form.
 """
 
 import base64
@@ -14,17 +17,18 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from .answers import printable
+from .answers import Fields, Unfit, printable
 from .guard import Attempt, Timeouts, exchange, guarded_session
 
 PATH = "/emboux/inbound/"
+FIELD = "message"  # of the form
 TOLERANCE = 300  # seconds between the clocks of both sides
 TIMEOUTS = Timeouts(connect=5.0, read=120.0, total=150.0)
 _PREFIX = "whsec_"
@@ -88,39 +92,61 @@ def _signature(secret: str, number: str, moment: str, body: bytes) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``status``: of HTTP, 0 where no answer came.  ``sentence``: what was said, or went wrong."""
+    """Of one message.  ``status``: as of HTTP, 0 where no answer came; ``sentence``: what was said,
+    or went wrong."""
 
     status: int
     sentence: str
 
 
+@dataclass(frozen=True)
+class Message:
+    """``number``: the same whenever this message is handed over."""
+
+    number: str
+    body: bytes
+
+
 class Pusher:
-    """Hands mail over; one for each thread, because it keeps its connections."""
+    """Hands mail over; for one thread at a time, because it keeps its connections."""
 
     def __init__(self, timeouts: Timeouts = TIMEOUTS, ca_file: str | None = None):
         self._timeouts = timeouts
-        self._session = guarded_session(ca_file, Content_Type="message/rfc822")
+        self._session = guarded_session(ca_file)
 
     def push(
-        self, url: str, secret: str, number: str, body: bytes, *,
+        self, url: str, secret: str, messages: Sequence[Message], *,
         allow_private: bool = False, headers: Mapping[str, str] | None = None,
-    ) -> Outcome:
-        """Once, without a repeat: whoever has the message tries again later.  Raises nothing."""
+    ) -> list[Outcome]:
+        """Once, without a repeat: whoever has the messages tries again later.  Raises nothing."""
         attempt = Attempt(
             self._timeouts.deadline(), self._timeouts, _MAX_ANSWER, allow_private,
             plain=url.startswith("http:"),
         )  # fmt: skip
+        files = [
+            (FIELD, (f"{number}.eml", message.body, "message/rfc822",
+                     signed(secret, message.number, message.body)))
+            for number, message in enumerate(messages, 1)
+        ]  # fmt: skip
         try:
-            request = self._session.prepare_request(requests.Request(
-                "POST", url, data=body, headers={**(headers or {}), **signed(secret, number, body)}
-            ))
+            request = self._session.prepare_request(
+                requests.Request("POST", url, files=files, headers=headers))
             answer, text = exchange(self._session, request, attempt)
         except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
-            if attempt.refusal:
-                return Outcome(0, attempt.refusal)
             # its name alone: the error has the request, and with it the signature
-            return Outcome(0, f"Odoo did not answer ({type(error).__name__}).")
-        plain = answer.headers.get("Content-Type", "").startswith("text/plain")
-        return Outcome(
-            answer.status_code, printable(text[:300].decode(errors="replace")) if plain else ""
-        )
+            what = attempt.refusal or f"Odoo did not answer ({type(error).__name__})."
+            return [Outcome(0, what)] * len(messages)
+        if answer.status_code != 200:
+            plain = answer.headers.get("Content-Type", "").startswith("text/plain")
+            said = printable(text[:300].decode(errors="replace")) if plain else ""
+            return [Outcome(answer.status_code, said)] * len(messages)
+        try:
+            outcomes = [
+                Outcome(row.number("status", 100, 599), row.any_text("sentence"))
+                for row in Fields.parse(text).objects("messages")
+            ]
+            if len(outcomes) != len(messages):
+                raise Unfit("the answer is for other messages")
+        except Unfit as error:
+            return [Outcome(0, f"Odoo's answer is none: {error}.")] * len(messages)
+        return outcomes

@@ -28,6 +28,7 @@ class EmbouxInbound(Command):
         # not above: Odoo takes a command whose file cannot be imported for unknown
         from emboux_daemons import options
         from emboux_daemons.inbound import daemon
+        from emboux_daemons.inbound.handover import Handover
 
         parser = options.make_parser(self)
         parser.add_argument("--listen", default="127.0.0.1:10024",
@@ -39,9 +40,12 @@ class EmbouxInbound(Command):
         arguments = parser.parse_args(cmdargs)
         database = options.start(self, parser, arguments)
         sys.path.append(get_module_path("emboux_core"))
-        from net.push import Pusher
+        from net.push import Message, Pusher
 
         sys.exit(daemon.run(
-            database, arguments.listen, partial(Pusher, ca_file=arguments.ca_file),
-            arguments.odoo.rstrip("/"), {"X-Odoo-Database": database["dbname"]},
+            Handover(
+                database, partial(Pusher, ca_file=arguments.ca_file), Message,
+                arguments.odoo.rstrip("/"), {"X-Odoo-Database": database["dbname"]},
+            ),
+            arguments.listen,
         ))

@@ -8,12 +8,11 @@ import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
-from .handover import Handover
 from .lmtp import Lmtp, announce
 
 _logger = logging.getLogger(__name__)
 
-THREADS = 8  # messages that are handed over at once; Odoo needs three connections for each
+THREADS = 20  # messages at once, as many as Postfix has processes for (master.cf)
 STOP_SECONDS = 30  # for what is being handed over
 
 
@@ -44,12 +43,9 @@ class Handler:
             self.busy.discard(task)
 
 
-def run(database, listen, pusher, here, headers):
-    """Serve until SIGTERM or SIGINT.
-
-    ``listen``: ``host:port``.  ``pusher``, ``here``, ``headers``: as in ``Handover``.
-    """
-    return asyncio.run(_serve(Handover(database, pusher, here, headers), listen))
+def run(handover, listen):
+    """Serve until SIGTERM or SIGINT.  ``listen``: ``host:port``."""
+    return asyncio.run(_serve(handover, listen))
 
 
 async def _serve(handover, listen):

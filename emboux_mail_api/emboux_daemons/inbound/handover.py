@@ -10,29 +10,36 @@ again.  5.. only where Odoo itself said that it has no place for it.
 import hashlib
 import logging
 import threading
-from collections import Counter
+from collections import deque
+from urllib.parse import urlsplit
 
 import psycopg2
 
 from ..rounds import one_line
+from .lane import Lane, Waiting
 from .store import Store
 
 _logger = logging.getLogger(__name__)
 
+REQUESTS = 2  # at once to an Odoo, which needs three connections for each
 ABROAD = 4  # messages at once to one other Odoo: one that is slow holds up nobody else
+REMEMBERED = 1000  # messages that were not taken together with others
 TAKEN = "250 2.6.0 Taken by Odoo"
 
 
 class Handover:
-    """``pusher``: makes what calls an Odoo (``emboux_core/net/push.py``), one for each thread.
-    ``here``: the URL of this database's Odoo; ``headers``: what it has to be told besides."""
+    """``pusher``: makes what calls an Odoo, ``message`` what it is given (``net/push.py`` of
+    emboux_core).  ``here``: the URL of this database's Odoo; ``headers``: what it has to be told
+    besides."""
 
-    def __init__(self, database, pusher, here, headers):
-        self._database, self._pusher = database, pusher
+    def __init__(self, database, pusher, message, here, headers):
+        self._database, self._pusher, self._message = database, pusher, message
         self._here, self._headers = here, headers
         self._own = threading.local()
         self._lock = threading.Lock()
-        self._abroad = Counter()
+        self._lanes = {}  # {whose: [Lane, messages in it]}
+        self._idle = []  # pushers; the last one used is likely to be connected still
+        self._alone = deque(maxlen=REMEMBERED)
 
     def deliver(self, sender, recipients, content):
         """Hand over a message.  Returns a reply of SMTP for each recipient, in their order.
@@ -64,26 +71,45 @@ class Handover:
         body = "".join(f"{line}\r\n" for line in head).encode() + content
         # the same each time that Postfix tries
         number = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
-        if not target.url:
-            url, more = f"{self._here}/emboux/inbound/{target.mailbox_id}", self._headers
-            outcome = self._own.pusher.push(
-                url, target.secret, number, body, allow_private=True, headers=more)
-            return _reply(mailbox, outcome)
+        waiting = Waiting(target, self._message(number, body), number in self._alone)
+        whose = urlsplit(target.url)[:2] if target.url else None
         with self._lock:
-            if self._abroad[target.url] >= ABROAD:
+            lane = self._lanes.setdefault(whose, [Lane(self._send, REQUESTS), 0])
+            if whose and lane[1] >= ABROAD:
                 return "451 4.3.2 This Odoo is busy with other messages, try again later"
-            self._abroad[target.url] += 1
+            lane[1] += 1
         try:
-            return _reply(mailbox, self._own.pusher.push(
-                target.url, target.secret, number, body, allow_private=target.may_be_private))
+            return _reply(mailbox, lane[0].hand_over(waiting))
         finally:
             with self._lock:
-                self._abroad[target.url] -= 1
+                lane[1] -= 1
+                if not lane[1]:
+                    del self._lanes[whose]
+
+    def _send(self, group):
+        """What ``Lane`` does with messages of one mailbox."""
+        target, messages = group[0].target, [waiting.message for waiting in group]
+        with self._lock:
+            pusher = self._idle.pop() if self._idle else self._pusher()
+        if target.url:
+            outcomes = pusher.push(
+                target.url, target.secret, messages, allow_private=target.may_be_private)
+        else:
+            outcomes = pusher.push(
+                f"{self._here}/emboux/inbound/{target.mailbox_id}", target.secret, messages,
+                allow_private=True, headers=self._headers)
+        with self._lock:
+            self._idle.append(pusher)
+        if len(group) > 1:
+            # one of them may be to blame: the next time it does not take the others with it
+            self._alone.extend(
+                message.number for message, outcome in zip(messages, outcomes, strict=True)
+                if outcome.status != 200)
+        return outcomes
 
     def _store(self):
         if not hasattr(self._own, "store"):
             self._own.store = Store(self._database)
-            self._own.pusher = self._pusher()
         return self._own.store
 
 
