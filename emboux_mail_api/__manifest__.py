@@ -29,6 +29,7 @@
         "data/outbound_cron.xml",
         "wizard/new_api_key_views.xml",
         "wizard/my_rules_views.xml",
+        "wizard/mailbox_handover_views.xml",
         "views/provider_views.xml",
         "views/dkim_key_views.xml",
         "views/api_key_views.xml",
@@ -46,6 +47,7 @@
         "views/traffic_views.xml",
         "data/queue_cron.xml",
         "data/traffic_cron.xml",
+        "data/handover_cron.xml",
     ],
     "assets": {
         "web.assets_backend": [

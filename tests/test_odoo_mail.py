@@ -244,14 +244,32 @@ def mailing(company, odoo, status):
     return address
 
 
+def invoice(company, odoo, status):
+    """Of the company, by Odoo's own template for it; without the PDF, which nothing here makes."""
+    here = {"allowed_company_ids": [company.id]}
+    partner, address = company.partner("invoice")
+    if not odoo("account.journal").search([("type", "=", "sale"), ("company_id", "=", company.id)]):
+        odoo("account.chart.template").try_loading("generic_coa", company.id)
+    made = odoo("account.move").create(
+        {"move_type": "out_invoice", "partner_id": partner, "invoice_line_ids": [
+            (0, 0, {"name": "Hosting", "price_unit": 10.0, "tax_ids": [(5,)]})]}, context=here)
+    odoo("account.move").action_post([made], context=here)
+    [own] = odoo("ir.model.data").search_read(
+        [("module", "=", "account"), ("name", "=", "email_template_edi_invoice")], ["res_id"])
+    [plain] = odoo("mail.template").copy([own["res_id"]], {"report_template_ids": [(5,)]})
+    odoo("mail.template").send_mail([plain], made, force_send=True, context=here)
+    odoo("mail.template").unlink([plain])
+    return address
+
+
 def template(company, odoo, status):
-    """As an invoice is sent: by a template, on a document of the company."""
+    """Of somebody's own making, on a document of the company."""
     partner, address = company.partner("template")
     [model] = odoo("ir.model").search([("model", "=", "res.partner")])
     made = odoo("mail.template").create(
-        {"name": "Invoice", "model_id": model, "subject": "Your invoice", "email_to": address,
+        {"name": "Reminder", "model_id": model, "subject": "A reminder", "email_to": address,
          "email_from": "{{ object.company_id.email_formatted or user.email_formatted }}",
-         "body_html": "<p>Please pay.</p>"})
+         "body_html": "<p>Please look.</p>"})
     odoo("mail.template").send_mail([made], partner, force_send=True)
     return address
 
@@ -265,7 +283,8 @@ def own_notice(company, odoo, status):
     return address
 
 
-KINDS = (chatter, notification, invitation, password_reset, mailing, template, own_notice)
+KINDS = (
+    chatter, notification, invitation, password_reset, mailing, invoice, template, own_notice)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

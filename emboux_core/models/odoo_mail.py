@@ -75,6 +75,11 @@ class OdooMail(models.Model):
         "New People's Addresses", default="first.last", required=True,
         help="What is proposed when somebody gets a mailbox.",
     )
+    mailbox_for_new_users = fields.Boolean(
+        "Create a mailbox for each new user",
+        help="Also for those who are invited. They set its password in their preferences; their "
+        "login, and the address that the invitation goes to, stay as they are.",
+    )
     outside_count = fields.Integer(compute="_compute_outside")
     outside_note = fields.Html(compute="_compute_outside")
 
@@ -90,6 +95,19 @@ class OdooMail(models.Model):
                 "planned" if "done" not in states
                 else "done" if states <= {"done", "kept"} else "partly"
             )
+
+    def _make_mailboxes(self, users):
+        """One for each of these new users.  Where none can be made, the chatter says why."""
+        for user in users:
+            # as superuser: who makes users need not manage mail
+            wizard = self.env["emboux.user.mailbox"].sudo().create(
+                {"user_id": user.id, "domain_id": self.domain_id.id, "use_as_email": False})
+            try:
+                with self.env.cr.savepoint():
+                    wizard._make()
+            except UserError as error:
+                self.message_post(body=self.env._(
+                    "%(user)s has no mailbox: %(reason)s", user=user.name, reason=error))
 
     @api.model
     def _of(self, company):
@@ -184,6 +202,30 @@ class OdooMail(models.Model):
         """The same in the caller's transaction, which it breaks off with the first that fails."""
         for step in self._steps_to_undo():
             step.state, step.outcome = getattr(step, f"_undo_{step.kind}")()
+
+    @api.model
+    def action_set_up_company(self):
+        """The next step until this company's mail goes by a domain of its own: add one, publish
+        its records, or let Odoo use it."""
+        company = self.env.company
+        if setup := self.search([("company_id", "=", company.id)]):
+            return setup._open()
+        own = self.env["emboux.domain"].search(
+            [("company_id", "=", company.id), ("partner_id", "=", False)])
+        ready = own.filtered(lambda domain: domain.state == "verified")
+        if len(ready) == 1:
+            return ready.action_use_for_odoo()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_domain")
+        if ready or len(own) > 1:
+            return action | {
+                "display_name": self.env._("Choose the Domain for Odoo's Mail"),
+                "domain": [("id", "in", (ready or own).ids)],
+            }
+        return action | {
+            "display_name": self.env._("Verify the Domain for Odoo's Mail") if own
+            else self.env._("Add the Domain for Odoo's Mail"),
+            "views": [(False, "form")], "res_id": own.id,
+        }
 
     def _open(self):
         return {

@@ -23,6 +23,17 @@ class Users(models.Model):
         for user in self:
             user.emboux_mailbox_count = len(user.emboux_mailbox_ids)
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        users = super().create(vals_list)
+        for company, people in users.filtered(lambda user: not user.share).grouped(
+            "company_id"
+        ).items():
+            setup = self.env["emboux.odoo.mail"]._of(company)
+            if setup.mailbox_for_new_users:
+                setup._make_mailboxes(people)
+        return users
+
     def write(self, vals):
         done = super().write(vals)
         if "active" in vals:

@@ -1,3 +1,10 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from . import parent_change, publish, publish_elsewhere, set_password, user_mailbox
+from . import (
+    mail_compose_message,
+    parent_change,
+    publish,
+    publish_elsewhere,
+    set_password,
+    user_mailbox,
+)

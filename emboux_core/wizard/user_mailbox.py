@@ -42,7 +42,14 @@ class UserMailbox(models.TransientModel):
             wizard.local_part = wizard._proposal()
 
     def _proposal(self):
-        """By the pattern of the company; with a number where somebody has that address."""
+        """That of the login, if it is an address here; else by the pattern of the company, with a
+        number where somebody has it."""
+        holder = self.env["emboux.address"]._holder
+        local_part, _at, domain = (self.user_id.login or "").lower().rpartition("@")
+        if domain and domain == self.domain_id.name and not holder(
+            self.domain_id, self.user_id.login.lower()
+        ):
+            return local_part
         setup = self.env["emboux.odoo.mail"]._of(self.user_id.company_id)
         words = re.findall(r"[a-z0-9-]+", remove_accents(self.user_id.name or "").lower())
         if not words:
@@ -52,15 +59,13 @@ class UserMailbox(models.TransientModel):
             "first.last": ".".join(dict.fromkeys((first, last))), "first": first,
             "flast": f"{first[0]}{last}" if len(words) > 1 else first, "last": last,
         }[setup.address_pattern or "first.last"]
-        holder = self.env["emboux.address"]._holder
         name, number = wanted, 1
         while holder(self.domain_id, f"{name}@{self.domain_id.name}"):
             number += 1
             name = f"{wanted}{number}"
         return name
 
-    def action_create_mailbox(self):
-        """Make it, and go on to its password."""
+    def _make(self):
         self.ensure_one()
         mailbox = self.env["emboux.mailbox"].create(
             {"local_part": self.local_part, "domain_id": self.domain_id.id,
@@ -68,4 +73,8 @@ class UserMailbox(models.TransientModel):
         )
         if self.use_as_email:
             self.user_id.email = mailbox.email
-        return mailbox.action_set_password()
+        return mailbox
+
+    def action_create_mailbox(self):
+        """Make it, and go on to its password."""
+        return self._make().action_set_password()

@@ -27,6 +27,7 @@ from . import (
     address,
     mailbox_tenancy,
     mailbox_rules,
+    mailbox_handover,
     alias_tenancy,
     retention,
     traffic,

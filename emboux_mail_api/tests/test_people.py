@@ -1,5 +1,9 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 
@@ -99,6 +103,103 @@ class TestPeople(PlatformCase):
     def test_others_may_not_make_mailboxes(self):
         with self.assertRaises(AccessError):
             self.env["emboux.user.mailbox"].with_user(self.user).create({"user_id": self.user.id})
+
+    # -- with the user
+
+    def invite(self, login, name="Ann Lee"):
+        return self.env["res.users"].with_context(no_reset_password=True).create({
+            "name": name, "login": login, "email": login, "company_id": self.company.id,
+            "group_ids": [(4, self.env.ref("base.group_user").id)],
+            "company_ids": [(6, 0, self.company.ids)],
+        })
+
+    def test_new_users_get_a_mailbox_where_the_company_wants_it(self):
+        self.assertFalse(self.invite("before@elsewhere.example").emboux_mailbox_ids)
+        setup = self.env["emboux.odoo.mail"]._start(self.domain)
+        setup.mailbox_for_new_users = True
+        invited = self.invite("ann@private.example")
+        self.assertEqual(invited.emboux_mailbox_ids.email, "ann.lee@unit.example")
+        self.assertEqual(invited.email, "ann@private.example", "where the invitation goes")
+        colleague = self.invite("Bob@Unit.example", "Robert Best")
+        self.assertEqual(colleague.emboux_mailbox_ids.email, "bob@unit.example")
+        portal = self.env["res.users"].create({
+            "name": "A customer", "login": "customer@private.example",
+            "company_id": self.company.id, "company_ids": [(6, 0, self.company.ids)],
+            "group_ids": [(6, 0, self.env.ref("base.group_portal").ids)],
+        })
+        self.assertFalse(portal.emboux_mailbox_ids)
+
+    def test_a_user_is_made_without_a_mailbox_where_none_can_be(self):
+        setup = self.env["emboux.odoo.mail"]._start(self.domain)
+        setup.mailbox_for_new_users = True
+        self.assertFalse(self.invite("x@private.example", "…").emboux_mailbox_ids)
+        self.assertIn("has no mailbox", setup.message_ids[:1].body)
+
+    # -- somebody has left
+
+    def handover(self, mailbox, **values):
+        action = mailbox.action_hand_over()
+        return self.env[action["res_model"]].with_context(**action["context"]).create(values)
+
+    def left(self):
+        """(mailbox of somebody who has left, that of a colleague)."""
+        self.domain.sudo().owned_since = "2026-01-01"
+        mailbox, colleague = self.make(), self.make_mailbox("bob", name="Bob Best")
+        mailbox.password = "what she knew until now"
+        self.user.active = False
+        return mailbox, colleague
+
+    def test_a_colleague_gets_the_mail_of_who_has_left_for_some_days(self):
+        mailbox, colleague = self.left()
+        known = mailbox.sudo().password_hash
+        wizard = self.handover(mailbox, colleague_id=colleague.id)
+        self.assertIn("Bob Best <bob@unit.example>", wizard.reply)
+        wizard.action_hand_over()
+        self.assertEqual(mailbox.state, "active")
+        self.assertEqual(mailbox.forward_to, "bob@unit.example")
+        self.assertTrue(mailbox.forward_keep)
+        self.assertEqual(mailbox.vacation_text, wizard.reply)
+        self.assertNotEqual(mailbox.sudo().password_hash, known, "who has left cannot log in")
+        self.assertFalse(mailbox.sudo().service_password_hash)
+        self.assertEqual((mailbox.handed_over_until - fields.Date.today()).days, 30)
+        self.end_of(mailbox)
+        self.assertEqual(mailbox.state, "active", "the last day is not over")
+        mailbox.sudo().handed_over_until -= timedelta(31)
+        self.end_of(mailbox)
+        self.assertEqual(mailbox.state, "suspended")
+        self.assertFalse(mailbox.forward_to or mailbox.vacation_on or mailbox.handed_over_until)
+
+    def end_of(self, mailbox):
+        with patch.object(type(self.env["ir.cron"]), "_commit_progress", lambda *_, **__: 1.0):
+            mailbox._cron_end_handovers()
+
+    def test_who_comes_back_has_their_mailbox_for_themselves(self):
+        mailbox, colleague = self.left()
+        self.handover(mailbox, colleague_id=colleague.id, reply_on=False).action_hand_over()
+        self.assertFalse(mailbox.vacation_on)
+        self.user.active = True
+        self.assertEqual(mailbox.state, "active")
+        self.assertFalse(mailbox.forward_to or mailbox.handed_over_until)
+
+    def test_a_handover_can_be_ended_at_once(self):
+        mailbox, colleague = self.left()
+        self.handover(mailbox, colleague_id=colleague.id).action_hand_over()
+        mailbox.action_end_handover()
+        self.assertEqual(mailbox.state, "suspended")
+        self.user.active = True
+        self.assertEqual(mailbox.state, "active")
+
+    def test_a_handover_that_cannot_be(self):
+        mailbox, colleague = self.left()
+        for day in ("2026-01-01", "2999-01-01"):
+            with self.assertRaisesRegex(UserError, "last day from today"):
+                self.handover(mailbox, colleague_id=colleague.id, until=day).action_hand_over()
+        wizard = self.handover(mailbox, colleague_id=colleague.id)
+        self.user.active = True
+        with self.assertRaisesRegex(UserError, "still works here"):
+            wizard.action_hand_over()
+        with self.assertRaises(AccessError):
+            wizard.with_user(self.user).action_hand_over()
 
     # -- what they do themselves
 
