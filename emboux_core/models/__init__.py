@@ -25,6 +25,7 @@ from . import (
     alias,
     mail_alias,
     mail_mail,
+    mail_mail_again,
     mail_thread,
     res_users,
     odoo_mail,

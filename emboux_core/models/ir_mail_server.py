@@ -14,6 +14,11 @@ class MailServer(models.Model):
     emboux_personal = fields.Boolean(
         readonly=True, copy=False, help="A user's own, through their mailbox.")
 
+    def _is_ours(self):
+        """Whether all of these send through a mailbox here."""
+        # as superuser: users send and read no mail servers
+        return all(server.emboux_mailbox_id or server.emboux_personal for server in self.sudo())
+
     def _refresh_from_filter(self):
         for server in self.filtered("emboux_mailbox_id"):
             server.from_filter = server.emboux_mailbox_id._from_filter()

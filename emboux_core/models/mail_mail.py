@@ -26,7 +26,8 @@ class MailMail(models.Model):
 
     waits_for_room = fields.Boolean(
         "Waiting for Room", readonly=True, index="btree_not_null",
-        help="The domain has sent what it may for now. This mail leaves when there is room again.",
+        help="The domain has sent what it may for now, or its server is away. "
+        "This mail leaves when there is room again.",
     )
 
     # kept for a while, so that they can be counted
@@ -42,7 +43,17 @@ class MailMail(models.Model):
     def create(self, vals_list):
         mails = super().create(vals_list)
         mails._note_company()
+        if self.env.context.get("emboux_push"):
+            self._send_queue_soon()
         return mails
+
+    def _send_queue_soon(self):
+        """Once for a transaction, however much mail is made in it."""
+        made = self.env.cr.precommit.data
+        if not made.get("emboux_send_queue_soon"):
+            made["emboux_send_queue_soon"] = True
+            # as superuser: users run no jobs
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
 
     def _note_company(self):
         # as superuser: whose mail it is may be asked of any document

@@ -11,32 +11,12 @@ from odoo.addons.emboux_core import uninstall_hook
 from odoo.addons.emboux_core.net.errors import Unreachable
 
 from ..backends.local import LocalBackend
-from .common import PlatformCase
+from .odoo_mail_case import OdooMailCase
 
 
 @tagged("post_install", "-at_install")
-class TestOdooMail(PlatformCase):
+class TestOdooMail(OdooMailCase):
     """What each step writes, and that undo leaves nothing; real mail goes in ``tests/``."""
-
-    def setUp(self):
-        super().setUp()
-        # Odoo opens no SMTP connection in unit tests, and another cursor sees no test data
-        self.startPatcher(patch.object(IrMail_Server, "test_smtp_connection", autospec=True))
-        mode = self.enter_registry_test_mode()
-        mode.__enter__()
-        self.addCleanup(mode.__exit__, None, None, None)
-        self.company = self.domain.company_id
-        self.company.alias_domain_id = False
-
-    def start(self, domain=None):
-        action = (domain or self.domain).action_use_for_odoo()
-        return self.env["emboux.odoo.mail"].browse(action["res_id"])
-
-    def apply(self, domain=None):
-        setup = self.start(domain)
-        setup.action_apply()
-        self.env.invalidate_all()
-        return setup
 
     def states(self, setup):
         return {step.kind: step.state for step in setup.step_ids}
@@ -223,13 +203,6 @@ class TestOdooMail(PlatformCase):
 
     # -- within what the domain may send
 
-    def queued(self, count):
-        """Mails of Odoo that wait to be sent by the setup's server."""
-        return self.env["mail.mail"].create([
-            {"email_from": "notifications@unit.example", "email_to": f"c{n}@else.example",
-             "subject": "News", "body_html": "News"} for n in range(count)
-        ])
-
     def send(self, mails):
         """What leaves, as numbers of mails."""
         sent = []
@@ -251,6 +224,26 @@ class TestOdooMail(PlatformCase):
         self.assertTrue(all(late.mapped("scheduled_date")))
         self.domain.outbound_daily_limit = 1000
         self.assertEqual(self.send(late), late.ids)
+
+    def test_who_writes_to_many_is_told_how_long_it_takes(self):
+        self.apply()
+        self.domain.write({"outbound_daily_limit": 20, "outbound_hourly_fraction": 1.0})
+        partners = self.env["res.partner"].create(
+            [{"name": f"P{n}", "email": f"p{n}@else.example"} for n in range(65)])
+
+        def note(many):
+            return self.env["mail.compose.message"].with_context(
+                active_ids=many.ids, default_composition_mode="mass_mail",
+                default_model="res.partner",
+            ).create({"subject": "News", "body": "Hello"}).emboux_room_note
+
+        self.assertFalse(note(partners[:20]))
+        self.assertIn("21 emails leave over 2 days: unit.example may send 20 more now",
+                      note(partners[:21]))
+        self.assertIn("over 3 days", note(partners[:60]))
+        self.assertIn("over 4 days", note(partners))
+        self.domain.outbound_daily_limit = 0
+        self.assertFalse(note(partners))
 
     def test_a_few_mails_ask_nobody(self):
         setup = self.apply()
@@ -274,6 +267,27 @@ class TestOdooMail(PlatformCase):
         many = self.queued(1)
         many.email_to = ",".join(f"d{n}@else.example" for n in range(30))
         self.assertEqual(self.send(many), many.ids)
+
+    def test_the_next_step_until_a_companys_mail_goes_by_its_domain(self):
+        company = self.env["res.company"].create({"name": "A new company"})
+        self.env.user.company_ids += company
+        setups = self.env["emboux.odoo.mail"].with_company(company)
+        action = setups.action_set_up_company()
+        self.assertEqual((action["res_model"], action["res_id"]), ("emboux.domain", False))
+        domain = self.make_domain("first.example", company_id=company.id)
+        self.assertEqual(setups.action_set_up_company()["res_id"], domain.id)
+        self.make_domain("sold.example", company_id=company.id, state="verified",
+                         partner_id=self.env["res.partner"].create({"name": "A customer"}).id)
+        self.assertEqual(setups.action_set_up_company()["res_id"], domain.id)
+        other = self.make_domain("second.example", company_id=company.id)
+        self.assertEqual(setups.action_set_up_company()["domain"],
+                         [("id", "in", (domain + other).ids)])
+        other.state = "verified"
+        action = setups.action_set_up_company()
+        self.assertEqual(action["res_model"], "emboux.odoo.mail")
+        self.assertEqual(setups.browse(action["res_id"]).domain_id, other)
+        domain.state = "verified"
+        self.assertEqual(setups.action_set_up_company(), action, "it is begun with the other")
 
     def test_only_system_administrators(self):
         user = self.env["res.users"].create(
