@@ -15,8 +15,8 @@ from support.mail_client import eventually
 from odoo.addons.emboux_core.net import push
 
 MESSAGES = int(os.environ.get("EMBOUX_MESSAGES", "150"))  # 1,000 take some three minutes
-SENDERS = 4
-KILLS = 3  # of the daemon, and as many of Odoo
+SENDERS = 12
+KILLS = max(3, MESSAGES // 100)  # of the daemon, and as many of Odoo
 SECONDS_ALIVE = 2.0
 
 

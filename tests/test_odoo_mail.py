@@ -249,7 +249,7 @@ def invoice(company, odoo, status):
     here = {"allowed_company_ids": [company.id]}
     partner, address = company.partner("invoice")
     if not odoo("account.journal").search([("type", "=", "sale"), ("company_id", "=", company.id)]):
-        odoo("account.chart.template").try_loading("generic_coa", company.id)
+        odoo("account.chart.template").try_loading([], "generic_coa", company.id)
     made = odoo("account.move").create(
         {"move_type": "out_invoice", "partner_id": partner, "invoice_line_ids": [
             (0, 0, {"name": "Hosting", "price_unit": 10.0, "tax_ids": [(5,)]})]}, context=here)
@@ -305,6 +305,23 @@ def test_no_mail_failed_for_its_sender(companies, odoo):
         [("state", "=", "exception"), ("id", ">", companies[0].last_mail)],
         ["subject", "failure_reason"])
     assert not failed
+
+
+def test_what_the_policy_puts_off_leaves_when_there_is_room(setup, odoo, mail):
+    partner, address = setup.partner("later")
+    odoo("emboux.domain").write(
+        [setup.domain], {"outbound_daily_limit": 1, "outbound_hourly_fraction": 1.0})
+    try:
+        posted(odoo, partner, "not today", partner_ids=[partner])
+        [waiting] = eventually("the refusal", lambda: odoo("mail.mail").search_read(
+            [("recipient_ids", "in", [partner]), ("waits_for_room", "=", True)],
+            ["state", "failure_reason", "scheduled_date"]))
+        assert waiting["state"] == "outgoing" and waiting["scheduled_date"], waiting
+        assert waiting["failure_reason"].startswith("450 "), waiting
+    finally:
+        odoo("emboux.domain").write([setup.domain], {"outbound_daily_limit": 0})
+    odoo("mail.mail").send([waiting["id"]])
+    assert "not today" in body_of(received(mail, address)).decode()
 
 
 # -- replies, new mail, bounces -----------------------------------------------------------------

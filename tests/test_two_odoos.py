@@ -38,6 +38,16 @@ def customer_odoo(state, status):
     postgres.drop(state, DATABASE)
 
 
+@pytest.fixture
+def customer_browser(customer_odoo, state):
+    from support.browser import Browser  # not above: one test needs it
+
+    browser = Browser({"odoo": {"url": customer_odoo.url}}, state.path("pictures"))
+    browser.log_in("admin", "admin")
+    yield browser
+    browser.close()
+
+
 @pytest.fixture(scope="module")
 def backend(customer_odoo, customers):
     """The platform as B's backend, with a customer's key."""
@@ -95,13 +105,15 @@ def test_a_mailbox_from_a_form_in_b_is_real_at_the_platform(customer_odoo, domai
 
 
 def test_odoos_own_mail_in_b_goes_out_by_the_platform_and_comes_back(
-    customer_odoo, domain, odoo, backend
+    customer_odoo, customer_browser, domain, odoo, backend
 ):
     number, name = domain
     odoo("ir.config_parameter").set_param("emboux_mail_api.push_allow_private", "True")
     assert check(customer_odoo, number)["state"] == "verified"
-    setup = customer_odoo("emboux.domain").action_use_for_odoo([number])["res_id"]
-    customer_odoo("emboux.odoo.mail").action_apply([setup])
+    # set up, and a test mail out and back into the chatter
+    customer_browser.tour("emboux_use_for_odoo", f"/odoo/email-domains/{number}", seconds=120)
+    customer_browser.picture("odoo_mail_at_a_customer")
+    [setup] = customer_odoo("emboux.odoo.mail").search([("domain_id", "=", number)])
 
     def read(field):
         return customer_odoo("emboux.odoo.mail").read([setup], [field])[0][field]
@@ -110,8 +122,7 @@ def test_odoos_own_mail_in_b_goes_out_by_the_platform_and_comes_back(
         [("setup_id", "=", setup)], ["kind", "state", "outcome"])
     assert read("state") == "done", steps
     assert done(backend[1].get(f"/users/odoo@{name}"))["push_url"].startswith(customer_odoo.url)
-    customer_odoo("emboux.odoo.mail").action_test([setup])
-    eventually("the test mail back in B", lambda: read("test_state") == "arrived")
+    assert read("test_state") == "arrived"
     customer_odoo("emboux.odoo.mail").action_undo([setup])
     assert read("state") == "planned"
     assert not [row["email"] for row in done(backend[1].get(f"/users/?domain={name}"))["items"]]

@@ -1,5 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from math import ceil
+
 from odoo import api, fields, models
 
 from ..models.mail_mail import BATCH
@@ -36,9 +38,8 @@ class MailComposeMessage(models.TransientModel):
                 "%(domain)s may send %(left)s more of these %(count)s emails now. The others wait "
                 "in the queue and leave by themselves when there is room again.",
                 domain=mailbox.domain_id.display_name, left=room.left, count=count)
-        days = 1 + -((room.left - count) // room.per_day)
         return self.env._(
-            "These %(count)s emails leave over %(days)s days: %(domain)s may send %(left)s more "
+            "These %(count)s emails take about %(days)s days: %(domain)s may send %(left)s more "
             "now, and %(per_day)s a day. The others wait in the queue and leave by themselves.",
-            count=count, days=days, domain=mailbox.domain_id.display_name, left=room.left,
-            per_day=room.per_day)
+            count=count, days=max(2, ceil(count / room.per_day)), left=room.left,
+            per_day=room.per_day, domain=mailbox.domain_id.display_name)

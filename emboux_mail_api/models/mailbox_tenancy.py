@@ -145,12 +145,16 @@ class MailboxTenancy(models.Model):
         help="Who suspended the mailbox and may lift that.",
     )
 
-    @api.depends("state", "suspended_by_operator", "suspended_by_customer")
+    @api.depends(
+        "state", "suspended_by_operator", "suspended_by_customer", "suspended_with_user"
+    )
     def _compute_suspended_note(self):
         for mailbox in self:
             operator, customer = mailbox.suspended_by_operator, mailbox.suspended_by_customer
             if mailbox.state != "suspended":
                 note = False
+            elif mailbox.suspended_with_user:
+                note = self.env._("Its user has left and is archived.")
             elif operator and customer:
                 note = self.env._(
                     "Suspended by the operator and by its owner: each lifts their own suspension."

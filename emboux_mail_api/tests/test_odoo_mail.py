@@ -238,10 +238,10 @@ class TestOdooMail(OdooMailCase):
             ).create({"subject": "News", "body": "Hello"}).emboux_room_note
 
         self.assertFalse(note(partners[:20]))
-        self.assertIn("21 emails leave over 2 days: unit.example may send 20 more now",
+        self.assertIn("21 emails take about 2 days: unit.example may send 20 more now",
                       note(partners[:21]))
-        self.assertIn("over 3 days", note(partners[:60]))
-        self.assertIn("over 4 days", note(partners))
+        self.assertIn("about 3 days", note(partners[:60]))
+        self.assertIn("about 4 days", note(partners))
         self.domain.outbound_daily_limit = 0
         self.assertFalse(note(partners))
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import format_date
 
 from odoo.addons.emboux_core.models.notification import notification
 
@@ -57,7 +58,7 @@ class MailboxHandover(models.TransientModel):
         return notification(
             "success",
             self.env._("Mail for %(mailbox)s goes to %(colleague)s as well, until %(day)s.",
-                       mailbox=self.mailbox_id.display_name, day=self.until,
+                       mailbox=self.mailbox_id.display_name, day=format_date(self.env, self.until),
                        colleague=self.colleague_id.display_name),
             next={"type": "ir.actions.act_window_close"},
         )
