@@ -114,6 +114,10 @@ class MailMail(models.Model):
     # -- within what the domain may still send ------------------------------------------------
 
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
+        if self.env.context.get("emboux_push"):
+            # an answer to a message that is not committed yet could be sent twice
+            self._send_queue_soon()
+            return True
         ready = self._within_room()
         if post_send_callback and ready != self:
             post_send_callback((self - ready).ids)

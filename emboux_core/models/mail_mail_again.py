@@ -78,16 +78,20 @@ class MailMail(models.Model):
         return all(servers) and self.env["ir.mail_server"].browse(servers)._is_ours()
 
     def _put_off(self, refusal):
+        if not self:
+            return
         now = fields.Datetime.now()
+        self.write({
+            "state": "outgoing", "waits_for_room": True, "failure_reason": refusal,
+            "failure_type": False,
+        })
         for mail in self:
-            again = now + min(max((now - mail.create_date) / 2, SHORTEST), LONGEST)
-            mail.write({
-                "state": "outgoing", "scheduled_date": again, "waits_for_room": True,
-                "failure_reason": refusal, "failure_type": False,
-            })
-            # as superuser: users send and run no jobs
-            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(again)
-            _logger.info("Mail %s waits until %s: %s", mail.id, again, refusal)
+            mail.scheduled_date = now + min(max((now - mail.create_date) / 2, SHORTEST), LONGEST)
+        # as superuser: users send and run no jobs
+        job = self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()
+        job._trigger(sorted(set(self.mapped("scheduled_date"))))
+        _logger.info("%s mails wait until %s at the earliest: %s",
+                     len(self), min(self.mapped("scheduled_date")), refusal)
         # as superuser: as Odoo marks them itself
         self.env["mail.notification"].sudo().search([
             ("mail_mail_id", "in", self.ids), ("notification_status", "=", "exception"),

@@ -69,6 +69,12 @@ class TestOdooMailAgain(OdooMailCase):
         self.assertFalse(mails[0].failure_reason)
         self.assertEqual(setup.server_id._is_ours(), True)
 
+    def test_what_a_pushed_message_makes_odoo_send_waits_for_its_commit(self):
+        self.apply()
+        mails = self.queued(1).with_context(emboux_push=True)
+        self.assertEqual(self.try_to_send(mails, None), {"outgoing"})
+        self.assertEqual(self.try_to_send(mails.with_context(emboux_push=False), None), {"sent"})
+
     def test_what_is_final_fails_at_once(self):
         setup = self.apply()
         for fault, connects in (
