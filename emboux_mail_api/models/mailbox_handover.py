@@ -17,7 +17,7 @@ class MailboxHandover(models.Model):
     _system_fields = frozenset({"handed_over_until"})
 
     handed_over_until = fields.Date(
-        "Handed Over Until", readonly=True, copy=False, index="btree_not_null", tracking=True,
+        readonly=True, copy=False, index="btree_not_null", tracking=True,
         help="The last day on which a colleague gets this mailbox' mail. Then it is suspended.",
     )
 
@@ -32,7 +32,8 @@ class MailboxHandover(models.Model):
             "password": passwords.generate(30),
         })
         if self.state != "active":
-            raise UserError(f"{self.display_name}: {self.suspended_note}")
+            raise UserError(self.env._(
+                "%(mailbox)s: %(fault)s", mailbox=self.display_name, fault=self.suspended_note))
         # as superuser: the system keeps track of it, and of what Odoo logs in with
         system = self.sudo()
         system.handed_over_until = until
@@ -69,7 +70,8 @@ class Users(models.Model):
     _inherit = "res.users"
 
     def _take_mailboxes_along(self, active):
-        super()._take_mailboxes_along(active)
+        done = super()._take_mailboxes_along(active)
         if active:
             # as superuser: as there
             self.sudo().emboux_mailbox_ids._end_handover("active")
+        return done
