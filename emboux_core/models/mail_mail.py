@@ -52,8 +52,12 @@ class MailMail(models.Model):
         made = self.env.cr.precommit.data
         if not made.get("emboux_send_queue_soon"):
             made["emboux_send_queue_soon"] = True
-            # as superuser: users run no jobs
-            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+            self._trigger_queue()
+
+    def _trigger_queue(self, at=None):
+        """``at``: one or more moments (UTC, naive); None: now."""
+        # as superuser: users send and run no jobs
+        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(at)
 
     def _note_company(self):
         # as superuser: whose mail it is may be asked of any document
@@ -167,8 +171,7 @@ class MailMail(models.Model):
         if late:
             again = (room.again or datetime.now(UTC) + WAIT).astimezone(UTC).replace(tzinfo=None)
             late.write({"scheduled_date": again, "waits_for_room": True})
-            # as superuser: users send and run no jobs
-            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(again)
+            self._trigger_queue(again)
             _logger.info("%s mails wait until %s: %s may leave now", len(late), again, room.left)
         (self - late).filtered("waits_for_room").waits_for_room = False
         return late

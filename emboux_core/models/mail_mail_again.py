@@ -87,9 +87,7 @@ class MailMail(models.Model):
         })
         for mail in self:
             mail.scheduled_date = now + min(max((now - mail.create_date) / 2, SHORTEST), LONGEST)
-        # as superuser: users send and run no jobs
-        job = self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()
-        job._trigger(sorted(set(self.mapped("scheduled_date"))))
+        self._trigger_queue(sorted(set(self.mapped("scheduled_date"))))
         _logger.info("%s mails wait until %s at the earliest: %s",
                      len(self), min(self.mapped("scheduled_date")), refusal)
         # as superuser: as Odoo marks them itself

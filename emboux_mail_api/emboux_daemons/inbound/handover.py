@@ -37,7 +37,7 @@ class Handover:
         self._here, self._headers = here, headers
         self._own = threading.local()
         self._lock = threading.Lock()
-        self._lanes = {}  # {whose: [Lane, messages in it]}
+        self._lanes = {}  # {whose Odoo: Lane}
         self._idle = []  # pushers; the last one used is likely to be connected still
         self._alone = deque(maxlen=REMEMBERED)
 
@@ -74,16 +74,16 @@ class Handover:
         waiting = Waiting(target, self._message(number, body), number in self._alone)
         whose = urlsplit(target.url)[:2] if target.url else None
         with self._lock:
-            lane = self._lanes.setdefault(whose, [Lane(self._send, REQUESTS), 0])
-            if whose and lane[1] >= ABROAD:
+            lane = self._lanes.setdefault(whose, Lane(self._send, REQUESTS))
+            if whose and lane.messages >= ABROAD:
                 return "451 4.3.2 This Odoo is busy with other messages, try again later"
-            lane[1] += 1
+            lane.messages += 1
         try:
-            return _reply(mailbox, lane[0].hand_over(waiting))
+            return _reply(mailbox, lane.hand_over(waiting))
         finally:
             with self._lock:
-                lane[1] -= 1
-                if not lane[1]:
+                lane.messages -= 1
+                if not lane.messages:
                     del self._lanes[whose]
 
     def _send(self, group):

@@ -31,10 +31,11 @@ class Waiting:
 class Lane:
     """``send(group)``: hand these ``Waiting`` over; returns an outcome for each.
 
-    ``requests``: how many at once.
+    ``requests``: how many at once.  ``messages``: on their way, counted by whoever hands them over.
     """
 
     def __init__(self, send, requests):
+        self.messages = 0
         self._send = send
         self._free = requests
         self._waiting = deque()
