@@ -13,6 +13,8 @@ from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 _logger = logging.getLogger(__name__)
 
 KEEP = timedelta(days=2)  # that a mail is tried again
+# Python takes these for an OSError too, such as a connection that fails
+FINAL = (smtplib.SMTPException, ssl.SSLCertVerificationError)
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(hours=4)  # between two attempts
 
 
@@ -25,7 +27,9 @@ def temporary_refusal(error):
         replies = list(error.recipients.values())
     elif isinstance(error, smtplib.SMTPResponseException):
         replies = [(error.smtp_code, error.smtp_error)]
-    elif isinstance(error, OSError) and not isinstance(error, ssl.SSLCertVerificationError):
+    elif isinstance(error, smtplib.SMTPServerDisconnected) or (
+        isinstance(error, OSError) and not isinstance(error, FINAL)
+    ):
         return str(error)
     else:
         return None
@@ -57,7 +61,9 @@ class MailMail(models.Model):
     ):
         # Odoo calls this while it handles the error, and does not pass it on
         error = sys.exc_info()[1]
-        if isinstance(error, MailDeliveryException) and self.env.context.get("emboux_sends"):
+        if failure_type == "unknown" and isinstance(error, MailDeliveryException) and (
+            self.env.context.get("emboux_sends")
+        ):
             refusal = temporary_refusal(error.__context__)
         elif failure_type == "mail_smtp" and self._sent_by_ours():
             refusal = temporary_refusal(error)

@@ -154,7 +154,7 @@ class MailboxTenancy(models.Model):
             if mailbox.state != "suspended":
                 note = False
             elif mailbox.suspended_with_user:
-                note = self.env._("Its user has left and is archived.")
+                note = self.env._("Suspended because its user is archived.")
             elif operator and customer:
                 note = self.env._(
                     "Suspended by the operator and by its owner: each lifts their own suspension."

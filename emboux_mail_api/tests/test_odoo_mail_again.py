@@ -3,8 +3,10 @@
 from smtplib import (
     SMTPAuthenticationError,
     SMTPDataError,
+    SMTPNotSupportedError,
     SMTPRecipientsRefused,
     SMTPSenderRefused,
+    SMTPServerDisconnected,
 )
 from ssl import SSLCertVerificationError
 from types import SimpleNamespace
@@ -55,6 +57,7 @@ class TestOdooMailAgain(OdooMailCase):
             (self.refused(450), True), (SMTPDataError(451, b"later"), True),
             (SMTPSenderRefused(421, "going down", "a@unit.example"), True),
             (ConnectionRefusedError("nobody there"), False), (TimeoutError("slow"), False),
+            (SMTPServerDisconnected("while it restarts"), False),
         ):
             with self.subTest(fault=fault):
                 mails = self.queued(2) + told
@@ -81,6 +84,7 @@ class TestOdooMailAgain(OdooMailCase):
             (self.refused(550), True), (self.refused(450, 550), True),
             (SMTPDataError(554, b"never"), True), (ValueError("a defect"), True),
             (SMTPAuthenticationError(535, b"who?"), False),
+            (SMTPNotSupportedError("SMTPUTF8"), True),
             (SSLCertVerificationError("another host"), False),
         ):
             with self.subTest(fault=fault):
