@@ -209,7 +209,9 @@ class OdooMail(models.Model):
         its records, or let Odoo use it."""
         company = self.env.company
         if setup := self.search([("company_id", "=", company.id)]):
-            return setup._open()
+            # one that is not in use is planned anew: what was found may have changed
+            planned = setup.state == "planned"
+            return setup.domain_id.action_use_for_odoo() if planned else setup._open()
         own = self.env["emboux.domain"].search(
             [("company_id", "=", company.id), ("partner_id", "=", False)])
         ready = own.filtered(lambda domain: domain.state == "verified")

@@ -288,6 +288,10 @@ class TestOdooMail(OdooMailCase):
         self.assertEqual(setups.browse(action["res_id"]).domain_id, other)
         domain.state = "verified"
         self.assertEqual(setups.action_set_up_company(), action, "it is begun with the other")
+        setup = setups.browse(action["res_id"])
+        setup.step_ids.write({"state": "undone", "plan": "of long ago"})
+        setups.action_set_up_company()
+        self.assertEqual(set(setup.step_ids.mapped("state")), {"planned"})
 
     def test_only_system_administrators(self):
         user = self.env["res.users"].create(
