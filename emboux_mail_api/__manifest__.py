@@ -30,6 +30,7 @@
         "wizard/new_api_key_views.xml",
         "wizard/my_rules_views.xml",
         "wizard/mailbox_handover_views.xml",
+        "wizard/mailbox_rename_views.xml",
         "views/provider_views.xml",
         "views/dkim_key_views.xml",
         "views/api_key_views.xml",

@@ -52,3 +52,23 @@ def test_mail_of_somebody_who_has_left_reaches_a_colleague(person, hosting, odoo
     odoo("res.users").write([user], {"active": True})
     odoo("emboux.mailbox").write([number], {"password": "a password of the return"})
     mail.arrives(address, "a password of the return", "for who has left")
+
+
+def test_another_address_and_the_mail_that_is_there(person, hosting, odoo, mail, connect):
+    number, address, _user = person("maiden")
+    new = address.replace("maiden", "married")
+    mail.from_outside(OUTSIDE, address, "before the change")
+    mail.arrives(address, hosting.PASSWORD, "before the change")
+    wizard = odoo("emboux.mailbox.rename").create({"mailbox_id": number, "local_part": "married"})
+    odoo("emboux.mailbox.rename").action_change([wizard])
+
+    mail.arrives(new, hosting.PASSWORD, "before the change")
+    for recipient, subject in ((address, "to the former"), (new, "to the new")):
+        mail.from_outside(OUTSIDE, recipient, subject)
+        mail.arrives(new, hosting.PASSWORD, subject)
+    assert not mail.can_login(address, hosting.PASSWORD)
+    mail.submit(new, hosting.PASSWORD, OUTSIDE, "from the new")
+    assert f"From: {new}" in mail.outside("from the new").decode()
+    rows = connect("odoo").cursor()
+    rows.execute("SELECT messages FROM emboux_mail.usage WHERE username = %s", [new])
+    assert rows.fetchone() == (3,), "counted on, from what was there"

@@ -313,10 +313,21 @@ class Mailbox(models.Model):
         if renamed or moved:
             raise UserError(
                 self.env._(
-                    "The address of a mailbox cannot be changed, because mail programs log in with "
-                    "it. Make a new mailbox, or an alias that points here."
+                    "The address of a mailbox cannot be changed here, because mail programs log in "
+                    "with it. Make a new mailbox, or an alias that points here."
                 )
             )
+
+    def _set_local_part(self, local_part):
+        """Change the address; whatever refers to it is the caller's.
+
+        ``local_part``: normalised, of an address that nobody has.
+        """
+        self.ensure_one()
+        # as superuser: as when the address was taken
+        held = self.env["emboux.address"].sudo().search([("mailbox_id", "=", self.id)])
+        super().write({"local_part": local_part})
+        held.email = self.email
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_with_mail(self):

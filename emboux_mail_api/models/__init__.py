@@ -28,6 +28,7 @@ from . import (
     mailbox_tenancy,
     mailbox_rules,
     mailbox_handover,
+    mailbox_rename,
     alias_tenancy,
     retention,
     traffic,

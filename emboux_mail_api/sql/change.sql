@@ -49,6 +49,10 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
+    IF TG_OP = 'UPDATE' AND OLD.email <> NEW.email THEN
+        PERFORM emboux_note_change(
+            'mailbox', OLD.email, of_domain.name, of_domain.partner_id, true);
+    END IF;
     PERFORM emboux_note_change('mailbox', CASE WHEN TG_OP = 'DELETE' THEN OLD.email ELSE NEW.email END,
                                of_domain.name, of_domain.partner_id, TG_OP = 'DELETE');
     RETURN NULL;

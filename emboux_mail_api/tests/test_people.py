@@ -201,6 +201,76 @@ class TestPeople(PlatformCase):
         with self.assertRaises(AccessError):
             wizard.with_user(self.user).action_hand_over()
 
+    # -- another name
+
+    def changed(self, mailbox, local_part, **values):
+        action = mailbox.action_change_address()
+        wizard = self.env[action["res_model"]].with_context(**action["context"]).create(
+            {"local_part": local_part, **values})
+        wizard.action_change()
+
+    def test_another_address_and_what_refers_to_it(self):
+        self.domain.sudo().owned_since = "2026-01-01"
+        mailbox = self.make()
+        mailbox.catch_all = True
+        alias = self.env["emboux.alias"].create({
+            "local_part": "info", "domain_id": self.domain.id,
+            "destinations": "ann.lee+info@unit.example\nann.lee@outside.example"})
+        bob = self.make_mailbox("bob", forward_to="ann.lee@unit.example\njoann.lee@unit.example")
+        self.env.cr.execute(
+            "INSERT INTO emboux_mail.usage VALUES ('ann.lee@unit.example', 500, 3)")
+        server = self.env["ir.mail_server"].create({
+            "name": "Of the domain", "smtp_host": "mail.example", "smtp_pass": "the one",
+            "smtp_user": mailbox.email, "from_filter": mailbox.email,
+            "emboux_mailbox_id": mailbox.id})
+        folder = mailbox.sudo().mail_folder
+
+        self.changed(mailbox, "Ann.Smith")
+        self.assertEqual(mailbox.email, "ann.smith@unit.example")
+        self.assertEqual(self.user.email, mailbox.email)
+        self.assertEqual(mailbox.sudo().mail_folder, folder)
+        self.assertTrue(mailbox.catch_all)
+        self.assertEqual(
+            alias.destinations, "ann.smith+info@unit.example\nann.lee@outside.example")
+        self.assertEqual(bob.forward_to, "ann.smith@unit.example\njoann.lee@unit.example")
+        self.assertEqual((server.smtp_user, server.from_filter), (mailbox.email, mailbox.email))
+        self.assertEqual(mailbox._counted(), {mailbox.email: (500, 3)})
+        former = self.env["emboux.address"]._holder(self.domain, "ann.lee@unit.example")
+        self.assertEqual(former.destinations, mailbox.email)
+
+    def test_the_former_address_is_free_where_it_is_not_kept(self):
+        mailbox = self.make()
+        self.changed(mailbox, "ann.smith", keep=False)
+        self.assertFalse(
+            self.env["emboux.address"]._holder(self.domain, "ann.lee@unit.example"))
+        self.env.flush_all()
+        self.env.cr.execute(
+            "SELECT name, gone FROM emboux_change WHERE kind = 'mailbox' AND name LIKE 'ann%%'"
+            " ORDER BY name")
+        self.assertEqual(self.env.cr.fetchall(), [
+            ("ann.lee@unit.example", True), ("ann.smith@unit.example", False)])
+
+    def test_back_to_the_former_address(self):
+        mailbox = self.make()
+        self.changed(mailbox, "ann.smith")
+        self.changed(mailbox, "ann.lee")
+        self.assertEqual(mailbox.email, "ann.lee@unit.example")
+        alias = self.env["emboux.address"]._holder(self.domain, "ann.smith@unit.example")
+        self.assertEqual(alias.destinations, mailbox.email)
+
+    def test_an_address_that_cannot_be(self):
+        mailbox = self.make()
+        self.make_mailbox("bob")
+        with self.assertRaisesRegex(UserError, "bob@unit.example exists already"):
+            self.changed(mailbox, "bob")
+        with self.assertRaisesRegex(ValidationError, "white space"):
+            self.changed(mailbox, "ann smith")
+        self.env["emboux.odoo.mail"]._start(self.domain).sudo().mailbox_id = mailbox
+        with self.assertRaisesRegex(UserError, "Odoo's own mail"):
+            self.changed(mailbox, "ann.smith")
+        with self.assertRaises(AccessError):
+            mailbox.with_user(self.user)._change_address("ann.smith")
+
     # -- what they do themselves
 
     def employee(self):

@@ -1,0 +1,120 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from odoo import models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+
+
+class MailboxRename(models.Model):
+    """Another address for a mailbox, which keeps its mail, its password and its rules."""
+
+    _inherit = "emboux.mailbox"
+
+    def action_change_address(self):
+        self.ensure_one()
+        return self.env["ir.actions.act_window"]._for_xml_id(
+            "emboux_mail_api.action_mailbox_rename"
+        ) | {"context": {"default_mailbox_id": self.id}}
+
+    def _change_address(self, local_part, keep=True):
+        """Give it another address in its domain.
+
+        ``keep``: whether mail to the former one arrives here too, by an alias.
+        :raises UserError: somebody has that address, or Odoo's own mail needs the former one.
+        """
+        self.ensure_one()
+        self.check_access("write")
+        if not self._is_local():
+            raise UserError(self.env._(
+                "%s is on another platform, where the address of a mailbox cannot be changed.",
+                self.display_name))
+        self._assert_not_odoos_own()
+        former, local_part = self.email, self._normalise_local_part(local_part or "")
+        address = f"{local_part}@{self.domain_id.name}"
+        if address == former:
+            return
+        self._take_address(address)
+        # who refers to it, before nobody has it any more
+        aliases, forwards = self._aliases_to(former), self._forwards_to(former)
+        self._set_local_part(local_part)
+        self._rename_usage(former)
+        if keep:
+            self.env["emboux.alias"].create({
+                "local_part": former.partition("@")[0], "domain_id": self.domain_id.id,
+                "destinations": address,
+            })
+        for alias in aliases:
+            alias.destinations = _renamed(alias.destinations, former, address)
+        for mailbox in forwards:
+            mailbox.forward_to = _renamed(mailbox.forward_to, former, address)
+        self._tell_odoo(former)
+
+    def _assert_not_odoos_own(self):
+        # as superuser: how Odoo's mail is set up is for administrators to see
+        setups = self.env["emboux.odoo.mail"].sudo()
+        if setups.search_count([("mailbox_id", "=", self.id)], limit=1):
+            raise UserError(self.env._(
+                "Odoo's own mail goes through %s, whose address stays as it is.",
+                self.display_name))
+
+    def _take_address(self, address):
+        """Nobody else's: an alias that leads here alone, as after an earlier change, goes."""
+        holder = self.env["emboux.address"]._holder(self.domain_id, address)
+        if not holder:
+            return
+        if holder._name != "emboux.alias" or holder._destination_list() != (self.email,):
+            raise UserError(self.env._(
+                "%s exists already, as a mailbox or as an alias (perhaps archived).",
+                holder.display_name))
+        holder.with_env(self.env).unlink()
+
+    def _aliases_to(self, address):
+        # as superuser: its owner's aliases, as when it is deleted
+        aliases = self.env["emboux.alias"].sudo().with_context(active_test=False)
+        return aliases.search(self._same_owner() & aliases._delivering_to([address]))
+
+    def _forwards_to(self, address):
+        # as superuser: see above
+        found = self.sudo().with_context(active_test=False).search(
+            self._same_owner() & Domain("forward_to", "like", f"@{self.domain_id.name}"))
+        return found.filtered(
+            lambda mailbox: _renamed(mailbox.forward_to, address, "") != mailbox.forward_to)
+
+    def _same_owner(self):
+        owners = self.domain_id.sudo().partner_id.ids or [False]
+        return (Domain("backend_id", "in", self.backend_id.ids)
+                & Domain("domain_id.partner_id", "in", owners))
+
+    def _rename_usage(self, former):
+        """What Dovecot has counted is the mailbox', whatever it is called."""
+        self.env.cr.execute("DELETE FROM emboux_mail.usage WHERE username = %s", [self.email])
+        self.env.cr.execute(
+            "UPDATE emboux_mail.usage SET username = %s WHERE username = %s", [self.email, former])
+
+    def _tell_odoo(self, former):
+        """Where this database has the address: its user's email, and what Odoo logs in with."""
+        # as superuser: who renames a mailbox need not manage users or mail servers
+        user = self.sudo().user_id
+        if user.email_normalized == former:
+            user.email = self.email
+        servers = self.env["ir.mail_server"].sudo().with_context(active_test=False).search([
+            ("smtp_user", "=", former),
+            "|", ("emboux_mailbox_id", "=", self.id), ("emboux_personal", "=", True)])
+        for server in servers:
+            server.smtp_user = self.email
+            if server.from_filter == former:
+                server.from_filter = self.email
+
+
+def _renamed(addresses, former, address):
+    """Addresses, one on each line, of which one or one with a tag is called otherwise now."""
+    local, _at, domain = former.partition("@")
+
+    def each(line):
+        name, _at, where = line.partition("@")
+        base, plus, tag = name.partition("+")
+        if (base, where) != (local, domain):
+            return line
+        return f"{address.partition('@')[0]}{plus}{tag}@{domain}"
+
+    return "\n".join(map(each, addresses.split("\n")))
