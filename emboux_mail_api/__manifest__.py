@@ -3,7 +3,7 @@
 {
     "name": "Email Hosting Platform",
     "summary": "Makes this Odoo the mail platform that Postfix and Dovecot read",
-    "version": "19.0.1.4.0",
+    "version": "19.0.1.5.0",
     "category": "Services/Email Hosting",
     "development_status": "Beta",
     "author": "Emboux",
@@ -46,6 +46,7 @@
         "views/reputation_settings_views.xml",
         "views/retention_views.xml",
         "views/traffic_views.xml",
+        "views/message_views.xml",
         "data/queue_cron.xml",
         "data/traffic_cron.xml",
         "data/handover_cron.xml",

@@ -104,6 +104,11 @@ WARMUP_START = Setting(
     "Recipients of a new domain's first day, where it has a daily limit and nobody set another "
     "number; 0: no warm-up.",
 )
+MESSAGE_DAYS = Setting(
+    "emboux_mail_api.message_days", int, 30,
+    "Days for which the message log keeps a message; a domain may have fewer.", minimum=1,
+    maximum=3650,
+)
 ALIAS_DESTINATIONS = Setting(
     "emboux_mail_api.alias_destinations", int, 100,
     "Addresses outside to which one address may lead, where neither domain nor plan says.",

@@ -33,6 +33,7 @@
         "views/portal_mailbox.xml",
         "views/portal_alias.xml",
         "views/portal_sending.xml",
+        "views/portal_message.xml",
         "views/portal_key.xml",
         "views/portal_account.xml",
         "views/portal_signup.xml",

@@ -5,6 +5,7 @@ recipient).  Some local parts play trouble, in any domain:
 
     reject550@...   550, for good
     defer450@...    450, try again later
+    greylist@...    450 twice for each sender and recipient, then it is taken
     slow@...        takes the message after five seconds
 """
 
@@ -13,6 +14,7 @@ import asyncio
 import mailbox
 import signal
 import ssl
+from collections import Counter
 
 from aiosmtpd.smtp import SMTP
 
@@ -21,15 +23,22 @@ FAULTS = {
     "defer450": "450 4.2.1 The sink is not ready for this recipient, as asked",
 }
 SLOW_SECONDS = 5
+GREYLISTED = 2  # attempts
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 class Sink:
     def __init__(self, folder):
         self.box = mailbox.Maildir(folder)
+        self._tries = Counter()
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):
         fault = FAULTS.get(_local_part(address))
+        if _local_part(address) == "greylist":
+            pair = envelope.mail_from, address
+            self._tries[pair] += 1
+            if self._tries[pair] <= GREYLISTED:
+                fault = "450 4.7.1 Greylisted, as asked"
         if fault:
             print(f"{fault[:3]} from=<{envelope.mail_from or ''}> to=<{address}>")
             return fault

@@ -199,6 +199,11 @@ def test_each_line_counts_once_whatever_ends_the_reader(hosting, reader, log, mo
     assert moved(domain) == (100 * total, 100 * total)
     rows.execute("SELECT count(*) FROM emboux_mail.log_message WHERE host = 'test-reader'")
     assert rows.fetchone() == (0,)
+    log_of_messages = connect("odoo").cursor()
+    log_of_messages.execute(
+        "SELECT status, count(*), count(DISTINCT queue_id), sum(attempts)"
+        " FROM emboux_mail.message WHERE domain_id = %s GROUP BY status", [domain])
+    assert log_of_messages.fetchall() == [("received", total, total, total)]
 
 
 def test_its_role_adds_up_alone(connect):

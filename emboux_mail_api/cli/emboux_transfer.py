@@ -42,6 +42,7 @@ class EmbouxTransfer(Command):
         paths = [Path(path).resolve() for path in arguments.log or ["/var/log/mail.log"]]
         sys.exit(follow.run(
             follow.Follower([logs.Log(path) for path in dict.fromkeys(paths)],
-                            store.Store(database, arguments.name)),
+                            store.Store(database, arguments.name),
+                            store.Lookups(database, arguments.name)),
             once=arguments.once,
         ))

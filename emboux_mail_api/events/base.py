@@ -31,6 +31,8 @@ class Event:
     the sender's and empty where the report does not say.
     ``at``: when it happened, aware and UTC. ``sent_at``: when the message was handed over, if
     the provider says so.
+    ``message_id``: of the message's header, without angle brackets, where the report says it.
+    ``handed``: what the provider's server said when it took the message holds this number of it.
     ``fresh``: False where the provider did not try because of a list of its own: it is no new
     bounce or complaint, so it counts for no rate.
     """
@@ -45,6 +47,8 @@ class Event:
     reason: str = ""
     sent_at: datetime | None = None
     fresh: bool = True
+    message_id: str = ""
+    handed: str = ""
 
 
 def identity(*parts: str) -> str:

@@ -59,6 +59,7 @@ def parse(data: dict[str, Any]) -> Event | None:
             why, status.get("code"), status.get("message") or status.get("description")
         ),
         fresh=fresh,
+        message_id=text_at(data, "message", "headers", "message-id").strip("<> "),
     )
 
 

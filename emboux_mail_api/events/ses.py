@@ -154,6 +154,7 @@ def _event(said, section, recipient, *, kind, permanent, fresh, reason) -> Event
         sent_at=_sent_at(said, at),
         reason=reason,
         fresh=fresh,
+        handed=message_id,
     )
 
 

@@ -12,7 +12,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from odoo.addons.emboux_core import addresses
-from odoo.addons.emboux_core.transactions import delete_in_batches
+from odoo.addons.emboux_core.transactions import delete_in_batches, each_in_own_transaction
 
 from ..events import base, mailgun, ses, sns
 from ..settings import MAILGUN_SIGNING_KEY
@@ -22,9 +22,15 @@ _logger = logging.getLogger(__name__)
 
 #: One for the process: it remembers certificates.  Tests put another in its place.
 SNS = sns.SnsVerifier()
+#: Kind of report to what the message log says, and the message's status from then on.
+IN_LOG = {
+    "delivery": ("arrived", "delivered"), "bounce": ("bounced", "bounced"),
+    "complaint": ("complained", "complained"), "unsubscribe": ("unsubscribed", None),
+}  # fmt: skip
 _COLUMNS = (
     "provider", "provider_id", "kind", "permanent", "counts", "recipient", "domain_id",
     "happened_at", "sent_at", "reason", "state", "payload", "create_date", "create_uid",
+    "message_id", "handed", "to_log",
 )  # fmt: skip
 
 
@@ -69,6 +75,9 @@ class WebhookEvent(models.Model):
     happened_at = fields.Datetime("When", index=True, readonly=True)
     sent_at = fields.Datetime("Sent", readonly=True)
     reason = fields.Char("Details", readonly=True)
+    message_id = fields.Char("Message-ID", readonly=True)
+    handed = fields.Char("Provider's Message Number", readonly=True)
+    to_log = fields.Boolean(readonly=True, help="Not in the message log yet.")
     state = fields.Selection(
         [
             ("judged", "Processed"), ("noted", "Noted"),
@@ -84,6 +93,7 @@ class WebhookEvent(models.Model):
 
     _provider_id_unique = models.UniqueIndex("(provider, provider_id)")
     _counted_index = models.Index("(domain_id, happened_at) WHERE counts")
+    _to_log_index = models.Index("(create_date) WHERE to_log")
     _payload_index = models.Index("(create_date) WHERE payload IS NOT NULL")
 
     # -- Mailgun ---------------------------------------------------------------------------
@@ -190,7 +200,9 @@ class WebhookEvent(models.Model):
         else:
             domains = {name: self._domain_of(name) for name in {event.domain for event in found}}
             rows = [self._row(event, domains[event.domain]) for event in found]
-        self._store_once(rows, payload)._judge()
+        events = self._store_once(rows, payload)
+        events._judge()
+        events._log()
 
     def _row(self, event, domain):
         now = fields.Datetime.now()
@@ -207,6 +219,9 @@ class WebhookEvent(models.Model):
             "sent_at": event.sent_at and event.sent_at.astimezone(UTC).replace(tzinfo=None),
             "reason": event.reason or None,
             "state": "noted" if domain else "unmatched",
+            "message_id": event.message_id or None,
+            "handed": event.handed or None,
+            "to_log": bool(domain and (event.message_id or event.handed)),
         }
 
     def _row_unreadable(self, provider, number):
@@ -257,6 +272,30 @@ class WebhookEvent(models.Model):
         found = domains.search([("name", "in", names), ("backend_id.kind", "=", "local"),
                                 ("owned_since", "!=", False)])
         return max(found, key=lambda d: (len(d.name), d.active), default=domains.browse())
+
+    # -- told in the message log -------------------------------------------------------------
+
+    def _log(self):
+        """Add them to the messages that they are about; what is not logged yet waits for the cron:
+        a provider may be faster than the reader of the log."""
+        for event in self.filtered("to_log"):
+            kind, status = IN_LOG[event.kind]
+            if event.kind == "bounce" and not event.permanent:
+                kind, status = "delayed", "delayed"
+            found = self.env["emboux.message"]._note(
+                event.domain_id, event.message_id, event.handed, event.recipient,
+                event.happened_at, kind, status, text=event.reason,
+                by=dict(self._fields["provider"].selection)[event.provider])
+            if found:
+                event.to_log = False
+
+    @api.model
+    @api.private
+    def _cron_log(self):
+        """Those that came before their message was in the log; after an hour they are given up."""
+        since = fields.Datetime.now() - timedelta(hours=1)
+        waiting = self.search([("to_log", "=", True), ("create_date", ">=", since)])
+        each_in_own_transaction(self.env, [waiting], lambda event: event._log())
 
     # -- forgotten -------------------------------------------------------------------------
 

@@ -87,8 +87,17 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_transfer') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_transfer;
         GRANT SELECT, INSERT, UPDATE, DELETE ON
-            emboux_mail.log_position, emboux_mail.log_message TO emboux_transfer;
-        GRANT EXECUTE ON FUNCTION emboux_mail.add_transfer TO emboux_transfer;
+            emboux_mail.log_position, emboux_mail.log_message, emboux_mail.log_session
+            TO emboux_transfer;
+        -- it writes the message log, and reads of it what it has to, to find the row
+        GRANT INSERT ON emboux_mail.message TO emboux_transfer;
+        GRANT SELECT (id, expires, events, relay, receiver, dsn, answer),
+            UPDATE (status, attempts, recipient, changed_at, events, relay, receiver, dsn, answer)
+            ON emboux_mail.message TO emboux_transfer;
+        GRANT USAGE ON SEQUENCE emboux_mail.message_id TO emboux_transfer;
+        GRANT EXECUTE ON FUNCTION
+            emboux_mail.add_transfer, emboux_mail.log_domains, emboux_mail.message_days
+            TO emboux_transfer;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_policy;

@@ -28,9 +28,7 @@ CREATE TABLE IF NOT EXISTS emboux_mail.log_position (
 CREATE TABLE IF NOT EXISTS emboux_mail.log_message (
     host     text NOT NULL,
     queue_id text NOT NULL,
-    login    text,          -- who submitted it, null for mail from outside
-    size     bigint,        -- null until it is known
-    counted  boolean NOT NULL DEFAULT false,  -- as what its sender has sent
+    state    jsonb NOT NULL,  -- transfer/book.py, Message
     seen_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (host, queue_id)
 );

@@ -48,5 +48,6 @@ from . import (
     test_rounds,
     test_retention_unit,
     test_traffic_unit,
+    test_message_log,
     test_storage_warning,
 )

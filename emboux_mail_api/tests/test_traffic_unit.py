@@ -18,7 +18,7 @@ from odoo.addons.emboux_core.tests.dns_server import PlainTest
 
 from ..emboux_daemons.transfer import lines, logs
 from ..emboux_daemons.transfer.book import Book
-from ..emboux_daemons.transfer.lines import Delivered, Removed, Session, Sized, Submitted
+from ..emboux_daemons.transfer.lines import Accepted, Attempt, Removed, Session, Sized
 from ..emboux_daemons.transfer.logs import NOTHING_YET, Log
 from .common import PlatformCase
 
@@ -42,10 +42,25 @@ class TestLines(PlainTest):
         event = lines.parse(line, now)
         return event and event.what
 
+    def login(self, line):
+        what = self.parse(line)
+        self.assertEqual((type(what), what.queue_id), (Accepted, "4A1B2C3D4E"), line)
+        return what.login
+
+    def mailbox(self, line):
+        """Of a delivery to a mailbox; None of another line."""
+        what = self.parse(line)
+        fits = isinstance(what, Attempt) and what.local and what.status == "sent"
+        return what.recipient if fits and what.dsn.startswith("2.") else None
+
     def test_lines_that_count(self):
-        self.assertEqual(self.parse(SUBMITTED), Submitted("4A1B2C3D4E", "ann@acme.example"))
-        self.assertEqual(self.parse(SIZED), Sized("4A1B2C3D4E", 1500))
-        self.assertEqual(self.parse(LMTP), Delivered("4A1B2C3D4E", "bob@other.example"))
+        self.assertEqual(self.parse(SUBMITTED), Accepted(
+            "4A1B2C3D4E", "localhost[127.0.0.1]", "ann@acme.example", "submission"))
+        self.assertEqual(self.parse(SIZED), Sized("4A1B2C3D4E", 1500, "ann@acme.example"))
+        self.assertEqual(self.parse(LMTP), Attempt(
+            "4A1B2C3D4E", True, "", "lmtp[3]", "bob@other.example", "",
+            "mail.example[/srv/dovecot/run/lmtp]", 0.1, "2.0.0", "sent",
+            "250 2.0.0 <bob@other.example> abc Saved"))
         self.assertEqual(self.parse(REMOVED), Removed("4A1B2C3D4E"))
         self.assertEqual(self.parse(IMAP), Session("ann@acme.example", 120, 3400))
 
@@ -61,13 +76,18 @@ class TestLines(PlainTest):
     def test_lines_that_do_not_count(self):
         for line in (
             "", "nonsense", REMOVED.replace("qmgr", "smtp"),
-            LMTP.replace("status=sent", "status=deferred").replace("dsn=2.0.0", "dsn=4.2.2"),
-            LMTP.replace("/lmtp[3]", "/smtp[3]"),
-            SUBMITTED.replace(", sasl_username=ann@Acme.example", ""),
+            f"{POSTFIX}/smtpd[1]: connect from localhost[127.0.0.1]",
+            f"{POSTFIX}/smtpd[1]: disconnect from localhost[127.0.0.1] ehlo=1 quit=1 commands=2",
             "Nov 26 03:01:42 imap-login: Info: Disconnected in=1 out=2",
             "Nov 26 03:01:43 lmtp(ann@acme.example)<7><s>: Info: in=5 out=6",
         ):
             self.assertIsNone(self.parse(line), line)
+        for line in (
+            LMTP.replace("status=sent", "status=deferred").replace("dsn=2.0.0", "dsn=4.2.2"),
+            LMTP.replace("/lmtp[3]", "/smtp[3]"),
+        ):
+            self.assertIsNone(self.mailbox(line), line)
+        self.assertEqual(self.login(SUBMITTED.replace(", sasl_username=ann@Acme.example", "")), "")
 
     def test_additional_fields_in_any_order(self):
         """Lines of Postfix 3.7.11 with AUTH=, XFORWARD, a reused connection; and as they may be."""
@@ -82,15 +102,15 @@ class TestLines(PlainTest):
             f"sasl_sender=eve@other.example, {login}, sasl_method=PLAIN, tls=TLSv1.3",
             login,
         ):
-            self.assertEqual(self.parse(sub + said), Submitted("4A1B2C3D4E", "ann@acme.example"),
-                             said)
+            self.assertEqual(self.login(sub + said), "ann@acme.example", said)
         qmgr = SIZED.partition("from=")[0]
         for text in (
             "from=<a@b.example>, size=1500, nrcpt=2, smtputf8=yes (queue active)",
             "from=<a@b.example>, nrcpt=2, size=1500 (queue active), x=y",
-            "from=<>, envid=x, size=1500, nrcpt=2 (queue active)",
+            "from=<a@b.example>, envid=x, size=1500, nrcpt=2 (queue active)",
         ):
-            self.assertEqual(self.parse(qmgr + text), Sized("4A1B2C3D4E", 1500), text)
+            self.assertEqual(
+                self.parse(qmgr + text), Sized("4A1B2C3D4E", 1500, "a@b.example"), text)
         lmtp = LMTP.partition("to=")[0]
         for text in (
             "to=<bob@other.example>, orig_to=<info@other.example>, relay=x[/run/lmtp], conn_use=2, "
@@ -99,8 +119,7 @@ class TestLines(PlainTest):
             "dsn=2.1.5, status=sent (250 ok), x=y",
             "to=<bob@other.example>, status=sent, dsn=2.0.0, relay=none (250 ok)",
         ):
-            self.assertEqual(self.parse(lmtp + text), Delivered("4A1B2C3D4E", "bob@other.example"),
-                             text)
+            self.assertEqual(self.mailbox(lmtp + text), "bob@other.example", text)
         for text in ("Logged out out=3400 in=120", "Logged out bytes=9 in=120 deleted=0 out=3400",
                      "Closed (NOOP finished) in=1 out=2 x=1 in=120 out=3400 trashed=0"):
             self.assertEqual(self.parse(IMAP.partition("Disconnected")[0] + text),
@@ -121,7 +140,7 @@ class TestLines(PlainTest):
             self.assertIsNone(self.parse(line), line)
         line = SIZED.replace("<ann@acme.example>",
                              '<"x>, size=9, nrcpt=1 (queue active)"@evil.example>')
-        self.assertEqual(self.parse(line), Sized("4A1B2C3D4E", 1500))
+        self.assertEqual(self.parse(line)[:2], ("4A1B2C3D4E", 1500))
 
     def test_when_it_was(self):
         def moment(line, now=NOW):

@@ -1,5 +1,5 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from . import (
-    account, aliases, domains, home, keys, mailboxes, records, rules, sending, signup,
+    account, aliases, domains, home, keys, mailboxes, messages, records, rules, sending, signup,
 )

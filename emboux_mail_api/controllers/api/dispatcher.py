@@ -27,7 +27,7 @@ from ...api_errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_fou
 from . import throttle
 from .locks import end_with_transaction, hold_lock, take_lock
 from .operation import OPERATIONS
-from .types import Address, AliasAddress, DomainName, Line, Recipient, problems
+from .types import LARGEST, Address, AliasAddress, DomainName, Line, Recipient, problems
 
 _logger = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ _PATH_TYPES = {
     "address": TypeAdapter(AliasAddress),
     "recipient": TypeAdapter(Recipient),
     "key_id": TypeAdapter(int),
+    "id": TypeAdapter(int),
     "token": TypeAdapter(Line),
 }
 #: An invalid name in the path is 404; where it is only a question, 422.
 _ASKED_ABOUT = {"recipient"}
-_MAX_ID = 2**31 - 1
 
 
 class ApiDispatcher(http.Dispatcher):
@@ -346,7 +346,7 @@ def _path_arguments(args):
                 raise ApiError(422, [{**problem, "field": name} for problem in problems(error)]
                                ) from error
             raise not_found() from error
-        if isinstance(parsed[name], int) and not 0 < parsed[name] <= _MAX_ID:
+        if name in LARGEST and not 0 < parsed[name] <= LARGEST[name]:
             raise not_found()
     return parsed
 

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from ...api_errors import MASTER_REQUIRED, NOT_FOUND, READ_ONLY
 from ...models.api_key import WRONG_ADDRESS
 from .operation import BASE, OPERATIONS
-from .types import Address, AliasAddress, DomainName, Invalid, Problem, Recipient
+from .types import LARGEST, Address, AliasAddress, DomainName, Invalid, Problem, Recipient
 
 _TEMPLATE = "#/components/schemas/{model}"
 _PATH = {
@@ -18,6 +18,7 @@ _PATH = {
     "address": (TypeAdapter(AliasAddress), "An alias, or `@domain` (percent-encoded: %40domain)."),
     "recipient": (TypeAdapter(Recipient), "Any address that mail was sent to."),
     "key_id": (TypeAdapter(int), "The number of a key."),
+    "id": (TypeAdapter(int), "The number of a message, for one recipient."),
     "token": (None, "`self`, or for a master key the number of another key."),
 }
 _REASONS = {
@@ -115,8 +116,8 @@ def _parameters(operation, schemas):
     for name in operation.path_parameters:
         adapter, description = _PATH[name]
         schema = adapter.json_schema() if adapter else {"type": "string", "maxLength": 200}
-        if name == "key_id":
-            schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+        if name in LARGEST:
+            schema = {"type": "integer", "minimum": 1, "maximum": LARGEST[name]}
         parameters.append(
             {"name": name, "in": "path", "required": True, "description": description,
              "schema": schema}

@@ -5,8 +5,9 @@
 
 import base64
 import json
+from datetime import datetime
 
-from odoo.fields import Domain
+from odoo.fields import Datetime, Domain
 
 from odoo.addons.emboux_core.models.errors import control_character
 
@@ -32,6 +33,29 @@ def page_of(model, domain, query, key, item, show, fields=(), unique=True):
     return Page[item](items=show(records), total=total, next=following)
 
 
+def newest_of(model, domain, query, keys, fields):
+    """(records, cursor of the following page or None), the newest first, uncounted.
+
+    ``keys``: a field of the type datetime and ``id``, by which an index of the table is ordered.
+    """
+    if query.cursor:
+        moment, number = _decode(query.cursor, model, keys)
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            raise _no_cursor() from None
+        # the first part alone tells the index where to begin
+        domain = Domain(domain) & Domain(keys[0], "<=", moment) & (
+            Domain(keys[0], "<", moment) | Domain(keys[1], "<", number))
+    order = ", ".join(f"{key} DESC" for key in keys)
+    records = model.search_fetch(domain, fields, order=order, limit=query.limit + 1)
+    more = len(records) > query.limit
+    records = records[: query.limit]
+    if not more:
+        return records, None
+    return records, _encode([Datetime.to_string(records[-1][keys[0]]), records[-1].id])
+
+
 def _after(keys, values):
     """Search domain: after these values in the order of the keys."""
     after = Domain(keys[0], ">", values[0])
@@ -52,11 +76,15 @@ def _decode(cursor, model, keys):
         )
         values = json.loads(packed)
         fits = [type(value) for value in values] == wanted and all(
-            abs(value) < 2**31 if type(value) is int else not control_character(value)
+            abs(value) < 2**53 if type(value) is int else not control_character(value)
             for value in values
         )
     except (ValueError, TypeError, RecursionError):
         fits = False
     if not fits:
-        raise invalid("cursor", "it is not a cursor of this list; begin without one")
+        raise _no_cursor()
     return values
+
+
+def _no_cursor():
+    return invalid("cursor", "it is not a cursor of this list; begin without one")

@@ -15,6 +15,8 @@ from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.errors import control_character
 
 MAX_SAFE_INTEGER = 2**53 - 1  # what every JSON reader can hold
+#: Of the numbers in paths.
+LARGEST = {"key_id": 2**31 - 1, "id": MAX_SAFE_INTEGER}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 

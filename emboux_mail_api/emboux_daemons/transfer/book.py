@@ -8,18 +8,46 @@ reaches a mailbox, as what that domain has received, for each mailbox; and what 
 upload and read.  Nothing here remembers more than what is on its way.
 """
 
-from dataclasses import dataclass
+from datetime import datetime
 
-from .lines import Delivered, Removed, Session, Sized, Submitted
+from .lines import Accepted, Attempt, Connected, Filed, Identified, Removed, Session, Sized
+
+_APART = frozenset({Session, Filed, Connected})  # about no message in Postfix' queue
 
 
-@dataclass(slots=True)
 class Message:
-    """A message in Postfix' queue: who submitted it, how large it is."""
+    """A message in Postfix' queue, as far as it is known.
 
-    login: str | None = None
-    size: int | None = None
-    counted: bool = False  # as what its sender has sent
+    ``size``: in bytes, None until it is known.  ``counted``: as what its sender has sent.
+    ``rows``: of the message log, by what the row is about (``story.py``).
+    """
+
+    __slots__ = (
+        "at", "client", "counted", "login", "message_id", "rows", "sender", "service", "size")
+
+    def __init__(self, at=None, client="", login="", service=""):
+        self.at, self.client, self.login, self.service = at, client, login, service
+        self.message_id = self.sender = ""
+        self.size, self.counted, self.rows = None, False, {}
+
+    def state(self):
+        """As JSON keeps it; its rows have their numbers by now."""
+        return {
+            "at": self.at.isoformat() if self.at else None, "client": self.client,
+            "login": self.login, "service": self.service, "message_id": self.message_id,
+            "sender": self.sender, "size": self.size, "counted": self.counted,
+            "rows": {key: row.state() for key, row in self.rows.items()},
+        }
+
+    @classmethod
+    def of(cls, state, row_of):
+        """From what ``state()`` gave; ``row_of`` does the same for a row."""
+        at = state["at"] and datetime.fromisoformat(state["at"])
+        message = cls(at, state["client"], state["login"], state["service"])
+        message.message_id, message.sender = state["message_id"], state["sender"]
+        message.size, message.counted = state["size"], state["counted"]
+        message.rows = {key: row_of(row) for key, row in state["rows"].items()}
+        return message
 
 
 class Book:
@@ -33,37 +61,51 @@ class Book:
         self.moved = {}  # (domain, day) -> [bytes in, bytes out]
 
     def enter(self, event):
-        what, day = event.what, event.moment.date()
-        if isinstance(what, Session):
-            self._add(what.login, day, what.bytes_in, what.bytes_out)
-        elif isinstance(what, Submitted):
+        """Returns the ``Message`` that the event is about, None where it is about none."""
+        what = event.what
+        kind = type(what)
+        if kind in _APART:
+            if kind is Session:
+                self._add(what.login, event.moment.date(), what.bytes_in, what.bytes_out)
+            return None
+        queue_id = what.queue_id
+        if kind is Accepted:
             # a new message, whatever had this id before
-            self._put(what.queue_id, Message(login=what.login))
-        elif isinstance(what, Sized):
-            self._size(what, day)
-        elif isinstance(what, Delivered):
-            message = self.messages.get(what.queue_id)
-            if message and message.size:
-                self._add(what.address, day, message.size, 0)
-        elif isinstance(what, Removed) and self.messages.pop(what.queue_id, None):
-            self.changed.discard(what.queue_id)
-            if what.queue_id in self._known:
-                self.gone.add(what.queue_id)
-
-    def _size(self, what, day):
-        message = self.messages.get(what.queue_id) or Message()
-        if message.size == what.size and (message.counted or not message.login):
-            return  # a further try
-        message.size = what.size
-        if message.login and not message.counted:
-            message.counted = True
-            self._add(message.login, day, 0, what.size)
-        self._put(what.queue_id, message)
+            message = Message(event.moment, what.client, what.login, what.service)
+            return self._put(queue_id, message)
+        if kind is Removed:
+            return self._remove(queue_id)
+        if not queue_id:
+            return None
+        message = self.messages.get(queue_id) or Message(event.moment)
+        if kind is Identified:
+            message.message_id = what.message_id
+            if queue_id in self.changed:
+                return message
+        elif kind is Sized:
+            if message.size == what.size and (message.counted or not message.login):
+                return message  # a further try
+            message.size, message.sender = what.size, what.sender
+            if message.login and not message.counted:
+                message.counted = True
+                self._add(message.login, event.moment.date(), 0, what.size)
+        elif kind is Attempt:
+            if message.size and what.local and what.status == "sent" and what.dsn[:2] == "2.":
+                self._add(what.recipient, event.moment.date(), message.size, 0)
+        return self._put(queue_id, message)
 
     def _put(self, queue_id, message):
         self.messages[queue_id] = message
         self.changed.add(queue_id)
         self.gone.discard(queue_id)
+        return message
+
+    def _remove(self, queue_id):
+        message = self.messages.pop(queue_id, None)
+        self.changed.discard(queue_id)
+        if message and queue_id in self._known:
+            self.gone.add(queue_id)
+        return message
 
     def _add(self, address, day, bytes_in, bytes_out):
         domain = address.rpartition("@")[2]

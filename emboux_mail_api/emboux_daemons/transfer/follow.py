@@ -7,8 +7,10 @@ What is remembered between two rounds is only what PostgreSQL has too: after an 
 read anew from there.
 """
 
+import gc
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
 import psycopg2
@@ -16,6 +18,8 @@ import psycopg2
 from ..rounds import BackOff, Ending
 from .book import Book
 from .lines import parse
+from .store import Batch, prepare
+from .story import TOLD, Story, names
 
 _logger = logging.getLogger(__name__)
 
@@ -25,61 +29,103 @@ LONGEST_PAUSE = 60.0
 
 
 class Follower:
-    """``logs``: ``logs.Log``s; ``store``: a ``store.Store``."""
+    """``logs``: ``logs.Log``s; ``store``: a ``store.Store``; ``lookups``: a ``store.Lookups``.
 
-    def __init__(self, logs, store):
-        self.logs, self.store = logs, store
-        self._positions, self._messages = {}, {}
+    While a round is written the next one is read already, if there is more.
+    """
+
+    def __init__(self, logs, store, lookups):
+        self.logs, self.store, self.lookups = logs, store, lookups
+        self._positions, self._messages, self._story = {}, {}, None
+        self._writer, self._written = ThreadPoolExecutor(1), None
         self._swept = 0.0
 
     def connect(self):
+        self.lookups.open()
         if self.store.open():
             self._positions = {
                 log: self.store.position(str(log.path)) or self._begin(log) for log in self.logs}
-            self._messages = self.store.messages()
+            self._recall()
+
+    def close(self):
+        """After an error, or at the end."""
+        if self._written:
+            wait([self._written])
+        self._written = None
+        self.store.close()
+        self.lookups.close()
+
+    def _recall(self):
+        self._messages = self.store.messages()
+        self._story = Story({}, *self.store.waiting())
 
     def _begin(self, log):
         """Written down at once: what is logged before the next start is to be read then."""
         position = log.start()
-        self.store.save(str(log.path), position, Book())
+        self.store.write(Batch({str(log.path): position}))
         return position
 
     def round(self):
         """Returns whether there is more to read already."""
-        more = False
+        now, more, events, read = datetime.now(UTC), False, [], {}
         for log in self.logs:
-            piece = log.next_piece(self._positions[log])
-            if piece is None:
-                continue
-            book, now = Book(self._messages), datetime.now(UTC)
-            for line in piece.lines:
-                if event := parse(line, now):
-                    book.enter(event)
-            self.store.save(str(log.path), piece.position, book)
-            self._positions[log], self._messages = piece.position, book.messages
-            more |= piece.more
+            if piece := log.next_piece(self._positions[log]):
+                events += [event for line in piece.lines if (event := parse(line, now))]
+                read[log] = piece.position
+                more |= piece.more
+        if read:
+            self._enter(events, read)
+        if not more:
+            self._finish()
         if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._finish()
             self._swept = time.monotonic()
             if self.store.sweep():
-                self._messages = self.store.messages()
+                self._recall()
         return more
+
+    def _enter(self, events, read):
+        """``read``: log to its new position."""
+        before = self._story
+        book = Book(self._messages)
+        story = Story(self.lookups.domains(names(events, self._messages)),
+                      before.sessions, before.connections)
+        for event in events:
+            message = book.enter(event)
+            if type(event.what) in TOLD:
+                story.enter(event, message)
+        positions = {str(log.path): position for log, position in read.items()}
+        batch = prepare(self.store.host, positions, book, story, before, self.lookups)
+        self._finish()
+        self._written = self._writer.submit(self.store.write, batch)
+        self._positions |= read
+        self._messages, self._story = book.messages, story
+
+    def _finish(self):
+        """Wait until the round before is written; raises what kept it from that."""
+        if self._written:
+            written, self._written = self._written, None
+            written.result()
 
 
 def run(follower, once=False):
     """Rounds until SIGTERM or SIGINT; returns the exit code.  ``once``: until all is read."""
+    # a round makes a hundred thousand objects and no cycles: to look for them took a tenth of it
+    gc.freeze()
+    gc.set_threshold(500_000)
     ending, back_off = Ending().on_signals(), BackOff(2.0, LONGEST_PAUSE, _logger)
     _logger.info("reading %s", ", ".join(str(log.path) for log in follower.logs))
     while not ending.is_set():
         try:
             follower.connect()
             more = follower.round()
-            wait = 0 if more else ROUND_SECONDS
+            pause = 0 if more else ROUND_SECONDS
             back_off.worked()
         except (psycopg2.Error, OSError) as error:
-            follower.store.close()
-            wait, more = back_off.failed(error), False
+            follower.close()
+            pause, more = back_off.failed(error), False
         if once and not more:
             break
-        ending.wait(wait)
-    follower.store.close()
+        ending.wait(pause)
+    follower.close()
     return int(once and back_off.problem is not None)

@@ -41,7 +41,7 @@ NOTHING_YET = Position(0, "", 0)
 class Piece:
     """``lines`` from a log, where to go on, and whether there is more already."""
 
-    lines: tuple
+    lines: list
     position: Position
     more: bool = False
 
@@ -74,7 +74,7 @@ class Log:
             current = None  # between two files
         if position != NOTHING_YET and (piece := self._rotated(position, at_once)):
             return piece if piece.lines or piece.position != position else None
-        return Piece((), current, True) if current else None
+        return Piece([], current, True) if current else None
 
     def _from(self, file, position, head, at_once):
         offset = position.offset
@@ -93,9 +93,10 @@ class Log:
         data = data[:end]
         if not _begins_a_line(file, offset):
             data = data.partition(b"\n")[2]  # the rest of what was passed over
-        lines = tuple(line.decode("utf-8", "replace") for line in data.splitlines()
-                      if len(line) < LARGEST_LINE)
-        return Piece(lines, following, end > 0)
+        lines = data.decode("utf-8", "replace").split("\n")
+        if not lines[-1]:
+            lines.pop()  # behind the last line's end
+        return Piece([line for line in lines if len(line) < LARGEST_LINE], following, end > 0)
 
     def _rotated(self, position, at_once):
         """The rest of the file that the path led to before; None when that is read, or gone."""
@@ -109,7 +110,7 @@ class Log:
                         continue
                     piece = self._from(file, position, position.head, at_once)
                     if piece is None and not packed and _is_warm(file):
-                        return Piece((), position)
+                        return Piece([], position)
                     return piece
             except (OSError, EOFError) as error:
                 _logger.warning("%s cannot be read: %s", path, error)

@@ -1,0 +1,221 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import logging
+from contextlib import closing
+from datetime import datetime
+
+import psycopg2
+import psycopg2.extras
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.sql_db import db_connect
+from odoo.tools import SQL
+
+from odoo.addons.emboux_core.models.fields import BigInteger
+
+from .message_words import STATUS, describe
+
+_logger = logging.getLogger(__name__)
+
+DIRECTIONS = [
+    ("out", "Outgoing"), ("in", "Incoming"), ("internal", "Internal"), ("forwarded", "Forwarded"),
+]  # fmt: skip
+REFUSED = ("rejected", "suppressed")  # kinds of events of what was never accepted
+_DROP_SECONDS = 30
+
+
+class Message(models.Model):
+    """What became of a message, for one recipient.
+
+    ``odoo emboux_transfer`` writes the rows from the mail servers' logs (``sql/message.sql``);
+    others add what they know by ``_note``.  Nobody edits them.
+    """
+
+    _name = "emboux.message"
+    _description = "Message"
+    _auto = False
+    _order = "at desc, id desc"
+    _rec_name = "message_id"
+    _rec_names_search = ["recipient", "sender"]
+
+    at = fields.Datetime("Time", readonly=True)
+    changed_at = fields.Datetime("Last Change", readonly=True)
+    direction = fields.Selection(DIRECTIONS, readonly=True)
+    status = fields.Selection(STATUS, readonly=True)
+    domain_id = fields.Many2one("emboux.domain", readonly=True)
+    partner_id = fields.Many2one("res.partner", "Owner", readonly=True)
+    company_id = fields.Many2one("res.company", readonly=True)
+    host = fields.Char("Mail Server", readonly=True)
+    queue_id = fields.Char("Queue ID", readonly=True, help="As in Postfix' log.")
+    message_id = fields.Char("Message-ID", readonly=True)
+    login = fields.Char("Submitted By", readonly=True)
+    client = fields.Char(readonly=True, help="Who brought it: name and address.")
+    sender = fields.Char(readonly=True, help="Of the envelope. Reports have none.")
+    recipient = fields.Char(readonly=True)
+    original_recipient = fields.Char(
+        readonly=True, help="The address that it was sent to, where an alias led on from there.")
+    size = BigInteger("Size (bytes)", readonly=True)
+    attempts = fields.Integer(readonly=True)
+    relay = fields.Char("Last Server", readonly=True)
+    receiver = fields.Char(
+        "Receiving Provider", readonly=True, help="The organisation of the server that took it.")
+    dsn = fields.Char(
+        "Status Code", readonly=True, help="Enhanced status code of the last answer (RFC 3463).")
+    answer = fields.Char("Last Answer", readonly=True)
+    expires = fields.Date("Deleted On", readonly=True)
+    events = fields.Json(readonly=True)
+    timeline = fields.Html(compute="_compute_timeline", sanitize=False)
+
+    @property
+    def _table_query(self):
+        return SQL(
+            """SELECT id, expires, at, changed_at, direction, status, domain_id, partner_id,
+                      company_id, host, queue_id, message_id, login, client, sender, recipient,
+                      original_recipient, size, attempts, relay, receiver, dsn, answer, events
+                 FROM emboux_mail.message"""
+        )
+
+    @api.depends("sender", "recipient")
+    def _compute_display_name(self):
+        for message in self:
+            sender = message.sender or self.env._("Report")
+            message.display_name = f"{sender} → {message.recipient or '…'}"
+
+    @api.depends("events")
+    def _compute_timeline(self):
+        for message in self:
+            message.timeline = Markup("<ol class='o_emboux_timeline list-unstyled'>%s</ol>") % (
+                Markup().join(
+                    Markup(
+                        "<li class='d-flex gap-3 mb-2'><time class='text-muted text-nowrap' "
+                        "datetime='{at}'>{shown}</time><span>{words}</span></li>"
+                    ).format(at=at.isoformat(), shown=shown, words=words)
+                    for at, shown, words in message._moments()
+                )
+            )
+
+    @api.private
+    def _story(self):
+        """[(event, the same as a sentence)], the first first."""
+        self.ensure_one()
+        events = sorted(self.events or (), key=lambda event: event["at"])
+        if not events or events[0]["kind"] not in REFUSED:
+            # how it began stands in the row itself
+            began = {"at": f"{self.at.isoformat()}+00:00", "kind": "accepted"} | {
+                name: self[name] for name in ("client", "login", "size") if self[name]}
+            events = [began, *events]
+        return [(event, describe(self.env, self, event)) for event in events]
+
+    def _moments(self):
+        """[(moment, the moment for people, what happened in words)]"""
+        for event, words in self._story():
+            moment = datetime.fromisoformat(event["at"])
+            here = fields.Datetime.context_timestamp(self, moment.replace(tzinfo=None))
+            yield moment, f"{here:%Y-%m-%d %H:%M:%S}", words
+
+    # -- what others know of it ----------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _note(self, domain, message_id, handed, recipient, moment, kind, status=None, **values):
+        """Something has happened to a message that has left, as somebody else reports.
+
+        :param domain: that it was sent by; a report about another's changes nothing.
+        :param message_id: of its header, without angle brackets; or none.
+        :param handed: else, what the server that took it has called it in its answer.
+        :param moment: naive UTC.
+        :param status: that it has from now on, unless a later one is known.
+        :returns: how many rows were found.
+        """
+        event = {"at": f"{moment.isoformat()}+00:00", "kind": kind} | {
+            name: value for name, value in values.items() if value}
+        self.env.cr.execute(
+            "SELECT emboux_mail.note_message(%s, %s, %s, %s, %s, %s, %s)",
+            [domain.id, message_id or "", handed or "", recipient, moment, status or None,
+             psycopg2.extras.Json(event)])
+        [found] = self.env.cr.fetchone()
+        self.invalidate_model()
+        return found
+
+    # -- kept for so many days -----------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _cron_drop_days(self):
+        """Drop the days that are over, each by itself, without keeping anybody from the others.
+
+        On a connection of its own: a partition is detached outside of any transaction.
+        """
+        self.env.cr.execute(
+            "SELECT part, day FROM emboux_mail.message_parts() WHERE day <= %s",
+            [fields.Date.today()])
+        over = self.env.cr.fetchall()
+        for part, day in over:
+            self._drop_day(part, day)
+
+    def _drop_day(self, part, day):
+        with closing(db_connect(self.env.cr.dbname).cursor()) as cr:
+            cr._cnx.rollback()
+            cr._cnx.autocommit = True
+            cr.execute(SQL("SET statement_timeout = %s", f"{_DROP_SECONDS}s"))
+            table = SQL("emboux_mail.%s", SQL.identifier(part))
+            try:
+                cr.execute(SQL(
+                    "ALTER TABLE emboux_mail.message DETACH PARTITION %s CONCURRENTLY", table))
+                cr.execute(SQL("DROP TABLE %s", table))
+            except psycopg2.Error as error:
+                # the next run does it
+                _logger.warning("messages of %s are not dropped: %s", day, error)
+            finally:
+                cr.execute("RESET statement_timeout")
+                cr._cnx.autocommit = False
+
+    def action_open_queue(self):
+        """The held message, where it still is one."""
+        self.ensure_one()
+        held = self.env["emboux.held.message"].search(
+            [("host", "=", self.host), ("queue_id", "=", self.queue_id)], limit=1)
+        if not held:
+            raise UserError(self.env._("This message is not on hold any more."))
+        return {
+            "type": "ir.actions.act_window", "res_model": "emboux.held.message",
+            "res_id": held.id, "view_mode": "form", "name": held.display_name,
+        }
+
+
+class DomainMessages(models.Model):
+    """How long a domain's messages are kept in the log."""
+
+    _inherit = "emboux.domain"
+    _audited_fields = ("message_days",)
+
+    message_days = fields.Integer(
+        "Message Log (days)",
+        help="0: as long as everybody's. Addresses and answers of other servers are personal data: "
+        "they are deleted for good after so many days.",
+    )
+
+    _message_days_not_negative = models.Constraint(
+        "CHECK (message_days >= 0)", "The message log is kept for 0 (as everybody's) or more days.")
+
+    def action_open_messages(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
+        return action | {
+            "domain": [("domain_id", "=", self.id)], "context": {"hide_domain": True}}
+
+
+class MailboxMessages(models.Model):
+    _inherit = "emboux.mailbox"
+
+    def action_open_messages(self):
+        """What it has sent, and what came for it."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
+        return action | {
+            "domain": [
+                ("domain_id", "=", self.domain_id.id),
+                "|", ("login", "=", self.email), ("recipient", "=", self.email)],
+        }

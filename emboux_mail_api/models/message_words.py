@@ -1,0 +1,135 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+"""What happened to a message, in words: one sentence for each event of the message log."""
+
+import re
+
+from odoo.tools import human_size
+
+#: Postfix says of whom an answer is; here the sentence does.
+_SAID = re.compile(r"^host \S+ (?:said|refused to talk to me): ")
+
+STATUS = [
+    ("accepted", "Accepted"), ("held", "On Hold"), ("delayed", "Delayed"),
+    ("delivered", "Delivered"), ("received", "Received"), ("failed", "Failed"),
+    ("bounced", "Bounced"), ("complained", "Complained"), ("suppressed", "Suppressed"),
+    ("canceled", "Canceled"), ("rejected", "Rejected"),
+]  # fmt: skip
+
+
+def describe(env, message, event):
+    """A sentence in the user's language; an event that is not known is its name."""
+    tell = _SENTENCES.get(event.get("kind"))
+    return tell(env, message, event) if tell else event.get("kind", "")
+
+
+def _with_text(sentence, event):
+    text = _SAID.sub("", event.get("text") or "")
+    return f"{sentence.rstrip('.')}: {text}" if text else sentence
+
+
+def _server(event):
+    """The host's name alone; its address stands in the details."""
+    relay = event.get("relay") or ""
+    return "" if relay == "none" else relay.partition("[")[0]
+
+
+def _accepted(env, message, event):
+    size = event.get("size")
+    values = {
+        "size": human_size(size) if size else env._("a message"),
+        "client": event.get("client") or env._("this server"), "login": event.get("login"),
+    }
+    if event.get("login"):
+        return env._("%(login)s submitted %(size)s from %(client)s.", **values)
+    if not event.get("client"):
+        return env._("The mail server made this message.")
+    return env._("%(client)s delivered %(size)s to this server.", **values)
+
+
+def _rejected(env, message, event):
+    code = " ".join(filter(None, (event.get("code"), event.get("dsn"))))
+    sentence = env._(
+        "%(client)s was told %(code)s", client=event.get("client") or env._("The client"),
+        code=code or env._("no"))
+    return _with_text(sentence, event)
+
+
+def _suppressed(env, message, event):
+    return _with_text(env._("It was not taken, because the recipient is suppressed."), event)
+
+
+def _delivered(env, message, event):
+    if message.direction in ("in", "internal"):
+        return _with_text(env._("It is in the mailbox."), event)
+    sentence = env._("%s took it.", _server(event) or env._("The next server"))
+    return _encrypted(env, _with_text(sentence, event), event)
+
+
+def _delayed(env, message, event):
+    if server := _server(event):
+        return _encrypted(env, _with_text(env._("%s put it off.", server), event), event)
+    return _with_text(env._("It could not be delivered yet."), event)
+
+
+def _failed(env, message, event):
+    if server := _server(event):
+        return _encrypted(env, _with_text(env._("%s refused it.", server), event), event)
+    return _with_text(env._("It could not be delivered."), event)
+
+
+def _encrypted(env, sentence, event):
+    if not event.get("tls"):
+        return sentence
+    return env._("%(sentence)s (%(tls)s)", sentence=sentence, tls=event["tls"])
+
+
+def _filed(env, message, event):
+    where, why = event.get("where") or "", event.get("why") or ""
+    what = event.get("what")
+    if what == "stored":
+        return env._("It was stored in the folder %s.", where)
+    if what == "forwarded":
+        return env._("The mailbox' rules forwarded it to %s.", where)
+    if what == "discarded":
+        return env._("The mailbox' rules discarded it.")
+    if what == "failed":
+        return env._("It was not stored in the folder %(folder)s: %(why)s", folder=where, why=why)
+    return env._("The mailbox' rules: %s", " ".join(filter(None, (what, where, why))))
+
+
+def _reported(env, message, event):
+    number = event.get("queue_id")
+    if event.get("what") == "delay":
+        return env._("The sender was told of the delay (message %s).", number)
+    if event.get("what") == "non-delivery":
+        return env._("The sender was told that it was not delivered (message %s).", number)
+    return env._("The sender was told that it was delivered (message %s).", number)
+
+
+_SENTENCES = {
+    "accepted": _accepted,
+    "rejected": _rejected,
+    "suppressed": _suppressed,
+    "delivered": _delivered,
+    "delayed": _delayed,
+    "failed": _failed,
+    "filed": _filed,
+    "reported": _reported,
+    "relayed": lambda env, message, event: _with_text(
+        env._("The provider's server %s took it.", _server(event)), event),
+    "held": lambda env, message, event: _with_text(env._("It was put on hold."), event),
+    "released": lambda env, message, event: env._("It was released from hold."),
+    "deleted": lambda env, message, event: env._("It was deleted from the queue."),
+    "expired": lambda env, message, event: env._(
+        "It was tried for too long, and returned to the sender."),
+    "bounced": lambda env, message, event: _with_text(
+        env._("It came back: %s reports that it was not delivered.",
+              event.get("by") or env._("the recipient's server")), event),
+    "complained": lambda env, message, event: _with_text(
+        env._("The recipient complained about it."), event),
+    "unsubscribed": lambda env, message, event: env._("The recipient unsubscribed."),
+    "arrived": lambda env, message, event: _with_text(
+        env._("%s reports that it was delivered.", event.get("by")), event),
+}
