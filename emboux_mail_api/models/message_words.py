@@ -24,8 +24,13 @@ def describe(env, message, event):
     return tell(env, message, event) if tell else event.get("kind", "")
 
 
+def plain(text):
+    """An answer, without whose it is."""
+    return _SAID.sub("", text or "")
+
+
 def _with_text(sentence, event):
-    text = _SAID.sub("", event.get("text") or "")
+    text = plain(event.get("text"))
     return f"{sentence.rstrip('.')}: {text}" if text else sentence
 
 
@@ -38,7 +43,7 @@ def _server(event):
 def _accepted(env, message, event):
     size = event.get("size")
     values = {
-        "size": human_size(size) if size else env._("a message"),
+        "size": human_size(size).replace(".00", "") if size else env._("a message"),
         "client": event.get("client") or env._("this server"), "login": event.get("login"),
     }
     if event.get("login"):

@@ -9,6 +9,8 @@ from odoo.fields import Domain
 from odoo.http import request
 from odoo.tools import escape_psql, format_datetime
 
+from odoo.addons.emboux_mail_api.models.message_words import plain
+
 from .page import HOME, find, of_domain, own_customer, page, search_term
 
 ROWS = 50
@@ -46,7 +48,7 @@ class MessagePortal(http.Controller):
         return page(
             "portal_messages", request.env._("Messages"), of_domain(domain), domain=domain,
             tab="messages", q=q, show=show, colours=COLOURS, messages=found[:ROWS],
-            status_of=_status_of, when=_when,
+            status_of=_status_of, when=_when, answer_of=lambda message: plain(message.answer),
             url_of=lambda show: "?" + urlencode({"q": q, "show": show}),
             following=last and "?" + urlencode({
                 "q": q, "show": show, "before": f"{fields.Datetime.to_string(last.at)},{last.id}"}),

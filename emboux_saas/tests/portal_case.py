@@ -49,6 +49,7 @@ class PortalCase(HttpCase, PlatformCase):
         records = {
             "name": name, "partner": partner, "customer": customer, "user": user,
             "domain": domain, "mailbox": mailbox, "alias": alias, "key": key,
+            "message": cls.log_message(domain),
         }
         return type(name, (), records)
 

@@ -16,7 +16,8 @@ from .portal_case import PortalCase
 
 PREFIXES = ("/my/email", "/email/")
 #: Which record the number in an address is of, by the word before it.
-KINDS = {"domains": "domain", "mailboxes": "mailbox", "aliases": "alias", "keys": "key"}
+KINDS = {"domains": "domain", "mailboxes": "mailbox", "aliases": "alias", "keys": "key",
+         "messages": "message"}
 GROUP = "emboux_mail_api.group_customer"
 
 
@@ -179,7 +180,8 @@ class TestPortalIsolation(PortalCase):
             )
         self.env.flush_all()
         records = [
-            domain, who.mailbox, who.alias, who.key, who.customer, domain.dns_record_ids[:1],
+            domain, who.mailbox, who.alias, who.key, who.customer, who.message,
+            domain.dns_record_ids[:1],
             self.env["emboux.change"].search([("domain_name", "=", domain.name)], limit=1),
             self.env["emboux.outbound.count"].search([("domain_id", "=", domain.id)], limit=1)
             or self.env["emboux.outbound.count"].create(

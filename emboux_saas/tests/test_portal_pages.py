@@ -1,6 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from datetime import timedelta
+from unittest.mock import patch
 
 from lxml import html
 
@@ -9,6 +10,7 @@ from odoo.tests import new_test_user, tagged
 
 from odoo.addons.emboux_core.dns import lookup
 
+from ..controllers import messages
 from .portal_case import PASSWORD, PortalCase
 
 
@@ -137,6 +139,34 @@ class TestPortalPages(PortalCase):
         self.acme.domain.write({"outbound_status": "blocked"})
         self.assertIn("Sending is stopped", self.text_of(self.url_open(url)))
 
+    def test_messages_and_what_became_of_them(self):
+        for number in range(3):
+            self.log_message(
+                self.acme.domain, recipient=f"many{number}@outside.example", status="failed",
+                answer="host mx.outside.example[192.0.2.1] said: 550 5.1.1 <nobody>",
+                at=f"2026-11-20 10:00:0{number}")
+        url = f"/my/email/domains/{self.acme.domain.id}/messages"
+        rows = self.get(f"{url}?q=many&show=trouble").xpath(
+            "//div[contains(@class, 'list-group')]/a")
+        self.assertEqual(len(rows), 3)
+        text = " ".join(rows[0].text_content().split())
+        self.assertIn("many2@outside.example", text, "the newest first")
+        self.assertIn("Failed", text)
+        self.assertIn("550 5.1.1 <nobody>", text)
+        self.assertNotIn("said:", text)
+        page = " ".join(self.get(rows[0].get("href")).text_content().split())
+        self.assertIn("ann@acme.example submitted", page)
+        empty = " ".join(self.get(f"{url}?q=nothing").text_content().split())
+        self.assertIn("No message fits.", empty)
+        with patch.object(messages, "ROWS", 2):
+            [older] = self.get(f"{url}?q=many").xpath("//a[contains(@href, 'before=')]")
+            rows = self.get(url + older.get("href")).xpath(
+                "//div[contains(@class, 'list-group')]/a")
+            self.assertEqual(len(rows), 1)
+            self.assertIn("many0", rows[0].text_content())
+        for odd in ("before=nonsense", "before=2026-01-01", "show=other", "q=%00"):
+            self.get(f"{url}?{odd}")
+
     def test_the_sending_of_a_subdomain_is_what_decides(self):
         parent = self.make_parent(outbound_daily_limit=900, outbound_monthly_limit=9000)
         self.plan.sudo().write({"outbound_daily_limit": 12, "outbound_monthly_limit": 120})
@@ -187,6 +217,7 @@ class TestPortalPages(PortalCase):
             "", "/domains/new", f"/domains/{domain}", f"/domains/{domain}/mailboxes",
             f"/domains/{domain}/mailboxes/new", f"/domains/{domain}/aliases",
             f"/domains/{domain}/aliases/new", f"/domains/{domain}/sending",
+            f"/domains/{domain}/messages", f"/messages/{self.acme.message.id}",
             f"/domains/{domain}/delete", f"/mailboxes/{mailbox}",
             f"/mailboxes/{mailbox}/password", f"/mailboxes/{mailbox}/forward",
             f"/mailboxes/{mailbox}/away", f"/mailboxes/{mailbox}/suspend",

@@ -71,8 +71,9 @@ def _wanted(query):
     if query.until:
         domain &= SearchDomain("at", "<", query.until)
     if query.q:
+        part = escape_psql(query.q)
         domain &= SearchDomain.OR(
-            SearchDomain(name, "ilike", escape_psql(query.q)) for name in ("recipient", "sender", "answer"))
+            SearchDomain(name, "ilike", part) for name in ("recipient", "sender", "answer"))
     return domain
 
 
