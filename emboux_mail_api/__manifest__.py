@@ -50,6 +50,7 @@
         "data/queue_cron.xml",
         "data/traffic_cron.xml",
         "data/handover_cron.xml",
+        "data/secrets.xml",
     ],
     "assets": {
         "web.assets_backend": [

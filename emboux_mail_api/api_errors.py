@@ -16,18 +16,20 @@ READ_ONLY = "This key may only read"
 class ApiError(HTTPException):
     """An answer other than success.
 
-    ``detail`` is one sentence for a person, or for 422 a list of ``{"field", "message"}``.
+    ``detail`` is one sentence for a person, or for 422 a list of ``{"field", "message"}``; ``kind``
+    a word for programs, beside it, where an operation has such.
     """
 
-    def __init__(self, code, detail, headers=None):
+    def __init__(self, code, detail, headers=None, kind=None):
         super().__init__(description=detail if isinstance(detail, str) else None)
         self.code = code
         self.detail = detail
         self.headers = dict(headers or {})
+        self.kind = kind
 
     def get_response(self, environ=None, scope=None):
         return Response(
-            json.dumps({"detail": self.detail}),
+            json.dumps({"detail": self.detail} | ({"code": self.kind} if self.kind else {})),
             status=self.code,
             headers=self.headers,
             content_type="application/json",

@@ -12,7 +12,10 @@ DELETE FROM emboux_mail.sent;
 -- nobody calls the copy with a key of production
 UPDATE emboux_api_key SET revoked_at = now() AT TIME ZONE 'UTC' WHERE revoked_at IS NULL;
 DELETE FROM ir_config_parameter WHERE key IN (
-    'emboux_mail_api.mailgun_signing_key', 'emboux_mail_api.ses_topics');
+    'emboux_mail_api.mailgun_signing_key', 'emboux_mail_api.ses_topics',
+    'emboux_mail_api.send_secret', 'emboux_mail_api.returns_secret');
+-- nor is sent what waits for its time
+DELETE FROM emboux_submission;
 -- what is on hold is on hold at the mail servers of production
 DELETE FROM emboux_held_message;
 DELETE FROM emboux_queue_agent;

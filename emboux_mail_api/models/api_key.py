@@ -24,7 +24,8 @@ logging.getLogger("werkzeug").addFilter(keys.RedactKeys())
 
 WRONG_ADDRESS = "This key may not be used from your address"
 LOOK_UP = """
-    SELECT k.id, k.user_id, k.role, k.partner_id, k.read_only, k.area, k.domain_name,
+    SELECT k.id, k.user_id, k.role, k.partner_id, k.read_only, k.area, k.domain_name, k.sender,
+           k.test,
            k.token_hash, k.networks, k.expires_at, k.revoked_at, k.last_used,
            coalesce(c.mailbox_limit, 0) > 0 AS mailboxes_limited,
            coalesce(c.alias_limit, 0) > 0 AS aliases_limited,
@@ -53,6 +54,8 @@ class Bearer:
     read_only: bool
     area: str
     domain_name: str | None
+    sender: str | None
+    test: bool
     mailboxes_limited: bool
     aliases_limited: bool
     token: str = field(repr=False)
@@ -72,11 +75,12 @@ class ApiKey(models.Model):
     _system_fields = frozenset(
         {
             "role", "partner_id", "user_id", "token_hash", "token_hint", "read_only", "area",
-            "domain_name", "revoked_at", "last_used", "last_address",
+            "domain_name", "sender", "test", "revoked_at", "last_used", "last_address",
         }
     )
     _audited_fields = (
-        "name", "role", "partner_id", "read_only", "area", "domain_name", "networks",
+        "name", "role", "partner_id", "read_only", "area", "domain_name", "sender", "test",
+        "networks",
         "expires_at", "revoked_at",
     )
     _long_text_fields = frozenset({"networks"})
@@ -99,13 +103,19 @@ class ApiKey(models.Model):
     token_hint = fields.Char("Ends in", readonly=True)
     read_only = fields.Boolean(readonly=True, help="It can read, but change nothing.")
     area = fields.Selection(
-        [("all", "Everything"), ("domains", "Domains"), ("mailboxes", "Mailboxes and Aliases")],
+        [("all", "Everything"), ("domains", "Domains"), ("mailboxes", "Mailboxes and Aliases"),
+         ("send", "Messages")],
         "Reaches",
         required=True,
         default="all",
         readonly=True,
+        help="Messages: send mail, and see what became of it.",
     )
     domain_name = fields.Char("Only This Domain", readonly=True)
+    sender = fields.Char(
+        "Only This Sender", readonly=True, help="The one address that it may send from.")
+    test = fields.Boolean(
+        readonly=True, help="Mail that it sends does not leave; what would become of it is played.")
     networks = fields.Char(
         "Allowed Networks",
         tracking=True,
@@ -169,7 +179,8 @@ class ApiKey(models.Model):
     def _make(self, values):
         """Make a key; returns it and its secret, which nobody can read again.
 
-        ``values``: name, role, partner_id, read_only, area, domain_name, networks, expires_at.
+        ``values``: name, role, partner_id, read_only, area, domain_name, sender, test, networks,
+        expires_at.
         """
         if not (self.env.su or self.env.user.has_group("emboux_core.group_admin")):
             raise AccessError(self.env._("Only an administrator of Email Hosting can create keys."))
@@ -179,6 +190,9 @@ class ApiKey(models.Model):
         if values.get("domain_name"):
             with plain_errors():
                 values["domain_name"] = addresses.normalise_domain(values["domain_name"])
+        if values.get("sender"):
+            with plain_errors():
+                values["sender"] = addresses.normalise_address(values["sender"])
         if values.get("expires_at") and values["expires_at"] <= fields.Datetime.now():
             raise ValidationError(self.env._("The expiry of a key has to be in the future."))
         if values["role"] == "customer" and not values.get("partner_id"):
@@ -289,10 +303,10 @@ class ApiKey(models.Model):
         return Bearer(
             **{
                 name: row[name]
-                for name in ("id", "user_id", "role", "partner_id", "area", "domain_name",
+                for name in ("id", "user_id", "role", "partner_id", "area", "domain_name", "sender",
                              "mailboxes_limited", "aliases_limited")
             },
-            read_only=bool(row["read_only"]),
+            read_only=bool(row["read_only"]), test=bool(row["test"]),
             token=token,
         )
 

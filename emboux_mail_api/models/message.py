@@ -66,6 +66,10 @@ class Message(models.Model):
     answer = fields.Char("Last Answer", readonly=True)
     expires = fields.Date("Deleted On", readonly=True)
     events = fields.Json(readonly=True)
+    # of what was sent by HTTP
+    from_id = fields.Char("Return Tag", readonly=True)
+    extra = fields.Json(readonly=True)
+    tags = fields.Json(readonly=True)
     timeline = fields.Html(compute="_compute_timeline", sanitize=False)
 
     @property
@@ -73,7 +77,8 @@ class Message(models.Model):
         return SQL(
             """SELECT id, expires, at, changed_at, direction, status, domain_id, partner_id,
                       company_id, host, queue_id, message_id, login, client, sender, recipient,
-                      original_recipient, size, attempts, relay, receiver, dsn, answer, events
+                      original_recipient, size, attempts, relay, receiver, dsn, answer, events,
+                      from_id, extra, tags
                  FROM emboux_mail.message"""
         )
 

@@ -18,7 +18,7 @@ BEGIN
         GRANT SELECT ON
             emboux_mail.domains, emboux_mail.mailboxes, emboux_mail.aliases, emboux_mail.inbound,
             emboux_mail.senders, emboux_mail.domain_senders,
-            emboux_mail.outbound, emboux_mail.logins, emboux_mail.service_logins,
+            emboux_mail.outbound, emboux_mail.logins,
             emboux_mail.users, emboux_mail.sieve, emboux_mail.transports TO emboux_mail;
         -- a view's functions run with its reader's rights
         GRANT EXECUTE ON FUNCTION
@@ -45,7 +45,8 @@ BEGIN
         GRANT EXECUTE ON FUNCTION
             emboux_mail.aliases_of, emboux_mail.inbound_of, emboux_mail.outbound_of,
             emboux_mail.senders_of, emboux_mail.domain_of, emboux_mail.mailbox_of,
-            emboux_mail.transport_of,
+            emboux_mail.transport_of, emboux_mail.service_login_of,
+            emboux_mail.is_returning, emboux_mail.sent_by_http,
             emboux_mail.normal_address, emboux_mail.normal_domain, emboux_mail.as_utf8,
             emboux_mail.kept_from, emboux_mail.role_destinations TO emboux_mail;
     END IF;
@@ -82,7 +83,7 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_inbound') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_inbound;
-        GRANT SELECT ON emboux_mail.pushed TO emboux_inbound;
+        GRANT SELECT ON emboux_mail.pushed, emboux_mail.returns TO emboux_inbound;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_transfer') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_transfer;
@@ -91,12 +92,14 @@ BEGIN
             TO emboux_transfer;
         -- it writes the message log, and reads of it what it has to, to find the row
         GRANT INSERT ON emboux_mail.message TO emboux_transfer;
-        GRANT SELECT (id, expires, events, relay, receiver, dsn, answer),
-            UPDATE (status, attempts, recipient, changed_at, events, relay, receiver, dsn, answer)
+        GRANT SELECT (id, expires, events, relay, receiver, dsn, answer, queue_id),
+            UPDATE (status, attempts, recipient, changed_at, events, relay, receiver, dsn, answer,
+                    queue_id, host)
             ON emboux_mail.message TO emboux_transfer;
         GRANT USAGE ON SEQUENCE emboux_mail.message_id TO emboux_transfer;
         GRANT EXECUTE ON FUNCTION
-            emboux_mail.add_transfer, emboux_mail.log_domains, emboux_mail.message_days
+            emboux_mail.add_transfer, emboux_mail.log_domains, emboux_mail.message_days,
+            emboux_mail.sent_by_http
             TO emboux_transfer;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN

@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS emboux_mail.message (
     dsn         text NOT NULL,          -- enhanced status code (RFC 3463)
     answer      text NOT NULL,          -- the last answer
     events      jsonb NOT NULL,         -- [{"at", "kind", ...}], in no order
+    -- of what was sent by HTTP: the tag of its envelope sender, and what the sender said of it
+    from_id     text NOT NULL DEFAULT '',
+    extra       jsonb,
+    tags        jsonb,
     PRIMARY KEY (id, expires)
 ) PARTITION BY RANGE (expires);
 
@@ -40,6 +44,8 @@ CREATE INDEX IF NOT EXISTS message_domain ON emboux_mail.message (domain_id, at,
 -- a message by its names
 CREATE INDEX IF NOT EXISTS message_header_id ON emboux_mail.message USING hash (message_id);
 CREATE INDEX IF NOT EXISTS message_queue_id ON emboux_mail.message USING hash (queue_id);
+CREATE INDEX IF NOT EXISTS message_from_id ON emboux_mail.message USING hash (from_id)
+    WHERE from_id <> '';
 -- a part of an address; and of the answer, where it tells more than that all went well
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 CREATE INDEX IF NOT EXISTS message_parts ON emboux_mail.message
@@ -63,6 +69,16 @@ CREATE OR REPLACE TRIGGER emboux_domain_messages AFTER DELETE ON emboux_domain
     FOR EACH ROW EXECUTE FUNCTION emboux_mail.forget_in_messages();
 CREATE OR REPLACE TRIGGER emboux_partner_messages AFTER DELETE ON res_partner
     FOR EACH ROW EXECUTE FUNCTION emboux_mail.forget_in_messages();
+
+-- What was sent by HTTP has a row before Postfix knows of it, by its envelope sender; the login
+-- may use that sender.
+CREATE OR REPLACE FUNCTION emboux_mail.sent_by_http(from_ids text[])
+RETURNS TABLE (from_id text, id bigint, expires date, status text, attempts integer,
+               recipient text, login text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT m.from_id, m.id, m.expires, m.status, m.attempts, m.recipient, m.login
+      FROM emboux_mail.message m WHERE m.from_id = ANY(from_ids) AND m.from_id <> ''
+$$;
 
 -- Half of what is known of a delivery, by Dovecot's session: Postfix and Dovecot each log their
 -- part of it.  The session '' has the connections with TLS of Postfix' processes.

@@ -80,6 +80,10 @@ SELECT h.email, h.suspended, m.id AS mailbox_id, m.push_url AS url, m.push_secre
 CREATE VIEW emboux_mail.transports AS
 SELECT email FROM emboux_mail.pushed WHERE NOT suspended;
 
+-- With what the daemon signs reports about mail that was sent by HTTP, for this database's Odoo.
+CREATE VIEW emboux_mail.returns AS
+SELECT value AS secret FROM ir_config_parameter WHERE key = 'emboux_mail_api.returns_secret';
+
 -- Postfix check_recipient_access, by address and by domain: who takes no mail now.
 -- 450 and not 550: the sender's server keeps the mail and tries again, nothing is lost.
 CREATE VIEW emboux_mail.inbound AS
@@ -200,6 +204,28 @@ CREATE VIEW emboux_mail.service_logins AS
 SELECT email, service_password_hash AS password
   FROM emboux_mail.held
  WHERE NOT suspended AND service_password_hash IS NOT NULL;
+
+-- Dovecot's second passdb asks this: what Odoo's outgoing server knows; and as ann+api@, what this
+-- Odoo knows, which sends by HTTP (models/message_send.py).  That one is made of a secret of this
+-- database and of the mailbox' folder, and random enough for a hash that is fast.
+CREATE OR REPLACE FUNCTION emboux_mail.service_login_of(asked text)
+RETURNS TABLE (email text, password text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    normal text := emboux_mail.normal_address(asked);
+BEGIN
+    IF normal LIKE '%+api@%' THEN
+        RETURN QUERY
+        SELECT h.email::text, '{SHA256.HEX}' || encode(sha256(convert_to(encode(sha256(convert_to(
+               p.value || ':' || h.mail_folder, 'UTF8')), 'hex'), 'UTF8')), 'hex')
+          FROM emboux_mail.held h
+          JOIN ir_config_parameter p ON p.key = 'emboux_mail_api.send_secret'
+         WHERE h.email = emboux_mail.without_tag(normal) AND NOT h.suspended;
+    ELSE
+        RETURN QUERY SELECT l.email::text, l.password::text
+                       FROM emboux_mail.service_logins l WHERE l.email = normal;
+    END IF;
+END $$;
 
 -- Dovecot userdb.  The folder has a name of its own: an address that is given to somebody else
 -- later does not come with the mail of the one before.
@@ -419,7 +445,12 @@ LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     normal text := emboux_mail.normal_address(asked);
 BEGIN
-    RETURN QUERY SELECT m.email::text FROM emboux_mail.mailboxes m WHERE m.email = normal;
+    IF emboux_mail.is_returning(normal) THEN
+        RETURN QUERY SELECT normal FROM emboux_mail.domains d
+                      WHERE d.name = split_part(normal, '@', 2);
+    ELSE
+        RETURN QUERY SELECT m.email::text FROM emboux_mail.mailboxes m WHERE m.email = normal;
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION emboux_mail.transport_of(asked text) RETURNS SETOF text
@@ -427,7 +458,12 @@ LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     normal text := emboux_mail.normal_address(asked);
 BEGIN
-    RETURN QUERY SELECT t.email::text FROM emboux_mail.transports t WHERE t.email = normal;
+    IF emboux_mail.is_returning(normal) THEN
+        RETURN QUERY SELECT normal FROM emboux_mail.domains d
+                      WHERE d.name = split_part(normal, '@', 2);
+    ELSE
+        RETURN QUERY SELECT t.email::text FROM emboux_mail.transports t WHERE t.email = normal;
+    END IF;
 END $$;
 
 -- Destinations outside that are suppressed, or of a domain that may not send, are left out.  Where
@@ -438,6 +474,12 @@ LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     normal text := emboux_mail.normal_address(asked);
 BEGIN
+    IF emboux_mail.is_returning(normal) AND EXISTS (
+        SELECT FROM emboux_mail.domains d WHERE d.name = split_part(normal, '@', 2))
+    THEN
+        RETURN NEXT normal;
+        RETURN;
+    END IF;
     RETURN QUERY SELECT a.destination::text FROM emboux_mail.aliases a
                   WHERE a.address = normal
                     AND (a.of_domain IS NULL
@@ -482,6 +524,11 @@ DECLARE
     normal text := emboux_mail.normal_address(asked);
     normal_domain text := emboux_mail.normal_domain(of_domain);
 BEGIN
+    IF emboux_mail.is_returning(normal) THEN
+        RETURN QUERY SELECT m.login FROM emboux_mail.sent_by_http(
+            ARRAY[substring(normal FROM '^bounce[+]([a-z2-7]{26})@')]) m;
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT s.login::text FROM emboux_mail.senders s WHERE s.address = normal
      UNION
@@ -552,6 +599,11 @@ BEGIN
                     RETURN NEXT;
                     EXIT;
                 END IF;
+                CONTINUE;
+            END IF;
+            IF emboux_mail.is_returning(address) THEN
+                fate := 'local';
+                RETURN NEXT;
                 CONTINUE;
             END IF;
             -- the address with its tag, without it, and the catch-all of its domain

@@ -254,8 +254,23 @@ class TestStory(LogCase):
         events = self.events(
             BROUGHT.replace("/smtpd", "/inject/smtpd"), SIZED, SUBMITTED,
             attempt("joe@outside.example", original="info@rival.example"))
-        self.assertEqual(story.names(events, {}), {
-            "acme.example", "outside.example", "rival.example"})
+        self.assertEqual(story.names(events, {}), (
+            {"acme.example", "outside.example", "rival.example"}, set()))
+
+    def test_what_was_sent_by_http_has_a_row_already(self):
+        tag = "abcdefghijklmnopqrstuvwxyz"
+        texts = (SUBMITTED, NAMED, SIZED.replace("from=<ann@", f"from=<bounce+{tag}@"),
+                 attempt("joe@outside.example"), REMOVED)
+        self.assertEqual(story.names(self.events(*texts), {})[1], {tag})
+        book, sent = Book(), {tag: story.Row(77, date(2026, 12, 26), "accepted", 0, "joe@x")}
+        told = Story(DOMAINS, sent=sent)
+        for event in self.events(*texts):
+            message = book.enter(event)
+            if type(event.what) in TOLD:
+                told.enter(event, message)
+        [row] = told.rows.values()
+        self.assertEqual((row.number, row.fresh, row.status, row.queue_id),
+                         (77, False, "delivered", ID))
 
 
 class TestPieces(LogCase):

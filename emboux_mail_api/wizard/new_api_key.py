@@ -18,10 +18,14 @@ class NewApiKey(models.TransientModel):
     partner_id = fields.Many2one("res.partner", "Customer")
     read_only = fields.Boolean()
     area = fields.Selection(
-        [("all", "Everything"), ("domains", "Domains"), ("mailboxes", "Mailboxes and Aliases")],
+        [("all", "Everything"), ("domains", "Domains"), ("mailboxes", "Mailboxes and Aliases"),
+         ("send", "Messages")],
         "Reaches", required=True, default="all",
     )
     domain_id = fields.Many2one("emboux.domain", "Only This Domain")
+    sender = fields.Char("Only This Sender")
+    test = fields.Boolean(
+        help="Mail that it sends does not leave; what would become of it is played.")
     networks = fields.Char("Allowed Networks")
     lifetime = fields.Selection(
         [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("0", "No expiry")],
@@ -53,6 +57,8 @@ class NewApiKey(models.TransientModel):
                 "read_only": self.read_only,
                 "area": self.area,
                 "domain_name": self.domain_id.name,
+                "sender": self.sender,
+                "test": self.test,
                 "networks": self.networks,
                 "expires_at": fields.Datetime.now() + timedelta(days) if days else False,
             }

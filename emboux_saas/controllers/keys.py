@@ -10,7 +10,7 @@ from .page import HOME, done, own_customer, page
 def _areas():
     env = request.env
     return [("all", env._("Everything")), ("domains", env._("Domains")),
-            ("mailboxes", env._("Mailboxes and aliases"))]
+            ("mailboxes", env._("Mailboxes and aliases")), ("send", env._("Messages"))]
 
 
 def _lifetimes():

@@ -49,6 +49,12 @@ class Mail:
             smtp.send_message(message(sender, recipient, subject, body), sender, [recipient],
                               **kwargs)
 
+    def raw_from_outside(self, sender, recipient, text):
+        """The same with a whole message, as text or as bytes."""
+        with smtplib.SMTP("localhost", self.status["smtp"]["port"], timeout=30) as smtp:
+            smtp.ehlo("outside.tests.example")
+            smtp.sendmail(sender, [recipient], text)
+
     @contextlib.contextmanager
     def login(self, address, password, tls=True):
         """A mail program that has logged in, by SSL/TLS or STARTTLS; strict about certificates."""

@@ -41,6 +41,8 @@ def show_key(key):
         "read_only": key.read_only,
         "area": key.area,
         "domain": key.domain_name or None,
+        "sender": key.sender or None,
+        "test": key.test,
         "networks": networks_of(key.networks),
         "expires_at": key.expires_at or None,
         "revoked_at": key.revoked_at or None,
@@ -72,6 +74,8 @@ class ApiKeyController(http.Controller):
                 "read_only": body.read_only,
                 "area": body.area,
                 "domain_name": body.domain,
+                "sender": body.sender,
+                "test": body.test,
                 "networks": ", ".join(networks),
                 "expires_at": expires_at,
             }

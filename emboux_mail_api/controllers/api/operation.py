@@ -16,7 +16,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024  # bytes; a thousand aliases of many destinatio
 JSON = "application/json"
 
 Role = Literal["nobody", "customer", "master", "signature"]
-Area = Literal["domains", "mailboxes"]
+Area = Literal["domains", "mailboxes", "send"]
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ import psycopg2
 
 from ..rounds import one_line
 from .lane import Lane, Waiting
-from .store import Store
+from .store import IS_RETURNING, Store
 
 _logger = logging.getLogger(__name__)
 
 REQUESTS = 2  # at once to an Odoo, which needs three connections for each
 ABROAD = 4  # messages at once to one other Odoo: one that is slow holds up nobody else
 REMEMBERED = 1000  # messages that were not taken together with others
+RETURNED = "/emboux/returned"  # reports about mail that was sent by HTTP
 TAKEN = "250 2.6.0 Taken by Odoo"
 
 
@@ -62,7 +63,8 @@ class Handover:
     def _to_mailbox(self, mailbox, sender, originals, content):
         store = self._store()
         store.open()
-        target = store.target(_without_tag(mailbox))
+        mailbox = mailbox.lower()
+        target = store.target(mailbox if IS_RETURNING(mailbox) else _without_tag(mailbox))
         if target is None:  # since Postfix asked; it asks again
             _logger.warning("the mail of %s is not for Odoo any more", mailbox)
             return "451 4.3.0 This mailbox' mail is not for Odoo any more"
@@ -95,9 +97,10 @@ class Handover:
             outcomes = pusher.push(
                 target.url, target.secret, messages, allow_private=target.may_be_private)
         else:
+            path = f"/emboux/inbound/{target.mailbox_id}" if target.mailbox_id else RETURNED
             outcomes = pusher.push(
-                f"{self._here}/emboux/inbound/{target.mailbox_id}", target.secret, messages,
-                allow_private=True, headers=self._headers)
+                f"{self._here}{path}", target.secret, messages, allow_private=True,
+                headers=self._headers)
         with self._lock:
             self._idle.append(pusher)
         if len(group) > 1:

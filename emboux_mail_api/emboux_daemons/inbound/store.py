@@ -3,14 +3,19 @@
 
 """To which Odoo a mailbox' mail is handed."""
 
+import re
 from dataclasses import dataclass, field
 
 from ..store import BaseStore
 
+#: As emboux_mail.is_returning says (sql/address.sql).
+IS_RETURNING = re.compile(r"bounce\+[a-z2-7]{26}@").match
+
 
 @dataclass(frozen=True)
 class Target:
-    """``url``: of another Odoo; empty for the one of this database."""
+    """``url``: of another Odoo; empty for the one of this database.  ``mailbox_id``: 0 for reports
+    about mail that was sent by HTTP."""
 
     mailbox_id: int
     url: str
@@ -27,6 +32,9 @@ class Store(BaseStore):
 
         :raises psycopg2.Error: PostgreSQL is away.
         """
+        if IS_RETURNING(address):
+            rows = self._all("SELECT 0, '', secret FROM emboux_mail.returns")
+            return Target(*rows[0]) if rows else None
         rows = self._all(
             "SELECT mailbox_id, coalesce(url, ''), secret, may_be_private"
             "  FROM emboux_mail.pushed WHERE email = %s AND NOT suspended", [address])

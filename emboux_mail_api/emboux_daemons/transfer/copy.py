@@ -20,10 +20,13 @@ UPDATE emboux_mail.message AS m
        relay = coalesce(nullif(n.relay, ''), m.relay),
        receiver = coalesce(nullif(n.receiver, ''), m.receiver),
        dsn = coalesce(nullif(n.dsn, ''), m.dsn),
-       answer = coalesce(nullif(n.answer, ''), m.answer)
+       answer = coalesce(nullif(n.answer, ''), m.answer),
+       -- what was sent by HTTP has none until Postfix has it
+       queue_id = coalesce(nullif(m.queue_id, ''), n.queue_id), host = %s
   FROM unnest(%s::bigint[], %s::date[], %s::text[], %s::integer[], %s::text[], %s::timestamp[],
-              %s::jsonb[], %s::text[], %s::text[], %s::text[], %s::text[])
-    AS n(id, expires, status, attempts, recipient, changed_at, events, relay, receiver, dsn, answer)
+              %s::jsonb[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS n(id, expires, status, attempts, recipient, changed_at, events, relay, receiver, dsn, answer,
+         queue_id)
  WHERE m.id = n.id AND m.expires = n.expires
 """
 _BETWEEN, _NULL = "\x1f", "\x1e"  # until it is known that no value has what COPY escapes
@@ -48,17 +51,18 @@ def line(host, row):
     return joined.replace(_BETWEEN, "\t").replace(_NULL, "\\N") + "\n"
 
 
-def columns(rows):
+def columns(host, rows):
     """What became of known rows, as ``UPDATE`` takes it."""
     if not rows:
         return ()
     return (
+        host,
         *([getattr(row, name) for row in rows] for name in (
             "number", "expires", "status", "attempts", "recipient")),
         [_second(row.changed_at) for row in rows],
         [row.events for row in rows],
         *([getattr(row, name).replace("\0", "?") for row in rows] for name in (
-            "relay", "receiver", "dsn", "answer")),
+            "relay", "receiver", "dsn", "answer", "queue_id")),
     )
 
 

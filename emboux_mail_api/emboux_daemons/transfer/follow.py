@@ -88,8 +88,9 @@ class Follower:
         """``read``: log to its new position."""
         before = self._story
         book = Book(self._messages)
-        story = Story(self.lookups.domains(names(events, self._messages)),
-                      before.sessions, before.connections)
+        domains, sent = names(events, self._messages)
+        story = Story(self.lookups.domains(domains), before.sessions, before.connections,
+                      self.lookups.sent(sent))
         for event in events:
             message = book.enter(event)
             if type(event.what) in TOLD:

@@ -50,7 +50,7 @@ def prepare(host, positions, book, story, before, lookups):
         positions, sorted(book.moved.items()), sorted(book.gone),
         [(queue_id, _json(book.messages[queue_id].state())) for queue_id in sorted(book.changed)],
         "".join([copy.line(host, row) for row in kept]), frozenset(row.expires for row in kept),
-        copy.columns([row for row in rows if not row.fresh]))
+        copy.columns(host, [row for row in rows if not row.fresh]))
     batch.sessions_gone = sorted(before.sessions.keys() - story.sessions.keys())
     batch.sessions = [
         (session, _json(_state_of(story.sessions[session])))
@@ -154,6 +154,11 @@ class Lookups(BaseStore):
         return {name: Domain(*values) for name, *values in self._all(
             "SELECT name, id, partner_id, company_id, days FROM emboux_mail.log_domains(%s)",
             [sorted(names)])} if names else {}
+
+    def sent(self, from_ids):
+        """Tag of an envelope sender to the ``Row`` of what was sent by HTTP."""
+        return {tag: Row(*values) for tag, *values, _login in self._all(
+            "SELECT * FROM emboux_mail.sent_by_http(%s)", [sorted(from_ids)])} if from_ids else {}
 
     def number(self, rows):
         """Give each row its number; returns the day, UTC, by the database's clock."""

@@ -39,6 +39,7 @@ LONGEST_TEXT = 1000
 CONNECTIONS = 200  # processes of Postfix whose connection is remembered
 SUPPRESSED = "is on the suppression list"  # in the policy's sentences
 _SAVED = re.compile(r"250 2\.0\.0 <[^<>\s]*> (\S+) Saved$").match
+_FROM_ID = re.compile(r"bounce\+([a-z2-7]{26})@").match
 _HOST = re.compile(r"([^\[\s]+)\[").match
 _suffixes = PublicSuffixList()
 
@@ -110,10 +111,11 @@ class Story:
 
     ``sessions``: what waits for its other half, by Dovecot's session: a ``Row``, or what has become
     of it, as ``(moment, Filed)``.  ``connections``: process of Postfix to (relay, TLS).
+    ``sent``: what was sent by HTTP and has a row already, by the tag of its envelope sender.
     """
 
-    def __init__(self, domains, sessions=None, connections=None):
-        self._domains = domains
+    def __init__(self, domains, sessions=None, connections=None, sent=None):
+        self._domains, self._sent = domains, sent or {}
         self.sessions, self.connections = dict(sessions or {}), dict(connections or {})
         self.rows = {}  # id() -> Row, in their order
         self._met = {}  # sessions of which both halves are known
@@ -163,6 +165,8 @@ class Story:
             del self.connections[next(iter(self.connections))]
 
     def _refused(self, moment, what, message):
+        if from_id(what.sender) in self._sent:
+            return  # whoever has sent it was told, and has written it down
         sender = what.login or (message.login if message else "")
         if not sender and what.service:
             sender = what.sender  # on a port where people log in
@@ -274,6 +278,10 @@ class Story:
         if row is None and (row := message.rows.pop(_key(domain, "", ""), None)):
             # the one of when its recipients were not known
             row.recipient = recipient
+        if row is None and direction in ("out", "internal"):
+            row = self._sent.pop(from_id(message.sender), None)
+            if row:
+                row.queue_id, row.domain, row.direction = what.queue_id, domain, direction
         if row is None:
             row = self._begin(message, what, domain, direction, recipient)
             row.original = original
@@ -334,8 +342,9 @@ TOLD = {
 
 
 def names(events, messages):
-    """The domains that the events are about, ours or not; ``messages``: those under way."""
-    found, injected = set(), set()
+    """(domains that the events are about, ours or not; tags of envelope senders of what was sent by
+    HTTP).  ``messages``: those under way."""
+    found, injected, sent = set(), set(), set()
     add = found.add
     for event in events:
         what = event.what
@@ -347,13 +356,18 @@ def names(events, messages):
         elif kind is Sized:
             if what.queue_id in injected:
                 add(what.sender)
+            elif what.sender.startswith("bounce+"):
+                sent.add(from_id(what.sender))
         elif kind is Attempt:
             add(what.recipient)
             add(what.original)
             if message := messages.get(what.queue_id):
                 add(message.login)
                 add(message.sender)
+                if not message.rows:
+                    sent.add(from_id(message.sender))
         elif kind is Refused:
+            sent.add(from_id(what.sender))
             add(what.login)
             add(what.sender)
             add(what.recipient)
@@ -361,7 +375,13 @@ def names(events, messages):
                 add(message.login)
         elif kind is Held and (message := messages.get(what.queue_id)):
             add(message.login)
-    return {address.rpartition("@")[2] for address in found} - {""}
+    return {address.rpartition("@")[2] for address in found} - {""}, sent - {""}
+
+
+def from_id(sender):
+    """The tag of an envelope sender of what was sent by HTTP; empty for any other."""
+    found = sender.startswith("bounce+") and _FROM_ID(sender)
+    return found[1] if found else ""
 
 
 def _key(domain, recipient, original):

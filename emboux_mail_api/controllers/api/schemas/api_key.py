@@ -4,10 +4,22 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ..types import Bytes, Count, Cursor, DomainName, Line, ListQuery, Moment, Network, Schema, Utc
+from ..types import (
+    Address,
+    Bytes,
+    Count,
+    Cursor,
+    DomainName,
+    Line,
+    ListQuery,
+    Moment,
+    Network,
+    Schema,
+    Utc,
+)
 
 Role = Literal["customer", "master"]
-Area = Literal["all", "domains", "mailboxes"]
+Area = Literal["all", "domains", "mailboxes", "send"]
 State = Literal["active", "expired", "revoked"]
 
 
@@ -21,6 +33,11 @@ class ApiKeyCreate(Schema):
     read_only: bool = False
     area: Area = "all"
     domain: Annotated[DomainName | None, Field(description="The one domain it reaches.")] = None
+    sender: Annotated[
+        Address | None, Field(description="The one address that it may send from.")] = None
+    test: Annotated[
+        bool, Field(description="Mail that it sends does not leave; what would become of it is "
+                    "played.")] = False
     networks: Annotated[
         list[Network],
         Field(max_length=50, description="Networks it may be used from; empty: anywhere.",
@@ -37,6 +54,8 @@ class ApiKey(Schema):
     read_only: bool
     area: Area
     domain: str | None
+    sender: str | None
+    test: bool
     networks: list[str]
     expires_at: Utc | None
     revoked_at: Utc | None

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Base64Bytes, ConfigDict, Field
 
 from ..types import Count, Cursor, DomainName, Line, Many, Moment, Schema, Utc
 
@@ -66,6 +66,10 @@ class Message(Schema):
     dsn: Annotated[str | None, Field(
         description="Enhanced status code of the last answer (RFC 3463).", examples=["2.0.0"])]
     answer: Annotated[str | None, Field(description="The last answer of a server.")]
+    from_id: Annotated[
+        str | None, Field(description="The tag of its envelope sender, where it was sent by HTTP.")]
+    extra: dict[str, str]
+    tags: list[str]
 
 
 class MessageEvent(Schema):
@@ -86,3 +90,88 @@ class MessagePage(Schema):
 
     items: list[Message]
     next: Annotated[str | None, Field(description="`cursor` of the following page, or null.")]
+
+
+_Address = Annotated[str, Field(max_length=1000, examples=["Ann <ann@acme.example>"])]
+_Addresses = Annotated[list[_Address], Field(max_length=100)]
+_Name = Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,50}$")]
+
+
+class SendAttachment(Schema):
+    name: Annotated[Line, Field(min_length=1, examples=["invoice.pdf"])]
+    content: Annotated[Base64Bytes, Field(description="Base64.")]
+    content_type: Annotated[Line, Field(examples=["application/pdf"])] = "application/octet-stream"
+    content_id: Annotated[
+        Line | None, Field(description="By which the HTML shows it, as `cid:`.")] = None
+
+
+class Send(Schema):
+    """A message; `from` and one of `text`, `html`, `raw` are needed."""
+
+    model_config = ConfigDict(
+        extra="forbid", str_strip_whitespace=False, validate_by_name=True, validate_by_alias=True)
+
+    sender: Annotated[_Address | None, Field(alias="from")] = None
+    to: _Addresses = []
+    cc: _Addresses = []
+    bcc: _Addresses = []
+    reply_to: _Addresses = []
+    subject: Annotated[str, Field(max_length=2000)] = ""
+    text: Annotated[str | None, Field(max_length=5_000_000)] = None
+    html: Annotated[str | None, Field(max_length=5_000_000)] = None
+    headers: Annotated[
+        dict[str, Annotated[str, Field(max_length=4000)]],
+        Field(max_length=50, description="Further headers, such as List-Unsubscribe.")] = {}
+    attachments: Annotated[list[SendAttachment], Field(max_length=100)] = []
+    in_reply_to: Annotated[str, Field(max_length=998)] | None = None
+    references: Annotated[
+        list[Annotated[str, Field(max_length=998)]], Field(max_length=100)] = []
+    message_id: Annotated[
+        Annotated[str, Field(max_length=998)] | None,
+        Field(description="Without it one is made.")] = None
+    raw: Annotated[
+        Annotated[str, Field(max_length=40_000_000)] | None,
+        Field(description="A whole message (RFC 5322) instead: it leaves as it is, without Bcc, to "
+              "those in `to`, `cc` and `bcc`, or else in its headers.")] = None
+    send_at: Annotated[
+        Moment | None, Field(description="Later, within 60 days. Until it leaves, `DELETE "
+                             "/messages/{id}` takes it back.")] = None
+    extra: Annotated[
+        dict[_Name, Annotated[str, Field(max_length=500)]],
+        Field(max_length=20, description="What you want to find with each event of it.")] = {}
+    tags: Annotated[list[_Name], Field(max_length=10)] = []
+
+
+class SentRecipient(Schema):
+    id: Annotated[str, Field(examples=["4711"])]
+    recipient: str
+    status: Status
+    from_id: Annotated[
+        str, Field(description="The tag of its envelope sender, `bounce+FROM_ID@domain`.")]
+    code: Annotated[str | None, Field(
+        description="Why it was not taken: suppressed, badAddress, recipientLimitReached ...")]
+    detail: Annotated[str | None, Field(description="What the mail server said then.")]
+
+
+class Sent(Schema):
+    message_id: str
+    recipients: list[SentRecipient]
+
+
+class SendBatch(Schema):
+    messages: Annotated[list[Send], Field(min_length=1, max_length=500)]
+
+
+class BatchAnswer(Schema):
+    """Of one message: what `POST /messages/send` answers, or why it was not sent."""
+
+    status: Annotated[int, Field(description="As of HTTP.", examples=[202, 422])]
+    message_id: str | None = None
+    recipients: list[SentRecipient] = []
+    code: str | None = None
+    field: str | None = None
+    detail: str | None = None
+
+
+class BatchAnswers(Schema):
+    messages: list[BatchAnswer]
