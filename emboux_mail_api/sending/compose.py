@@ -17,8 +17,9 @@ from email.utils import format_datetime
 from odoo.addons.emboux_core import addresses
 
 #: Long lines stay whole where a header allows it: the library would fold a long URL into encoded
-#: words, which nobody follows (Python 3.11 to 3.13).
-POLICY = email.policy.SMTP.clone(max_line_length=900, cte_type="7bit")
+#: words, which nobody follows (Python 3.11 to 3.13).  Not ``email.policy.SMTP``: Odoo 19 puts one of
+#: its own in its place, which never folds References, however long.
+POLICY = email.policy.EmailPolicy(linesep="\r\n", max_line_length=900, cte_type="7bit")
 #: Headers that are fields of the request, or the mail servers' to write.
 RESERVED = frozenset({
     "from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "in-reply-to",

@@ -91,8 +91,9 @@ def _delivery_status(mail, part):
 def _is_bounce(mail, sender, words):
     if _plain(mail.get("Auto-Submitted", "")).lower().startswith("auto-replied"):
         return bool(_BOUNCE_WORDS.search(_subject(mail)))
-    return bool(_BOUNCE_WORDS.search(_subject(mail)) or (
-        not sender.strip("<>") and (_BOUNCE_WORDS.search(words) or _STATUS.search(words))))
+    subject = _subject(mail)
+    return bool(_BOUNCE_WORDS.search(subject) or (not sender.strip("<>") and (
+        _DELAY_WORDS.search(subject) or _BOUNCE_WORDS.search(words) or _STATUS.search(words))))
 
 
 def _in_words(mail, words):
