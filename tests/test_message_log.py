@@ -158,7 +158,8 @@ def test_on_hold_released_and_discarded(acme, mail, hosting, odoo):
         odoo("emboux.held.message").action_discard([held])
         [story] = stories(api, recipient=first)
         assert story["status"] == "canceled"
-        assert kinds(story)[-1] == "deleted"
+        assert kinds(story)[-2:] == ["discard_asked", "deleted"]
+        assert story["events"][-2]["words"] == "Administrator discarded it."
     finally:
         odoo("emboux.domain").action_activate([domain])
     [story] = eventually("the release", lambda: [

@@ -1,5 +1,7 @@
 """Domains at a provider: registered, verified, sending by its relay, deleted; and crashes."""
 
+import hashlib
+import hmac
 import smtplib
 import threading
 import time
@@ -131,6 +133,49 @@ def test_mail_leaves_by_the_relay_with_the_login_that_activate_makes(
     assert (taken.login, taken.recipients) == (f"emboux@{name}", ("bob@outside.example",))
     assert f"after {name}" not in mail.outside_subjects(), "not by any other way"
     assert b"DKIM-Signature" not in taken.content, "the provider signs"
+
+
+def test_the_story_of_a_message_goes_on_at_the_provider(
+    odoo, hosting, mail, relay, master, at_mailgun
+):
+    """Their relay has taken it; that it arrived they say later, and perhaps before the log is
+    read."""
+    domain, name = at_mailgun()
+    hosting.mailbox(domain, "ann")
+    assert master.put(f"/domains/{name}/activate").status_code == 200
+    to = f"story@{name}.outside.example"  # who complains gets no more mail
+    mail.submit(f"ann@{name}", hosting.PASSWORD, to, f"story {name}")
+    eventually("mail at the relay", lambda: [t for t in relay.taken if t.sender == f"ann@{name}"])
+
+    def story(*statuses):
+        items = done(master.get("/messages", params={"domain": name}), 200)["items"]
+        return [done(master.get(f"/messages/{item['id']}"), 200) for item in items
+                if item["status"] in statuses]
+
+    [found] = eventually("the relay's answer in the log", lambda: story("accepted"))
+    assert [event["kind"] for event in found["events"]] == ["accepted", "relayed"]
+    odoo("ir.config_parameter").set_param(
+        "emboux_mail_api.mailgun_signing_key", "key of the story")
+    for event, severity in (("delivered", None), ("complained", None)):
+        report(master, "key of the story", {
+            "id": f"{event}-{name}", "event": event, "timestamp": time.time(),
+            "recipient": to, "severity": severity,
+            "envelope": {"sender": f"ann@{name}"}, "domain": {"name": name},
+            "message": {"headers": {"message-id": found["message_id"]}},
+            "delivery-status": {"code": 250, "message": "OK"}})
+    [found] = story("complained")
+    assert [event["kind"] for event in found["events"]] == [
+        "accepted", "relayed", "arrived", "complained"]
+    assert found["events"][2]["words"].startswith("Mailgun reports that it was delivered")
+
+
+def report(api, key, data):
+    """What Mailgun posts, signed as it does."""
+    moment, token = str(int(time.time())), f"{time.time_ns():050x}"
+    signature = hmac.new(key.encode(), f"{moment}{token}".encode(), hashlib.sha256).hexdigest()
+    done(api.with_key(None).post("/webhooks/mailgun", {
+        "signature": {"timestamp": moment, "token": token, "signature": signature},
+        "event-data": data}), 200)
 
 
 def test_a_new_relay_takes_effect_at_once(

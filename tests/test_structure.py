@@ -17,7 +17,7 @@ LAYERS = (
     {"controllers"},
     {"models"},
     {"backends"},
-    {"billing", "dns", "emboux_daemons", "events", "providers"},
+    {"billing", "dns", "emboux_daemons", "events", "providers", "sending"},
     {"net"},
 )
 OVERRIDES = ("create", "write", "unlink")

@@ -326,8 +326,9 @@ class Mailbox(models.Model):
         self.ensure_one()
         # as superuser: as when the address was taken
         held = self.env["emboux.address"].sudo().search([("mailbox_id", "=", self.id)])
-        super().write({"local_part": local_part})
+        done = super().write({"local_part": local_part})
         held.email = self.email
+        return done
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_with_mail(self):

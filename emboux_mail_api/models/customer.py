@@ -189,3 +189,19 @@ class Customer(models.Model):
         except OperationalError:
             # somebody is counting right now: what they count is right after the next start
             _logger.warning("the counters of customers could not be compared", exc_info=True)
+
+    # -- the message log -------------------------------------------------------------------
+
+    def action_open_messages(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
+        return action | {"domain": [("partner_id", "=", self.partner_id.id)]}
+
+    @api.private
+    def _erase_messages(self, most=10_000):
+        """Delete some of what the log knows of them; returns whether there may be more."""
+        self.env.cr.execute(
+            """DELETE FROM emboux_mail.message WHERE (id, expires) IN (
+                   SELECT id, expires FROM emboux_mail.message WHERE partner_id = %s LIMIT %s)""",
+            [self.partner_id.id, most])
+        return self.env.cr.rowcount == most

@@ -16,11 +16,11 @@ LEVELS = (95, 80)  # percent at which its people are told, the highest first
 
 
 class DomainStorage(models.Model):
-    """What a domain stores and moves: how long mail is kept, by kind of folder, and how much it
-    may move in a month."""
+    """What a domain stores and moves: how long mail is kept, by kind of folder, and the log of its
+    messages; and how much it may move in a month."""
 
     _inherit = "emboux.domain"
-    _audited_fields = (*RULES, "transfer_limit", "transfer_over_limit")
+    _audited_fields = (*RULES, "transfer_limit", "transfer_over_limit", "message_days")
     _system_fields = frozenset({"transfer_used", "transfer_warned", "transfer_warned_month"})
 
     # -- how long mail is kept ---------------------------------------------------------
@@ -38,6 +38,21 @@ class DomainStorage(models.Model):
         "retention_trash, retention_junk, retention_other) >= 0)",
         "Mail is kept for 0 (for ever) or more days.",
     )
+
+    message_days = fields.Integer(
+        "Message Log (days)",
+        help="0: as long as everybody's. Addresses and answers of other servers are personal data: "
+        "they are deleted for good after so many days.",
+    )
+
+    _message_days_not_negative = models.Constraint(
+        "CHECK (message_days >= 0)", "The message log is kept for 0 (as everybody's) or more days.")
+
+    def action_open_messages(self):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
+        return action | {
+            "domain": [("domain_id", "=", self.id)], "context": {"hide_domain": True}}
 
     retention_last_run = fields.Datetime("Last Removal", compute="_compute_retention_runs")
     retention_counted = BigInteger(

@@ -138,6 +138,8 @@ class HeldMessage(models.Model):
                     ", ".join(done[:10].mapped("queue_id")),
                 )
             )
+        # in the message log, with the name of whoever it was
+        self.env["emboux.message"]._note_wish(self, what)
         return self.write({"wish": what})
 
     # -- expiry ----------------------------------------------------------------------------

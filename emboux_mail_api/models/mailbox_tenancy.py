@@ -288,6 +288,16 @@ class MailboxTenancy(models.Model):
         mailbox = self.sudo()
         mailbox._post_notice(compose, mailbox.user_id.partner_id | mailbox.domain_id.partner_id)
 
+    def action_open_messages(self):
+        """What it has sent, and what came for it."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
+        return action | {
+            "domain": [
+                ("domain_id", "=", self.domain_id.id),
+                "|", ("login", "=", self.email), ("recipient", "=", self.email)],
+        }
+
     # -- what the API does with it -----------------------------------------------------
 
     @api.private

@@ -1,6 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 import logging
+import re
 from contextlib import closing
 from datetime import datetime
 
@@ -10,8 +11,9 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 from odoo.sql_db import db_connect
-from odoo.tools import SQL
+from odoo.tools import SQL, escape_psql
 
 from odoo.addons.emboux_core.models.fields import BigInteger
 
@@ -22,6 +24,7 @@ _logger = logging.getLogger(__name__)
 DIRECTIONS = [
     ("out", "Outgoing"), ("in", "Incoming"), ("internal", "Internal"), ("forwarded", "Forwarded"),
 ]  # fmt: skip
+_WHOLE_ADDRESS = re.compile(r"[^@\s%\\]+@[^@\s%\\]+\.[a-z0-9-]{2,}", re.IGNORECASE).fullmatch
 REFUSED = ("rejected", "suppressed")  # kinds of events of what was never accepted
 _DROP_SECONDS = 30
 
@@ -38,7 +41,7 @@ class Message(models.Model):
     _auto = False
     _order = "at desc, id desc"
     _rec_name = "message_id"
-    _rec_names_search = ["recipient", "sender"]
+    _rec_names_search = ["address"]
 
     at = fields.Datetime("Time", readonly=True)
     changed_at = fields.Datetime("Last Change", readonly=True)
@@ -71,6 +74,11 @@ class Message(models.Model):
     extra = fields.Json(readonly=True)
     tags = fields.Json(readonly=True)
     timeline = fields.Html(compute="_compute_timeline", sanitize=False)
+    # for searches alone: a whole address is found by itself, else any part of one
+    to_address = fields.Char("To", store=False, search="_search_to_address")
+    from_address = fields.Char("From", store=False, search="_search_from_address")
+    address = fields.Char("From or To", store=False, search="_search_address")
+    last_answer = fields.Char("Server's Answer", store=False, search="_search_last_answer")
 
     @property
     def _table_query(self):
@@ -81,6 +89,33 @@ class Message(models.Model):
                       from_id, extra, tags
                  FROM emboux_mail.message"""
         )
+
+    # -- found by what people type ---------------------------------------------------------
+
+    def _search_to_address(self, operator, value):
+        return self._typed(("recipient",), operator, value)
+
+    def _search_from_address(self, operator, value):
+        return self._typed(("sender",), operator, value)
+
+    def _search_address(self, operator, value):
+        return self._typed(("recipient", "sender"), operator, value)
+
+    def _search_last_answer(self, operator, value):
+        if operator != "ilike":
+            return NotImplemented
+        # of those that tell more than that all went well, in the words of the index that has them
+        return Domain.custom(to_sql=lambda _model, alias, _query: SQL(
+            "(%s ILIKE %s AND %s NOT IN ('delivered', 'received'))",
+            SQL.identifier(alias, "answer"), f"%{escape_psql(value)}%",
+            SQL.identifier(alias, "status")))
+
+    def _typed(self, names, operator, value):
+        if operator != "ilike" or not isinstance(value, str):
+            return NotImplemented
+        whole = _WHOLE_ADDRESS(value.strip())
+        found = (whole[0].lower(), "=") if whole else (escape_psql(value), "ilike")
+        return Domain.OR(Domain(name, found[1], found[0]) for name in names)
 
     @api.depends("sender", "recipient")
     def _compute_display_name(self):
@@ -144,6 +179,23 @@ class Message(models.Model):
         self.invalidate_model()
         return found
 
+    @api.model
+    @api.private
+    def _note_wish(self, held, wish):
+        """A person wants held messages released, discarded, or left waiting.
+
+        As superuser: what they do with the queue is in the story, whoever may write that.
+        """
+        kind = {"release": "release_asked", "discard": "discard_asked"}.get(wish, "wait_asked")
+        moment = fields.Datetime.now()
+        event = {"at": f"{moment.isoformat()}+00:00", "kind": kind, "by": self.env.user.name}
+        for message in held:
+            self.env.cr.execute(
+                """UPDATE emboux_mail.message SET events = events || %s::jsonb, changed_at = %s
+                    WHERE queue_id = %s AND host = %s AND status IN ('held', 'accepted', 'delayed')
+                """, [psycopg2.extras.Json(event), moment, message.queue_id, message.host])
+        self.invalidate_model()
+
     # -- kept for so many days -----------------------------------------------------------
 
     @api.model
@@ -187,40 +239,4 @@ class Message(models.Model):
         return {
             "type": "ir.actions.act_window", "res_model": "emboux.held.message",
             "res_id": held.id, "view_mode": "form", "name": held.display_name,
-        }
-
-
-class DomainMessages(models.Model):
-    """How long a domain's messages are kept in the log."""
-
-    _inherit = "emboux.domain"
-    _audited_fields = ("message_days",)
-
-    message_days = fields.Integer(
-        "Message Log (days)",
-        help="0: as long as everybody's. Addresses and answers of other servers are personal data: "
-        "they are deleted for good after so many days.",
-    )
-
-    _message_days_not_negative = models.Constraint(
-        "CHECK (message_days >= 0)", "The message log is kept for 0 (as everybody's) or more days.")
-
-    def action_open_messages(self):
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
-        return action | {
-            "domain": [("domain_id", "=", self.id)], "context": {"hide_domain": True}}
-
-
-class MailboxMessages(models.Model):
-    _inherit = "emboux.mailbox"
-
-    def action_open_messages(self):
-        """What it has sent, and what came for it."""
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
-        return action | {
-            "domain": [
-                ("domain_id", "=", self.domain_id.id),
-                "|", ("login", "=", self.email), ("recipient", "=", self.email)],
         }

@@ -91,15 +91,15 @@ class MessageSend(models.Model):
         :raises SendError: badFrom, domainDisabled.
         """
         domain = self.env["emboux.domain"].search(
-            [("name", "=", sender.rpartition("@")[2]), ("backend_id.kind", "=", "local"),
-             ("owned_since", "!=", False)], limit=1)
+            [("name", "=", sender.rpartition("@")[2]), ("backend_id.kind", "=", "local")],
+            order="owned_since", limit=1)  # several may claim it; the owner's comes first
         if not domain:
             raise SendError(
                 403, "badFrom",
                 self.env._("%s is not in a domain that this key may send from.", sender), "from")
         # as superuser: a customer does not see the operator's parent
         note = domain.sudo().sending_note
-        if domain.state != "verified" or note:
+        if domain.state != "verified" or not domain.owned_since or note:
             raise SendError(409, "domainDisabled", note or self.env._(
                 "%s may not send now: it is suspended or not verified yet.", domain.display_name),
                 "from")

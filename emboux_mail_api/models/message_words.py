@@ -113,6 +113,11 @@ def _reported(env, message, event):
     return env._("The sender was told that it was delivered (message %s).", number)
 
 
+def _scheduled(env, message, event):
+    until = event.get("until") or ""
+    return env._("It is to be sent at %s.", until[:16].replace("T", " "))
+
+
 _SENTENCES = {
     "accepted": _accepted,
     "rejected": _rejected,
@@ -125,6 +130,15 @@ _SENTENCES = {
     "relayed": lambda env, message, event: _with_text(
         env._("The provider's server %s took it.", _server(event)), event),
     "held": lambda env, message, event: _with_text(env._("It was put on hold."), event),
+    "release_asked": lambda env, message, event: env._("%s released it.", event.get("by")),
+    "discard_asked": lambda env, message, event: env._("%s discarded it.", event.get("by")),
+    "wait_asked": lambda env, message, event: env._("%s lets it wait.", event.get("by")),
+    "scheduled": _scheduled,
+    "taken_back": lambda env, message, event: env._("It was taken back before its time."),
+    "unsure": lambda env, message, event: _with_text(
+        env._("The mail server did not say whether it took it."), event),
+    "answered": lambda env, message, event: env._(
+        "Something else came back to it, from %s.", event.get("by") or env._("somebody")),
     "released": lambda env, message, event: env._("It was released from hold."),
     "deleted": lambda env, message, event: env._("It was deleted from the queue."),
     "expired": lambda env, message, event: env._(

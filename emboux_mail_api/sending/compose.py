@@ -17,8 +17,8 @@ from email.utils import format_datetime
 from odoo.addons.emboux_core import addresses
 
 #: Long lines stay whole where a header allows it: the library would fold a long URL into encoded
-#: words, which nobody follows (Python 3.11 to 3.13).  Not ``email.policy.SMTP``: Odoo 19 puts one of
-#: its own in its place, which never folds References, however long.
+#: words, which nobody follows (Python 3.11 to 3.13).  Not ``email.policy.SMTP``: Odoo 19 puts one
+#: of its own in its place, which never folds References, however long.
 POLICY = email.policy.EmailPolicy(linesep="\r\n", max_line_length=900, cte_type="7bit")
 #: Headers that are fields of the request, or the mail servers' to write.
 RESERVED = frozenset({
@@ -27,6 +27,7 @@ RESERVED = frozenset({
     "dkim-signature", "authentication-results", "arc-seal", "arc-message-signature",
     "arc-authentication-results",
 })  # fmt: skip
+BINARY = "application/octet-stream"
 _RESERVED_BEGINNINGS = ("content-", "resent-", "x-emboux-")
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 _MESSAGE_ID = re.compile(r"<?([^\s<>@]{1,400}@[^\s<>@]{1,400})>?")
@@ -47,7 +48,7 @@ class Attachment:
 
     name: str
     content: bytes
-    content_type: str = "application/octet-stream"
+    content_type: str = BINARY
     content_id: str = ""
 
 
@@ -186,7 +187,7 @@ def _type(attachment: Attachment) -> list[str]:
         raise ComposeError("user", "attachments", f"'{kind}' is no content type.")
     if kind.startswith(("multipart/", "message/")):
         # as bytes, whatever is in them
-        kind = "application/octet-stream"
+        kind = BINARY
     return kind.split("/")
 
 

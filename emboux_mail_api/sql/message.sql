@@ -46,6 +46,9 @@ CREATE INDEX IF NOT EXISTS message_header_id ON emboux_mail.message USING hash (
 CREATE INDEX IF NOT EXISTS message_queue_id ON emboux_mail.message USING hash (queue_id);
 CREATE INDEX IF NOT EXISTS message_from_id ON emboux_mail.message USING hash (from_id)
     WHERE from_id <> '';
+-- a whole address, of which all parts may be common
+CREATE INDEX IF NOT EXISTS message_recipient ON emboux_mail.message USING hash (recipient);
+CREATE INDEX IF NOT EXISTS message_sender ON emboux_mail.message USING hash (sender);
 -- a part of an address; and of the answer, where it tells more than that all went well
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 CREATE INDEX IF NOT EXISTS message_parts ON emboux_mail.message

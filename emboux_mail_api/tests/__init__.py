@@ -49,6 +49,7 @@ from . import (
     test_retention_unit,
     test_traffic_unit,
     test_message_log,
+    test_message,
     test_compose,
     test_returned,
     test_storage_warning,

@@ -154,7 +154,8 @@ class TestReading(RequestCase):
             self.env.registry["emboux.domain"], "_refresh_status", lambda _domain: False))
         values = {"name": "unit.example", "email": mailbox.email, "address": "sales@unit.example",
                   "recipient": "bob@outside.example", "token": "self",
-                  "key_id": str(self.env["emboux.api.key"].search([], limit=1).id)}
+                  "key_id": str(self.env["emboux.api.key"].search([], limit=1).id),
+                  "id": str(self.log_message(self.domain).id)}
         seen = 0
         for declared in OPERATIONS.values():
             if declared.method != "GET":

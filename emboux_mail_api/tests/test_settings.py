@@ -19,7 +19,7 @@ class TestSettings(TransactionCase):
         self.assertEqual(
             {key.partition(".")[2] for key, _default in found},
             {"warmup_start", "alias_destinations", "alias_depth", "spike_floor", "loop_limit",
-             "held_days"},
+             "held_days", "message_days"},
         )
         for key, default in found:
             self.assertEqual(int(default), DECLARED[key].default, key)

@@ -7,7 +7,7 @@ from werkzeug.exceptions import NotFound
 from odoo import fields, http
 from odoo.fields import Domain
 from odoo.http import request
-from odoo.tools import escape_psql, format_datetime
+from odoo.tools import format_datetime
 
 from odoo.addons.emboux_mail_api.models.message_words import plain
 
@@ -39,7 +39,7 @@ class MessagePortal(http.Controller):
         wanted = Domain("domain_id", "=", domain.id)
         if q:
             wanted &= Domain.OR(
-                Domain(name, "ilike", escape_psql(q)) for name in ("recipient", "sender", "answer"))
+                Domain(name, "ilike", q) for name in ("address", "last_answer"))
         if show in FILTERS:
             wanted &= Domain("status", "in", FILTERS[show])
         found = request.env["emboux.message"].search(

@@ -414,6 +414,8 @@ class Customer(models.Model):
             domain._delete_contents()
             domain.unlink()
             return True
+        if self._erase_messages():
+            return True
         keys = self.env["emboux.api.key"].search([("partner_id", "=", self.partner_id.id)])
         keys.action_revoke()
         self.write({"erase_on": False, "erased_at": fields.Datetime.now()})

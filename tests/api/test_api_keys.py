@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.api_client import detail, done, faults, mistyped, new_name, pages
 
-SHOWN = {"id", "name", "role", "partner_ref", "read_only", "area", "domain", "networks",
-         "expires_at", "revoked_at", "last_used", "state", "hint", "created_at"}
+SHOWN = {"id", "name", "role", "partner_ref", "read_only", "area", "domain", "sender", "test",
+         "networks", "expires_at", "revoked_at", "last_used", "state", "hint", "created_at"}
 OUTSIDE = "ann@outside.tests.example"
 
 
@@ -31,7 +31,8 @@ def test_api_keys_post_master_shows_the_secret_once(master, ref, connect):
     assert secret.startswith("emboux_") and len(secret) == len("emboux_") + 42
     assert made | {"id": 0, "created_at": ""} == {
         "id": 0, "name": "Shop", "role": "customer", "partner_ref": ref, "read_only": False,
-        "area": "all", "domain": None, "networks": [], "expires_at": None, "revoked_at": None,
+        "area": "all", "domain": None, "sender": None, "test": False, "networks": [],
+        "expires_at": None, "revoked_at": None,
         "last_used": None, "state": "active", "hint": secret[-4:], "created_at": ""}
     answer = master.get(f"/api-keys/{made['id']}")
     assert done(answer, 200) == made

@@ -4,6 +4,7 @@ The operations, their roles and parameters are read from the running server's do
 file does not know yet makes it fail, so that nobody forgets to think about it.
 """
 
+import json
 import os
 import re
 import time
@@ -17,7 +18,7 @@ ROLES = {"nobody", "customer", "master", "signature"}
 NOT_FOUND = b'{"detail": "Not found"}'
 OUTSIDE = "ann@outside.tests.example"
 #: Path parameters that name something of a customer's; the others name what is for all.
-OWNED = {"name", "email", "address", "token"}
+OWNED = {"name", "email", "address", "token", "id"}
 UNOWNED = {"recipient", "key_id"}
 #: Bodies with which each operation succeeds; ``{...}`` is filled in. None is without body.
 BODIES = {
@@ -39,6 +40,8 @@ BODIES = {
     "set_quota": {"quota": 1048576},
     "upsert_alias": {"address": "new@{name}", "destinations": [OUTSIDE]},
     "upsert_aliases": {"aliases": [{"address": "new@{name}", "destinations": [OUTSIDE]}]},
+    "send_message": {"from": "ann@{name}", "to": [OUTSIDE], "text": "x"},
+    "send_messages": {"messages": [{"from": "ann@{name}", "to": [OUTSIDE], "text": "x"}]},
     "create_api_key": {"name": "Matrix", "partner_ref": "{ref}"},
     "reset_daily": None,
     "reset_monthly": None,
@@ -48,8 +51,9 @@ BODIES = {
                     "Timestamp": "t", "SignatureVersion": "2", "Signature": "s",
                     "SigningCertURL": "https://x.example"},
 }
-#: Makes what its path names, so that a name that is not there is no 404.
-MAKES = {"register_subdomain": 409}
+#: What is refused for another reason than that it is not there: for the owner, for a stranger.
+#: There is no parent above the name; its domain is not verified.
+REFUSED = {"register_subdomain": (409, 409), "send_message": (409, 403)}
 IGNORED_HEADERS = {"date", "x-request-id"}
 
 
@@ -75,7 +79,37 @@ OPERATIONS = operations()
 
 
 @pytest.fixture(scope="module")
-def keys(master, customers, odoo):
+def log(connection):
+    """Adds a message of a domain to the log, or one that waits for its time; returns its number."""
+    rows = connection("odoo").cursor()
+
+    def add(name, waits=False):
+        rows.execute("SELECT emboux_mail.message_days(ARRAY['2099-01-01'::date])")
+        rows.execute(
+            """INSERT INTO emboux_mail.message (
+                   id, expires, at, changed_at, direction, status, domain_id, partner_id,
+                   company_id, host, queue_id, message_id, login, client, sender, recipient,
+                   original_recipient, attempts, relay, receiver, dsn, answer, events)
+               SELECT nextval('emboux_mail.message_id'), '2099-01-01', now(), now(), 'out',
+                      'accepted', id, partner_id, company_id, '', '', '', 'ann@' || name, '',
+                      'ann@' || name, 'x@far.example', '', 0, '', '', '', '', '[]'
+                 FROM emboux_domain WHERE name = %s RETURNING id""", [name])
+        [(number,)] = rows.fetchall()
+        if waits:
+            rows.execute(
+                """INSERT INTO emboux_submission (mailbox_id, send_at, next_try, raw, rows)
+                   SELECT id, '2099-01-01', '2099-01-01', 'x', %s FROM emboux_mailbox
+                    WHERE email = 'ann@' || %s""",
+                [json.dumps([{"id": number, "expires": "2099-01-01"}]), name])
+        return number
+
+    yield add
+    rows.execute("DELETE FROM emboux_mail.message WHERE expires = '2099-01-01'")
+    rows.connection.close()
+
+
+@pytest.fixture(scope="module")
+def keys(master, customers, odoo, log):
     """One key of each sort; the owner's is created again for each operation."""
     ref, stranger_ref = customers.partner(), customers.partner()
 
@@ -89,7 +123,7 @@ def keys(master, customers, odoo):
                                              "read_only": True}))
     own = key(ref)
     return {
-        "ref": ref, "stranger_ref": stranger_ref, "own_id": own["id"],
+        "log": log, "ref": ref, "stranger_ref": stranger_ref, "own_id": own["id"],
         "nobody": Api(master.url), "master": master, "customer": Api(master.url, own["secret"]),
         "revoked": Api(master.url, revoked["secret"]),
         "expired": Api(master.url, expired["secret"]),
@@ -122,13 +156,15 @@ class Target:
         self.keys, self.name = keys, name
         self.values = {"name": name, "email": f"ann@{name}", "address": f"info@{name}",
                        "recipient": f"r@{name}", "key_id": keys["own_id"],
-                       "token": keys["own_id"], "new": new_name("new"), "ref": keys["ref"]}
+                       "token": keys["own_id"], "id": 2**40, "new": new_name("new"),
+                       "ref": keys["ref"]}
         if present:
             owner = keys["customer"]
             done(owner.post("/domains/", {"name": name}), 201)
             done(owner.post("/users/", {"email": self.values["email"]}), 201)
             done(owner.post("/aliases/", {"address": self.values["address"],
                                           "destinations": [OUTSIDE]}), 201)
+            self.values["id"] = keys["log"](name)
 
     def call(self, api, method, path, declared):
         for part in re.findall(r"{(\w+)}", path):
@@ -233,13 +269,15 @@ def test_matrix_own_resource(method, path, declared, keys, shared, odoo):
         if "{recipient}" in path and not reads:
             target.values["recipient"] = f"r@{new_name('matrix')}"
             odoo("emboux.suppression").create({"email": target.values["recipient"]})
+        if name == "cancel_message" and not reads:
+            target.values["id"] = keys["log"](target.name, waits=True)
         if name == "delete_domain":
             done(keys["master"].delete(f"/users/{target.values['email']}"), 204)
         answer = target.call(keys[who], method, path, declared)
         if role == "master" and who == "customer":
             assert (answer.status_code, answer.json()) == (403, {"detail": "Master token required"})
-        elif name in MAKES:
-            assert answer.status_code == MAKES[name], answer.text  # there is no parent above it
+        elif name in REFUSED:
+            assert answer.status_code == REFUSED[name][0], answer.text
         else:
             assert answer.ok, (who, answer.status_code, answer.text)
         assert str(answer.status_code) in declared["responses"]
@@ -259,7 +297,7 @@ def test_matrix_foreign_resource_is_like_none(method, path, declared, keys, shar
         Target(keys, target.name)
     else:
         target, missing = shared, Target(keys, new_name("matrix"), present=False)
-        missing.values |= {"token": 2**31 - 1, "recipient": shared.values["recipient"]}
+        missing.values |= {"token": 2**31 - 1, "id": 2**40, "recipient": shared.values["recipient"]}
         before = missing.call(keys["stranger"], method, path, declared)
     if name == "create_domain":
         target.values["new"] = target.name
@@ -272,8 +310,8 @@ def test_matrix_foreign_resource_is_like_none(method, path, declared, keys, shar
         assert seen(before) == seen(after)
     if role != "customer":
         assert after.status_code == {"master": 403, "nobody": 200, "signature": 403}[role]
-    elif name in MAKES:
-        assert after.status_code == MAKES[name]
+    elif name in REFUSED:
+        assert after.status_code == REFUSED[name][1]
     elif owned or name in ("create_user", "upsert_alias"):
         assert (after.status_code, after.content) == (404, NOT_FOUND)
     elif name in ("create_users", "upsert_aliases"):

@@ -26,7 +26,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from ...api_errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_found, too_many
 from . import throttle
 from .locks import end_with_transaction, hold_lock, take_lock
-from .operation import OPERATIONS
+from .operation import FORM, OPERATIONS
 from .types import LARGEST, Address, AliasAddress, DomainName, Line, Recipient, problems
 
 _logger = logging.getLogger(__name__)
@@ -134,14 +134,18 @@ class ApiDispatcher(http.Dispatcher):
 
     def _body(self, operation):
         sent = self.request.httprequest
-        if sent.mimetype not in operation.accepts:
+        as_form = operation.files and sent.mimetype == FORM
+        if not as_form and sent.mimetype not in operation.accepts:
             raise ApiError(415, "Send JSON, with the header Content-Type: application/json")
         with throttle.bounded_body(sent, self.request.env):
-            data = sent.get_data()
+            data = sent.form.get("message", "") if as_form else sent.get_data()
         try:
-            return operation.body.model_validate_json(data, strict=True)
+            body = operation.body.model_validate_json(data, strict=True)
         except Unfit as error:
             raise ApiError(422, problems(error)) from error
+        if as_form:
+            body._files = [file for _name, file in sent.files.items(multi=True)]
+        return body
 
     def _assert_unchanged(self, endpoint, arguments):
         """``If-Match``: the resource must not have changed since the client read it (RFC 9110,
@@ -203,7 +207,16 @@ class ApiDispatcher(http.Dispatcher):
     def _fingerprint(self):
         """Of the request, keyed with the secret that is not stored: it may hold a password."""
         sent = self.request.httprequest
-        parts = [sent.method.encode(), sent.full_path.encode(), sent.get_data()]
+        parts = [sent.method.encode(), sent.full_path.encode()]
+        if sent.mimetype == FORM:
+            parts.append(sent.form.get("message", "").encode())
+            for name, file in sent.files.items(multi=True):
+                file.stream.seek(0)
+                parts += [f"{name} {file.filename} {file.mimetype}".encode(),
+                          hashlib.file_digest(file.stream, "sha256").digest()]
+                file.stream.seek(0)
+        else:
+            parts.append(sent.get_data())
         secret = self.request.emboux_key.token.encode()
         return hmac.new(secret, b"\0".join(parts), hashlib.sha256).hexdigest()
 

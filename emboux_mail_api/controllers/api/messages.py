@@ -3,11 +3,10 @@
 from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
-from odoo.tools import escape_psql
 
 from ...api_errors import ApiError, not_found
 from ...models.message_send import SendError
-from ...sending.compose import Attachment, ComposeError, Draft, compose
+from ...sending.compose import BINARY, Attachment, ComposeError, Draft, compose
 from .domains import search_domain
 from .operation import operation
 from .paging import newest_of
@@ -29,7 +28,6 @@ REFUSED = {
     403: "badFrom: it is not an address that this key may send from.",
     409: "domainDisabled: the domain is suspended, not verified or blocked.",
     413: "The request is too large.",
-    503: "server: the mail server is away. Repeat the request.",
 }
 
 
@@ -65,7 +63,7 @@ class MessageController(http.Controller):
 
     @operation("POST", "/messages/send", role="customer", area="send", tag=TAG,
                body=schemas.Send, out=schemas.Sent, status=202, errors=REFUSED, commits=True,
-               largest=LARGEST, summary="Send a message")
+               files=True, largest=LARGEST, summary="Send a message")
     def send_message(self, body):
         """Each recipient gets a message of their own, with an answer here, and a story in
         `GET /messages/{id}`.
@@ -76,6 +74,9 @@ class MessageController(http.Controller):
         recipientLimitReached, domainDisabled, user (something else in the request), server. Names
         at `sandbox.invalid` play outcomes: `delivered@`, `bounced+550-5.1.1@`, `delayed@`,
         `failed@`, `complained@`, `suppressed@`; with a test key, those of every domain do.
+
+        As a form (`multipart/form-data`) the JSON is its field `message`, and files are
+        attachments, which need no Base64. One with a header `Content-ID` is shown by the HTML.
         """
         try:
             return _send(body)
@@ -103,8 +104,11 @@ def _send(body):
     draft = Draft(**{
         name: value for name, value in body if name in Draft.__dataclass_fields__ and value
     } | {"attachments": [
-        Attachment(each.name, each.content, each.content_type, each.content_id or "")
-        for each in body.attachments]})
+        *(Attachment(each.name, each.content, each.content_type, each.content_id or "")
+          for each in body.attachments),
+        *(Attachment(each.filename or "file", each.read(), each.mimetype or BINARY,
+                     each.headers.get("Content-ID", "").strip("<>")) for each in body._files),
+    ]})
     composed = compose(draft)
     if key.sender and composed.sender != key.sender:
         raise SendError(403, "badFrom", f"This key sends from {key.sender} only.", "from")
@@ -144,9 +148,9 @@ def _answer_of(body):
 
 def _wanted(query):
     domain = SearchDomain.TRUE
-    for name in ("recipient", "sender"):
+    for name, searched in (("recipient", "to_address"), ("sender", "from_address")):
         if value := getattr(query, name):
-            domain &= SearchDomain(name, "ilike", escape_psql(value))
+            domain &= SearchDomain(searched, "ilike", value)
     for name in ("queue_id", "status", "direction"):
         if value := getattr(query, name):
             domain &= SearchDomain(name, "=", value)
@@ -159,9 +163,8 @@ def _wanted(query):
     if query.until:
         domain &= SearchDomain("at", "<", query.until)
     if query.q:
-        part = escape_psql(query.q)
         domain &= SearchDomain.OR(
-            SearchDomain(name, "ilike", part) for name in ("recipient", "sender", "answer"))
+            SearchDomain(name, "ilike", query.q) for name in ("address", "last_answer"))
     return domain
 
 

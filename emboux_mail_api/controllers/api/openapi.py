@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from ...api_errors import MASTER_REQUIRED, NOT_FOUND, READ_ONLY
 from ...models.api_key import WRONG_ADDRESS
-from .operation import BASE, OPERATIONS
+from .operation import BASE, FORM, JSON, OPERATIONS
 from .types import LARGEST, Address, AliasAddress, DomainName, Invalid, Problem, Recipient
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -102,12 +102,21 @@ def _operation(operation, schemas):
     if operation.area:
         described["x-area"] = operation.area
     if operation.body:
-        described["requestBody"] = {
-            "required": True,
-            "content": {
-                "application/json": {"schema": references[operation.body, "validation"]}
-            },
-        }
+        schema = references[operation.body, "validation"]
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+        if operation.files:
+            described["requestBody"]["content"][FORM] = {
+                "schema": {
+                    "type": "object",
+                    "required": ["message"],
+                    "properties": {
+                        "message": schema,
+                        "attachments": {"type": "array", "items": {
+                            "type": "string", "contentMediaType": "application/octet-stream"}},
+                    },
+                },
+                "encoding": {"message": {"contentType": JSON}},
+            }
     return described
 
 

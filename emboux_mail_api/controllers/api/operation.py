@@ -13,7 +13,7 @@ from .types import NoQuery, Schema
 
 BASE = "/emboux/v1"
 MAX_BODY_BYTES = 4 * 1024 * 1024  # bytes; a thousand aliases of many destinations fit
-JSON = "application/json"
+JSON, FORM = "application/json", "multipart/form-data"
 
 Role = Literal["nobody", "customer", "master", "signature"]
 Area = Literal["domains", "mailboxes", "send"]
@@ -34,6 +34,8 @@ class Operation:
     ``bulk``: much work in one request: few are done at once.
     ``current``: name of the handler that shows what a ``PUT`` changes, for ``If-Match``.
     ``accepts``: media types of a body of JSON, for senders who call it by another name.
+    ``files``: takes a form too (``multipart/form-data``): the JSON as ``message``, and files, which
+    the body has as ``_files``.
     ``largest``: bytes of a body; beyond them it is not read.
     ``errors``: status to reason, beside those that follow from the rest.
     """
@@ -60,6 +62,7 @@ class Operation:
     bulk: bool = False
     commits: bool = False
     accepts: frozenset[str] = frozenset({JSON})
+    files: bool = False
     largest: int = MAX_BODY_BYTES
 
     @property

@@ -146,10 +146,14 @@ class NoQuery(Schema):
     """No parameters."""
 
 
+_CODE = "Why, as a word for programs, where the operation has such."
+
+
 class Problem(Schema):
     """Why it was not done, as one sentence."""
 
     detail: Annotated[str, Field(examples=["Not found"])]
+    code: Annotated[str | None, Field(description=_CODE)] = None
 
 
 class FieldProblem(Schema):
@@ -161,6 +165,7 @@ class Invalid(Schema):
     """What is wrong with the request, field by field."""
 
     detail: list[FieldProblem]
+    code: Annotated[str | None, Field(description=_CODE)] = None
 
 
 def problems(error) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ class Follower:
     def _begin(self, log):
         """Written down at once: what is logged before the next start is to be read then."""
         position = log.start()
-        self.store.write(Batch({str(log.path): position}))
+        self.store.record(Batch({str(log.path): position}))
         return position
 
     def round(self):
@@ -98,7 +98,7 @@ class Follower:
         positions = {str(log.path): position for log, position in read.items()}
         batch = prepare(self.store.host, positions, book, story, before, self.lookups)
         self._finish()
-        self._written = self._writer.submit(self.store.write, batch)
+        self._written = self._writer.submit(self.store.record, batch)
         self._positions |= read
         self._messages, self._story = book.messages, story
 

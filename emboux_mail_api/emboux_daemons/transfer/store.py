@@ -90,7 +90,7 @@ class Store(BaseStore):
         connections = next((state for session, state in rows if not session), {})
         return kept, {process: tuple(state) for process, state in connections.items()}
 
-    def write(self, batch):
+    def record(self, batch):
         """The sums, the rows, the messages under way, the positions: all of it or nothing."""
         with self._transaction() as cursor:
             if batch.moved:

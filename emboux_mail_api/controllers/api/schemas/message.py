@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Base64Bytes, ConfigDict, Field
+from pydantic import Base64Bytes, ConfigDict, Field, PrivateAttr
 
 from ..types import Count, Cursor, DomainName, Line, Many, Moment, Schema, Utc
 
@@ -12,7 +12,7 @@ Status = Literal[
     "canceled", "rejected", "received",
 ]
 Direction = Literal["out", "in", "internal", "forwarded"]
-_PART = "Part of it, of at least three characters to be found fast."
+_PART = ("A whole address, or any part of one; of at least three characters to be found fast.")
 
 
 class MessageList(Schema):
@@ -20,7 +20,7 @@ class MessageList(Schema):
 
     recipient: Annotated[Line | None, Field(description=_PART)] = None
     sender: Annotated[
-        Line | None, Field(description="Part of the envelope sender.")] = None
+        Line | None, Field(description="The same of the envelope sender.")] = None
     domain: Annotated[
         DomainName | None, Field(description="The domain of yours that it belongs to.")] = None
     message_id: Annotated[
@@ -37,7 +37,8 @@ class MessageList(Schema):
     until: Annotated[Moment | None, Field(description="That came before.")] = None
     q: Annotated[
         Line | None,
-        Field(description="Part of a sender, a recipient or of the last answer.")] = None
+        Field(description="Part of a sender or a recipient, or of the last answer where that tells "
+              "more than success.")] = None
     limit: Annotated[int, Field(ge=1, le=200, description="Rows on a page.")] = 50
     cursor: Cursor | None = None
 
@@ -140,6 +141,8 @@ class Send(Schema):
         dict[_Name, Annotated[str, Field(max_length=500)]],
         Field(max_length=20, description="What you want to find with each event of it.")] = {}
     tags: Annotated[list[_Name], Field(max_length=10)] = []
+
+    _files: list = PrivateAttr(default_factory=list)
 
 
 class SentRecipient(Schema):
