@@ -49,14 +49,14 @@ def failures(raw):
     status = next((p for p in report.walk() if p.get_content_type() in STATUS_TYPES), None)
     if status is None:
         return None
-    about, *recipients = _blocks(status)
-    failed = [fields for fields in recipients if _failed(fields)]
+    about, *recipients = blocks(status)
+    failed = [fields for fields in recipients if failed(fields)]
     if recipients == failed[:1] and status.get_content_type() == STATUS_TYPES[0]:
         return None
     return [_bounce(report, about, fields) for fields in failed]
 
 
-def _blocks(status):
+def blocks(status):
     """The groups of fields: one for the message, one for each recipient."""
     if status.get_content_type() == STATUS_TYPES[0]:
         blocks = [part for part in status.get_payload() if part.keys()]
@@ -80,7 +80,7 @@ def _text(part):
     return text.decode(errors="replace").lstrip("\r\n")
 
 
-def _failed(fields):
+def failed(fields):
     """RFC 3464, section 2.3.3; some servers leave ``Action`` out."""
     action = (fields.get("Action") or "").strip().lower()
     return action == "failed" or not action and (fields.get("Status") or "").strip()[:1] == "5"

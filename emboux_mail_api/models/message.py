@@ -206,21 +206,24 @@ class Message(models.Model):
         On a connection of its own: a partition is detached outside of any transaction.
         """
         self.env.cr.execute(
-            "SELECT part, day FROM emboux_mail.message_parts() WHERE day <= %s",
+            "SELECT part, day, attached, leaving FROM emboux_mail.message_parts() WHERE day <= %s",
             [fields.Date.today()])
         over = self.env.cr.fetchall()
-        for part, day in over:
-            self._drop_day(part, day)
+        for part, day, attached, leaving in over:
+            self._drop_day(part, day, attached, leaving)
 
-    def _drop_day(self, part, day):
+    def _drop_day(self, part, day, attached, leaving):
+        """``leaving``: an earlier run was interrupted while it detached the partition."""
         with closing(db_connect(self.env.cr.dbname).cursor()) as cr:
             cr._cnx.rollback()
             cr._cnx.autocommit = True
             cr.execute(SQL("SET statement_timeout = %s", f"{_DROP_SECONDS}s"))
             table = SQL("emboux_mail.%s", SQL.identifier(part))
             try:
-                cr.execute(SQL(
-                    "ALTER TABLE emboux_mail.message DETACH PARTITION %s CONCURRENTLY", table))
+                if attached:
+                    how = SQL("FINALIZE") if leaving else SQL("CONCURRENTLY")
+                    cr.execute(SQL(
+                        "ALTER TABLE emboux_mail.message DETACH PARTITION %s %s", table, how))
                 cr.execute(SQL("DROP TABLE %s", table))
             except psycopg2.Error as error:
                 # the next run does it

@@ -98,9 +98,15 @@ class MailSubmission(models.Model):
         now = fields.Datetime.now()
         if not self.try_lock_for_update() or self.next_try > now:
             return None
+        # what a process that was killed has handed over is in the log by now
+        self.env.cr.execute(
+            "SELECT id FROM emboux_mail.message WHERE id = ANY(%s) AND queue_id <> ''",
+            [[row["id"] for row in self.rows]])
+        taken = {number for (number,) in self.env.cr.fetchall()}
         self.write({"attempts": self.attempts + 1, "next_try": now + CLAIMED})
         return {
-            "mailbox": self.mailbox_id.id, "raw": base64.b64decode(self.raw), "rows": self.rows,
+            "mailbox": self.mailbox_id.id, "raw": base64.b64decode(self.raw),
+            "rows": [row for row in self.rows if row["id"] not in taken],
             "test": self.test, "given_up": now > self.send_at + GIVEN_UP,
         }
 

@@ -45,6 +45,13 @@ class Returned:
 
 def read(raw: bytes, sender: str) -> Returned:
     """``sender``: of the envelope in which it came; empty for reports."""
+    try:
+        return _read(raw, sender)
+    except RecursionError:  # parts within parts, so many that nobody means them
+        return Returned("answered")
+
+
+def _read(raw, sender):
     mail = email.message_from_bytes(raw, policy=COMPAT)
     kinds = {part.get_content_type(): part for part in mail.walk()}
     if "message/feedback-report" in kinds:
@@ -59,7 +66,7 @@ def read(raw: bytes, sender: str) -> Returned:
 
 
 def _complaint(mail, part):
-    fields = dsn._blocks(part)[0] if part.is_multipart() or part.get_payload() else {}
+    fields = dsn.blocks(part)[0] if part.is_multipart() or part.get_payload() else {}
     kind = _plain(fields.get("Feedback-Type", "abuse")).lower()
     if kind == "not-spam":
         return Returned("answered", by=_from(mail))
@@ -68,18 +75,18 @@ def _complaint(mail, part):
 
 
 def _delivery_status(mail, part):
-    about, *recipients = dsn._blocks(part)
+    about, *recipients = dsn.blocks(part)
     if not recipients:  # some put all of it into one group
         recipients = [about]
     actions = [_plain(fields.get("Action", "")).lower() for fields in recipients]
-    worst = next((at for at, fields in enumerate(recipients) if dsn._failed(fields)), None)
+    worst = next((at for at, fields in enumerate(recipients) if dsn.failed(fields)), None)
     if worst is None:
         worst = next((at for at, action in enumerate(actions) if action == "delayed"), 0)
     fields, action = recipients[worst], actions[worst]
     said = _plain(fields.get("Diagnostic-Code", "")).partition(";")
     text = (said[2] or said[0]).strip()
     found = _STATUS.search(_plain(fields.get("Status", ""))) or _STATUS.search(text)
-    kind = "bounced" if dsn._failed(fields) else {
+    kind = "bounced" if dsn.failed(fields) else {
         "delayed": "delayed", "delivered": "arrived", "relayed": "arrived", "expanded": "arrived",
     }.get(action, "delayed" if found and found[1] == "4" else "bounced")
     code = _REPLY.search(text)

@@ -170,10 +170,13 @@ BEGIN
     RETURN found;
 END $$;
 
--- The partitions, each with the day on which it is gone.
+-- The partitions, each with the day on which it is gone; and what is left of those whose end was
+-- interrupted.
 CREATE OR REPLACE FUNCTION emboux_mail.message_parts()
-RETURNS TABLE (part text, day date) LANGUAGE sql STABLE AS $$
-    SELECT c.relname::text, to_date(right(c.relname, 8), 'YYYYMMDD')
+RETURNS TABLE (part text, day date, attached boolean, leaving boolean) LANGUAGE sql STABLE AS $$
+    SELECT c.relname::text, to_date(right(c.relname, 8), 'YYYYMMDD'), i.inhrelid IS NOT NULL,
+           coalesce(i.inhdetachpending, false)
       FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+      LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
      WHERE s.nspname = 'emboux_mail' AND c.relkind = 'r' AND c.relname ~ '^message_\d{8}$'
 $$;

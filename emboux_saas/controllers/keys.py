@@ -39,7 +39,7 @@ class KeyPortal(http.Controller):
         own_customer()
         form = Form(
             typed if request.httprequest.method == "POST" else None,
-            name="", area="all", read_only=False, networks="", lifetime="365",
+            name="", area="all", read_only=False, test=False, networks="", lifetime="365",
         )
         if form.sent:
             form.required("name")
@@ -51,7 +51,7 @@ class KeyPortal(http.Controller):
             with form.at("networks"):
                 key, secret = request.env["emboux.api.key"]._make_own(
                     form["name"], form["area"], form.ticked("read_only"), form["networks"],
-                    int(form["lifetime"]),
+                    int(form["lifetime"]), form.ticked("test"),
                 )
         above = [(request.env._("API Keys"), f"{HOME}/keys")]
         if form.is_good:

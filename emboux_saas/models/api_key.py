@@ -29,9 +29,10 @@ class ApiKey(models.Model):
 
     @api.model
     @api.private
-    def _make_own(self, name, area, read_only, networks, days):
+    def _make_own(self, name, area, read_only, networks, days, test=False):
         """Make a key of the user's customer; returns it and its secret.
 
+        :param test: mail that it sends does not leave.
         :param days: how long it is valid; 0 is without an end.
         """
         partner = self.env.user.emboux_partner_id
@@ -49,7 +50,7 @@ class ApiKey(models.Model):
         return self.sudo()._make(
             {
                 "name": name, "partner_id": partner.id, "area": area, "read_only": read_only,
-                "networks": networks or False,
+                "networks": networks or False, "test": test,
                 "expires_at": fields.Datetime.now() + timedelta(days=days) if days else False,
             }
         )

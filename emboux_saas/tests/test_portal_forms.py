@@ -258,12 +258,13 @@ class TestPortalForms(PortalCase):
 
     def test_a_keys_secret_is_shown_once(self):
         answer = self.post("/my/email/keys/new", name="Shop", area="mailboxes", read_only="1",
-                           lifetime="30", networks="192.0.2.0/24")
+                           test="1", lifetime="30", networks="192.0.2.0/24")
         text = self.text_of(answer)
         self.assertEqual(answer.headers["Cache-Control"], "no-store")
         key = self.env["emboux.api.key"].search([("name", "=", "Shop")])
         self.assertEqual((key.partner_id, key.area, key.read_only, key.networks),
                          (self.acme.partner, "mailboxes", True, "192.0.2.0/24"))
+        self.assertTrue(key.test)
         [secret] = [word for word in text.split() if keys.is_well_formed(word)]
         self.assertEqual(keys.digest(secret), key.sudo().token_hash)
         self.assertNotIn(secret, self.text_of(self.url_open("/my/email/keys")))

@@ -118,14 +118,21 @@ def has(customers, odoo, master, domains):
     made = done(master.post("/api-keys/", {"name": "Fuzz", "partner_ref": ref}))
     customer = master.with_key(made["secret"])
     name = domains(customer, "fuzz")
+    # one that may send, of which no request knows
+    sender = f"ann@{domains(customer, 'fuzz', verified=True)}"
+    done(customer.post("/users/", {"email": sender}), 201)
+    sent = done(customer.post("/messages/send", {
+        "from": sender, "to": ["x@sandbox.invalid"], "text": "x"}), 202)
     done(customer.post("/users/", {"email": f"ann@{name}"}), 201)
     done(customer.post("/aliases/", {"address": f"info@{name}", "destinations": [f"ann@{name}"]}))
     suppressed = [f"r{number}@{name}" for number in range(SUPPRESSED)]
     odoo("emboux.suppression").create([{"email": address} for address in suppressed])
     return customer, {
-        "name": name, "ref": ref, "parent": domains.parent(master), "suppressed": suppressed,
+        "name": name, "sender": sender, "ref": ref,
+        "parent": domains.parent(master), "suppressed": suppressed,
         "path": {"name": name, "email": f"ann@{name}", "address": f"info@{name}",
-                 "recipient": f"r0@{name}", "token": "self", "key_id": made["id"]},
+                 "recipient": f"r0@{name}", "token": "self", "key_id": made["id"],
+                 "id": int(sent["recipients"][0]["id"])},
     }
 
 
@@ -171,7 +178,8 @@ def test_schema_generated_requests_get_answers_that_conform(
     (other, others), (customer, own) = (has(customers, odoo, master, domains) for _ in range(2))
     keys = other, customer
     kept = {"kept": [str(value) for known in (others, own)
-                     for value in (known["parent"], *known["path"].values())]}
+                     for value in (known["parent"], known["sender"],
+                                   known["sender"].partition("@")[2], *known["path"].values())]}
     may = [{name for name, role in roles.items() if role in allowed}
            for allowed in ({"master", "customer", "nobody"}, {"customer", "nobody"})]
     runs = [Fuzz(master, tmp_path / "master", others | kept, may[0]),

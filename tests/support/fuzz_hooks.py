@@ -12,6 +12,7 @@ import json
 import os
 import threading
 import zlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
@@ -51,11 +52,22 @@ def _victim(operation, number):
     if operation == "revoke_api_key":
         made = _call("POST", "/api-keys/", {"name": "Victim", "partner_ref": _known["ref"]})
         return {"key_id": made["id"]} if "id" in made else {}
+    if operation == "cancel_message":
+        _let_send()
+        sent = _call("POST", "/messages/send", {
+            "from": _known["sender"], "to": ["x@sandbox.invalid"], "text": "x",
+            "send_at": (datetime.now(UTC) + timedelta(days=9)).isoformat()})
+        return {"id": int(sent["recipients"][0]["id"])} if "recipients" in sent else {}
     if operation == "delete_suppression":
         return {"recipient": _known["suppressed"].pop()} if _known["suppressed"] else {}
     if operation == "register_subdomain":
         return {"name": f"sub{number}.{_known['parent']}"}
     return {}
+
+
+def _let_send():
+    """An answer may have named the domain that sends, and another request have suspended it."""
+    _call("PUT", f"/domains/{_known['sender'].partition('@')[2]}/activate", None)
 
 
 def _named(operation, number, body):
@@ -78,6 +90,13 @@ def _named(operation, number, body):
     if operation == "upsert_aliases":
         return {"aliases": [{"address": f"alias{number}.{at}@{name}", "destinations": [OUTSIDE]}
                             for at in range(len(body["aliases"]))]}
+    if operation.startswith("send_message"):
+        _let_send()
+    message = {"from": _known["sender"], "to": ["x@sandbox.invalid"], "text": f"Number {number}"}
+    if operation == "send_message":
+        return message | {name: body[name] for name in ("extra", "tags") if body.get(name)}
+    if operation == "send_messages":
+        return {"messages": [message] * len(body["messages"])}
     if operation == "create_api_key":
         return {"name": f"Fuzz {number}", "partner_ref": _known["ref"]}
     if operation == "set_domain_owner":

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from contextlib import nullcontext
+from functools import cache
 
 import psycopg2
 from psycopg2.pool import PoolError
@@ -26,7 +27,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from ...api_errors import MASTER_REQUIRED, READ_ONLY, ApiError, invalid, not_found, too_many
 from . import throttle
 from .locks import end_with_transaction, hold_lock, take_lock
-from .operation import FORM, OPERATIONS
+from .operation import BASE, FORM, OPERATIONS
 from .types import LARGEST, Address, AliasAddress, DomainName, Line, Recipient, problems
 
 _logger = logging.getLogger(__name__)
@@ -78,6 +79,9 @@ class ApiDispatcher(http.Dispatcher):
         if key:
             _assert_allowed(operation, key)
             throttle.assert_rate(key, self.request.env)
+        if operation.path_parameters and self.request.httprequest.path in _literal_paths():
+            # GET /messages/send is no message of the number "send"
+            raise wrong_method(self.request.httprequest.path)
         arguments = _path_arguments(args)
         if operation.query.model_fields:
             arguments["query"] = self._query(operation)
@@ -323,6 +327,12 @@ def wrong_method(path):
     if not allowed:
         return not_found()
     return ApiError(405, f"Here you can use {', '.join(allowed)}", {"Allow": ", ".join(allowed)})
+
+
+@cache
+def _literal_paths():
+    return {BASE + operation.path for operation in OPERATIONS.values()
+            if not operation.path_parameters}
 
 
 def _matches(operation, path):

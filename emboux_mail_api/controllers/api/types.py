@@ -8,7 +8,15 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from odoo.addons.emboux_core import addresses
@@ -17,6 +25,7 @@ from odoo.addons.emboux_core.models.errors import control_character
 MAX_SAFE_INTEGER = 2**53 - 1  # what every JSON reader can hold
 #: Of the numbers in paths.
 LARGEST = {"key_id": 2**31 - 1, "id": MAX_SAFE_INTEGER}
+_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -85,6 +94,13 @@ def _alias(text: str) -> str:
     return _said(addresses.normalise_address, text)
 
 
+def _written(moment: Any) -> Any:
+    """In a query everything is text, and a number is no moment (RFC 3339)."""
+    if isinstance(moment, str) and not _DATE(moment):
+        raise PydanticCustomError("moment", "it is not a moment such as 2026-11-20T10:00:00Z")
+    return moment
+
+
 def _utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC).replace(tzinfo=None)
@@ -110,6 +126,8 @@ AliasAddress = _typed(_alias, "An address, or `@domain` for a catch-all.", "sale
 Utc = Annotated[datetime, AfterValidator(lambda moment: moment.replace(tzinfo=UTC))]
 #: What a client sends: with its offset, so that nobody has to guess.
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+#: The same in a query.
+QueryMoment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_utc)]
 Bytes = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 Many = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -35,6 +35,8 @@ RANK = {
     "failed": 2, "rejected": 2, "suppressed": 2, "canceled": 2,
     "bounced": 3, "complained": 4,
 }
+#: Ports where the sender is somebody of ours, as master.cf names them; on others anybody claims to.
+WITH_LOGIN = frozenset({"submission", "submissions", "smtps", "inject"})
 LONGEST_TEXT = 1000
 CONNECTIONS = 200  # processes of Postfix whose connection is remembered
 SUPPRESSED = "is on the suppression list"  # in the policy's sentences
@@ -168,8 +170,8 @@ class Story:
         if from_id(what.sender) in self._sent:
             return  # whoever has sent it was told, and has written it down
         sender = what.login or (message.login if message else "")
-        if not sender and what.service:
-            sender = what.sender  # on a port where people log in
+        if not sender and what.service in WITH_LOGIN:
+            sender = what.sender
         ours, theirs = self._domain(sender), self._domain(what.recipient)
         if what.hold:
             status, kind = "held", "held"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Base64Bytes, ConfigDict, Field, PrivateAttr
 
-from ..types import Count, Cursor, DomainName, Line, Many, Moment, Schema, Utc
+from ..types import Count, Cursor, DomainName, Line, Many, Moment, QueryMoment, Schema, Utc
 
 Status = Literal[
     "accepted", "held", "delayed", "delivered", "failed", "bounced", "complained", "suppressed",
@@ -33,8 +33,8 @@ class MessageList(Schema):
         Direction | None,
         Field(description="`internal`: between two addresses of yours; `forwarded`: from outside "
               "to outside, by an alias of yours.")] = None
-    since: Annotated[Moment | None, Field(description="That came then or later.")] = None
-    until: Annotated[Moment | None, Field(description="That came before.")] = None
+    since: Annotated[QueryMoment | None, Field(description="That came then or later.")] = None
+    until: Annotated[QueryMoment | None, Field(description="That came before.")] = None
     q: Annotated[
         Line | None,
         Field(description="Part of a sender or a recipient, or of the last answer where that tells "
