@@ -50,7 +50,7 @@ def failures(raw):
     if status is None:
         return None
     about, *recipients = blocks(status)
-    failed = [fields for fields in recipients if failed(fields)]
+    failed = [fields for fields in recipients if is_failure(fields)]
     if recipients == failed[:1] and status.get_content_type() == STATUS_TYPES[0]:
         return None
     return [_bounce(report, about, fields) for fields in failed]
@@ -80,7 +80,7 @@ def _text(part):
     return text.decode(errors="replace").lstrip("\r\n")
 
 
-def failed(fields):
+def is_failure(fields):
     """RFC 3464, section 2.3.3; some servers leave ``Action`` out."""
     action = (fields.get("Action") or "").strip().lower()
     return action == "failed" or not action and (fields.get("Status") or "").strip()[:1] == "5"

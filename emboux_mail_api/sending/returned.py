@@ -79,14 +79,14 @@ def _delivery_status(mail, part):
     if not recipients:  # some put all of it into one group
         recipients = [about]
     actions = [_plain(fields.get("Action", "")).lower() for fields in recipients]
-    worst = next((at for at, fields in enumerate(recipients) if dsn.failed(fields)), None)
+    worst = next((at for at, fields in enumerate(recipients) if dsn.is_failure(fields)), None)
     if worst is None:
         worst = next((at for at, action in enumerate(actions) if action == "delayed"), 0)
     fields, action = recipients[worst], actions[worst]
     said = _plain(fields.get("Diagnostic-Code", "")).partition(";")
     text = (said[2] or said[0]).strip()
     found = _STATUS.search(_plain(fields.get("Status", ""))) or _STATUS.search(text)
-    kind = "bounced" if dsn.failed(fields) else {
+    kind = "bounced" if dsn.is_failure(fields) else {
         "delayed": "delayed", "delivered": "arrived", "relayed": "arrived", "expanded": "arrived",
     }.get(action, "delayed" if found and found[1] == "4" else "bounced")
     code = _REPLY.search(text)

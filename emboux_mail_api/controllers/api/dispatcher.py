@@ -79,7 +79,8 @@ class ApiDispatcher(http.Dispatcher):
         if key:
             _assert_allowed(operation, key)
             throttle.assert_rate(key, self.request.env)
-        if operation.path_parameters and self.request.httprequest.path in _literal_paths():
+        if (LARGEST.keys() & set(operation.path_parameters)
+                and self.request.httprequest.path in _literal_paths()):
             # GET /messages/send is no message of the number "send"
             raise wrong_method(self.request.httprequest.path)
         arguments = _path_arguments(args)
