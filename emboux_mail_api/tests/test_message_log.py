@@ -104,6 +104,15 @@ class TestLinesOfMessages(PlainTest):
                 "from=<eve@rival.example> to=<joe@outside.example> proto=ESMTP helo=<laptop>")
         self.assertEqual(self.parse(line).login, "ann@acme.example")
 
+    def test_newer_ones_say_who_had_logged_in(self):
+        for said in ("sasl_method=PLAIN sasl_username=ann@acme.example",
+                     "sasl_username=<ann@acme.example>"):
+            line = (f"{HEAD}/smtps/smtpd[1]: NOQUEUE: reject: RCPT from laptop[192.0.2.7]: 450 "
+                    "4.7.1 <joe@outside.example>: Recipient address rejected: limit; "
+                    "from=<any@acme.example> to=<joe@outside.example> proto=ESMTP helo=<laptop> "
+                    f"{said}")
+            self.assertEqual(self.parse(line).login, "ann@acme.example")
+
     def test_what_happens_in_the_queue(self):
         for text, what in (
             (f"/qmgr[2]: {ID}: from=<a@b.example>, status=expired, returned to sender",

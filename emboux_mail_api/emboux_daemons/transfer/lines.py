@@ -49,7 +49,10 @@ _SIEVE = re.compile(
     r"|failed to store into mailbox)(?: '([^']*)'| <([^<>\s]*)>)?(?:: (.*))?")
 _REFUSED = re.compile(
     r"(?:milter-)?(reject|hold): [A-Z-]+ from (\S+\[[0-9A-Fa-f.:]+\]): (?:(\d{3}) )?"
-    r"(.*); from=<([^<>\"\s]*)>(?: to=<([^<>\"\s]*)>)?(?: proto=\w+)?(?: helo=<[^<>\"\s]*>)?$")
+    r"(.*); from=<([^<>\"\s]*)>(?: to=<([^<>\"\s]*)>)?(?: proto=\w+)?(?: helo=<[^<>\"\s]*>)?"
+    r"((?: [a-z_]+=[^\"\s]*)*)$")
+#: Behind all that Postfix 3.10 says who has logged in; 3.7 does not.
+_LOGGED_IN = re.compile(r" sasl_username=<?([^<>\s]+)>?")
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= )")
 _NOT_OWNED = re.compile(r"Sender address rejected: not owned by user (\S+)$")
 _TLS = re.compile(
@@ -282,9 +285,9 @@ def _refused(service, queue_id, rest):
     found = _REFUSED.match(rest)
     if not found:
         return None
-    kind, client, code, text, sender, recipient = found.groups()
+    kind, client, code, text, sender, recipient, further = found.groups()
     dsn = _ENHANCED.match(text)
-    owner = _NOT_OWNED.search(text)
+    owner = _LOGGED_IN.search(further) or _NOT_OWNED.search(text)
     return Refused(
         "" if queue_id == "NOQUEUE" else queue_id, kind == "hold", client, service,
         owner[1].lower() if owner else "", sender.lower(), (recipient or "").lower(),
