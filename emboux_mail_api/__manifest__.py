@@ -55,7 +55,6 @@
     "assets": {
         "web.assets_backend": [
             "emboux_mail_api/static/src/fields/**/*",
-            "emboux_mail_api/static/src/messages/**/*",
             "emboux_mail_api/static/src/queue/**/*",
             "emboux_mail_api/static/src/widgets/**/*",
         ]

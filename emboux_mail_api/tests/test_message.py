@@ -131,21 +131,6 @@ class TestMessage(PlatformCase):
         message.invalidate_recordset()
         self.assertEqual(message.status, "bounced")
 
-    def test_outcomes_for_whoever_wrote(self):
-        partner = self.env["res.partner"].create({"name": "Customer"})
-        posted = partner.message_post(body="Hello", message_type="comment")
-        self.logged(message_id=posted.message_id.strip("<>"), status="failed", events=self.json([
-            {"at": "2026-11-20T10:00:00+00:00", "kind": "failed", "relay": "mx.far.example[1]:25",
-             "text": "550 no"}]))
-        colleague = new_test_user(self.env, "colleague", "base.group_user")
-        [outcome] = posted.with_user(colleague).emboux_outcomes()
-        self.assertEqual(outcome, {
-            "recipient": "joe@outside.example", "status": "Failed", "failed": True,
-            "words": "mx.far.example refused it: 550 no"})
-        other = new_test_user(self.env, "portal", "base.group_portal")
-        with self.assertRaises(AccessError):
-            posted.with_user(other).emboux_outcomes()
-
     # -- its end
 
     def test_days_are_named_and_listed(self):
