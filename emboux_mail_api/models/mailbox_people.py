@@ -142,6 +142,7 @@ class MailboxPeople(models.Model):
             lambda mailbox: _renamed(mailbox.forward_to, address, "") != mailbox.forward_to)
 
     def _same_owner(self):
+        # as superuser: only whose the domain is, so that no two customers' addresses mix
         owners = self.domain_id.sudo().partner_id.ids or [False]
         return (Domain("backend_id", "in", self.backend_id.ids)
                 & Domain("domain_id.partner_id", "in", owners))

@@ -147,7 +147,7 @@ class Lookups(BaseStore):
     name = "emboux_transfer"
 
     def _begin(self, cursor):
-        self._numbers, self._today = iter(()), None
+        self._numbers = iter(())
 
     def domains(self, names):
         """Name to ``Domain``, of those that are ours."""
