@@ -3,7 +3,7 @@
 {
     "name": "Email Hosting Platform",
     "summary": "Makes this Odoo the mail platform that Postfix and Dovecot read",
-    "version": "19.0.1.5.0",
+    "version": "19.0.1.6.0",
     "category": "Services/Email Hosting",
     "development_status": "Beta",
     "author": "Emboux",
@@ -13,8 +13,8 @@
     "depends": ["emboux_core"],
     "external_dependencies": {
         "python": [
-            "boto3", "cryptography", "dnspython", "idna", "prometheus_client", "publicsuffixlist",
-            "pydantic",
+            "aiohttp", "boto3", "cryptography", "dnspython", "idna", "prometheus_client",
+            "publicsuffixlist", "pydantic",
         ],
     },
     "data": [
@@ -27,6 +27,7 @@
         "data/dkim.xml",
         "data/mail_activity_type.xml",
         "data/outbound_cron.xml",
+        "data/webhook_type.xml",
         "wizard/new_api_key_views.xml",
         "wizard/my_rules_views.xml",
         "wizard/mailbox_handover_views.xml",
@@ -47,9 +48,11 @@
         "views/retention_views.xml",
         "views/traffic_views.xml",
         "views/message_views.xml",
+        "views/webhook_views.xml",
         "data/queue_cron.xml",
         "data/traffic_cron.xml",
         "data/handover_cron.xml",
+        "data/webhook_cron.xml",
         "data/secrets.xml",
     ],
     "assets": {

@@ -28,6 +28,15 @@ PUSH_ALLOW_PRIVATE = Setting(
     "emboux_mail_api.push_allow_private", bool, False,
     "True lets mail be handed to Odoos of customers on private and loopback addresses.",
 )
+WEBHOOK_NETWORKS = Setting(
+    "emboux_mail_api.webhook_networks", str, "",
+    "Private networks that webhooks may reach all the same, and without TLS, separated by spaces: "
+    "10.1.2.0/24.",
+)
+WEBHOOK_DAYS = Setting(
+    "emboux_mail_api.webhook_days", int, 14,
+    "Days for which webhook deliveries are kept, those that wait too.", minimum=1, maximum=3650,
+)
 MAILGUN_SIGNING_KEY = Setting(
     "emboux_mail_api.mailgun_signing_key", str, "",
     "Mailgun's HTTP webhook signing key; without it its webhooks are refused.",

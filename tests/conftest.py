@@ -174,6 +174,15 @@ class Customers:
         ))
         return self.master.with_key(made["secret"])
 
+    def hosted(self, hosting, prefix, *local_parts, area="send"):
+        """A new customer with a verified domain and these mailboxes: (domain, name, their key)."""
+        ref = self.partner()
+        [partner] = self.odoo("res.partner").search([("ref", "=", ref)])
+        domain, name = hosting.domain(prefix, partner_id=partner)
+        for local_part in local_parts:
+            hosting.mailbox(domain, local_part)
+        return domain, name, self.key(ref, area=area)
+
     def __call__(self, **limits):
         """A new customer's API, with a key that reaches all that is theirs."""
         return self.key(self.partner(**limits))

@@ -44,6 +44,7 @@ from . import (
     webhook_token,
     webhook_event,
     webhook_judge,
+    webhook,
     outbound_health,
     change,
     held_message,

@@ -16,6 +16,7 @@ from odoo.orm.models import NO_ACCESS
 
 from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.errors import plain_errors, refuse_unfit_text
+from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
 from .. import keys
 
@@ -32,6 +33,7 @@ LOOK_UP = """
            now() AT TIME ZONE 'UTC' AS now
       FROM emboux_api_key k LEFT JOIN emboux_customer c USING (partner_id)
      WHERE k.token_hash = %s"""
+EXPIRING = timedelta(days=7)
 USED_EVERY = timedelta(minutes=1)  # how exactly "last used" is kept
 
 
@@ -75,7 +77,8 @@ class ApiKey(models.Model):
     _system_fields = frozenset(
         {
             "role", "partner_id", "user_id", "token_hash", "token_hint", "read_only", "area",
-            "domain_name", "sender", "test", "revoked_at", "last_used", "last_address",
+            "domain_name", "sender", "test", "revoked_at", "expiry_told_for", "last_used",
+            "last_address",
         }
     )
     _audited_fields = (
@@ -124,6 +127,7 @@ class ApiKey(models.Model):
     )
     expires_at = fields.Datetime("Expires", tracking=True)
     revoked_at = fields.Datetime("Revoked", readonly=True, tracking=True)
+    expiry_told_for = fields.Datetime(readonly=True, copy=False)
     last_used = fields.Datetime(readonly=True)
     last_address = fields.Char("Last Used From", readonly=True)
     state = fields.Selection(
@@ -259,6 +263,31 @@ class ApiKey(models.Model):
         raise UserError(
             self.env._("Revoke the key instead: the audit trail says what it was used for.")
         )
+
+    # -- about to expire -----------------------------------------------------------------
+
+    @api.model
+    @api.private
+    def _cron_tell_expiring(self):
+        """Tell webhooks once of each key that expires soon."""
+        now = fields.Datetime.now()
+        soon = self.search([
+            ("revoked_at", "=", False), ("expires_at", ">", now),
+            ("expires_at", "<=", now + EXPIRING)])
+        each_in_own_transaction(
+            self.env, [soon.filtered(lambda key: key.expiry_told_for != key.expires_at)],
+            lambda key: key._tell_expiring())
+
+    def _tell_expiring(self):
+        domain = self.env["emboux.domain"].search(
+            [("name", "=", self.domain_name), ("owned_since", "!=", False)], limit=1,
+        ) if self.domain_name else None
+        self.env["emboux.webhook"]._tell(
+            "key.expiring", f"key {self.id}", self.name,
+            domain or (self.partner_id, self.user_id.company_id), {
+                "key": self.id, "name": self.name, "hint": self.token_hint,
+                "expires_at": f"{self.expires_at.isoformat()}+00:00"})
+        self.expiry_told_for = self.expires_at
 
     # -- used ----------------------------------------------------------------------------
 

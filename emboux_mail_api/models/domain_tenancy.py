@@ -86,6 +86,17 @@ class DomainTenancy(models.Model):
         if vals["owned_since"]:
             self._end_other_claims()
 
+    def _notify_changes(self, changes):
+        res = super()._notify_changes(changes)
+        if self.backend_id.kind == "local":
+            self.env["emboux.webhook"]._tell(
+                "domain.dns_changed", f"domain {self.id}", self.name, self, {
+                    "domain": self.name, "state": self.state, "records": [
+                        {"type": record.record_type, "name": record.name, "before": before,
+                         "now": record.state}
+                        for record, before in changes]})
+        return res
+
     def _before_deleted(self):
         customers = self.env["emboux.customer"]
         owned = [(partner, len(domains)) for partner, domains in self.grouped("partner_id").items()]

@@ -8,6 +8,7 @@
 --     CREATE ROLE emboux_retention LOGIN PASSWORD '...';  -- the daily purge of old mail
 --     CREATE ROLE emboux_transfer LOGIN PASSWORD '...';   -- the reader of the mail servers' logs
 --     CREATE ROLE emboux_inbound LOGIN PASSWORD '...';    -- hands mail to Odoo
+--     CREATE ROLE emboux_webhooks LOGIN PASSWORD '...';   -- sends webhooks
 -- Those that exist are granted their rights on each installation and update, and by the
 -- button Test on the backend.
 DO $$
@@ -101,6 +102,16 @@ BEGIN
             emboux_mail.add_transfer, emboux_mail.log_domains, emboux_mail.message_days,
             emboux_mail.sent_by_http
             TO emboux_transfer;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_webhooks') THEN
+        GRANT USAGE ON SCHEMA emboux_mail TO emboux_webhooks;
+        -- it writes what became of a delivery, and reads of it what it has to for that
+        GRANT SELECT (id, state, attempts, tries),
+            UPDATE (state, attempts, next_try, done_at, last_status, last_answer, tries)
+            ON emboux_mail.webhook_delivery TO emboux_webhooks;
+        GRANT EXECUTE ON FUNCTION
+            emboux_mail.due_deliveries, emboux_mail.webhook_did, emboux_mail.utc_now,
+            emboux_mail.webhook_networks TO emboux_webhooks;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_policy;

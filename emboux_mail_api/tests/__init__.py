@@ -40,6 +40,7 @@ from . import (
     test_events_sns,
     test_webhook_event,
     test_webhook_http,
+    test_webhook_out,
     test_suppression,
     test_sending_page,
     test_settings,

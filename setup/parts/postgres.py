@@ -23,6 +23,7 @@ ROLES = {
     "emboux_retention": "LOGIN",  # the daily purge: read what is kept how long, write what is done
     "emboux_transfer": "LOGIN",  # the reader of the mail servers' logs: write what was moved
     "emboux_inbound": "LOGIN",  # what hands mail to Odoo: read whose mail that is
+    "emboux_webhooks": "LOGIN",  # what sends webhooks: read what is due, write what became of it
     "emboux_policy": "LOGIN",  # the outgoing policy: read limits, write what was sent
 }
 

@@ -18,13 +18,14 @@ from . import (
     system,
     tls,
     traffic,
+    webhooks,
 )
 from .state import State
 from .supervisor import Supervisor
 from .task import Task
 
 MAIL_PARTS = (tls, dns, signer, mail, sink)
-AGENTS = (queue, retention, traffic, inbound)  # between the mail servers and Odoo's database
+AGENTS = (queue, retention, traffic, inbound, webhooks)  # around Odoo's database
 
 
 class World:
