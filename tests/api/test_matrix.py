@@ -18,7 +18,7 @@ ROLES = {"nobody", "customer", "master", "signature"}
 NOT_FOUND = b'{"detail": "Not found"}'
 OUTSIDE = "ann@outside.tests.example"
 #: Path parameters that name something of a customer's; the others name what is for all.
-OWNED = {"name", "email", "address", "token", "id"}
+OWNED = {"name", "email", "address", "token", "id", "webhook_id", "delivery_id"}
 UNOWNED = {"recipient", "key_id"}
 #: Bodies with which each operation succeeds; ``{...}`` is filled in. None is without body.
 BODIES = {
@@ -42,6 +42,12 @@ BODIES = {
     "upsert_aliases": {"aliases": [{"address": "new@{name}", "destinations": [OUTSIDE]}]},
     "send_message": {"from": "ann@{name}", "to": [OUTSIDE], "text": "x"},
     "send_messages": {"messages": [{"from": "ann@{name}", "to": [OUTSIDE], "text": "x"}]},
+    "create_webhook": {"name": "Matrix", "url": "https://hook.tests.example/", "domain": "{name}"},
+    "update_webhook": {"name": "Matrix"},
+    "rotate_webhook_secret": None,
+    "test_webhook": None,
+    "send_webhooks_again": {},
+    "send_delivery_again": None,
     "create_api_key": {"name": "Matrix", "partner_ref": "{ref}"},
     "reset_daily": None,
     "reset_monthly": None,
@@ -122,8 +128,20 @@ def keys(master, customers, odoo, log):
     reader = done(master.post("/api-keys/", {"name": "Matrix", "role": "master",
                                              "read_only": True}))
     own = key(ref)
+
+    made = {}
+
+    def hook():
+        """A webhook of the owner's and its one delivery: the same until a test deletes it."""
+        if not made or not master.get(f"/webhooks/{made['webhook_id']}").ok:
+            number = done(master.post("/webhooks/", {
+                "name": "Matrix", "url": "https://hook.tests.example/", "partner_ref": ref}))["id"]
+            delivery = done(master("POST", f"/webhooks/{number}/test"))["delivery"]
+            made.update(webhook_id=number, delivery_id=int(delivery))
+        return made
+
     return {
-        "log": log, "ref": ref, "stranger_ref": stranger_ref, "own_id": own["id"],
+        "log": log, "hook": hook, "ref": ref, "stranger_ref": stranger_ref, "own_id": own["id"],
         "nobody": Api(master.url), "master": master, "customer": Api(master.url, own["secret"]),
         "revoked": Api(master.url, revoked["secret"]),
         "expired": Api(master.url, expired["secret"]),
@@ -153,11 +171,11 @@ class Target:
     """What an operation is tried on: a customer's domain with a mailbox and an alias."""
 
     def __init__(self, keys, name, present=True):
-        self.keys, self.name = keys, name
+        self.keys, self.name, self.present = keys, name, present
         self.values = {"name": name, "email": f"ann@{name}", "address": f"info@{name}",
                        "recipient": f"r@{name}", "key_id": keys["own_id"],
                        "token": keys["own_id"], "id": 2**40, "new": new_name("new"),
-                       "ref": keys["ref"]}
+                       "webhook_id": 2**31 - 1, "delivery_id": 2**40, "ref": keys["ref"]}
         if present:
             owner = keys["customer"]
             done(owner.post("/domains/", {"name": name}), 201)
@@ -167,6 +185,8 @@ class Target:
             self.values["id"] = keys["log"](name)
 
     def call(self, api, method, path, declared):
+        if self.present and "{webhook_id}" in path:
+            self.values |= self.keys["hook"]()
         for part in re.findall(r"{(\w+)}", path):
             assert part in self.values, f"{path}: what is {part}?"
             path = path.replace(f"{{{part}}}", in_path(str(self.values[part])))

@@ -125,6 +125,9 @@ def has(customers, odoo, master, domains):
         "from": sender, "to": ["x@sandbox.invalid"], "text": "x"}), 202)
     done(customer.post("/users/", {"email": f"ann@{name}"}), 201)
     done(customer.post("/aliases/", {"address": f"info@{name}", "destinations": [f"ann@{name}"]}))
+    hook = done(customer.post("/webhooks/", {
+        "name": "Fuzz", "url": "https://hook.tests.example/"}), 201)["id"]
+    delivery = done(customer("POST", f"/webhooks/{hook}/test"), 202)["delivery"]
     suppressed = [f"r{number}@{name}" for number in range(SUPPRESSED)]
     odoo("emboux.suppression").create([{"email": address} for address in suppressed])
     return customer, {
@@ -132,7 +135,8 @@ def has(customers, odoo, master, domains):
         "parent": domains.parent(master), "suppressed": suppressed,
         "path": {"name": name, "email": f"ann@{name}", "address": f"info@{name}",
                  "recipient": f"r0@{name}", "token": "self", "key_id": made["id"],
-                 "id": int(sent["recipients"][0]["id"])},
+                 "id": int(sent["recipients"][0]["id"]), "webhook_id": hook,
+                 "delivery_id": int(delivery)},
     }
 
 

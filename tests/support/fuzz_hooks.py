@@ -58,11 +58,21 @@ def _victim(operation, number):
             "from": _known["sender"], "to": ["x@sandbox.invalid"], "text": "x",
             "send_at": (datetime.now(UTC) + timedelta(days=9)).isoformat()})
         return {"id": int(sent["recipients"][0]["id"])} if "recipients" in sent else {}
+    if operation == "delete_webhook":
+        # a customer may have twenty
+        others = [hook["id"] for hook in _call("GET", "/webhooks/?limit=200", None).get("items", ())
+                  if hook["id"] != _known["path"]["webhook_id"]]
+        made = others[0] if others else _call("POST", "/webhooks/", _webhook(number)).get("id")
+        return {"webhook_id": made} if made else {}
     if operation == "delete_suppression":
         return {"recipient": _known["suppressed"].pop()} if _known["suppressed"] else {}
     if operation == "register_subdomain":
         return {"name": f"sub{number}.{_known['parent']}"}
     return {}
+
+
+def _webhook(number):
+    return {"name": f"Hook {number}", "url": f"https://hook{number}.tests.example/"}
 
 
 def _let_send():
@@ -97,6 +107,10 @@ def _named(operation, number, body):
         return message | {name: body[name] for name in ("extra", "tags") if body.get(name)}
     if operation == "send_messages":
         return {"messages": [message] * len(body["messages"])}
+    if operation == "create_webhook":
+        return _webhook(number)
+    if operation == "update_webhook":
+        return {"name": f"Hook {number}"}
     if operation == "create_api_key":
         return {"name": f"Fuzz {number}", "partner_ref": _known["ref"]}
     if operation == "set_domain_owner":

@@ -41,6 +41,8 @@ _PATH_TYPES = {
     "recipient": TypeAdapter(Recipient),
     "key_id": TypeAdapter(int),
     "id": TypeAdapter(int),
+    "webhook_id": TypeAdapter(int),
+    "delivery_id": TypeAdapter(int),
     "token": TypeAdapter(Line),
 }
 #: An invalid name in the path is 404; where it is only a question, 422.

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from ...api_errors import MASTER_REQUIRED, NOT_FOUND, READ_ONLY
 from ...models.api_key import WRONG_ADDRESS
 from .operation import BASE, FORM, JSON, OPERATIONS
+from .schemas.webhook import EVENTS, example_of
 from .types import LARGEST, Address, AliasAddress, DomainName, Invalid, Problem, Recipient
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -19,6 +20,8 @@ _PATH = {
     "recipient": (TypeAdapter(Recipient), "Any address that mail was sent to."),
     "key_id": (TypeAdapter(int), "The number of a key."),
     "id": (TypeAdapter(int), "The number of a message, for one recipient."),
+    "webhook_id": (TypeAdapter(int), "The number of a webhook."),
+    "delivery_id": (TypeAdapter(int), "The number of a delivery."),
     "token": (None, "`self`, or for a master key the number of another key."),
 }
 _REASONS = {
@@ -61,6 +64,7 @@ def document(version, server=BASE):
         "info": {"title": "Emboux", "version": version, "description": DESCRIPTION},
         "servers": [{"url": server}],
         "paths": paths,
+        "webhooks": {kind: _webhook(kind, model, schemas) for kind, model in EVENTS.items()},
         "components": {
             "schemas": schemas["definitions"],
             "securitySchemes": {
@@ -76,9 +80,36 @@ def _schemas():
         used += [(operation.body, "validation")] if operation.body else []
         used += [(operation.out, "serialization")] if operation.out else []
         used += [(operation.query, "validation")]
+    used += [(model, "serialization") for model in EVENTS.values()]
     unique = list(dict.fromkeys(used))
     references, top = models_json_schema(unique, ref_template=_TEMPLATE)
     return {"references": references, "definitions": top.get("$defs", {})}
+
+
+def _webhook(kind, model, schemas):
+    """What an endpoint is sent, and what its answers mean."""
+    said = [("webhook-id", "The same at each attempt: by it a repeated call is known.", "string"),
+            ("webhook-timestamp", "Unix time of the attempt.", "integer"),
+            ("webhook-signature", "`v1,` and the HMAC-SHA256 of `id.timestamp.body`, in Base64; "
+             "two of them, while the secret is changed (Standard Webhooks).", "string")]
+    return {"post": {
+        "operationId": kind,
+        "summary": kind,
+        "tags": ["Webhooks"],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": words,
+             "schema": {"type": of_type}} for name, words, of_type in said],
+        "requestBody": {"required": True, "content": {JSON: {
+            "schema": schemas["references"][model, "serialization"],
+            "example": example_of(kind)}}},
+        "responses": {
+            "2XX": {"description": "Taken."},
+            "410": {"description": "It is no more: nothing is sent to it again."},
+            "429": {"description": "Too much: called again after `Retry-After`."},
+            "503": {"description": "Not now: called again after `Retry-After`."},
+            "default": {"description": "Called again later."},
+        },
+    }}
 
 
 def _operation(operation, schemas):

@@ -24,7 +24,10 @@ from odoo.addons.emboux_core.models.errors import control_character
 
 MAX_SAFE_INTEGER = 2**53 - 1  # what every JSON reader can hold
 #: Of the numbers in paths.
-LARGEST = {"key_id": 2**31 - 1, "id": MAX_SAFE_INTEGER}
+LARGEST = {
+    "key_id": 2**31 - 1, "id": MAX_SAFE_INTEGER, "webhook_id": 2**31 - 1,
+    "delivery_id": MAX_SAFE_INTEGER,
+}  # fmt: skip
 _DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
