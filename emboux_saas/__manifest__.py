@@ -35,6 +35,7 @@
         "views/portal_sending.xml",
         "views/portal_message.xml",
         "views/portal_key.xml",
+        "views/portal_webhook.xml",
         "views/portal_account.xml",
         "views/portal_signup.xml",
     ],

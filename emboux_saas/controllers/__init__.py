@@ -2,4 +2,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from . import (
     account, aliases, domains, home, keys, mailboxes, messages, records, rules, sending, signup,
+    webhooks,
 )

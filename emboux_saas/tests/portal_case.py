@@ -46,10 +46,14 @@ class PortalCase(HttpCase, PlatformCase):
         key, _secret = cls.env["emboux.api.key"]._make(
             {"name": f"Key of {name}", "partner_id": partner.id}
         )
+        webhook = cls.env["emboux.webhook"].create({
+            "name": f"Webhook of {name}", "url": f"https://{name}.example/hook",
+            "partner_id": partner.id})
         records = {
             "name": name, "partner": partner, "customer": customer, "user": user,
             "domain": domain, "mailbox": mailbox, "alias": alias, "key": key,
-            "message": cls.log_message(domain),
+            "message": cls.log_message(domain), "webhook": webhook,
+            "delivery": cls.env["emboux.webhook.delivery"].browse(webhook._make_test()),
         }
         return type(name, (), records)
 

@@ -17,7 +17,7 @@ from .portal_case import PortalCase
 PREFIXES = ("/my/email", "/email/")
 #: Which record the number in an address is of, by the word before it.
 KINDS = {"domains": "domain", "mailboxes": "mailbox", "aliases": "alias", "keys": "key",
-         "messages": "message"}
+         "messages": "message", "webhooks": "webhook", "deliveries": "delivery"}
 GROUP = "emboux_mail_api.group_customer"
 
 
@@ -180,7 +180,8 @@ class TestPortalIsolation(PortalCase):
             )
         self.env.flush_all()
         records = [
-            domain, who.mailbox, who.alias, who.key, who.customer, who.message,
+            domain, who.mailbox, who.alias, who.key, who.customer, who.message, who.webhook,
+            who.delivery,
             domain.dns_record_ids[:1],
             self.env["emboux.change"].search([("domain_name", "=", domain.name)], limit=1),
             self.env["emboux.outbound.count"].search([("domain_id", "=", domain.id)], limit=1)
@@ -197,7 +198,8 @@ class TestPortalIsolation(PortalCase):
         for access in self.env["ir.model.access"].sudo().search(
             [("group_id", "=", self.env.ref(GROUP).id)]
         ):
-            if access.model_id.model != "emboux.backend":  # the platform, which is everybody's
+            # the platform, and the kinds of events, are everybody's
+            if access.model_id.model not in ("emboux.backend", "emboux.webhook.type"):
                 self.assertIn(access.model_id.model, known, "teach this test the new model")
         return records
 

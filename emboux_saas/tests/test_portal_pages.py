@@ -222,7 +222,9 @@ class TestPortalPages(PortalCase):
             f"/mailboxes/{mailbox}/password", f"/mailboxes/{mailbox}/forward",
             f"/mailboxes/{mailbox}/away", f"/mailboxes/{mailbox}/suspend",
             f"/mailboxes/{mailbox}/delete", f"/aliases/{self.acme.alias.id}", "/keys",
-            "/keys/new", "/plan", "/usage", "/recipients",
+            "/keys/new", "/webhooks", "/webhooks/new", f"/webhooks/{self.acme.webhook.id}",
+            f"/webhooks/{self.acme.webhook.id}/edit", f"/webhooks/{self.acme.webhook.id}/delete",
+            f"/deliveries/{self.acme.delivery.id}", "/plan", "/usage", "/recipients",
         ):
             tree = self.get(f"/my/email{path}")
             self.assertEqual(len(tree.xpath("//h1")), 1, path)
