@@ -44,7 +44,8 @@ class EmbouxQueue(Command):
         arguments = parser.parse_args(cmdargs)
         database = options.start(self, parser, arguments)
         dovecot = arguments.dovecot and sessions.Dovecot(str(Path(arguments.dovecot).resolve()))
-        postfix = postqueue.Postfix(str(Path(arguments.postfix).resolve()))
+        folder = str(Path(arguments.postfix).resolve())
+        postfix = postqueue.Postfix(folder, spool=postqueue.spool_of(folder))
         sys.exit(agent.run(
             agent.Agent(postfix, store.Store(database, arguments.name), dovecot),
             forget.Forgetting(postfix, store.Routing(database, arguments.name)),

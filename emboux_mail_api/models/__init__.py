@@ -49,6 +49,9 @@ from . import (
     change,
     held_message,
     queue_agent,
+    queue_message,
+    hold_rule,
+    route,
     sql_views,
     ir_http,
 )

@@ -56,12 +56,13 @@ class HeldMessage(models.Model):
             ("suspended", "Suspended"),
             ("over_limit", "Over a Limit"),
             ("by_hand", "Held Manually"),
+            ("rule", "Hold Rule"),
         ],
         "Why",
         required=True,
         help="Suspended: released automatically when the suspension is lifted. Over a limit: "
-             "released when the limits allow it. Held manually: somebody used postsuper on the "
-             "mail server.",
+             "released when the limits allow it. Held manually: by somebody in the queue, or with "
+             "postsuper on the mail server. Hold rule: somebody has to decide.",
     )
     state = fields.Selection(
         [

@@ -3,7 +3,7 @@
 import logging
 import re
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg2
 import psycopg2.extras
@@ -187,13 +187,49 @@ class Message(models.Model):
         As superuser: what they do with the queue is in the story, whoever may write that.
         """
         kind = {"release": "release_asked", "discard": "discard_asked"}.get(wish, "wait_asked")
+        self._note_act(held, kind)
+
+    @api.model
+    @api.private
+    def _note_act(self, messages, kind, **values):
+        """A person has done something with messages of the queue: with their name in the story.
+
+        :param messages: records with ``queue_id`` and ``host``.
+        """
         moment = fields.Datetime.now()
-        event = {"at": f"{moment.isoformat()}+00:00", "kind": kind, "by": self.env.user.name}
-        for message in held:
-            self.env.cr.execute(
-                """UPDATE emboux_mail.message SET events = events || %s::jsonb, changed_at = %s
-                    WHERE queue_id = %s AND host = %s AND status IN ('held', 'accepted', 'delayed')
-                """, [psycopg2.extras.Json(event), moment, message.queue_id, message.host])
+        event = {"at": f"{moment.isoformat()}+00:00", "kind": kind, "by": self.env.user.name,
+                 **values}
+        acts = [(message.host, message.queue_id, event, moment) for message in messages]
+        if early := [act for act in acts if not self._add_act(*act)]:
+            # the reader of the log has not told of them yet
+            psycopg2.extras.execute_values(
+                self.env.cr._obj,
+                "INSERT INTO emboux_mail.message_act (host, queue_id, event, at) VALUES %s",
+                [(host, queue_id, psycopg2.extras.Json(event), at)
+                 for host, queue_id, event, at in early])
+            self.env.ref("emboux_mail_api.ir_cron_note_acts")._trigger(
+                moment + timedelta(seconds=5))
+        self.invalidate_model()
+
+    def _add_act(self, host, queue_id, event, moment):
+        """Returns how many rows have it now."""
+        self.env.cr.execute(
+            """UPDATE emboux_mail.message
+                  SET events = events || %s::jsonb, changed_at = greatest(changed_at, %s)
+                WHERE queue_id = %s AND host = %s AND changed_at >= %s - interval '6 days'
+                  AND (status IN ('held', 'accepted', 'delayed') OR changed_at >= %s)
+            """, [psycopg2.extras.Json(event), moment, queue_id, host, moment, moment])
+        return self.env.cr.rowcount
+
+    @api.model
+    @api.private
+    def _cron_note_acts(self):
+        """What people did before the log told of the message; given up after an hour."""
+        self.env.cr.execute("SELECT id, host, queue_id, event, at FROM emboux_mail.message_act")
+        over = fields.Datetime.now() - timedelta(hours=1)
+        done = [number for number, host, queue_id, event, at in self.env.cr.fetchall()
+                if self._add_act(host, queue_id, event, at) or at < over]
+        self.env.cr.execute("DELETE FROM emboux_mail.message_act WHERE id = ANY(%s)", [done])
         self.invalidate_model()
 
     # -- kept for so many days -----------------------------------------------------------

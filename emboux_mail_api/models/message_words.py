@@ -132,6 +132,14 @@ _SENTENCES = {
     "held": lambda env, message, event: _with_text(env._("It was put on hold."), event),
     "release_asked": lambda env, message, event: env._("%s released it.", event.get("by")),
     "discard_asked": lambda env, message, event: env._("%s discarded it.", event.get("by")),
+    "deliver_asked": lambda env, message, event: env._(
+        "%s asked for an attempt at once.", event.get("by")),
+    "hold_asked": lambda env, message, event: env._("%s put it on hold.", event.get("by")),
+    "fail_asked": lambda env, message, event: env._(
+        "%s had it returned to its sender.", event.get("by")),
+    "postpone_asked": lambda env, message, event: env._(
+        "%(who)s put its next attempt off until %(when)s.", who=event.get("by"),
+        when=(event.get("until") or "")[:16].replace("T", " ")),
     "wait_asked": lambda env, message, event: env._("%s lets it wait.", event.get("by")),
     "scheduled": _scheduled,
     "taken_back": lambda env, message, event: env._("It was taken back before its time."),

@@ -28,7 +28,8 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_relay') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_relay;
-        GRANT SELECT ON emboux_mail.relays, emboux_mail.relay_logins TO emboux_relay;
+        GRANT SELECT ON emboux_mail.relays, emboux_mail.relay_logins, emboux_mail.routes
+            TO emboux_relay;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_usage') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_usage;
@@ -61,6 +62,9 @@ BEGIN
         GRANT UPDATE (reason, state, wish, note, held_since, expires_at, charged_at, done_at)
             ON emboux_mail.held_messages TO emboux_queue;
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.queue_agents TO emboux_queue;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON emboux_mail.queue_message TO emboux_queue;
+        GRANT SELECT ON emboux_mail.hold_rules TO emboux_queue;
+        GRANT EXECUTE ON FUNCTION emboux_mail.hosted_numbers TO emboux_queue;
         GRANT USAGE ON SEQUENCE emboux_held_message_id_seq, emboux_queue_agent_id_seq
             TO emboux_queue;
         -- it charges what it releases, by the policy's own code
@@ -116,7 +120,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_policy') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_policy;
         GRANT SELECT ON
-            emboux_mail.sending, emboux_mail.sending_domains TO emboux_policy;
+            emboux_mail.sending, emboux_mail.sending_domains, emboux_mail.hold_rules
+            TO emboux_policy;
         GRANT SELECT, INSERT, UPDATE ON emboux_mail.sent TO emboux_policy;
         GRANT SELECT, INSERT, UPDATE, DELETE ON emboux_mail.pair TO emboux_policy;
         GRANT EXECUTE ON FUNCTION

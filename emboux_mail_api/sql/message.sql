@@ -93,6 +93,15 @@ CREATE TABLE IF NOT EXISTS emboux_mail.log_session (
     PRIMARY KEY (host, session)
 );
 
+-- What people did with messages of the queue before the log told of them.
+CREATE TABLE IF NOT EXISTS emboux_mail.message_act (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    host     text NOT NULL,
+    queue_id text NOT NULL,
+    event    jsonb NOT NULL,
+    at       timestamp NOT NULL
+);
+
 -- The domains of these names that are ours, whose they are, and for how many days their messages
 -- are kept.
 CREATE OR REPLACE FUNCTION emboux_mail.log_domains(names text[])

@@ -419,9 +419,19 @@ CREATE OR REPLACE TRIGGER emboux_policy_changed
         'emboux_mail_api.spike_floor', 'emboux_mail_api.loop_limit',
         'emboux_mail_api.warmup_start'))
     EXECUTE FUNCTION emboux_mail.policy_changed();
+CREATE OR REPLACE TRIGGER emboux_policy_changed
+    AFTER INSERT OR DELETE OR UPDATE ON emboux_hold_rule
+    FOR EACH ROW EXECUTE FUNCTION emboux_mail.policy_changed();
 CREATE OR REPLACE TRIGGER emboux_policy_unset
     AFTER DELETE ON ir_config_parameter
     FOR EACH ROW WHEN (OLD.key IN (
         'emboux_mail_api.spike_floor', 'emboux_mail_api.loop_limit',
         'emboux_mail_api.warmup_start'))
     EXECUTE FUNCTION emboux_mail.policy_changed();
+
+-- What the operator wants to be put on hold as it comes in; empty fits everything.
+CREATE OR REPLACE VIEW emboux_mail.hold_rules AS
+SELECT coalesce(sender_domain, '')::text AS sender_domain, coalesce(login, '')::text AS login,
+       coalesce(recipient_domain, '')::text AS recipient_domain,
+       ('Held by the rule: ' || name)::text AS reason
+  FROM emboux_hold_rule WHERE active ORDER BY id;

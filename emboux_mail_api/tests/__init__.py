@@ -41,6 +41,7 @@ from . import (
     test_webhook_event,
     test_webhook_http,
     test_webhook_out,
+    test_queue_people,
     test_suppression,
     test_sending_page,
     test_settings,

@@ -155,7 +155,9 @@ class TestReading(RequestCase):
         values = {"name": "unit.example", "email": mailbox.email, "address": "sales@unit.example",
                   "recipient": "bob@outside.example", "token": "self",
                   "key_id": str(self.env["emboux.api.key"].search([], limit=1).id),
-                  "id": str(self.log_message(self.domain).id)}
+                  "id": str(self.log_message(self.domain).id),
+                  "webhook_id": str(self.env["emboux.webhook"].create(
+                      {"name": "Shop", "url": "https://shop.example/"}).id)}
         seen = 0
         for declared in OPERATIONS.values():
             if declared.method != "GET":

@@ -21,7 +21,11 @@ FIXED = {
 }
 #: What has no chatter of its own: a key's life is told on its domain's, and a list of a million
 #: recipients stands in the trail alone.
-WITHOUT_CHATTER = {"emboux.dkim.key", "emboux.held.message", "emboux.suppression"}
+WITHOUT_CHATTER = {
+    "emboux.dkim.key", "emboux.held.message", "emboux.suppression",
+    # lists that are edited row by row
+    "emboux.hold.rule", "emboux.route",
+}
 #: Where another value of the field's type is not enough.
 VALUES = {
     "forward_to": "forward@elsewhere.example",
@@ -76,6 +80,9 @@ class TestAuditChatter(PlatformCase):
             "emboux.provider": self.env["emboux.provider"].create(
                 {"name": "Mailgun", "kind": "mailgun", "region": "eu"}
             ),
+            "emboux.webhook": self.env["emboux.webhook"].create(
+                {"name": "Shop", "url": "https://shop.example/"}
+            ),
         }
 
     def _other_value(self, record, name):
@@ -87,6 +94,8 @@ class TestAuditChatter(PlatformCase):
             if field.comodel_name == "emboux.domain":
                 return self.make_domain("above.example", state="verified", is_wildcard=True).id
             return self.env[field.comodel_name].create(values).id
+        if field.type == "many2many":
+            return [(6, 0, self.env[field.comodel_name].search([], limit=1).ids)]
         if field.type == "selection":
             return next(v for v, _label in field._description_selection(self.env) if v != now)
         return {

@@ -19,7 +19,7 @@ NOT_FOUND = b'{"detail": "Not found"}'
 OUTSIDE = "ann@outside.tests.example"
 #: Path parameters that name something of a customer's; the others name what is for all.
 OWNED = {"name", "email", "address", "token", "id", "webhook_id", "delivery_id"}
-UNOWNED = {"recipient", "key_id"}
+UNOWNED = {"recipient", "key_id", "queued_id", "rule_id", "recipient_domain"}
 #: Bodies with which each operation succeeds; ``{...}`` is filled in. None is without body.
 BODIES = {
     "create_domain": {"name": "{new}"},
@@ -48,6 +48,9 @@ BODIES = {
     "test_webhook": None,
     "send_webhooks_again": {},
     "send_delivery_again": None,
+    "act_on_queue": {"act": "hold"},
+    "create_hold_rule": {"name": "Matrix", "recipient_domain": "{new}"},
+    "set_route": {"host": "192.0.2.7"},
     "create_api_key": {"name": "Matrix", "partner_ref": "{ref}"},
     "reset_daily": None,
     "reset_monthly": None,
@@ -115,7 +118,7 @@ def log(connection):
 
 
 @pytest.fixture(scope="module")
-def keys(master, customers, odoo, log):
+def keys(master, customers, odoo, log, connection):
     """One key of each sort; the owner's is created again for each operation."""
     ref, stranger_ref = customers.partner(), customers.partner()
 
@@ -140,8 +143,30 @@ def keys(master, customers, odoo, log):
             made.update(webhook_id=number, delivery_id=int(delivery))
         return made
 
+    numbers = {}
+
+    def queued():
+        """A message in the queue of a mail server that is none, and a hold rule."""
+        if not numbers:
+            rows = connection("odoo").cursor()
+            rows.execute(
+                """INSERT INTO emboux_mail.queue_message
+                          (host, queue_id, arrived, queue, login, sender, recipients,
+                           recipient_count, size, reason)
+                   VALUES ('matrix', '4A1B2C3D4E', 1, 'deferred', '', '', '', 0, 0, '')
+                       ON CONFLICT (host, queue_id, arrived) DO UPDATE SET reason = ''
+                RETURNING id""")
+            numbers["queued_id"] = rows.fetchone()[0]
+            rows.connection.close()
+        if not numbers.get("rule_id") or odoo("emboux.hold.rule").search_count(
+            [("id", "=", numbers["rule_id"])]) == 0:
+            numbers["rule_id"] = odoo("emboux.hold.rule").create(
+                {"name": "Matrix", "recipient_domain": "nobody.tests.example"})
+        return numbers
+
     return {
-        "log": log, "hook": hook, "ref": ref, "stranger_ref": stranger_ref, "own_id": own["id"],
+        "log": log, "hook": hook, "queued": queued, "ref": ref,
+        "stranger_ref": stranger_ref, "own_id": own["id"],
         "nobody": Api(master.url), "master": master, "customer": Api(master.url, own["secret"]),
         "revoked": Api(master.url, revoked["secret"]),
         "expired": Api(master.url, expired["secret"]),
@@ -175,7 +200,8 @@ class Target:
         self.values = {"name": name, "email": f"ann@{name}", "address": f"info@{name}",
                        "recipient": f"r@{name}", "key_id": keys["own_id"],
                        "token": keys["own_id"], "id": 2**40, "new": new_name("new"),
-                       "webhook_id": 2**31 - 1, "delivery_id": 2**40, "ref": keys["ref"]}
+                       "webhook_id": 2**31 - 1, "delivery_id": 2**40, "ref": keys["ref"],
+                       "recipient_domain": f"to-{name}"} | keys["queued"]()
         if present:
             owner = keys["customer"]
             done(owner.post("/domains/", {"name": name}), 201)
@@ -291,6 +317,9 @@ def test_matrix_own_resource(method, path, declared, keys, shared, odoo):
             odoo("emboux.suppression").create({"email": target.values["recipient"]})
         if name == "cancel_message" and not reads:
             target.values["id"] = keys["log"](target.name, waits=True)
+        if name == "delete_route":
+            done(keys["master"].put(f"/routes/{target.values['recipient_domain']}",
+                                    {"host": "192.0.2.7"}))
         if name == "delete_domain":
             done(keys["master"].delete(f"/users/{target.values['email']}"), 204)
         answer = target.call(keys[who], method, path, declared)

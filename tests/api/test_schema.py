@@ -112,7 +112,20 @@ class Fuzz:
         return seen
 
 
-def has(customers, odoo, master, domains):
+@pytest.fixture
+def queued(connect):
+    """The number of a message in the queue of a mail server that is none."""
+    rows = connect("odoo").cursor()
+    rows.execute(
+        """INSERT INTO emboux_mail.queue_message (host, queue_id, arrived, queue, login, sender,
+                  recipients, recipient_count, size, reason)
+           VALUES ('fuzz', '4A1B2C3D4E', 1, 'deferred', '', '', '', 0, 0, '') RETURNING id""")
+    [(number,)] = rows.fetchall()
+    yield number
+    rows.execute("DELETE FROM emboux_mail.queue_message WHERE host = 'fuzz'")
+
+
+def has(customers, odoo, master, domains, queued):
     """A customer with something to be found: their key's API, and the names for the hooks."""
     ref = customers.partner()
     made = done(master.post("/api-keys/", {"name": "Fuzz", "partner_ref": ref}))
@@ -136,7 +149,9 @@ def has(customers, odoo, master, domains):
         "path": {"name": name, "email": f"ann@{name}", "address": f"info@{name}",
                  "recipient": f"r0@{name}", "token": "self", "key_id": made["id"],
                  "id": int(sent["recipients"][0]["id"]), "webhook_id": hook,
-                 "delivery_id": int(delivery)},
+                 "delivery_id": int(delivery), "queued_id": queued,
+                 "recipient_domain": f"to.{name}", "rule_id": done(master.post("/hold-rules/", {
+                     "name": "Fuzz", "recipient_domain": "fuzz.tests.example"}), 201)["id"]},
     }
 
 
@@ -172,14 +187,15 @@ def remember(answers):
 
 
 def test_schema_generated_requests_get_answers_that_conform(
-    master, customers, odoo, domains, tmp_path, unthrottled
+    master, customers, odoo, domains, tmp_path, unthrottled, queued
 ):
     """With a master key and with a customer's; each operation that a key may call succeeds."""
     document = done(master.get("/openapi.json"))
     roles = {declared["operationId"]: declared["x-required-role"]
              for methods in document["paths"].values() for declared in methods.values()}
     assert set(NEVER_2XX) == {name for name, role in roles.items() if role == "signature"}
-    (other, others), (customer, own) = (has(customers, odoo, master, domains) for _ in range(2))
+    (other, others), (customer, own) = (
+        has(customers, odoo, master, domains, queued) for _ in range(2))
     keys = other, customer
     kept = {"kept": [str(value) for known in (others, own)
                      for value in (known["parent"], known["sender"],

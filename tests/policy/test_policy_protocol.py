@@ -42,7 +42,7 @@ encryption_protocol=TLSv1.3
 policy_context=
 """
 QUERY = Query("END-OF-MESSAGE", "ann@acme.example", "bob@else.example", 1, "1f.65e.abc.0",
-              "4X9C21F")
+              "4X9C21F", sender_domain="acme.example")
 ACTION = re.compile(rb"action=[\x20-\x7e]+\n\n")
 
 

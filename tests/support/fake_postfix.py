@@ -17,6 +17,7 @@ class FakePostfix:
     def __init__(self):
         self.messages = {}  # id -> dict
         self.commands, self.delivered, self.deleted = [], [], []
+        self.failed, self.tried = [], []
         self.die_at = self.before = None
         self.failing = None
         self.reloads = 0
@@ -52,6 +53,7 @@ class FakePostfix:
 
     def _postqueue(self, arguments, _text):
         if arguments[0] == "-i":
+            self.tried.append(arguments[1])
             return 0, "", ""
         lines = [json.dumps({
             "queue_name": m["queue"], "queue_id": queue_id, "arrival_time": m["arrived"],
@@ -86,7 +88,10 @@ class FakePostfix:
             elif arguments[0] == "-H" and m["queue"] == "hold":
                 m["queue"] = "deferred"
                 self.delivered.append(queue_id)
-            elif arguments[0] == "-d" and m["queue"] == "hold":
+            elif arguments[0] == "-f":
+                del self.messages[queue_id]
+                self.failed.append(queue_id)
+            elif arguments[0] == "-d" and m["queue"] in arguments[2:]:
                 del self.messages[queue_id]
                 self.deleted.append(queue_id)
         return 0, "", ""

@@ -58,6 +58,13 @@ def _victim(operation, number):
             "from": _known["sender"], "to": ["x@sandbox.invalid"], "text": "x",
             "send_at": (datetime.now(UTC) + timedelta(days=9)).isoformat()})
         return {"id": int(sent["recipients"][0]["id"])} if "recipients" in sent else {}
+    if operation == "delete_hold_rule":
+        made = _call("POST", "/hold-rules/", _hold_rule(number))
+        return {"rule_id": made["id"]} if "id" in made else {}
+    if operation in ("delete_route", "set_route"):
+        if operation == "delete_route":
+            _call("PUT", f"/routes/to{short}.{name}", {"host": "192.0.2.7"})
+        return {"recipient_domain": f"to{short}.{name}"}
     if operation == "delete_webhook":
         # a customer may have twenty
         others = [hook["id"] for hook in _call("GET", "/webhooks/?limit=200", None).get("items", ())
@@ -69,6 +76,11 @@ def _victim(operation, number):
     if operation == "register_subdomain":
         return {"name": f"sub{number}.{_known['parent']}"}
     return {}
+
+
+def _hold_rule(number):
+    """One that holds nothing: others send mail meanwhile."""
+    return {"name": f"Rule {number}", "recipient_domain": f"rule{number}.tests.example"}
 
 
 def _webhook(number):
@@ -109,6 +121,10 @@ def _named(operation, number, body):
         return {"messages": [message] * len(body["messages"])}
     if operation == "create_webhook":
         return _webhook(number)
+    if operation == "create_hold_rule":
+        return _hold_rule(number)
+    if operation == "act_on_queue":
+        return {"act": ("deliver", "hold", "fail", "drop")[number % 4]}
     if operation == "update_webhook":
         return {"name": f"Hook {number}"}
     if operation == "create_api_key":
@@ -129,6 +145,10 @@ def before_call(context, case, kwargs):
         for parameter, value in path.items():
             if str(value).lower() in _known["kept"]:
                 path[parameter] = 2**31 - 1 if parameter == "key_id" else f"not-{value}"
+    if (operation == "create_hold_rule" and isinstance(case.body, dict)
+            and case.body.get("recipient_domain") is None):
+        # a rule without any limit would hold the mail of all other tests
+        case.body = {**case.body, "recipient_domain": "rule.tests.example"}
     as_declared = case.method.upper() == case.operation.method.upper()
     if not as_declared or case.meta is None or case.meta.generation.mode.is_negative:
         return

@@ -3,4 +3,4 @@
 from . import dispatcher
 from . import documents, health, no_database
 from . import domains, domain_settings, users, aliases
-from . import api_keys, suppression, webhooks, outbound, messages, webhook_endpoints
+from . import api_keys, suppression, webhooks, outbound, messages, webhook_endpoints, queue

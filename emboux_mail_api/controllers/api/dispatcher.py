@@ -43,6 +43,9 @@ _PATH_TYPES = {
     "id": TypeAdapter(int),
     "webhook_id": TypeAdapter(int),
     "delivery_id": TypeAdapter(int),
+    "queued_id": TypeAdapter(int),
+    "rule_id": TypeAdapter(int),
+    "recipient_domain": TypeAdapter(DomainName),
     "token": TypeAdapter(Line),
 }
 #: An invalid name in the path is 404; where it is only a question, 422.

@@ -22,6 +22,9 @@ _PATH = {
     "id": (TypeAdapter(int), "The number of a message, for one recipient."),
     "webhook_id": (TypeAdapter(int), "The number of a webhook."),
     "delivery_id": (TypeAdapter(int), "The number of a delivery."),
+    "queued_id": (TypeAdapter(int), "The number of a message in a queue."),
+    "rule_id": (TypeAdapter(int), "The number of a hold rule."),
+    "recipient_domain": (TypeAdapter(DomainName), "A domain that mail is sent to."),
     "token": (None, "`self`, or for a master key the number of another key."),
 }
 _REASONS = {

@@ -26,7 +26,7 @@ MAX_SAFE_INTEGER = 2**53 - 1  # what every JSON reader can hold
 #: Of the numbers in paths.
 LARGEST = {
     "key_id": 2**31 - 1, "id": MAX_SAFE_INTEGER, "webhook_id": 2**31 - 1,
-    "delivery_id": MAX_SAFE_INTEGER,
+    "delivery_id": MAX_SAFE_INTEGER, "queued_id": MAX_SAFE_INTEGER, "rule_id": 2**31 - 1,
 }  # fmt: skip
 _DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")

@@ -20,11 +20,12 @@ from datetime import UTC, datetime
 
 from . import decision, expansion, known, ledger, protocol
 from .decision import DATA, END, RCPT
+from .holds import HoldRule, first_that_fits
 from .known import Known
 from .ledger import Ask, pair_hash
 from .link import Link, Unavailable
 from .memory import Answers, Messages, SettingsCache
-from .statements import FLAG, READ, SWEEP, Step
+from .statements import FLAG, HOLD_RULES, READ, SWEEP, Step
 
 _logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ LARGEST_BATCH = 256
 WRITERS = 3
 OLDEST_SETTINGS = 60.0  # seconds; 1 while changes are not heard of
 SWEEP_SECONDS = 20.0
+MOST_TO_HOLD = 10_000  # messages that a rule holds, between their recipients and their end
 
 
 class Turn:
@@ -55,11 +57,13 @@ class Engine:
         self.options, self.metrics, self.log = options, metrics, log
         self.settings, self.messages, self.answers = SettingsCache(), Messages(), Answers()
         self.known = Known()
+        self._hold_rules, self._rules_are_old = (), True
+        self._to_hold = {}  # instance -> reason; of messages whose recipients a rule fits
         self._loading = _Batches(self._load, self._unavailable)
         self._looking = _Batches(self._look, self._unavailable)
         self._charging = _Batches(self._charge, self._unavailable, _domain_of)
         # the reader listens; a charge that waits for a lock must not keep questions waiting
-        self.reader = Link("reader", options.database, self.settings.drop, self._reader_changed)
+        self.reader = Link("reader", options.database, self._heard, self._reader_changed)
         self.writers = [
             Link("writer", options.database, None,
                  None if number else metrics.database_changed, quiet=bool(number))
@@ -288,6 +292,8 @@ class Engine:
         if turn.answered:
             return
         turn.answered, query = True, turn.query
+        if self._hold_rules and answer == protocol.DUNNO:
+            answer = self._held_by_rule(query)
         if query.stage == END and query.instance:
             key = (query.instance, query.recipient)
             self._under_way.pop(key, None)
@@ -296,6 +302,20 @@ class Engine:
         turn.reply(answer)
         for twin in turn.twins or ():
             twin.reply(answer)
+
+    def _held_by_rule(self, query):
+        """What a rule makes of an accepted message: at its end, when it has a queue id; which
+        recipients it has was said before."""
+        rule = first_that_fits(
+            self._hold_rules, query.login, query.sender_domain, (query.recipient,))
+        if query.stage == RCPT and rule:
+            self._to_hold[query.instance] = rule.reason
+            if len(self._to_hold) > MOST_TO_HOLD:
+                del self._to_hold[next(iter(self._to_hold))]
+        if query.stage != END:
+            return protocol.DUNNO
+        reason = self._to_hold.pop(query.instance, None) or (rule and rule.reason)
+        return protocol.hold(reason) if reason else protocol.DUNNO
 
     def _flag(self, settings):
         key = (settings.domain_id, datetime.now(UTC).date())
@@ -327,6 +347,14 @@ class Engine:
             if datetime.now(UTC).date() != today:
                 today = datetime.now(UTC).date()
                 self.settings.drop("*")  # the mean of the last days is another one
+            try:
+                if self._rules_are_old:
+                    self._rules_are_old = False
+                    rows = await self._between(Step(READ, HOLD_RULES))
+                    self._hold_rules = tuple(HoldRule(*row) for row in rows)
+            except Unavailable:
+                self._rules_are_old = True
+                continue
             if time.monotonic() - swept < SWEEP_SECONDS:
                 continue
             swept = time.monotonic()
@@ -336,10 +364,14 @@ class Engine:
             except Unavailable:
                 continue
 
+    def _heard(self, what):
+        self.settings.drop(what)
+        self._rules_are_old |= what == "*"
+
     def _reader_changed(self, up):
         # what has changed while nobody listened was not heard of
         if up:
-            self.settings.drop("*")
+            self._heard("*")
         self.metrics.database_changed(up)
 
 

@@ -52,6 +52,7 @@ class Query(NamedTuple):
     instance: str
     queue_id: str
     by_sieve: bool = False
+    sender_domain: str = ""
 
     @property
     def concerns_us(self):
@@ -119,6 +120,7 @@ def parse(block):
         _value(text, "\ninstance="),
         _value(text, "\nqueue_id="),
         by_sieve,
+        _value(text, "\nsender=").rpartition("@")[2].lower(),
     )
 
 
@@ -133,6 +135,11 @@ def _value(text, name):
     value = text[start:end]
     # a database takes no null byte and a log no line ends
     return value if value.isprintable() else value.translate(_CONTROL)
+
+
+def hold(reason):
+    """Take the message, for all of its recipients, and put it on hold."""
+    return f"action={HOLD} {sentences.plain(reason)}\n\n".encode("ascii")
 
 
 def answer(decision):

@@ -145,9 +145,13 @@ CLOCK = Statement(
 
 FLAG = Statement("emboux_flag", "SELECT emboux_mail.flag(%s::integer)", ("integer",))
 
+HOLD_RULES = Statement(
+    "emboux_hold_rules",
+    "SELECT sender_domain, login, recipient_domain, reason FROM emboux_mail.hold_rules", ())
+
 #: All that a daemon prepares.
 ALL = (LOOK, LOCK_FACTS, ADD_SUBJECTS, CHARGE, CHARGE_PAIRS, CHARGE_KNOWN, RECORD, SETTINGS,
-       DOMAIN_SETTINGS, SWEEP, CLOCK, FLAG)
+       DOMAIN_SETTINGS, SWEEP, CLOCK, FLAG, HOLD_RULES)
 
 
 def array(numbers):

@@ -16,6 +16,7 @@ import psycopg2
 from ..rounds import BackOff, Ending, one_line
 from . import rules
 from .forget import Forgetter
+from .listing import Listing
 from .postqueue import QueueError
 from .rules import DISCARDING, GONE, HELD, OVER_LIMIT, RELEASING
 from .sessions import SessionError
@@ -38,6 +39,7 @@ class Agent:
         self._envelopes = {}  # key -> Envelope
         self._seen_waiting = set()  # keys
         self._sessions_again, self._session_problem = 0.0, None
+        self._listing = Listing(postfix, store)
 
     def round(self):
         """Returns whether something was done, so that the next round should see its effect."""
@@ -51,7 +53,8 @@ class Agent:
             store.set_states(changed)
             rows = store.rows()
         world = self._look(rows, messages)
-        acted = self._hold(world, rows)
+        acted = self._listing.round(world, time.time())
+        acted |= self._hold(world, rows)
         rows = store.rows() if acted else rows
         acted |= self._fulfil_wishes(world, rows)
         acted |= self._lift(world, rows)
@@ -66,6 +69,10 @@ class Agent:
             self._sessions_again = time.monotonic() + SESSION_SECONDS
             self._end_sessions()
         return acted
+
+    def forget(self):
+        """What is remembered of the database is read anew."""
+        self._listing.forget()
 
     def _end_sessions(self):
         """Who is suspended reads no mail in a session that was open already.
@@ -95,7 +102,8 @@ class Agent:
                    for key, e in self._envelopes.items() if e.login}
         domains |= {rules.domain_of(row.sender) for row in rows}
         return rules.World(messages, self._envelopes, self.store.logins(names) if names else {},
-                           self.store.stopped_domains(domains) if domains else set())
+                           self.store.stopped_domains(domains) if domains else set(),
+                           self.store.hold_rules())
 
     def _hold(self, world, rows):
         new = rules.registrations(world, rows, self._seen_waiting)
@@ -191,7 +199,8 @@ def run(agent, forgetting=None, once=False):
     while not ending.is_set():
         began, acted = time.monotonic(), False
         try:
-            store.open()
+            if store.open():
+                agent.forget()
             if forgetting and once:
                 forgetting.once()
                 forgetting = None

@@ -27,6 +27,7 @@ LARGEST = 128 * 1024 * 1024  # bytes of one answer; a listing of some 400,000 me
 BATCH = 500  # messages in one command
 ENVELOPES = 50  # messages in one command, of which each may have thousands of recipients
 FLUSHED = 50  # messages that are tried at once after their release; the others by Postfix itself
+LONGEST_REASON = 500  # characters
 SHOWN = 20  # recipients of a message that are kept, unless all are asked for
 
 _PROGRAMS = Path("/usr/sbin")
@@ -40,8 +41,8 @@ class QueueError(Exception):
 class QueuedMessage:
     """A line of ``postqueue -j``.  ``arrived``: seconds since 1970; ``size``: bytes.
 
-    ``tried``: a delivery was attempted, so the message was not held when it came in.
-    Ids are used again, hence ``key``.
+    ``tried``: a delivery was attempted, so the message was not held when it came in; ``reason``:
+    what came of it for the first recipient that waits.  Ids are used again, hence ``key``.
     """
 
     queue: str  # incoming, active, deferred, hold; maildrop and corrupt are nobody's
@@ -50,6 +51,7 @@ class QueuedMessage:
     sender: str
     size: int = 0
     tried: bool = False
+    reason: str = ""
 
     @property
     def key(self):
@@ -101,6 +103,7 @@ class Postfix:
 
     config: str
     run: Callable = run
+    spool: str = ""  # the queue directory
 
     def messages(self):
         """All messages.  A message that moves meanwhile may be there twice, or be missing."""
@@ -139,6 +142,51 @@ class Postfix:
         """Delete these, if they are on hold."""
         self._super("-d", queue_ids, "hold")
 
+    def deliver(self, queue_ids):
+        """Try these at once."""
+        for queue_id in _checked(queue_ids):
+            self._run("postqueue", "-i", queue_id)
+
+    def fail(self, queue_ids):
+        """Return these to their senders, also those on hold."""
+        self._super("-f", queue_ids)
+        self.deliver(queue_ids)
+
+    def drop(self, queue_ids):
+        """Delete these, wherever in the queue they are."""
+        self._super("-d", queue_ids, "incoming", "active", "deferred", "hold")
+
+    def postpone(self, paths, moment):
+        """Let these files of the deferred queue be tried at that time, as seconds since 1970: the
+        queue manager goes by the time of the file.  Returns those that were not there any more."""
+        gone = []
+        for path in paths:
+            try:
+                os.utime(path, (moment, moment))
+            except FileNotFoundError:
+                gone.append(path)
+            except OSError as error:
+                raise QueueError(f"{path} cannot be put off: {error.strerror}") from error
+        return gone
+
+    def deferred(self):
+        """Id to (path, time of the next attempt) of what is in the deferred queue."""
+        found = {}
+        folders = [Path(self.spool, "deferred")] if self.spool else []
+        while folders:
+            try:
+                with os.scandir(folders.pop()) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(entry.path)
+                        else:
+                            found[entry.name] = entry.path, entry.stat().st_mtime
+            except FileNotFoundError:
+                continue  # it has moved meanwhile
+            except OSError as error:
+                raise QueueError(f"the deferred queue cannot be read: {error}") from error
+        return found
+
     def reload(self):
         """Fresh processes for all that begins from now on; sessions and deliveries under way end
         in peace.  Returns before the last old process that was idle has gone."""
@@ -167,6 +215,14 @@ class Postfix:
         return self.run([str(_PROGRAMS / program), "-c", self.config, *arguments], text)
 
 
+def spool_of(config):
+    """The queue directory.  :raises QueueError: there is no such Postfix."""
+    code, said, errors = run(["/usr/sbin/postconf", "-c", config, "-h", "queue_directory"])
+    if code or not said.strip():
+        raise QueueError(f"postconf: {' '.join(errors.split())[:300]}")
+    return said.strip()
+
+
 def _checked(queue_ids):
     for queue_id in queue_ids:
         if not QUEUE_ID.fullmatch(queue_id):
@@ -180,13 +236,16 @@ def parse_message(line):
     """
     try:
         row = json.loads(line)
+        reasons = [reason for recipient in row["recipients"]
+                   if (reason := recipient.get("delay_reason"))]
         found = QueuedMessage(
             queue=str(row["queue_name"]),
             queue_id=str(row["queue_id"]),
             arrived=int(row["arrival_time"]),
             sender=str(row["sender"]).lower(),
             size=int(row["message_size"]),
-            tried=any(recipient.get("delay_reason") for recipient in row["recipients"]),
+            tried=bool(reasons),
+            reason=str(reasons[0])[:LONGEST_REASON] if reasons else "",
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise QueueError(f"postqueue said what is no message: {line[:200]!r}") from error

@@ -14,6 +14,8 @@ envelope sender is suspended or blocked.
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..policy.holds import first_that_fits
+
 WAITING = frozenset({"incoming", "active", "deferred"})
 
 #: States of a row while its message matters.
@@ -21,7 +23,7 @@ HOLDING, HELD, RELEASING, DISCARDING = "holding", "held", "releasing", "discardi
 OPEN = (HOLDING, HELD, RELEASING, DISCARDING)
 RELEASED, DISCARDED, GONE = "released", "discarded", "gone"
 
-SUSPENDED, OVER_LIMIT, BY_HAND = "suspended", "over_limit", "by_hand"
+SUSPENDED, OVER_LIMIT, BY_HAND, BY_RULE = "suspended", "over_limit", "by_hand", "rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,14 @@ class World:
     """What is known in one round.
 
     ``messages``: of the queue, by key; ``envelopes`` by key; ``logins``: name to ``Login``, without
-    those that are not here any more; ``stopped_domains``: names, of envelope senders.
+    those that are not here any more; ``stopped_domains``: names, of envelope senders;
+    ``hold_rules``: ``HoldRule``s.
     """
 
-    def __init__(self, messages, envelopes, logins, stopped_domains):
+    def __init__(self, messages, envelopes, logins, stopped_domains, hold_rules=()):
         self.messages, self.envelopes = messages, envelopes
         self.logins, self.stopped_domains = logins, stopped_domains
+        self.hold_rules = hold_rules
 
     def is_stopped(self, login, sender):
         known = self.logins.get(login)
@@ -116,7 +120,9 @@ def registrations(world, rows, seen_waiting):
             continue
         if message.is_held:
             fresh = not message.tried and key not in seen_waiting
-            reason = OVER_LIMIT if fresh and login.holds else BY_HAND
+            rule = fresh and first_that_fits(
+                world.hold_rules, envelope.login, domain_of(message.sender), envelope.recipients)
+            reason = BY_RULE if rule else OVER_LIMIT if fresh and login.holds else BY_HAND
             found.append(Registration(message, envelope, login.domain_id, reason, HELD))
         elif message.queue in WAITING and world.is_stopped(envelope.login, message.sender):
             found.append(Registration(message, envelope, login.domain_id, SUSPENDED, HOLDING))

@@ -9,12 +9,16 @@ Postfix' runs.
 
 from dataclasses import replace
 
+from psycopg2.extras import execute_values
+
 from ..policy import ledger
 from ..policy.cursor import drive
 from ..policy.decision import END, Decision, Request, amount
+from ..policy.holds import HoldRule
 from ..policy.ledger import Ask
 from ..store import BaseStore
 from . import rules
+from .listing import Listed, Wish
 from .rules import Login, Row
 
 _ROWS = """
@@ -87,6 +91,71 @@ class Store(BaseStore):
         found = self._all("SELECT email FROM emboux_mail.users"
                           " WHERE suspended AND email = ANY(%s)", [sorted(names)])
         return {name for (name,) in found}
+
+    def hold_rules(self):
+        return tuple(HoldRule(*row) for row in self._all(
+            "SELECT sender_domain, login, recipient_domain, reason FROM emboux_mail.hold_rules"))
+
+    # -- what waits ------------------------------------------------------------------------
+
+    def listed(self):
+        """Key to ``Listed`` of what this mail server has listed."""
+        return {(queue_id, arrived): Listed(*values) for queue_id, arrived, *values in self._all(
+            "SELECT queue_id, arrived, queue, reason, next_try FROM emboux_mail.queue_message"
+            " WHERE host = %s", [self.host])}
+
+    def hosted(self, names):
+        """Name to number, of the domains that are ours."""
+        return dict(self._all("SELECT * FROM emboux_mail.hosted_numbers(%s)", [sorted(names)]))
+
+    def list_messages(self, new, changed, gone):
+        """``new``: [(message, envelope, domain's number, ``Listed``)]; ``changed``: key to
+        ``Listed``; ``gone``: keys."""
+        with self._transaction() as cursor:
+            if gone:
+                cursor.execute(
+                    """DELETE FROM emboux_mail.queue_message q
+                        USING unnest(%s::text[], %s::bigint[]) AS g(queue_id, arrived)
+                        WHERE q.host = %s AND (q.queue_id, q.arrived) = (g.queue_id, g.arrived)""",
+                    [*map(list, zip(*gone, strict=True)), self.host])
+            if changed:
+                cursor.execute(
+                    """UPDATE emboux_mail.queue_message q
+                          SET queue = c.queue, reason = c.reason, next_try = c.next_try
+                         FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[],
+                                     %s::timestamp[])
+                              AS c(queue_id, arrived, queue, reason, next_try)
+                        WHERE q.host = %s AND (q.queue_id, q.arrived) = (c.queue_id, c.arrived)""",
+                    [[key[0] for key in changed], [key[1] for key in changed],
+                     [row.queue for row in changed.values()],
+                     [row.reason for row in changed.values()],
+                     [row.next_try for row in changed.values()], self.host])
+            if new:
+                execute_values(cursor, """
+                    INSERT INTO emboux_mail.queue_message
+                           (host, queue_id, arrived, queue, login, sender, domain_id, recipients,
+                            recipient_count, size, reason, next_try)
+                    VALUES %s ON CONFLICT (host, queue_id, arrived) DO NOTHING""", [
+                    (self.host, message.queue_id, message.arrived, row.queue,
+                     envelope.login if envelope else "", message.sender, number,
+                     "\n".join(envelope.recipients) if envelope else "",
+                     envelope.count if envelope else 0, message.size, row.reason, row.next_try)
+                    for message, envelope, number, row in new])
+
+    def wishes(self):
+        """[``Wish``] of people, about what is listed."""
+        return [Wish(*row) for row in self._all(
+            "SELECT id, queue_id, arrived, wish, wish_until FROM emboux_mail.queue_message"
+            " WHERE host = %s AND wish IS NOT NULL ORDER BY id", [self.host])]
+
+    def fulfilled(self, ids, notes):
+        """``notes``: id to why it was not done."""
+        with self._transaction() as cursor:
+            cursor.execute("UPDATE emboux_mail.queue_message SET wish = NULL, wish_until = NULL,"
+                           " note = NULL WHERE id = ANY(%s)", [ids])
+            for number, note in notes.items():
+                cursor.execute("UPDATE emboux_mail.queue_message SET note = %s WHERE id = %s",
+                               [note, number])
 
     # -- what is written -------------------------------------------------------------------
 
