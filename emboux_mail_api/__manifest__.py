@@ -13,8 +13,8 @@
     "depends": ["emboux_core"],
     "external_dependencies": {
         "python": [
-            "aiohttp", "boto3", "cryptography", "dnspython", "idna", "prometheus_client",
-            "publicsuffixlist", "pydantic",
+            "aiohttp", "boto3", "cryptography", "dkimpy", "dnspython", "idna", "prometheus_client",
+            "publicsuffixlist", "pydantic", "pyspf",
         ],
     },
     "data": [

@@ -1,5 +1,7 @@
 """Webhooks on the real stack: what happens is told, signed, in order, and at least once."""
 
+import base64
+import email.message
 import json
 import ssl
 import time
@@ -7,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
+import requests
 from parts import system
 from parts import webhooks as webhooks_part
 from parts.supervisor import Supervisor, is_alive
@@ -433,6 +436,66 @@ def test_paused_waits_and_again_sends_the_same(acme, receiver, hook):
     one = deliveries(made)[0]
     done(api("POST", f"/webhooks/{made['id']}/deliveries/{one['id']}/send-again"), 200)
     assert heard(receiver, made, 5)[4].number == one["event_id"]
+
+
+def test_mail_that_comes_in(acme, receiver, hook, mail, hosting, odoo, customers, master):
+    """To a mailbox whose mail goes to the webhook, by an alias too; told again until it is taken,
+    with attachments to be fetched, and signed as the sender's domain has said."""
+    domain, name, api = acme
+    ref = done(master.get(f"/domains/{name}"), 200)["partner_ref"]
+    whole = customers.key(ref)
+    made = hook(api, "message.bounced", answers=[answer(500), ok])
+    done(whole.post("/users/", {"email": f"in@{name}"}), 201)
+    stranger, *_rest = customers.hosted(hosting, "other")[2:]
+    theirs = hook(stranger)
+    assert whole.put(f"/users/in@{name}", {"webhook": theirs["id"]}).status_code == 422
+    shown = done(whole.put(f"/users/in@{name}", {"webhook": made["id"]}), 200)
+    assert shown["webhook"] == made["id"]
+    done(whole.post("/aliases/", {"address": f"orders@{name}", "destinations": [f"in@{name}"]}))
+    large = bytes(range(256)) * 2000
+    text = email.message.EmailMessage()
+    text["From"], text["To"] = "Joe <joe@far.tests.example>", f"orders@{name}"
+    text["Subject"] = f"my order {time.time_ns()}"
+    text.set_content("Two of them.")
+    text.add_attachment(b"small", maintype="text", subtype="csv", filename="order.csv")
+    text.add_attachment(large, maintype="image", subtype="png", filename="large.png")
+    time.sleep(1)
+    mail.raw_from_outside("joe@far.tests.example", f"orders@{name}", text.as_bytes(
+        policy=text.policy.clone(linesep="\r\n")))
+    first, second = heard(receiver, made, 2, seconds=60)
+    assert first.number == second.number and first.body == second.body
+    assert second.verify(made["secret"]) == second.event
+    data = second.data
+    assert second.type == "message.received"
+    assert (data["mailbox"], data["recipients"]) == (f"in@{name}", [f"orders@{name}"])
+    assert (data["sender"], data["subject"]) == ("joe@far.tests.example", text["Subject"])
+    assert data["text"].strip() == "Two of them." and data["client"] == "127.0.0.1"
+    small, big = data["attachments"]
+    assert base64.b64decode(small["content"]) == b"small"
+    assert requests.get(big["url"], timeout=30).content == large
+    assert requests.get(big["url"].partition("&")[0], timeout=30).status_code in (403, 404)
+    assert data["authentication"]["dmarc"]["result"] in ("none", "fail")
+    [box] = odoo("emboux.mailbox").search([("email", "=", f"in@{name}")])
+    assert odoo("emboux.mailbox").search([("id", "=", box), ("webhook_id", "=", made["id"])])
+    # ours is signed, and says so
+    subject = f"signed {time.time_ns()}"
+    mail.submit(f"ann@{name}", hosting.PASSWORD, f"in@{name}", subject)
+    signed = heard(receiver, made, 3)[2].data
+    assert signed["subject"] == subject
+    assert "pass" in [each["result"] for each in signed["authentication"]["dkim"]]
+    assert signed["authentication"]["dmarc"]["result"] == "pass"
+    # paused it waits, and nothing is lost
+    done(api.put(f"/webhooks/{made['id']}", {"state": "paused"}), 200)
+    mail.submit(f"ann@{name}", hosting.PASSWORD, f"in@{name}", "waits")
+    eventually("it to be written down", lambda: deliveries(made, state="pending"))
+    assert api.delete(f"/webhooks/{made['id']}").status_code == 409, "a mailbox needs it"
+    done(api.put(f"/webhooks/{made['id']}", {"state": "enabled"}), 200)
+    assert heard(receiver, made, 4)[3].data["subject"] == "waits"
+    assert done(whole.put(f"/users/in@{name}", {"webhook": 0}), 200)["webhook"] is None
+    time.sleep(1)
+    mail.submit(f"ann@{name}", hosting.PASSWORD, f"in@{name}", "is kept")
+    time.sleep(3)
+    assert len(receiver.calls(made["path"])) == 4
 
 
 def test_the_daemons_role_reads_nothing_but_what_it_sends(connect):

@@ -45,6 +45,7 @@ from . import (
     webhook_event,
     webhook_judge,
     webhook,
+    mailbox_webhook,
     outbound_health,
     change,
     held_message,

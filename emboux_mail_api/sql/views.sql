@@ -67,15 +67,21 @@ SELECT a.email AS address, destination, a.domain_id AS of_domain
 SELECT email, email, NULL FROM emboux_mail.held;
 
 -- Postfix transport_maps: mailboxes whose mail is handed to an Odoo; and how, for the daemon that
--- does it (`odoo emboux_inbound`).  Without a URL it is this database's Odoo.
+-- does it (`odoo emboux_inbound`).  Without a URL it is this database's Odoo, which files it, or
+-- tells a webhook of it.
 CREATE VIEW emboux_mail.pushed AS
-SELECT h.email, h.suspended, m.id AS mailbox_id, m.push_url AS url, m.push_secret AS secret,
+SELECT h.email, h.suspended,
+       CASE WHEN m.push_secret IS NULL THEN '/emboux/received/' ELSE '/emboux/inbound/' END || m.id
+           AS path,
+       CASE WHEN m.push_secret IS NOT NULL THEN m.push_url END AS url,
+       coalesce(m.push_secret, own.value) AS secret,
        EXISTS (SELECT FROM ir_config_parameter
                 WHERE key = 'emboux_mail_api.push_allow_private' AND lower(value) IN ('true', '1'))
            AS may_be_private
   FROM emboux_mail.held h
   JOIN emboux_mailbox m ON m.id = h.id
- WHERE m.push_secret IS NOT NULL;
+  LEFT JOIN ir_config_parameter own ON own.key = 'emboux_mail_api.returns_secret'
+ WHERE m.push_secret IS NOT NULL OR m.webhook_id IS NOT NULL;
 
 CREATE VIEW emboux_mail.transports AS
 SELECT email FROM emboux_mail.pushed WHERE NOT suspended;

@@ -42,6 +42,7 @@ from . import (
     test_webhook_http,
     test_webhook_out,
     test_queue_people,
+    test_received,
     test_suppression,
     test_sending_page,
     test_settings,

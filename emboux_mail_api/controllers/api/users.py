@@ -29,7 +29,7 @@ TAG = "Mailboxes"
 FIELDS = (
     "email", "name", "quota_mb", "state", "send_as",
     "suspended_by_operator", "suspended_by_customer",
-    "has_password", "push_url", "create_date", "domain_id", *FORWARD, *VACATION,
+    "has_password", "push_url", "webhook_id", "create_date", "domain_id", *FORWARD, *VACATION,
 )
 #: A null date clears it; any other null field is left unchanged.
 MAY_BE_NULL = frozenset({"vacation_from", "vacation_until"})
@@ -65,6 +65,7 @@ def show_users(mailboxes, counted=None):
             catch_all=mailbox.catch_all,
             has_password=mailbox.has_password,
             push_url=mailbox.push_url or "",
+            webhook=mailbox.sudo().webhook_id.id or None,  # the number alone
             forward_to=list(mailbox._forward_list()),
             forward_keep=mailbox.forward_keep,
             vacation_on=mailbox.vacation_on,
@@ -253,6 +254,8 @@ class UserController(http.Controller):
             mailbox._set_service_hash(service.hash)
         if body.push_url is not None:
             _set_push(mailbox, body)
+        if body.webhook is not None:
+            mailbox.webhook_id = _webhook_of(body.webhook)
         mailbox.write(_values(body))
         [shown] = show_users(mailbox)
         return shown
@@ -285,6 +288,13 @@ def _set_push(mailbox, body):
         mailbox._set_push(body.push_url, secret)
     except Refused as error:
         raise invalid("push_url", str(error)) from error
+
+
+def _webhook_of(number):
+    found = request.env["emboux.webhook"].search([("id", "=", number)])
+    if number and not found:
+        raise invalid("webhook", "there is no webhook of this number")
+    return found
 
 
 def _quota_of(mailbox):

@@ -24,7 +24,6 @@ _logger = logging.getLogger(__name__)
 REQUESTS = 2  # at once to an Odoo, which needs three connections for each
 ABROAD = 4  # messages at once to one other Odoo: one that is slow holds up nobody else
 REMEMBERED = 1000  # messages that were not taken together with others
-RETURNED = "/emboux/returned"  # reports about mail that was sent by HTTP
 TAKEN = "250 2.6.0 Taken by Odoo"
 
 
@@ -97,9 +96,8 @@ class Handover:
             outcomes = pusher.push(
                 target.url, target.secret, messages, allow_private=target.may_be_private)
         else:
-            path = f"/emboux/inbound/{target.mailbox_id}" if target.mailbox_id else RETURNED
             outcomes = pusher.push(
-                f"{self._here}{path}", target.secret, messages, allow_private=True,
+                f"{self._here}{target.path}", target.secret, messages, allow_private=True,
                 headers=self._headers)
         with self._lock:
             self._idle.append(pusher)

@@ -14,10 +14,9 @@ IS_RETURNING = re.compile(r"bounce\+[a-z2-7]{26}@").match
 
 @dataclass(frozen=True)
 class Target:
-    """``url``: of another Odoo; empty for the one of this database.  ``mailbox_id``: 0 for reports
-    about mail that was sent by HTTP."""
+    """``url``: of another Odoo; empty for the one of this database, which takes it at ``path``."""
 
-    mailbox_id: int
+    path: str
     url: str
     secret: str = field(repr=False)
     may_be_private: bool = False
@@ -33,9 +32,9 @@ class Store(BaseStore):
         :raises psycopg2.Error: PostgreSQL is away.
         """
         if IS_RETURNING(address):
-            rows = self._all("SELECT 0, '', secret FROM emboux_mail.returns")
+            rows = self._all("SELECT '/emboux/returned', '', secret FROM emboux_mail.returns")
             return Target(*rows[0]) if rows else None
         rows = self._all(
-            "SELECT mailbox_id, coalesce(url, ''), secret, may_be_private"
+            "SELECT path, coalesce(url, ''), secret, may_be_private"
             "  FROM emboux_mail.pushed WHERE email = %s AND NOT suspended", [address])
         return Target(*rows[0]) if rows else None

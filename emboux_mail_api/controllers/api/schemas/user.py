@@ -121,6 +121,11 @@ class UserUpdate(Passwords, Rules):
             examples=["https://odoo.example.com/emboux/inbound/12"],
         ),
     ] = None
+    webhook: Annotated[
+        int | None,
+        Field(ge=0, le=2**31 - 1, description="The number of a webhook that each message is sent "
+              "to as `message.received`, instead of being kept; 0: it is kept."),
+    ] = None
     push_secret: Annotated[
         SecretStr | None,
         Field(max_length=200, description="What it is signed with: whsec_ and Base64.",
@@ -144,6 +149,7 @@ class User(Schema):
     catch_all: bool
     has_password: bool
     push_url: Annotated[str, Field(description="Empty: mail is kept, or is the platform's own.")]
+    webhook: Annotated[int | None, Field(description="The webhook that its mail goes to.")]
     forward_to: list[str]
     forward_keep: bool
     vacation_on: bool

@@ -6,7 +6,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from ..types import (
@@ -34,7 +34,9 @@ DomainType = Literal[
     "domain.suspended",
 ]
 MailboxType = Literal["mailbox.quota_warning", "mailbox.quota_full"]
-EventType = Literal[MessageType, DomainType, "domain.dns_changed", MailboxType, "key.expiring"]
+EventType = Literal[
+    MessageType, "message.received", DomainType, "domain.dns_changed", MailboxType, "key.expiring",
+]
 State = Literal["enabled", "paused", "failing"]
 DeliveryState = Literal["pending", "delivered", "failed"]
 
@@ -193,6 +195,77 @@ class MessageData(Schema):
                        "text": "250 2.0.0 queued as 4A1B2C", "delay": 0.7}])]
 
 
+class Box(Schema):
+    name: str
+    address: Annotated[str, Field(examples=["joe@far.example"])]
+
+
+class Header(Schema):
+    name: str
+    value: str
+
+
+class SharedAttachment(Schema):
+    name: str
+    content_type: str
+    content_id: str | None
+    size: Annotated[Bytes, Field(description="Bytes.")]
+    content: Annotated[str | None, Field(description="Base64, of a small one.")]
+    url: Annotated[str | None, Field(
+        description="Where a larger one is, as long as deliveries are kept.")]
+
+
+class Checked(Schema):
+    """In the words of RFC 8601: pass, fail, softfail, neutral, none, temperror, permerror."""
+
+    result: str
+    domain: str | None
+
+
+class Signature(Checked):
+    selector: str | None
+
+
+class Alignment(Schema):
+    result: str
+    policy: Annotated[str | None, Field(description="none, quarantine or reject.")]
+
+
+class Authentication(Schema):
+    spf: Checked
+    dkim: Annotated[list[Signature], Field(description="Of each signature, the first five.")]
+    dmarc: Alignment
+
+
+class ReceivedData(Schema):
+    """A message to a mailbox or alias whose mail goes to the webhook."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    mailbox: str
+    domain: str
+    sender: Annotated[str, Field(description="Of the envelope; empty for reports.")]
+    recipients: Annotated[list[str], Field(description="Of the envelope, before aliases.")]
+    client: Annotated[str | None, Field(description="The address of who brought it.")]
+    message_id: str | None
+    author: Annotated[list[Box], Field(alias="from")]
+    to: list[Box]
+    cc: list[Box]
+    reply_to: list[Box]
+    subject: str
+    date: datetime | None
+    in_reply_to: str | None
+    references: list[str]
+    text: str | None
+    html: Annotated[str | None, Field(description="As it came: escape or clean it.")]
+    headers: list[Header]
+    structure: Annotated[dict[str, Any], Field(
+        description="Each part: content_type, and its parts, or size and name.")]
+    size: Bytes
+    attachments: list[SharedAttachment]
+    authentication: Authentication
+
+
 class DomainData(Schema):
     domain: Annotated[str, Field(examples=["acme.example"])]
     state: Literal["draft", "pending", "verified", "failed", "suspended"]
@@ -240,6 +313,13 @@ class MessageEvent(_Event):
     data: MessageData
 
 
+class ReceivedEvent(_Event):
+    """Sent to the webhook of the mailbox alone, whatever it asks for."""
+
+    type: Literal["message.received"]
+    data: ReceivedData
+
+
 class DomainEvent(_Event):
     type: DomainType
     data: DomainData
@@ -270,7 +350,8 @@ class TestEvent(_Event):
 #: Type to the schema of its body.
 EVENTS = {
     name: model
-    for model in (MessageEvent, DomainEvent, RecordsEvent, MailboxEvent, KeyEvent, TestEvent)
+    for model in (MessageEvent, ReceivedEvent, DomainEvent, RecordsEvent, MailboxEvent, KeyEvent,
+                  TestEvent)
     for name in get_args(model.model_fields["type"].annotation)
 }
 
@@ -292,6 +373,19 @@ _SAID = {
                "text": "550 5.1.1 User unknown"},
     "bounced": {"by": "mx.far.example", "dsn": "5.1.1", "text": "550 5.1.1 User unknown"},
 }
+_RECEIVED = {
+    "mailbox": "in@acme.example", "domain": "acme.example", "sender": "joe@far.example",
+    "recipients": ["orders@acme.example"], "client": "192.0.2.1", "message_id": "def@far.example",
+    "from": [{"name": "Joe", "address": "joe@far.example"}],
+    "to": [{"name": "", "address": "orders@acme.example"}], "cc": [], "reply_to": [],
+    "subject": "My order", "date": _AT, "in_reply_to": None, "references": [],
+    "text": "Hello.", "html": None, "headers": [{"name": "Subject", "value": "My order"}],
+    "structure": {"content_type": "text/plain", "size": 6}, "size": 512, "attachments": [],
+    "authentication": {
+        "spf": {"result": "pass", "domain": "far.example"},
+        "dkim": [{"result": "pass", "domain": "far.example", "selector": "s1"}],
+        "dmarc": {"result": "pass", "policy": "reject"}},
+}
 _STATUS = {"released": "accepted"}
 
 
@@ -301,6 +395,7 @@ def example_of(kind: str) -> dict[str, Any]:
     data: dict[str, Any] = {
         MessageEvent: _MESSAGE | {
             "status": _STATUS.get(what, what), "event": _SAID.get(what, {})},
+        ReceivedEvent: _RECEIVED,
         DomainEvent: {"domain": "acme.example", "reason": None, "state": (
             "suspended" if what == "suspended" else "failed" if what == "unverified"
             else "verified")},
