@@ -6,7 +6,9 @@ import json
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import playwright
 import psycopg2
 import pytest
 import requests
@@ -109,6 +111,26 @@ def test_each_message_is_told_signed_in_order_with_what_it_was_sent_with(
     assert (last["type"], before["type"]) == ("message.delivered", "message.accepted")
     assert last["event_id"] == second.number and last["body"] == second.event
     assert [each["status"] for each in last["tries"]] == [200]
+
+
+def test_the_library_for_node_takes_them(acme, receiver, hook, tmp_path):
+    _domain, name, api = acme
+    made = hook(api)
+    renewed = done(api("POST", f"/webhooks/{made['id']}/secret"), 200)["secret"]
+    send(api, name, f"delivered@{SANDBOX}", extra={"name": "Gr\u00fc\u00dfe \u2713"})
+    calls = heard(receiver, made, 2)
+    recorded = tmp_path / "calls.json"
+    recorded.write_text(json.dumps([
+        [secret, {key.lower(): value for key, value in call.headers.items()}, body]
+        for call in calls
+        for secret, body in ((renewed, call.body.decode()), (made["secret"], call.body.decode()),
+                             ("whsec_" + "A" * 43 + "=", call.body.decode()),
+                             (renewed, call.body.decode() + " "))]))
+    node = Path(playwright.__file__).parent / "driver" / "node"
+    said = system.run([str(node), str(Path(__file__).parent / "support" / "node" / "verify.js"),
+                       str(recorded)])
+    assert json.loads(said) == [
+        "good", "good", "WebhookVerificationError", "WebhookVerificationError"] * 2
 
 
 def test_what_the_sandbox_plays_is_told_too(acme, receiver, hook):

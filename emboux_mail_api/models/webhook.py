@@ -196,6 +196,11 @@ class Webhook(models.Model):
 
     def write(self, vals):
         vals = self._clean_write_vals(vals)
+        if {"secret", "headers"} & vals.keys():
+            # Odoo logs a statement that meets another transaction, with all that is in it: it is
+            # this one that fails
+            self.env.cr.execute(
+                "SELECT FROM emboux_webhook WHERE id = ANY(%s) FOR UPDATE", [self.ids])
         done = super().write(vals)
         self._check_reach()
         return done

@@ -3,8 +3,11 @@
 
 """A message of what a request says (RFC 5322, 2045), by the standard library's ``email``."""
 
+import base64
+import binascii
 import email
 import email.policy
+import io
 import re
 import uuid
 from collections.abc import Sequence
@@ -28,6 +31,8 @@ RESERVED = frozenset({
     "arc-authentication-results",
 })  # fmt: skip
 BINARY = "application/octet-stream"
+_LINE = 76  # letters of Base64 (RFC 2045, 6.8)
+_BLOCK = _LINE // 4 * 3 * 1000  # bytes that are encoded at once
 _RESERVED_BEGINNINGS = ("content-", "resent-", "x-emboux-")
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 _MESSAGE_ID = re.compile(r"<?([^\s<>@]{1,400}@[^\s<>@]{1,400})>?")
@@ -112,8 +117,10 @@ def _of_fields(draft: Draft, now: datetime) -> Composed:
             f"<{_message_id(each, 'references')}>" for each in draft.references)
     for name, value in draft.headers.items():
         _add_header(message, name, value)
-    _add_body(message, draft)
-    return Composed(message.as_bytes(), _spec(sender), recipients, message_id)
+    contents: dict[bytes, bytes] = {}
+    _add_body(message, draft, contents)
+    return Composed(_with_contents(message.as_bytes(), contents), _spec(sender), recipients,
+                    message_id)
 
 
 def _of_raw(draft: Draft, now: datetime) -> Composed:
@@ -156,7 +163,17 @@ def _add_header(message: EmailMessage, name: str, value: str) -> None:
     message[name] = _line(value, "headers")
 
 
-def _add_body(message: EmailMessage, draft: Draft) -> None:
+def _add_body(message: EmailMessage, draft: Draft, contents: dict[bytes, bytes]) -> None:
+    """``contents``: gets what stands for the content of each attachment, with that content.
+
+    The library keeps several copies of a part, as lines: of 20 MB ten times as much.
+    """
+
+    def placeholder(content: bytes) -> bytes:
+        sign = uuid.uuid4().bytes + uuid.uuid4().bytes
+        contents[base64.b64encode(sign)] = content
+        return sign
+
     inline = [each for each in draft.attachments if each.content_id]
     if draft.text:
         message.set_content(draft.text)
@@ -169,7 +186,8 @@ def _add_body(message: EmailMessage, draft: Draft) -> None:
             page = message
         for each in inline:
             page.add_related(
-                each.content, *_type(each), cid=f"<{_line(each.content_id, 'attachments')}>",
+                placeholder(each.content), *_type(each),
+                cid=f"<{_line(each.content_id, 'attachments')}>",
                 filename=_line(each.name, "attachments"), disposition="inline")
     elif inline:
         raise ComposeError(
@@ -178,7 +196,27 @@ def _add_body(message: EmailMessage, draft: Draft) -> None:
     for each in draft.attachments:
         if not each.content_id:
             message.add_attachment(
-                each.content, *_type(each), filename=_line(each.name, "attachments"))
+                placeholder(each.content), *_type(each), filename=_line(each.name, "attachments"))
+
+
+def _with_contents(composed: bytes, contents: dict[bytes, bytes]) -> bytes:
+    """The message with the content of each attachment in Base64 in its place."""
+    if not contents:
+        return composed
+    whole = io.BytesIO()
+    places = sorted((composed.index(sign + b"\r\n"), sign) for sign in contents)
+    done = 0
+    for place, sign in places:
+        whole.write(composed[done:place])
+        content = memoryview(contents[sign])
+        for at in range(0, len(content), _BLOCK):
+            text = binascii.b2a_base64(content[at:at + _BLOCK], newline=False)
+            for line in range(0, len(text), _LINE):
+                whole.write(text[line:line + _LINE])
+                whole.write(b"\r\n")
+        done = place + len(sign) + 2
+    whole.write(composed[done:])
+    return whole.getvalue()
 
 
 def _type(attachment: Attachment) -> list[str]:

@@ -6,8 +6,10 @@
 import re
 import smtplib
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+PIECE = 256 * 1024  # bytes that are sent at once
 TIMEOUT = 30.0  # seconds, for each answer
 _QUEUED = re.compile(rb"queued as ([0-9A-Za-z]{6,30})")
 _DSN = re.compile(r"([245]\.\d{1,3}\.\d{1,3}) (.*)", re.DOTALL)
@@ -77,13 +79,37 @@ class Submission:
                     self._smtp.rset()
                     return _outcome(code, text)
             handed = True
-            code, text = self._smtp.data(raw)
+            code, text = self._smtp.docmd("DATA")
+            if code != 354:
+                raise smtplib.SMTPDataError(code, text)
+            for piece in stuffed(raw):
+                self._smtp.send(piece)
+            code, text = self._smtp.getreply()
         except smtplib.SMTPDataError as error:
             self._smtp.rset()
             return _outcome(error.smtp_code, error.smtp_error)
         except (smtplib.SMTPException, OSError) as error:
             raise Unreachable(_said(error), unsure=handed) from None
         return _outcome(code, text)
+
+
+def stuffed(raw: bytes) -> Iterator[bytes]:
+    """The message as it follows DATA (RFC 5321, 4.5.2), with its end, in pieces: smtplib would make
+    two copies of it.  ``raw``: lines that end in CRLF."""
+    at, begins = 0, True  # whether a line begins here
+    while at < len(raw):
+        piece = raw[at:at + PIECE]
+        at += len(piece)
+        if piece.endswith(b"\n") or at >= len(raw):
+            rest = b""
+        else:  # a dot that follows is in the same piece as the line end before it
+            cut = piece.rfind(b"\n") + 1
+            rest, piece = (piece[cut:], piece[:cut]) if cut else (b"", piece)
+            at -= len(rest)
+        dot = b"." if begins and piece.startswith(b".") else b""
+        begins = piece.endswith(b"\n")
+        yield dot + piece.replace(b"\n.", b"\n..")
+    yield b".\r\n" if begins else b"\r\n.\r\n"
 
 
 def _outcome(code: int, text: bytes) -> Outcome:

@@ -5,14 +5,17 @@
 
 import email
 import email.policy
+import smtplib
 import string
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odoo.addons.emboux_core.tests.dns_server import PlainTest
 
+from ..sending import submit
 from ..sending.compose import Attachment, ComposeError, Draft, compose
 
 NOW = datetime(2026, 11, 26, 3, 5, tzinfo=UTC)
@@ -117,3 +120,25 @@ class TestCompose(PlainTest):
     def test_what_is_seven_bit_stays_so(self):
         composed = compose(self.draft(text="Grüße\n" * 50, html="<p>Grüße</p>"), NOW)
         self.assertTrue(composed.raw.isascii())
+
+    def test_lines_of_attachments_are_short(self):
+        content = bytes(range(256)) * 1000
+        raw = compose(self.draft(attachments=[
+            Attachment("a.bin", content), Attachment("b.bin", content[:57]),
+            Attachment("c.bin", b"")]), NOW).raw
+        self.assertTrue(all(len(line) <= 78 for line in raw.partition(b"\r\n\r\n")[2].split(
+            b"\r\n") if not line.startswith(b"Content-")))
+        got = email.message_from_bytes(raw, policy=email.policy.default)
+        self.assertEqual([part.get_content() for part in got.iter_attachments()],
+                         [content, content[:57], b""])
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.lists(st.sampled_from([b".", b"..", b"x", b"\r\n", b"\r\n.", b"." * 70, b"y" * 90])),
+           st.integers(3, 40))
+    def test_what_follows_data(self, pieces, size):
+        """In pieces it is what smtplib sends as a whole."""
+        raw = b"".join(pieces)
+        whole = smtplib._quote_periods(raw)
+        whole += b".\r\n" if whole.endswith(b"\r\n") or not whole else b"\r\n.\r\n"
+        with patch.object(submit, "PIECE", size):
+            self.assertEqual(b"".join(submit.stuffed(raw)), whole)

@@ -2,11 +2,14 @@
 """The message log: how fast it is written, beside pflogsumm, and how fast it is searched.
 
     ./setup/run --reset --detach && .state/venv/bin/python tests/benchmarks/message_log.py
-        [--messages 160000] [--rows 10000000] [--only write|search] [--state DIR]
+        [--messages 160000] [--rows 10000000] [--only write|steady|search] [--state DIR]
 
 *Write*: a log of so many messages (half go out, two fifths come in, a tenth is refused; of those
 that go out a tenth is put off once), read by the follower of ``odoo emboux_transfer``, which stores
 a row for each, and by Debian's ``pflogsumm``, which stores nothing; in turn, five times.
+
+*Steady*: such a log grows by 100 messages a second for a minute; how much of a core ``odoo
+emboux_transfer`` and its connections in PostgreSQL use meanwhile.
 
 *Search*: so many rows in 30 partitions, filled by COPY, of 2,000 domains and 200 customers; then
 each kind of question over the REST API, by a master's key and by a customer's, 200 times with
@@ -31,6 +34,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import psycopg2
 import requests
 
@@ -38,7 +42,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(PROJECT / "setup"), str(PROJECT / "tests"), str(PROJECT / "emboux_mail_api")]
 
 from emboux_daemons.transfer import copy, follow, logs, store  # noqa: E402
-from parts import odoo_server, report  # noqa: E402
+from parts import odoo_server, report, traffic  # noqa: E402
 from parts.state import State  # noqa: E402
 from support.odoo_client import Odoo  # noqa: E402
 
@@ -215,6 +219,53 @@ def measure_writing(world, messages):
     print(f"ratio of the medians {statistics.median(ours) / statistics.median(theirs):.2f}")
 
 
+def measure_steady(world, rate=100, seconds=60):
+    database = world.status["postgres"]["db"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "mail.log")
+        path.write_text("")
+        Path(folder).chmod(0o755)
+        lines = log_of(rate * seconds).splitlines(keepends=True)
+        before = _backends(world)
+        daemon = psutil.Popen(
+            traffic.command(world.state, database, name=HOST, logs=[path]),
+            env=traffic.environment(world.state, database), stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(8)  # it has begun, and has read nothing
+            backends = [psutil.Process(pid) for pid in _backends(world) - before]
+            used = [_seconds(process) for process in (daemon, *backends)]
+            began = time.monotonic()
+            with path.open("a") as log:
+                for second in range(seconds):
+                    at = len(lines) * second // seconds, len(lines) * (second + 1) // seconds
+                    log.writelines(lines[slice(*at)])
+                    log.flush()
+                    time.sleep(max(0, began + second + 1 - time.monotonic()))
+            took = time.monotonic() - began
+            used = [_seconds(process) - earlier for process, earlier in
+                    zip((daemon, *backends), used, strict=True)]
+            time.sleep(4)
+            world.rows.execute(
+                "SELECT count(*) FROM emboux_mail.message WHERE host = %s", [HOST])
+            [[rows]] = world.rows.fetchall()
+        finally:
+            daemon.terminate()
+            daemon.wait()
+    print(f"{rate} messages a second, {len(lines) / seconds:.0f} lines: the follower uses "
+          f"{used[0] / took:.1%} of a core, PostgreSQL for it {sum(used[1:]) / took:.1%} "
+          f"({rows} rows)")
+
+
+def _backends(world):
+    world.rows.execute("SELECT pid FROM pg_stat_activity WHERE usename = 'emboux_transfer'")
+    return {pid for (pid,) in world.rows.fetchall()}
+
+
+def _seconds(process):
+    times = process.cpu_times()
+    return times.user + times.system
+
+
 # -- search ------------------------------------------------------------------------------
 
 
@@ -349,15 +400,18 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=160_000)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--only", choices=("write", "search"))
+    parser.add_argument("--only", choices=("write", "steady", "search"))
     parser.add_argument("--state", default=PROJECT / ".state")
     arguments = parser.parse_args()
     world = World(arguments.state)
     try:
         if arguments.only != "search":
             world.prepare()
+        if arguments.only in (None, "write"):
             measure_writing(world, arguments.messages)
-        if arguments.only != "write":
+        if arguments.only in (None, "steady"):
+            measure_steady(world)
+        if arguments.only in (None, "search"):
             measure_searching(world, arguments.rows)
     finally:
         world.rows.execute("SELECT part FROM emboux_mail.message_parts()")

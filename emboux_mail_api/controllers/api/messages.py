@@ -110,6 +110,9 @@ def _send(body):
                      each.headers.get("Content-ID", "").strip("<>")) for each in body._files),
     ]})
     composed = compose(draft)
+    del draft  # of large attachments there is no third copy
+    for each in body.attachments:
+        each.content = b""
     if key.sender and composed.sender != key.sender:
         raise SendError(403, "badFrom", f"This key sends from {key.sender} only.", "from")
     sent = request.env["emboux.message"]._send(
