@@ -130,6 +130,28 @@ def newest(imap, subject):
     return found[0][1].decode(errors="replace")
 
 
+def test_in_the_web_client(acme, waiting, odoo, browser):
+    """Found among others, held, and deleted after a question."""
+    _domain, name, _api = acme
+    row, _subject = waiting()
+    page = browser.page
+    browser.open("/odoo/email-queue", ".o_list_view")
+    page.fill(".o_searchview_input", f"ann@{name}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f".o_data_row:has-text('ann@{name}'):has-text('450 4.2.1')")
+    page.click(".o_data_row >> nth=0 >> .o_list_record_selector input")
+    page.click("button:has-text('Hold')")
+    listed(odoo, f"ann@{name}", "hold")
+    browser.picture("mail_queue")
+    browser.open(f"/odoo/email-queue/{row['id']}", ".o_form_view")
+    page.wait_for_selector(".badge:has-text('On Hold')")
+    page.click("button[name=action_drop]")
+    page.wait_for_selector(".modal:has-text('for good')")
+    page.click(".modal-footer .btn-primary")
+    gone(odoo, row)
+    assert browser.errors == []
+
+
 def test_deleted_while_it_is_on_hold(acme, waiting, odoo):
     _domain, name, api = acme
     row, _subject = waiting()

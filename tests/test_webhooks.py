@@ -531,6 +531,33 @@ def test_the_daemons_role_reads_nothing_but_what_it_sends(connect):
             rows.execute(statement)
 
 
+def test_in_the_web_client(browser, receiver, odoo, acme):
+    """Made, tested and looked at by a person; what fails is red, and says why."""
+    page = browser.page
+    receiver.answers["/by-hand"] = [ok, answer(503, b"closed for lunch"), ok]
+    browser.open("/odoo/email-webhooks/new", ".o_form_view")
+    page.fill("[name=name] input", "By hand")
+    page.fill("[name=url] input", receiver.url("/by-hand"))
+    page.click(".o_form_button_save")
+    page.wait_for_selector("[name=signing_secret]:has-text('whsec_')")
+    page.click("button[name=action_test]")
+    page.wait_for_selector(".o_notification:has-text('the answer was 200')", timeout=20_000)
+    page.click("button[name=action_test]")
+    page.wait_for_selector(".o_notification:has-text('503 closed for lunch')", timeout=20_000)
+    page.wait_for_selector(".alert-warning:has-text('It has been failing since')")
+    browser.picture("webhook")
+    page.click("button[name=action_open_deliveries]")
+    page.wait_for_selector(".o_data_row:has-text('webhook.test') .badge:has-text('Waiting')")
+    page.click(".o_data_row:has-text('503')")
+    page.wait_for_selector(".o_form_view:has-text('closed for lunch')")
+    browser.picture("webhook_delivery")
+    page.click("button[name=action_send_again]")
+    eventually("the third call", lambda: len(receiver.calls("/by-hand")) >= 3)
+    assert browser.errors == []
+    hooks = odoo("emboux.webhook")
+    hooks.unlink(hooks.search([("name", "=", "By hand")]))
+
+
 class WorldDaemon:
     """The daemon that sends the world's webhooks: killed, and another in its place."""
 

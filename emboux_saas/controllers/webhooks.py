@@ -7,7 +7,7 @@ from odoo.http import request
 from odoo.tools import format_datetime
 
 from .form import WHOLE, Form
-from .page import HOME, LOCAL, done, own_customer, page
+from .page import HOME, LOCAL, done, find, of_mailbox, own_customer, page
 
 WEBHOOKS = f"{HOME}/webhooks"
 ROWS = 50
@@ -179,6 +179,29 @@ class WebhookPortal(http.Controller):
             return done(WEBHOOKS, request.env._("%s has been deleted.", name))
         return page("portal_webhook_delete", request.env._("Delete"), _trail(webhook),
                     webhook=webhook, form=form)
+
+    @http.route(
+        f"{HOME}/mailboxes/<int:number>/webhook", type="http", auth="user", website=True,
+        methods=["GET", "POST"],
+    )
+    def choose_webhook(self, number, **typed):
+        """To which webhook the mail of a mailbox goes, instead of being kept."""
+        mailbox = find("emboux.mailbox", number)
+        hooks = request.env["emboux.webhook"].search(
+            [("domain_id", "in", [False, mailbox.domain_id.id])])
+        form = Form(typed if request.httprequest.method == "POST" else None,
+                    webhook=str(mailbox.webhook_id.id or ""))
+        options = [("", request.env._("None: mail is kept")),
+                   *((str(hook.id), hook.name) for hook in hooks)]
+        if form.sent and form["webhook"] not in dict(options):
+            form.refuse("webhook", request.env._("Please choose one of these."))
+        if form.is_good:
+            with form.at("webhook"):
+                mailbox.webhook_id = int(form["webhook"] or 0) or False
+        if form.is_good:
+            return done(f"{HOME}/mailboxes/{mailbox.id}", request.env._("Saved."))
+        return page("portal_mailbox_webhook", request.env._("Webhook"), of_mailbox(mailbox),
+                    mailbox=mailbox, form=form, options=options)
 
     @http.route(
         f"{HOME}/deliveries/<int:number>", type="http", auth="user", website=True, methods=["GET"]

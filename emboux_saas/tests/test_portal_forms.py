@@ -213,6 +213,46 @@ class TestPortalForms(PortalCase):
         self.assertIn("was deleted", self.sent(f"{self.box}/delete"))
         self.assertFalse(self.acme.mailbox.exists())
 
+    # -- webhooks --------------------------------------------------------------------------
+
+    def test_webhooks_from_the_first_to_the_last(self):
+        at = "/my/email/webhooks"
+        for wrong, field in (({"url": "http://x.example/"}, "url"), ({"url": ""}, "url"),
+                             ({"name": ""}, "name"), ({"domain": "999999"}, "domain"),
+                             ({"url": "https://127.0.0.1/"}, "url"),
+                             ({"headers": "nonsense"}, "url")):
+            values = {"name": "Shop", "url": "https://shop.example/", "domain": "", **wrong}
+            self.assertIn(field, self.faults(f"{at}/new", **values), wrong)
+        text = self.sent(f"{at}/new", name="Shop", url="https://shop.example/", domain="",
+                         types=["message.failed", "message.bounced"], headers="X-A: 1")
+        self.assertIn("Shop is created", text)
+        hook = self.env["emboux.webhook"].search(
+            [("name", "=", "Shop"), ("partner_id", "=", self.acme.partner.id)])
+        self.assertEqual(hook.type_ids.mapped("code"), ["message.failed", "message.bounced"])
+        self.assertIn(hook.signing_secret, text)
+        one = f"{at}/{hook.id}"
+        self.sent(f"{one}/edit", name="Store", url="https://store.example/", headers="",
+                  domain=str(self.acme.domain.id))
+        self.assertEqual((hook.name, hook.url, hook.domain_id, hook.type_ids.ids, hook.headers),
+                         ("Store", "https://store.example/", self.acme.domain, [], False))
+        self.sent(f"{one}/test")
+        delivery = self.env["emboux.webhook.delivery"].search([("webhook_id", "=", hook.id)])
+        self.assertEqual(delivery.type, "webhook.test")
+        self.sent(f"/my/email/deliveries/{delivery.id}/again")
+        before = hook.signing_secret
+        self.assertNotIn(before, self.sent(f"{one}/secret"))
+        for act, state in (("pause", "paused"), ("resume", "enabled")):
+            self.sent(f"{one}/{act}")
+            self.assertEqual(hook.state, state)
+        box = f"{self.box}/webhook"
+        self.assertIn("webhook", self.faults(box, webhook=str(self.rival.webhook.id)))
+        self.sent(box, webhook=str(hook.id))
+        self.assertEqual(self.acme.mailbox.webhook_id, hook)
+        self.assertIn("goes to this webhook", self.faults(f"{one}/delete")[""])
+        self.sent(box, webhook="")
+        self.sent(f"{one}/delete")
+        self.assertFalse(hook.exists())
+
     def test_forwarding(self):
         path = f"{self.box}/forward"
         self.sent(path, forward_to="a@world.example\nb@world.example", forward_keep="1")
