@@ -14,21 +14,12 @@ UNDER_WAY = ("accepted", "held", "delayed")
 @pytest.fixture(scope="module")
 def acme(hosting, customers):
     """A customer with a domain and the mailboxes ann and bob; (domain, name, API)."""
-    ref = customers.partner()
-    [partner] = hosting.odoo("res.partner").search([("ref", "=", ref)])
-    domain, name = hosting.domain("acme", partner_id=partner)
-    for local_part in ("ann", "bob"):
-        hosting.mailbox(domain, local_part)
-    return domain, name, customers.key(ref)
+    return customers.hosted(hosting, "acme", "ann", "bob", area="all")
 
 
 @pytest.fixture(scope="module")
 def rival(hosting, customers):
-    ref = customers.partner()
-    [partner] = hosting.odoo("res.partner").search([("ref", "=", ref)])
-    domain, name = hosting.domain("rival", partner_id=partner)
-    hosting.mailbox(domain, "eve")
-    return domain, name, customers.key(ref)
+    return customers.hosted(hosting, "rival", "eve", area="all")
 
 
 def stories(api, ended=True, seconds=30, count=1, **params):

@@ -15,12 +15,7 @@ from support.mail_client import eventually
 @pytest.fixture(scope="module")
 def acme(hosting, customers):
     """(domain, name, key that sends) of a customer with the mailbox ann."""
-    ref = customers.partner()
-    [partner] = hosting.odoo("res.partner").search([("ref", "=", ref)])
-    domain, name = hosting.domain("sends", partner_id=partner)
-    hosting.mailbox(domain, "ann")
-    hosting.mailbox(domain, "bob")
-    return domain, name, customers.key(ref, area="send")
+    return customers.hosted(hosting, "sends", "ann", "bob")
 
 
 def unique(local_part):

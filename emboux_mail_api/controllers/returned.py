@@ -32,7 +32,7 @@ class ReturnedController(http.Controller):
                 [("id", "=", number), ("webhook_id", "!=", False)])
             if not mailbox:
                 return 503, "This mailbox' mail goes to no webhook any more."
-            return mailbox._take_for_webhook(body)
+            return mailbox.webhook_id._take_message(mailbox, body)
 
         return _take_each(take)
 

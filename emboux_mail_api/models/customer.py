@@ -194,8 +194,7 @@ class Customer(models.Model):
 
     def action_open_messages(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
-        return action | {"domain": [("partner_id", "=", self.partner_id.id)]}
+        return self.env["emboux.message"]._list_of(("partner_id", "=", self.partner_id.id))
 
     @api.private
     def _erase_messages(self, most=10_000):

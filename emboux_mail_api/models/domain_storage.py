@@ -50,9 +50,7 @@ class DomainStorage(models.Model):
 
     def action_open_messages(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
-        return action | {
-            "domain": [("domain_id", "=", self.id)], "context": {"hide_domain": True}}
+        return self.env["emboux.message"]._list_of(("domain_id", "=", self.id), hide_domain=True)
 
     retention_last_run = fields.Datetime("Last Removal", compute="_compute_retention_runs")
     retention_counted = BigInteger(

@@ -291,12 +291,9 @@ class MailboxTenancy(models.Model):
     def action_open_messages(self):
         """What it has sent, and what came for it."""
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
-        return action | {
-            "domain": [
-                ("domain_id", "=", self.domain_id.id),
-                "|", ("login", "=", self.email), ("recipient", "=", self.email)],
-        }
+        return self.env["emboux.message"]._list_of(
+            ("domain_id", "=", self.domain_id.id),
+            "|", ("login", "=", self.email), ("recipient", "=", self.email))
 
     # -- what the API does with it -----------------------------------------------------
 

@@ -199,38 +199,27 @@ class Message(models.Model):
         moment = fields.Datetime.now()
         event = {"at": f"{moment.isoformat()}+00:00", "kind": kind, "by": self.env.user.name,
                  **values}
-        acts = [(message.host, message.queue_id, event, moment) for message in messages]
-        if early := [act for act in acts if not self._add_act(*act)]:
-            # the reader of the log has not told of them yet
-            psycopg2.extras.execute_values(
-                self.env.cr._obj,
-                "INSERT INTO emboux_mail.message_act (host, queue_id, event, at) VALUES %s",
-                [(host, queue_id, psycopg2.extras.Json(event), at)
-                 for host, queue_id, event, at in early])
-            self.env.ref("emboux_mail_api.ir_cron_note_acts")._trigger(
-                moment + timedelta(seconds=5))
+        for message in messages:
+            self.env.cr.execute(
+                """UPDATE emboux_mail.message
+                      SET events = events || %(event)s::jsonb,
+                          changed_at = greatest(changed_at, %(moment)s)
+                    WHERE queue_id = %(queue_id)s AND host = %(host)s
+                      AND status IN ('held', 'accepted', 'delayed')""",
+                values := {"event": psycopg2.extras.Json(event), "moment": moment,
+                           "queue_id": message.queue_id, "host": message.host})
+            if not self.env.cr.rowcount:
+                # the reader of the log has not told of it yet: its row gets it when it comes
+                self.env.cr.execute(
+                    """INSERT INTO emboux_mail.message_act (host, queue_id, event, at)
+                       VALUES (%(host)s, %(queue_id)s, %(event)s, %(moment)s)""", values)
         self.invalidate_model()
 
-    def _add_act(self, host, queue_id, event, moment):
-        """Returns how many rows have it now."""
-        self.env.cr.execute(
-            """UPDATE emboux_mail.message
-                  SET events = events || %s::jsonb, changed_at = greatest(changed_at, %s)
-                WHERE queue_id = %s AND host = %s AND changed_at >= %s - interval '6 days'
-                  AND (status IN ('held', 'accepted', 'delayed') OR changed_at >= %s)
-            """, [psycopg2.extras.Json(event), moment, queue_id, host, moment, moment])
-        return self.env.cr.rowcount
-
-    @api.model
-    @api.private
-    def _cron_note_acts(self):
-        """What people did before the log told of the message; given up after an hour."""
-        self.env.cr.execute("SELECT id, host, queue_id, event, at FROM emboux_mail.message_act")
-        over = fields.Datetime.now() - timedelta(hours=1)
-        done = [number for number, host, queue_id, event, at in self.env.cr.fetchall()
-                if self._add_act(host, queue_id, event, at) or at < over]
-        self.env.cr.execute("DELETE FROM emboux_mail.message_act WHERE id = ANY(%s)", [done])
-        self.invalidate_model()
+    @api.autovacuum
+    def _gc_acts(self):
+        """What was done with messages that no log has told of."""
+        self.env.cr.execute("DELETE FROM emboux_mail.message_act WHERE at < %s",
+                            [fields.Datetime.now() - timedelta(days=1)])
 
     # -- kept for so many days -----------------------------------------------------------
 
@@ -267,6 +256,13 @@ class Message(models.Model):
             finally:
                 cr.execute("RESET statement_timeout")
                 cr._cnx.autocommit = False
+
+    @api.model
+    @api.private
+    def _list_of(self, *wanted, **context):
+        """The list of messages that fit this search domain, as an action."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_mail_api.action_message")
+        return action | {"domain": [*wanted], "context": context}
 
     def action_open_queue(self):
         """The held message, where it still is one."""

@@ -23,6 +23,7 @@ from odoo.exceptions import UserError
 from odoo.addons.emboux_core.net import push
 from odoo.addons.emboux_core.transactions import own_transaction
 
+from ..emboux_daemons.policy.sentences import SUPPRESSED
 from ..sending.submit import Server, Submission, Unreachable
 from ..settings import MESSAGE_DAYS
 
@@ -31,7 +32,6 @@ _logger = logging.getLogger(__name__)
 LATEST = timedelta(days=60)
 #: Addresses of this domain play what becomes of a message; nothing leaves for it (RFC 2606).
 SANDBOX = "sandbox.invalid"
-SUPPRESSED = "is on the suppression list"  # in the policy's sentences
 LIMITED = ("sending limit", "looks like a loop", "is warming up", "on its usual days")
 LIMIT = "recipientLimitReached"
 _SEND_SECRET, _RETURNS_SECRET = (

@@ -163,9 +163,33 @@ RETURNS boolean LANGUAGE sql STABLE AS $$
         OR EXISTS (SELECT FROM emboux_webhook WHERE partner_id IS NULL AND company_id = of_company)
 $$;
 
+-- What people did with these messages before their rows were there, or had a queue id.
+CREATE OR REPLACE FUNCTION emboux_mail.add_acts(ids bigint[], days date[])
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    WITH found AS (
+        SELECT m.id, m.expires, jsonb_agg(a.event ORDER BY a.id) AS events, max(a.at) AS at,
+               array_agg(a.id) AS acts
+          FROM unnest(ids, days) AS n(id, expires)
+          JOIN emboux_mail.message m USING (id, expires)
+          JOIN emboux_mail.message_act a ON (a.host, a.queue_id) = (m.host, m.queue_id)
+         GROUP BY m.id, m.expires
+    ), told AS (
+        UPDATE emboux_mail.message m
+           SET events = m.events || found.events, changed_at = greatest(m.changed_at, found.at)
+          FROM found WHERE (m.id, m.expires) = (found.id, found.expires)
+        RETURNING found.acts
+    )
+    DELETE FROM emboux_mail.message_act WHERE id IN (SELECT unnest(acts) FROM told);
+END $$;
+
 CREATE OR REPLACE FUNCTION emboux_mail.message_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+    IF EXISTS (SELECT FROM emboux_mail.message_act) THEN
+        PERFORM emboux_mail.add_acts(array_agg(id), array_agg(expires))
+           FROM new_rows WHERE queue_id <> '' HAVING count(*) > 0;
+    END IF;
     IF EXISTS (SELECT FROM emboux_webhook) THEN
         PERFORM emboux_mail.tell_messages(
                     array_agg(id), array_agg(expires), array_agg(0), array_agg(NULL::text),
@@ -180,6 +204,11 @@ END $$;
 CREATE OR REPLACE FUNCTION emboux_mail.message_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+    IF EXISTS (SELECT FROM emboux_mail.message_act) THEN
+        PERFORM emboux_mail.add_acts(array_agg(n.id), array_agg(n.expires))
+           FROM new_rows n JOIN old_rows o USING (id, expires)
+          WHERE n.queue_id <> o.queue_id HAVING count(*) > 0;
+    END IF;
     IF EXISTS (SELECT FROM emboux_webhook) THEN
         PERFORM emboux_mail.tell_messages(
                     array_agg(n.id), array_agg(n.expires),

@@ -93,6 +93,8 @@ class TestAuditChatter(PlatformCase):
             values = {"name": "Other"}
             if field.comodel_name == "emboux.domain":
                 return self.make_domain("above.example", state="verified", is_wildcard=True).id
+            if field.comodel_name == "emboux.webhook":
+                values["url"] = "https://other.example/"
             return self.env[field.comodel_name].create(values).id
         if field.type == "many2many":
             return [(6, 0, self.env[field.comodel_name].search([], limit=1).ids)]

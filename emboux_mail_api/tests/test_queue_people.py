@@ -59,12 +59,13 @@ class TestQueuePeople(PlatformCase):
                     getattr(messages.browse(self.numbers[name]), f"action_{act}")()
 
     def test_an_act_waits_for_the_log(self):
-        self.env["emboux.queue.message"].browse(self.numbers["ours"]).action_drop()
+        message = self.env["emboux.queue.message"].browse(self.numbers["ours"])
+        message.action_hold()
+        message.action_drop()
         message = self.log_message(
-            self.domain, host="unit", queue_id=f"4A1B2C3D{self.domain.id:04X}", status="delayed",
-            changed_at="2099-01-01 00:00:00")
-        self.env["emboux.message"]._cron_note_acts()
-        self.assertEqual([event["kind"] for event in message.events], ["discard_asked"])
+            self.domain, host="unit", queue_id=f"4A1B2C3D{self.domain.id:04X}", status="canceled")
+        self.assertEqual(
+            [event["kind"] for event in message.events], ["hold_asked", "discard_asked"])
         self.assertEqual(self.rows("SELECT count(*) FROM emboux_mail.message_act"), [(0,)])
 
     def test_hold_rules(self):

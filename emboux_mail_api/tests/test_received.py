@@ -204,7 +204,7 @@ class TestMailboxWebhook(PlatformCase):
             " AND type = 'message.received' ORDER BY id", self.hook.id)]
 
     def take(self, mail):
-        self.mailbox.sudo()._take_for_webhook(TOP + RECEIVED + mail.as_bytes())
+        self.hook.sudo()._take_message(self.mailbox, TOP + RECEIVED + mail.as_bytes())
 
     def test_told_once_with_its_parts(self):
         self.mailbox.webhook_id = self.hook

@@ -9,7 +9,7 @@ from parts.state import State
 from parts.supervisor import Supervisor
 
 TABLES = ("emboux_backend", "emboux_domain", "emboux_mailbox", "emboux_alias",
-          "emboux_suppression", "emboux_outbound_count", "ir_config_parameter")
+          "emboux_suppression", "emboux_outbound_count", "emboux_hold_rule", "ir_config_parameter")
 VIEWS = ("hosted", "held", "domains", "aliases")  # by which addresses are followed
 _SQL = Path(__file__).resolve().parents[2] / "emboux_mail_api" / "sql"
 

@@ -7,7 +7,9 @@ Mail programs show it as it is, behind Postfix' own "Recipient address rejected:
 limit, what was used of it, and when to try again; for what time does not heal, whom to ask.
 """
 
-_SUPPRESSED = {
+#: By which others know such a refusal again.
+SUPPRESSED = "is on the suppression list"
+_REASONS = {
     "bounce": "mail to it came back as undeliverable",
     "complaint": "its owner complained about mail",
     "unsubscribe": "its owner does not want mail",
@@ -25,7 +27,7 @@ _UNPRINTABLE = dict.fromkeys([*range(32), 127], "?")
 
 
 def suppressed(recipient, reason):
-    return plain(f"{recipient} is on the suppression list: {_SUPPRESSED.get(reason, reason)}")
+    return plain(f"{recipient} {SUPPRESSED}: {_REASONS.get(reason, reason)}")
 
 
 def all_suppressed(recipient, end, reason):

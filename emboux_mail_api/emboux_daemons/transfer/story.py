@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from publicsuffixlist import PublicSuffixList
 
+from ..policy.sentences import SUPPRESSED
 from .lines import (
     Accepted,
     Attempt,
@@ -39,7 +40,6 @@ RANK = {
 WITH_LOGIN = frozenset({"submission", "submissions", "smtps", "inject"})
 LONGEST_TEXT = 1000
 CONNECTIONS = 200  # processes of Postfix whose connection is remembered
-SUPPRESSED = "is on the suppression list"  # in the policy's sentences
 _SAVED = re.compile(r"250 2\.0\.0 <[^<>\s]*> (\S+) Saved$").match
 _FROM_ID = re.compile(r"bounce\+([a-z2-7]{26})@").match
 _HOST = re.compile(r"([^\[\s]+)\[").match

@@ -18,78 +18,9 @@ from ..settings import WEBHOOK_DAYS
 _logger = logging.getLogger(__name__)
 
 
-class MailboxWebhook(models.Model):
-    """A mailbox whose mail a webhook is told, instead of its being kept."""
+class WebhookReceived(models.Model):
+    """Mail of mailboxes that is told instead of being kept."""
 
-    _inherit = "emboux.mailbox"
-    _audited_fields = ("webhook_id",)
-    _customer_fields = frozenset({"webhook_id"})
-
-    webhook_id = fields.Many2one(
-        "emboux.webhook", "Mail Goes to Webhook", ondelete="restrict", index="btree_not_null",
-        copy=False, tracking=True,
-        help="Each message is sent to the webhook as an event message.received, with its parts, "
-             "and not kept in the mailbox.")
-
-    @api.constrains("webhook_id", "forward_to", "vacation_on", "domain_id")
-    def _check_webhook(self):
-        for mailbox in self.filtered("webhook_id"):
-            # as superuser: whose they are may be asked, and the secret is in nobody's reach
-            own = mailbox.sudo()
-            hook = own.webhook_id
-            if own.domain_id.backend_id.kind != "local":
-                raise UserError(self.env._(
-                    "%s is on a server that this Odoo does not run.", mailbox.display_name))
-            if hook.partner_id != own.domain_id.partner_id or (
-                hook.domain_id and hook.domain_id != own.domain_id
-            ) or hook.company_id != own.domain_id.company_id:
-                raise UserError(self.env._(
-                    "The webhook %(webhook)s does not belong to %(domain)s.",
-                    webhook=hook.name, domain=own.domain_id.display_name))
-            if own.push_secret:
-                raise UserError(self.env._(
-                    "The mail of %s goes to Odoo already.", mailbox.display_name))
-            if mailbox.forward_to or mailbox.vacation_on:
-                raise UserError(self.env._(
-                    "%s forwards or replies: end that first, because nothing is kept that it could "
-                    "do so with.", mailbox.display_name))
-
-    @api.private
-    def _take_for_webhook(self, body):
-        """Tell the webhook of a message; once, however often it is handed over.
-
-        As superuser: the mail server is no user.
-        :param body: with Return-Path and Delivered-To on top.
-        """
-        self.ensure_one()
-        number = str(uuid.UUID(hashlib.sha256(body).hexdigest()[:32]))
-        self.env.cr.execute(
-            "SELECT 1 FROM emboux_mail.webhook_delivery WHERE webhook_id = %s AND event_id = %s",
-            [self.webhook_id.id, number])
-        if self.env.cr.fetchone():
-            return
-        message = received.take_apart(body)
-        who = self._authenticated(message)
-        data = {
-            "mailbox": self.email, "domain": self.domain_id.name, "sender": message.sender,
-            "recipients": list(message.recipients), **message.data,
-            "attachments": self.webhook_id._share(message.attachments),
-            "authentication": who.shown(), "client": message.client.address or None,
-        }
-        self.webhook_id._tell_alone("message.received", number, self.email, data)
-
-    def _authenticated(self, message):
-        try:
-            asked = authentication.resolver(
-                self.env["emboux.domain"]._dns_resolver().nameservers)
-        except NoResolverConfiguration:
-            _logger.warning("nobody can be asked who mail is from: there is no resolver")
-            return authentication.Result()
-        return authentication.check(
-            message.raw, message.sender, message.client.address, message.client.helo, asked)
-
-
-class Webhook(models.Model):
     _inherit = "emboux.webhook"
 
     mailbox_ids = fields.One2many("emboux.mailbox", "webhook_id", "Mailboxes")
@@ -101,6 +32,40 @@ class Webhook(models.Model):
             raise UserError(self.env._(
                 "Mail of %s goes to this webhook. Let it be kept, or go elsewhere, first.",
                 ", ".join(used.mapped("email"))))
+
+    @api.private
+    def _take_message(self, mailbox, body):
+        """Be told of a message to a mailbox; once, however often it is handed over.
+
+        As superuser: the mail server is no user.
+        :param body: with Return-Path and Delivered-To on top.
+        """
+        self.ensure_one()
+        number = str(uuid.UUID(hashlib.sha256(body).hexdigest()[:32]))
+        self.env.cr.execute(
+            "SELECT 1 FROM emboux_mail.webhook_delivery WHERE webhook_id = %s AND event_id = %s",
+            [self.id, number])
+        if self.env.cr.fetchone():
+            return
+        message = received.take_apart(body)
+        who = self._authenticated(message)
+        data = {
+            "mailbox": mailbox.email, "domain": mailbox.domain_id.name, "sender": message.sender,
+            "recipients": list(message.recipients), **message.data,
+            "attachments": self._share(message.attachments),
+            "authentication": who.shown(), "client": message.client.address or None,
+        }
+        self._tell_alone("message.received", number, mailbox.email, data)
+
+    def _authenticated(self, message):
+        try:
+            asked = authentication.resolver(
+                self.env["emboux.domain"]._dns_resolver().nameservers)
+        except NoResolverConfiguration:
+            _logger.warning("nobody can be asked who mail is from: there is no resolver")
+            return authentication.Result()
+        return authentication.check(
+            message.raw, message.sender, message.client.address, message.client.helo, asked)
 
     def _share(self, attachments):
         """As in an event: small ones with their content, others by a link that is good as long as
