@@ -94,7 +94,8 @@ class Webhook(models.Model):
     user_id = fields.Many2one(
         "res.users", "Responsible", default=lambda self: self.env.user, copy=False,
         help="Is told when it is stopped.")
-    secret = fields.Char("Stored Secret", required=True, groups=NO_ACCESS, copy=False)
+    secret = fields.Char(
+        "Stored Secret", required=True, default="-", groups=NO_ACCESS, copy=False)
     old_secret = fields.Char(groups=NO_ACCESS, copy=False)
     old_secret_until = fields.Datetime("Former Secret Valid Until", readonly=True, copy=False)
     signing_secret = fields.Char("Secret", compute="_compute_signing_secret")
@@ -184,7 +185,6 @@ class Webhook(models.Model):
         own = self._own_values()
         for vals in vals_list:
             vals.update(own)
-            vals["secret"] = "-"  # until it has its own, below
         # as superuser: a customer sets neither whose it is nor its secret
         webhooks = super(Webhook, self.sudo()).create(vals_list).with_env(self.env)
         # not before: a statement that fails is logged with all that is in it
