@@ -59,6 +59,7 @@
     ],
     "assets": {
         "web.assets_backend": [
+            "emboux_mail_api/static/src/chatter/**/*",
             "emboux_mail_api/static/src/fields/**/*",
             "emboux_mail_api/static/src/queue/**/*",
             "emboux_mail_api/static/src/widgets/**/*",

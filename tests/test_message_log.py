@@ -175,3 +175,31 @@ def test_what_odoo_sends_is_in_it(acme, mail, hosting, odoo):
     assert action["res_model"] == "emboux.message"
     found = odoo("emboux.message").search_read(action["domain"], ["recipient"])
     assert [row["recipient"] for row in found] == [to]
+
+
+def test_the_envelope_in_the_chatter_says_what_became_of_it(hosting, odoo, browser, status):
+    domain, name = hosting.domain("chatter")
+    box = hosting.mailbox(domain, "ann", send_as="domain")
+    [me] = odoo("res.users").search([("login", "=", status["odoo"]["login"])])
+    [before] = odoo("res.users").read([me], ["email"])
+    odoo("emboux.mailbox").action_use_as_outgoing_tls([box])
+    odoo("res.users").write([me], {"email": f"ann@{name}"})
+    try:
+        people = [odoo("res.partner").create({"name": who, "email": f"{who}@outside.tests.example"})
+                  for who in ("chatter", "reject550")]
+        document = odoo("res.partner").create({"name": "A document with mail"})
+        odoo.execute("res.partner", "message_post", [document], body="Hello", partner_ids=people,
+                     message_type="comment", subtype_xmlid="mail.mt_comment")
+        eventually("what became of it", lambda: all(
+            row["emboux_outcome"] for row in odoo("mail.notification").search_read(
+                [("res_partner_id", "in", people)], ["emboux_outcome"])), 40)
+        browser.open(f"/odoo/res.partner/{document}", ".o-mail-Message .fa-envelope-o")
+        browser.page.click(".o-mail-Message .fa-envelope-o")
+        said = browser.page.inner_text(".o-mail-MessageNotificationPopover")
+        browser.picture("envelope")
+        assert "Delivered: 250 2.0.0 Kept" in said and "Failed: 550 5.1.1" in said, said
+        assert browser.errors == []
+    finally:
+        odoo("res.users").write([me], {"email": before["email"]})
+        servers = odoo("ir.mail_server")
+        servers.unlink(servers.search([("emboux_mailbox_id", "=", box)]))

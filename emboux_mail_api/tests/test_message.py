@@ -10,6 +10,8 @@ from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
 
+from odoo.addons.mail.tools.discuss import Store
+
 from .common import PlatformCase
 
 
@@ -159,3 +161,27 @@ class TestMessage(PlatformCase):
         self.env.flush_all()
         message.invalidate_recordset()
         self.assertFalse(message.domain_id)
+
+    def test_the_envelope_in_the_chatter_says_what_became_of_it(self):
+        people = self.env["res.partner"].create([
+            {"name": name, "email": f"{name}@outside.example"} for name in ("joe", "eve", "sue")])
+        note = self.domain.sudo().message_post(body="Hello", partner_ids=people.ids)
+        name = note.message_id.strip("<>")
+        self.log_message(self.domain, message_id=name, recipient="joe@outside.example",
+                         answer="250 2.0.0 queued as 4A1B", status="delivered")
+        self.log_message(
+            self.domain, message_id=name, recipient="x@far.example", status="failed",
+            original_recipient="eve@outside.example",
+            answer="host mx.far.example[192.0.2.1] said: 550 5.1.1 User unknown")
+        self.log_message(self.domain, message_id=name, recipient="sue@outside.example",
+                         direction="in", status="received")
+        self.env.invalidate_all()
+        notes = note.notification_ids.sorted("id")
+        with self.assertQueryCount(admin=8):
+            said = {n.res_partner_id.name: n.emboux_outcome for n in notes}
+        self.assertEqual(said, {
+            "joe": "Delivered: 250 2.0.0 queued as 4A1B", "eve": "Failed: 550 5.1.1 User unknown",
+            "sue": False})
+        store = Store().add(note.notification_ids).get_result()
+        self.assertEqual(
+            {row["emboux_outcome"] for row in store["mail.notification"]}, set(said.values()))
