@@ -431,6 +431,8 @@ def test_dovecot_finds_its_connections_dead_and_no_mail_is_lost(hosting, mail, s
 def test_once_ends_by_itself(odoo, state, status):
     """Where it is run by cron: while the world's agent is there, it says so and ends."""
     argv = system.as_root(queue_part.command(state, status["postgres"]["db"], "--once"))
+    eventually("the world's agent, after the database was away", lambda: queue_part.is_seen(
+        state, status["postgres"]["db"]))
     with pytest.raises(SystemExit, match="another agent already serves"):
         system.run(argv)
     argv[argv.index(queue_part.NAME)] = "by-cron"

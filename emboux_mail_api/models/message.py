@@ -220,6 +220,7 @@ class Message(models.Model):
         """What was done with messages that no log has told of."""
         self.env.cr.execute("DELETE FROM emboux_mail.message_act WHERE at < %s",
                             [fields.Datetime.now() - timedelta(days=1)])
+        return self.env.cr.rowcount, False
 
     # -- kept for so many days -----------------------------------------------------------
 

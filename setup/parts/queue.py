@@ -30,14 +30,15 @@ def services(state, database):
         Service(
             "queue",
             command(state, database),
-            ready=lambda: _seen(state, database),
+            ready=lambda: is_seen(state, database),
             root=True,
             cwd="/",
         )
     ]
 
 
-def _seen(state, database):
+def is_seen(state, database):
+    """Whether the agent has told Odoo a moment ago that it lives."""
     return postgres.sql(
         state,
         f"SELECT 1 FROM emboux_queue_agent WHERE name = '{NAME}'"
