@@ -3,6 +3,7 @@
 
 """Webhooks without their daemon: who may have which, what is written for them, and when."""
 
+import asyncio
 import json
 import re
 from datetime import timedelta
@@ -14,7 +15,7 @@ from odoo.tools import file_open
 
 from ..controllers.api.schemas.webhook import EVENTS, example_of
 from ..emboux_daemons.webhooks.post import Answer, parse_headers
-from ..emboux_daemons.webhooks.sender import PAUSES, judge
+from ..emboux_daemons.webhooks.sender import PAUSES, Sender, judge
 from ..emboux_daemons.webhooks.store import Delivery
 from .common import PlatformCase
 
@@ -318,6 +319,18 @@ class TestWebhookJudgement(PlatformCase):
             result = judge(self.delivery(), Answer(status, ""), 5)
             self.assertEqual(result.state, state, status)
             self.assertEqual(result.gone, status == 410)
+
+    def test_a_fault_of_ours_is_tried_again(self):
+        class Broken:
+            async def post(self, _delivery):
+                raise KeyError("ours")
+
+        sender = Sender(None, None, Broken())
+        delivery = self.delivery()
+        with self.assertLogs("odoo.addons.emboux_mail_api.emboux_daemons.webhooks.sender", "ERROR"):
+            asyncio.run(sender._send(delivery))
+        [result] = sender._results
+        self.assertEqual((result.delivery, result.state, result.status), (delivery, "pending", 0))
 
     def test_the_pauses(self):
         total = 0

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg2
 
 from ..rounds import BackOff
+from .post import Answer
 from .store import Result
 
 _logger = logging.getLogger(__name__)
@@ -142,7 +143,12 @@ class Sender:
             if self._ending.is_set():
                 return
             began = time.monotonic()
-            answer = await self._poster.post(delivery)
+            try:
+                answer = await self._poster.post(delivery)
+            except Exception:
+                # a fault of ours: it is tried again, and the others shall not suffer
+                _logger.exception("delivery %d failed", delivery.id)
+                answer = Answer(0, "Something went wrong here; it is tried again.")
             milliseconds = int((time.monotonic() - began) * 1000)
         result = judge(delivery, answer, milliseconds)
         if result.well:
