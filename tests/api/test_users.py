@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import argon2
 import pytest
 from support.api_client import detail, done, faults, in_path, new_name, pages
+from support.mail_client import eventually
 
 OUTSIDE = "ann@outside.tests.example"
 MEGABYTE = 1024 * 1024
@@ -246,9 +247,14 @@ def test_users_get_customer_counts_mail(customer, box, mail, hosting, odoo):
     mail.arrives(box, hosting.PASSWORD, "counted")
     odoo("emboux.mailbox").search_count([])
     [cron] = odoo("ir.cron").search([("cron_name", "like", "Fetch Mailbox Usage")])
-    odoo("ir.cron").method_direct_trigger([cron])
-    shown = done(customer.get(f"/users/{box}"), 200)
-    assert shown["messages"] == 1 and shown["size"] > 500
+
+    def counted():  # Dovecot writes it down a moment after the mail is there
+        odoo("ir.cron").method_direct_trigger([cron])
+        found = done(customer.get(f"/users/{box}"), 200)
+        return found["messages"] == 1 and found
+
+    shown = eventually("it to be counted", counted)
+    assert shown["size"] > 500
     use = done(customer.get(f"/users/{box}/quota"), 200)
     assert (use["used"], use["messages"]) == (shown["size"], 1)
 
