@@ -173,6 +173,15 @@ def test_messages_of_a_domain_that_is_deleted(customers, domains, log):
     assert done(api.get(f"/messages/{number}"), 200)["domain"] is None
 
 
+def test_messages_whose_log_comes_after_the_end_of_their_domain(owner, log):
+    _ref, api, first, _second = owner
+    [number] = log(first, domain_id=2**31 - 1, queue_id="4AFTERTHEEND")
+    shown = done(api.get(f"/messages/{number}"), 200)
+    assert shown["domain"] is None
+    [item] = done(api.get("/messages", params={"queue_id": "4AFTERTHEEND"}), 200)["items"]
+    assert (item["id"], item["domain"]) == (number, None)
+
+
 def test_messages_days_that_are_over_are_dropped(connect, odoo):
     rows = connect("odoo").cursor()
     rows.execute("SELECT emboux_mail.message_days(ARRAY['2020-01-01'::date, '2020-01-02'])")

@@ -41,8 +41,9 @@ class MessageController(http.Controller):
         """
         found, following = newest_of(
             request.env["emboux.message"], _wanted(query), query, ("at", "id"), FIELDS)
+        names = _domain_names(found)
         return schemas.MessagePage(
-            items=[schemas.Message(**_show(message)) for message in found], next=following)
+            items=[schemas.Message(**_show(message, names)) for message in found], next=following)
 
     @operation("GET", "/messages/{id}", role="customer", area="send", tag=TAG,
                out=schemas.MessageStory, summary="Show what happened to a message")
@@ -59,7 +60,7 @@ class MessageController(http.Controller):
                          if name not in ("at", "kind")})
             for event, words in message._story()
         ]
-        return schemas.MessageStory(**_show(message), events=events)
+        return schemas.MessageStory(**_show(message, _domain_names(message)), events=events)
 
     @operation("POST", "/messages/send", role="customer", area="send", tag=TAG,
                body=schemas.Send, out=schemas.Sent, status=202, errors=REFUSED, commits=True,
@@ -171,10 +172,15 @@ def _wanted(query):
     return domain
 
 
-def _show(message):
+def _domain_names(messages):
+    """Number to name, of those that are still there: the log of a message may come after the end
+    of its domain.  As superuser: a domain that was theirs when the message came."""
+    return {domain.id: domain.name for domain in messages.sudo().domain_id.exists()}
+
+
+def _show(message, names):
     values = {name: message[name] for name in FIELDS if name != "domain_id"}
     values |= {name: values[name] or None for name in _MAY_BE_EMPTY}
     values |= {name: values[name] or "" for name in ("sender", "recipient")}
     values |= {"extra": values["extra"] or {}, "tags": values["tags"] or []}
-    # as superuser: the name of a domain that was theirs when the message came
-    return values | {"id": str(message.id), "domain": message.sudo().domain_id.name or None}
+    return values | {"id": str(message.id), "domain": names.get(message.domain_id.id)}

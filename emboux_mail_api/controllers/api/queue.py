@@ -28,7 +28,8 @@ def _show(message):
     return schemas.QueuedMessage(
         id=str(message.id), host=message.host, queue_id=message.queue_id,
         arrived_at=message.arrived_at, queue=message.queue, login=message.login or None,
-        sender=message.sender or "", domain=message.domain_id.name or None,
+        # it may wait longer than its domain is there
+        sender=message.sender or "", domain=message.domain_id.exists().name or None,
         recipients=(message.recipients or "").split(), recipient_count=message.recipient_count,
         size=message.size, reason=message.reason or None, next_try=message.next_try or None,
         asked_for=message.wish or None, note=message.note or None)
