@@ -8,7 +8,7 @@ import lxml.html
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-ADDONS = ("emboux_core", "emboux_mail_api", "emboux_saas")
+ADDONS = ("emboux_core", "emboux_mail_api", "emboux_saas", "emboux_mass_mailing")
 HEADER = """\
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).

@@ -1,6 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from datetime import timedelta
+from math import ceil
 
 from markupsafe import Markup
 
@@ -10,6 +11,7 @@ from odoo.exceptions import UserError
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
 from ..transactions import own_transaction
+from .mail_mail import BATCH
 
 FETCH_AFTER = (2, 10, 60)  # seconds: when the test mail is looked for
 
@@ -116,6 +118,30 @@ class OdooMail(models.Model):
         As superuser: how a company sends is asked by who may not read it, too.
         """
         return self.sudo().search([("company_id", "=", company.id)])
+
+    @api.model
+    def _room_note(self, count):
+        """How long it takes to send this many emails by the company's domain, as a sentence.
+
+        False where they may all leave now, or nobody knows of a limit.
+        """
+        mailbox = self._of(self.env.company).mailbox_id
+        # fewer ask nobody when they leave, either
+        if count < BATCH or not mailbox:
+            return False
+        room = mailbox._room_to_send()
+        if room is None or count <= room.left:
+            return False
+        if not room.per_day:
+            return self.env._(
+                "%(domain)s may send %(left)s more of these %(count)s emails now. The others wait "
+                "in the queue and leave by themselves when there is room again.",
+                domain=mailbox.domain_id.display_name, left=room.left, count=count)
+        return self.env._(
+            "These %(count)s emails take about %(days)s days: %(domain)s may send %(left)s more "
+            "now, and %(per_day)s a day. The others wait in the queue and leave by themselves.",
+            count=count, days=max(2, ceil(count / room.per_day)), left=room.left,
+            per_day=room.per_day, domain=mailbox.domain_id.display_name)
 
     @api.model
     def _start(self, domain):
