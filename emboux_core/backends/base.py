@@ -57,20 +57,37 @@ class MailboxSpec:
 
 
 @dataclass(frozen=True)
+class ListRules:
+    """Who may use an alias of several mailboxes, where the platform knows a difference.
+
+    ``open``: anyone may write to it, else its members alone. ``shows_members``: each may see who
+    the others are. ``send_as``: each may send with its address as the sender.
+    """
+
+    open: bool = True
+    shows_members: bool = False
+    send_as: bool = True
+
+
+@dataclass(frozen=True)
 class AliasSpec:
-    """The desired state of an alias; ``address`` is ``@domain`` for a catch-all."""
+    """The desired state of an alias; ``address`` is ``@domain`` for a catch-all.
+
+    ``rules``: None where the platform has none, or they do not matter.
+    """
 
     address: str
     destinations: tuple[str, ...]
+    rules: ListRules | None = None
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a mailbox holds."""
+    """What a mailbox holds.  ``messages`` is None where the platform does not count them."""
 
     email: str
     size: int  # bytes
-    messages: int
+    messages: int | None
 
 
 @dataclass(frozen=True)
@@ -126,6 +143,16 @@ class Backend(ABC):
 
     #: Whether it can hand a mailbox' mail to an Odoo.
     pushes: ClassVar[bool] = False
+
+    #: Whether its ``MailService`` says where mail programs connect: then nobody else does.
+    names_hosts: ClassVar[bool] = False
+
+    #: Whether an alias can have ``ListRules``.
+    lists: ClassVar[bool] = False
+
+    #: Whether it takes the hash of a password.  Else one that did not get through at once has to be
+    #: set again: it is stored nowhere.
+    takes_hashes: ClassVar[bool] = True
 
     #: Whether the platform itself says which of its domains are verified (``standing``): then
     #: nobody else does.

@@ -60,6 +60,7 @@ class EmbouxBackend(Backend):
     transactional: ClassVar[bool] = False
     pushes: ClassVar[bool] = True
     verifies_domains: ClassVar[bool] = True
+    names_hosts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class EmbouxBackend(Backend):
     ):
         self._key = (key or "").strip()
         self._http = HttpClient(
-            url, key, base=BASE, allow_private=allow_private, timeouts=timeouts,
+            url, self._key, base=BASE, allow_private=allow_private, timeouts=timeouts,
             ca_file=ca_file, sleep=sleep, jitter=jitter,
         )  # fmt: skip
 

@@ -60,8 +60,9 @@ class MailService:
     ``records``: what a provider of outgoing mail wants besides, with keys of its own that begin
     with ``dkim:`` or ``provider:``. ``mta_sts_host``: web host that serves the MTA-STS policy, and
     ``mta_sts_id`` the policy's id, 1 to 32 letters and digits (RFC 8461); one without the other
-    needs no record. ``tls_report``: address for reports on TLS (RFC 8460). ``autoconfig_host``: web
-    host that tells mail programs their settings. ``wildcard``: subdomains are handed out below it.
+    needs no record. ``tls_report``: address for reports on TLS (RFC 8460), ``dmarc_report``: for
+    aggregate reports on DMARC (RFC 7489). ``autoconfig_host``: web host that tells mail programs
+    their settings. ``wildcard``: subdomains are handed out below it.
     """
 
     mx: tuple[MxTarget, ...] = ()
@@ -79,6 +80,7 @@ class MailService:
     mta_sts_host: str = ""
     mta_sts_id: str = ""
     tls_report: str = ""
+    dmarc_report: str = ""
     autoconfig_host: str = ""
     wildcard: bool = False
 
@@ -161,8 +163,9 @@ def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord,
     for record in service.records:
         records.append(_of_provider(name, record, taken))
         taken.add(record.key)
+    reports = service.dmarc_report and f"; rua=mailto:{_report_address(service.dmarc_report)}"
     add(
-        "dmarc", "TXT", "_dmarc", DMARC_DEFAULT,
+        "dmarc", "TXT", "_dmarc", DMARC_DEFAULT + reports,
         RECOMMENDED, "Tells receivers what to do with forged mail; large mail services ask for it.",
     )  # fmt: skip
     records[-1] = replace(records[-1], signer=service.dkim_domain or "")
@@ -200,10 +203,9 @@ def expected_records(domain: str, service: MailService) -> tuple[ExpectedRecord,
             OPTIONAL, "Tells other mail servers that there is such a policy, and when it changes.",
         )  # fmt: skip
     if service.tls_report:
-        if not REPORT_ADDRESS.fullmatch(service.tls_report):
-            raise ValueError(f'"{service.tls_report}" cannot take reports: give an address.')
+        address = _report_address(service.tls_report)
         add(
-            "tls_report", "TXT", "_smtp._tls", f"v=TLSRPTv1; rua=mailto:{service.tls_report}",
+            "tls_report", "TXT", "_smtp._tls", f"v=TLSRPTv1; rua=mailto:{address}",
             OPTIONAL, "Asks other mail servers to report when they could not encrypt.",
         )  # fmt: skip
     order = (REQUIRED, RECOMMENDED, OPTIONAL)
@@ -275,6 +277,12 @@ def _of_provider(domain: str, record: ExpectedRecord, taken: set[str]) -> Expect
     if record.record_type not in TYPES:
         raise ValueError(f"{what} is of type {record.record_type}: {', '.join(TYPES)} are known.")
     return replace(record, name=name)
+
+
+def _report_address(address: str) -> str:
+    if not REPORT_ADDRESS.fullmatch(address):
+        raise ValueError(f'"{address}" cannot take reports: give an address.')
+    return address
 
 
 def _host(host: str) -> str:

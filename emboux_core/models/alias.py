@@ -7,7 +7,7 @@ from odoo.tools import SQL
 
 from .. import addresses
 from ..alias_graph import MAX_DEPTH, TooDeep, follow
-from ..backends.base import AliasSpec
+from ..backends.base import AliasSpec, ListRules
 from .errors import plain_errors
 from .mail_route import MailRoutes
 
@@ -23,7 +23,9 @@ class Alias(models.Model):
     _order = "kind desc, email, id"
     _rec_names_search = ["email", "destinations"]
     _check_company_auto = True
-    _provisioned_fields = frozenset({"destinations", "active"})
+    _provisioned_fields = frozenset(
+        {"destinations", "active", "is_open", "shows_members", "members_send"}
+    )
     _system_fields = frozenset({"email", "company_id"})
 
     # a page of a domain's aliases, and their count: see mailbox.py
@@ -44,8 +46,28 @@ class Alias(models.Model):
     destinations = fields.Text(
         required=True, tracking=True, help="Where the mail goes: one address on each line."
     )
+    # of platforms that know a difference
+    has_rules = fields.Boolean(compute="_compute_has_rules")
+    is_open = fields.Boolean(
+        "Anyone May Write", default=True, tracking=True,
+        help="Else the members alone: a message from anybody else is refused.",
+    )
+    shows_members = fields.Boolean(
+        "Members See Each Other", tracking=True,
+        help="Each member may see on the platform who the others are.",
+    )
+    members_send = fields.Boolean(
+        "Members May Send As", default=True, tracking=True,
+        help="Each member may send with the alias as the sender.",
+    )
     destinations_shown = fields.Text("Delivers To", compute="_compute_destinations_shown")
     destination_count = fields.Integer(compute="_compute_destinations_shown")
+
+    @api.depends("domain_id", "kind")
+    def _compute_has_rules(self):
+        for alias in self:
+            # as superuser: who sees the alias need not see its backend
+            alias.has_rules = alias.kind == "forward" and alias.sudo().backend_id.lists
 
     @api.depends("destinations")
     def _compute_destinations_shown(self):
@@ -234,7 +256,10 @@ class Alias(models.Model):
     def _spec(self, with_password=False):
         """An archived alias does not exist on the platform."""
         self.ensure_one()
-        return AliasSpec(self.email, self._destination_list()) if self.active else None
+        if not self.active:
+            return None
+        rules = ListRules(self.is_open, self.shows_members, self.members_send)
+        return AliasSpec(self.email, self._destination_list(), rules if self.has_rules else None)
 
     def _provision_ensure(self, client, secret=None, with_password=False):
         if spec := self._spec():

@@ -9,6 +9,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from .. import addresses
 from ..backends.emboux import EmbouxBackend
+from ..backends.mox import MoxBackend
 from ..net.errors import Refused
 from ..net.http import check_url
 from ..settings import BACKEND_ALLOW_PRIVATE
@@ -20,16 +21,18 @@ _logger = logging.getLogger(__name__)
 
 HOSTS = ("mail_host", "smtp_host", "imap_host")
 PORTS = ("smtp_starttls_port", "smtp_tls_port", "imap_starttls_port", "imap_tls_port")
+REMOTE = {"emboux": EmbouxBackend, "mox": MoxBackend}
 BATCH = 100  # mailboxes whose use is written in one transaction
 
 
 @lru_cache(maxsize=64)
-def _remote_client(_process, _database, _number, url, key, allow_private):
-    """One client of each backend in each process, so that calls find a connection that is open.
+def _remote_client(_process, _database, _number, kind, allow_private, *access):
+    """One client of each backend in each process, so that calls find a connection that is open, and
+    a mox one session: it keeps ten.
 
-    It is stateless and thread-safe; another address or key gets another client.
+    It is thread-safe; another address or key gets another client.
     """
-    return EmbouxBackend(url, key, allow_private=allow_private)
+    return REMOTE[kind](*access, allow_private=allow_private)
 
 
 class Backend(models.Model):
@@ -44,7 +47,7 @@ class Backend(models.Model):
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True)
     kind = fields.Selection(
-        [("emboux", "Another Emboux Platform")],
+        [("emboux", "Another Emboux Platform"), ("mox", "mox Server")],
         required=True,
         tracking=True,
         help="What kind of mail platform runs the domains.",
@@ -52,7 +55,13 @@ class Backend(models.Model):
     url = fields.Char(
         "Address",
         groups="emboux_core.group_user",
-        help="Base URL of the platform's administration, with https://",
+        help="Base URL of the platform's administration, with https://. Of mox that of its admin "
+        "pages, such as https://mail.example.com/admin/.",
+    )
+    mox_account = fields.Char(
+        "Account for Reports", groups="emboux_core.group_user",
+        help="The account of mox that gets the reports on new domains (DMARC, TLS). Leave empty "
+        "for mox's own postmaster.",
     )
     company_id = fields.Many2one(
         "res.company", help="Leave empty to share this backend between all companies."
@@ -69,7 +78,8 @@ class Backend(models.Model):
         "Last Test", readonly=True, copy=False, groups="emboux_core.group_user"
     )
     secret = fields.Char(
-        "API Key", groups="base.group_system", copy=False, help="Visible to system users only."
+        "API Key or Password", groups="base.group_system", copy=False,
+        help="Of mox the password of its admin pages. Visible to system users only.",
     )
 
     mail_host = fields.Char(
@@ -117,7 +127,7 @@ class Backend(models.Model):
 
     @api.constrains("kind", "url")
     def _check_url(self):
-        for backend in self.filtered(lambda b: b.kind == "emboux" and b.url):
+        for backend in self.filtered(lambda b: b.kind in REMOTE and b.url):
             try:
                 check_url(backend.url, BACKEND_ALLOW_PRIVATE.read(self.env))
             except Refused as error:
@@ -126,11 +136,14 @@ class Backend(models.Model):
     def _client(self):
         """The implementation of ``backends.base.Backend`` for this record's kind."""
         self.ensure_one()
-        if self.kind == "emboux":
+        if self.kind in REMOTE:
             backend = self.sudo()  # as superuser: the key is in no manager's reach
+            access = [backend.url or "", backend.secret or ""]
+            if self.kind == "mox":
+                access.append(backend.mox_account or "")
             return _remote_client(
-                os.getpid(), self.env.cr.dbname, self.id, backend.url or "", backend.secret or "",
-                BACKEND_ALLOW_PRIVATE.read(self.env),
+                os.getpid(), self.env.cr.dbname, self.id, self.kind,
+                BACKEND_ALLOW_PRIVATE.read(self.env), *access,
             )
         raise UserError(
             self.env._(
@@ -159,9 +172,9 @@ class Backend(models.Model):
             )
         done = super().write(vals)
         if {*HOSTS, "smtp_tls_port", "imap_tls_port"} & set(vals):
-            # What the domains' DNS has to say follows, unless the platform says that; as
+            # What the domains' DNS has to say follows, unless the platform names them; as
             # superuser, because the domains of other companies on a shared backend follow too.
-            here = self.sudo().filtered(lambda b: not b.verifies_domains)
+            here = self.sudo().filtered(lambda b: not b.names_hosts)
             here.with_context(active_test=False).domain_ids._provision()
         return done
 
@@ -213,17 +226,24 @@ class Backend(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_domain")
         return action | {"domain": [("backend_id", "=", self.id)]}
 
-    # -- who says which domains are verified -------------------------------------------
+    # -- what this kind of platform does by itself --------------------------------------
 
     verifies_domains = fields.Boolean(
-        compute="_compute_verifies_domains",
-        help="Whether the platform says which domains are verified.",
+        compute="_compute_abilities", help="Whether the platform says which domains are verified.",
+    )
+    names_hosts = fields.Boolean(
+        compute="_compute_abilities", help="Whether the platform says where mail programs connect.",
+    )
+    lists = fields.Boolean(
+        compute="_compute_abilities", help="Whether aliases have rules for their members.",
     )
 
     @api.depends("kind")
-    def _compute_verifies_domains(self):
+    def _compute_abilities(self):
         for backend in self:
-            backend.verifies_domains = bool(backend.kind) and backend._client().verifies_domains
+            client = backend.kind and backend._client()
+            for ability in ("verifies_domains", "names_hosts", "lists"):
+                backend[ability] = bool(client) and getattr(client, ability)
 
     # -- how full its mailboxes are ----------------------------------------------------
 
@@ -276,9 +296,10 @@ class Backend(models.Model):
         changed = self.env["emboux.mailbox"]
         for mailbox in mailboxes:
             row = usage[mailbox.email]
-            if (mailbox.usage_bytes, mailbox.message_total) != (row.size, row.messages):
+            messages = mailbox.message_total if row.messages is None else row.messages
+            if (mailbox.usage_bytes, mailbox.message_total) != (row.size, messages):
                 # as superuser: see _sync_usage
-                mailbox.sudo().write({"usage_bytes": row.size, "message_total": row.messages})
+                mailbox.sudo().write({"usage_bytes": row.size, "message_total": messages})
                 changed |= mailbox
         changed.domain_id._sum_usage()
         _logger.info("%s: use of %d mailboxes changed", self.name, len(changed))

@@ -346,6 +346,8 @@ class Domain(models.Model):
             self._apply_service(client, service)
         else:
             self.dns_record_ids._align(self, service)
+            if client.names_hosts:
+                self.backend_id._apply_hosts(service)
 
     @api.model
     def _provision_delete(self, client, key):

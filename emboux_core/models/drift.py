@@ -177,6 +177,11 @@ class Drift(models.Model):
             alias.unlink()
             return
         values = {"destinations": "\n".join(there.destinations)}
+        if there.rules:
+            values |= {
+                "is_open": there.rules.open, "shows_members": there.rules.shows_members,
+                "members_send": there.rules.send_as,
+            }
         if alias:
             self._write_changes(alias, values | {"active": True})
             return

@@ -211,6 +211,15 @@ class BackendComparison(models.Model):
                     ", ".join(sorted(there.destinations)),
                 )
             ]
+            if there.rules:
+                rows += [
+                    (self.env._("Anyone May Write"), yes_no[here.rules.open],
+                     yes_no[there.rules.open]),
+                    (self.env._("Members See Each Other"), yes_no[here.rules.shows_members],
+                     yes_no[there.rules.shows_members]),
+                    (self.env._("Members May Send As"), yes_no[here.rules.send_as],
+                     yes_no[there.rules.send_as]),
+                ]
         return "\n".join(f"{label}: {a} → {b}" for label, a, b in rows if a != b)
 
     def _quota(self, quota):

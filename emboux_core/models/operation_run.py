@@ -4,11 +4,12 @@
 """Retrying what did not get through, by the cron or on request."""
 
 import time
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..net.errors import BackendError, NotAuthorised, Refused
+from ..net.errors import BackendError, Busy, NotAuthorised, Refused
 from ..transactions import in_own_transaction, own_transaction
 from .errors import backend_sentence
 from .notification import notification
@@ -65,6 +66,13 @@ class Runner(models.Model):
             message = backend_sentence(self.env, self.backend_id.name, error)
             self.backend_id.write({"state": "error", "state_message": message})
             record._set_sync("pending", message, self._postpone(number, message))
+            return False
+        except Busy as error:
+            message = backend_sentence(self.env, self.backend_id.name, error)
+            # all that is due waits as long, and nobody is asked sooner than they said
+            self.env.ref("emboux_core.ir_cron_run_operations")._trigger(
+                fields.Datetime.now() + timedelta(seconds=error.wait))
+            record._set_sync("pending", message, self._postpone(number, message, 1, error.wait))
             return False
         except Refused as error:
             message = backend_sentence(self.env, self.backend_id.name, error)

@@ -110,17 +110,19 @@ class OutboxMixin(models.AbstractModel):
         if not self._give_way(number):
             self.write(self._closed(state, error))
 
-    def _postpone(self, number, message, not_made=0):
+    def _postpone(self, number, message, not_made=0, wait=None):
         """Try again after a pause that grows with each try; a newer intent at once.
 
-        ``not_made``: the tries counted already that were not made.  Returns when.
+        ``not_made``: the tries counted already that were not made.  ``wait``: seconds, where the
+        other side says how long.  Returns when.
         """
         if self._give_way(number):
             return fields.Datetime.now()
+        pause = self._pause(max(self.attempts, 1)) if wait is None else timedelta(seconds=wait)
         self.write(
             {
                 **self._unclaimed, "error": message, "attempts": self.attempts - not_made,
-                "next_try": fields.Datetime.now() + self._pause(max(self.attempts, 1)),
+                "next_try": fields.Datetime.now() + pause,
             }
         )
         return self.next_try

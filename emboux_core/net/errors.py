@@ -23,5 +23,13 @@ class Unreachable(BackendError):
     """The platform did not receive the call: nothing was changed, it may be repeated."""
 
 
+class Busy(Unreachable):
+    """The platform takes no more calls for now, ``wait`` seconds; nothing is wrong."""
+
+    def __init__(self, sentence: str, wait: float):
+        super().__init__(sentence)
+        self.wait = wait
+
+
 class UnknownOutcome(BackendError):
     """The call was sent and its answer lost: it may have been done; repeat it to be sure."""

@@ -40,10 +40,12 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True)
 class Answer:
-    """``status`` 200-299 or 400-499, and the body as it came."""
+    """``status`` 200-299 or 400-499, the body as it came, and the cookies, name to value, quotes
+    included."""
 
     status: int
     body: bytes = field(repr=False)
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class _Try:
 
     status: int = 0
     body: bytes = field(default=b"", repr=False)
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     redirected_to: str = ""
     wait: float | None = None  # seconds that the server asks for
     problem: str = ""
@@ -97,28 +100,31 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class HttpClient:
-    """Calls below ``url``, as the holder of ``key``.
+    """Calls below ``url``, as the holder of ``key``, or without one.
 
     ``base``: path that is added to the URL, unless it ends in it. ``ca_file``: certificates of
-    authorities to trust instead of the usual ones. ``sleep`` (seconds) and ``jitter`` (a number
-    from 0 to 1) are for tests. A wrong URL or key is refused by the first call, not here.
+    authorities to trust instead of the usual ones. ``limit``: bytes of an answer. ``sleep``
+    (seconds) and ``jitter`` (a number from 0 to 1) are for tests. A wrong URL or key is refused by
+    the first call, not here.
     """
 
     def __init__(
         self,
         url: str,
-        key: str,
+        key: str | None,
         *,
         base: str = "",
         allow_private: bool = False,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         ca_file: str | None = None,
+        limit: int = MAX_RESPONSE_BYTES,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ):
-        self._url, self._key, self._base = url, (key or "").strip(), base
+        self._url, self._base = url, base
+        self._key = key if key is None else key.strip()
         self._allow_private = allow_private
-        self._timeouts = timeouts
+        self._timeouts, self._limit = timeouts, limit
         self._sleep, self._jitter = sleep, jitter
         self._session = guarded_session(ca_file, Accept="application/json")
 
@@ -129,32 +135,37 @@ class HttpClient:
         *,
         query: Mapping[str, str | int] | None = None,
         body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        once: bool = False,
     ) -> Answer:
         """Send a request, three times at most, and return the answer that says yes or no.
 
         ``path`` is percent-encoded already. A POST carries an ``Idempotency-Key``, the same
-        in all tries, so it may be repeated like the other methods.
+        in all tries, so it may be repeated like the other methods. ``once``: for a server that
+        knows no such key; then 429 is an answer like others.
 
         :raises BackendError: one of the three failures, for whatever is neither 2xx nor 4xx, and
             for 429; for a change of which an earlier try may have been done also for answers
             that say nothing about it.
         """
-        prepared = self._prepare(method, path, query, body)
+        prepared = self._prepare(method, path, query, body, headers or {}, once)
         changes = method != "GET"
         deadline = self._timeouts.deadline()
         lost = False  # a try of this change may have been done
         for number in range(1, TRIES + 1):
             attempt = Attempt(
-                deadline, self._timeouts, MAX_RESPONSE_BYTES, self._allow_private,
+                deadline, self._timeouts, self._limit, self._allow_private,
                 plain=prepared.url.startswith("http:"),
             )  # fmt: skip
             made = self._try(prepared, attempt)
             if attempt.refusal:
                 raise (UnknownOutcome if lost else Refused)(attempt.refusal)
+            if once and made.status == 429:
+                return Answer(429, made.body)
             if made.status in _REPEATED or not made.status:
                 unknown = made.sent if not made.status else made.status not in _NOT_TAKEN
                 lost = lost or (changes and unknown)
-            pause = self._pause(number, made)
+            pause = None if once else self._pause(number, made)
             if pause is None or time.monotonic() + pause >= deadline:
                 break
             _logger.info(
@@ -164,20 +175,21 @@ class HttpClient:
             self._sleep(pause)
         return self._final(made, changes, lost)
 
-    def _prepare(self, method, path, query, body) -> requests.PreparedRequest:
+    def _prepare(self, method, path, query, body, headers, once) -> requests.PreparedRequest:
         url = check_url(self._url, self._allow_private)
-        if not _KEY.fullmatch(self._key):
+        if self._key is not None and not _KEY.fullmatch(self._key):
             raise NotAuthorised("There is no usable key: copy it again from the platform.")
-        headers = {}
+        headers = dict(headers)
         if body is not None:
-            headers["Content-Type"] = "application/json"
-        if method == "POST":
+            headers.setdefault("Content-Type", "application/json")
+        if method == "POST" and not once:
             headers["Idempotency-Key"] = str(uuid.uuid4())
         url = f"{url.removesuffix(self._base)}{self._base}{path}"
         if query:
             url += f"?{urlencode(query)}"
+        auth = _Bearer(self._key) if self._key else None
         return self._session.prepare_request(
-            requests.Request(method, url, headers=headers, data=body, auth=_Bearer(self._key))
+            requests.Request(method, url, headers=headers, data=body, auth=auth)
         )
 
     def _try(self, prepared: requests.PreparedRequest, attempt: Attempt) -> _Try:
@@ -191,14 +203,14 @@ class HttpClient:
                 repeatable=not (attempt.oversize or _of_kind(error, ssl.SSLCertVerificationError)),
             )
         return _Try(
-            response.status_code, body, response.redirected_to,
+            response.status_code, body, _cookies(response), response.redirected_to,
             _retry_after(response.headers.get("Retry-After", "")),
         )  # fmt: skip
 
     def _why(self, error: BaseException, attempt: Attempt) -> str:
         where = _origin(check_url(self._url, self._allow_private))
         if attempt.oversize:
-            return f"Its answer is longer than {MAX_RESPONSE_BYTES // 1024**2} MiB."
+            return f"Its answer is longer than {self._limit // 1024**2} MiB."
         if attempt.sent:
             if time.monotonic() >= attempt.deadline:
                 return f"No whole answer came within {self._timeouts.total:g} s."
@@ -235,7 +247,7 @@ class HttpClient:
                 raise UnknownOutcome(
                     "An answer got lost, and then the key was not accepted any more."
                 )
-            return Answer(status, made.body)
+            return Answer(status, made.body, made.cookies)
         if 300 <= status < 400 and not lost:
             target = _origin(made.redirected_to)
             hint = f" to {target}: if that is right, enter it as the address" if target else ""
@@ -263,6 +275,13 @@ def _origin(url: str) -> str:
     if parts.scheme not in ("http", "https") or len(host) > 253 or not _HOST.fullmatch(host):
         return ""
     return f"{parts.scheme}://{host}{port}"
+
+
+def _cookies(response: requests.Response) -> dict[str, str]:
+    """As they are to be sent back; the session itself keeps none."""
+    lines = response.raw.headers.getlist("Set-Cookie")
+    pairs = (line.split(";")[0].partition("=") for line in lines)
+    return {name.strip(): value.strip() for name, _equals, value in pairs}
 
 
 def _retry_after(text: str) -> float | None:

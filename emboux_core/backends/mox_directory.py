@@ -1,0 +1,164 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+"""What is on a mox server: who has which names and addresses."""
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..net.errors import NotAuthorised, Refused, Unreachable
+from .base import ListRules
+from .mox_api import MoxApi, MoxNo
+
+ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_REMEMBERED = 10.0  # seconds: a comparison asks for each domain by itself
+
+
+def account_name(email: str) -> str:
+    """The name of a new account: no other address has the same, and it is safe as a folder, which
+    mox does not check."""
+    local, _at, domain = email.rpartition("@")
+    name = f"{local}_{domain}"  # a domain has no _, so the last one is ours
+    if ACCOUNT_NAME.fullmatch(name):
+        return name
+    digest = hashlib.sha256(email.encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^a-z0-9.-]', '-', local).strip('.-') or 'box'}-{digest}_{domain}"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Who has the names of a domain: local part to account, "" for the catch-all, and to list."""
+
+    accounts: dict[str, str]
+    lists: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account: its settings, the address that it is known by, and its other ones."""
+
+    account: str
+    config: dict[str, Any]
+    email: str
+    others: tuple[str, ...]
+
+
+class MoxDirectory:
+    """Looks things up.  The whole configuration is remembered some seconds, until ``forget``."""
+
+    def __init__(self, api: MoxApi):
+        self.api = api
+        self._lock = threading.Lock()
+        self._config_read: tuple[float, dict[str, Any]] | None = None
+
+    def forget(self) -> None:
+        """Something was changed."""
+        with self._lock:
+            self._config_read = None
+
+    def accounts(self) -> tuple[list[str], list[str]]:
+        """The names of all accounts, and of those that may not log in."""
+        found = as_list(self.api.read("Accounts"))
+        if found and isinstance(found[0], str):  # an older one
+            return found, []
+        return (as_list(found[0]), as_list(found[1])) if found else ([], [])
+
+    def domain(self, name: str) -> dict[str, Any] | None:
+        """Its settings, None if it is not here."""
+        try:
+            return as_dict(self.api.read("DomainConfig", name))
+        except MoxNo as error:
+            if error.says("no such domain", "unknown domain"):
+                return None
+            raise
+
+    def names(self, domain: str) -> Names:
+        """:raises Refused: the domain is not here."""
+        try:
+            found = self.api.read("DomainLocalparts", domain)
+        except MoxNo as error:
+            if error.says("no such domain", "unknown domain"):
+                raise Refused(f"The domain {domain} is not on this mox.") from None
+            raise
+        accounts, lists = found if isinstance(found, list) else (found, None)
+        return Names(as_dict(accounts), as_dict(lists))
+
+    def account_of(self, address: str) -> str | None:
+        """Which account has exactly this address, None for none."""
+        local, _at, domain = address.rpartition("@")
+        try:
+            return self.names(domain).accounts.get(local)
+        except Refused as error:
+            if isinstance(error, (MoxNo, NotAuthorised)):
+                raise
+            return None
+
+    def config(self) -> dict[str, Any]:
+        """The whole configuration, at most some seconds old."""
+        with self._lock:
+            read = self._config_read
+        if read is None or time.monotonic() - read[0] > _REMEMBERED:
+            found = as_dict(self.api.read("Config"))
+            read = time.monotonic(), {
+                part: as_dict(found.get(part)) for part in ("Domains", "Accounts")
+            }
+            with self._lock:
+                self._config_read = read
+        return read[1]
+
+    def reports(self) -> set[str]:
+        """All addresses that reports go to."""
+        return {address for name, row in self.config()["Domains"].items()
+                for address in reports_of(name, row)}
+
+    def people(self) -> Iterable[Person]:
+        """The accounts that have an address, in the order of their names."""
+        reports = self.reports()
+        for account, config in sorted(self.config()["Accounts"].items()):
+            own = [address for address in as_dict(config.get("Destinations"))
+                   if address not in reports and not address.startswith(("@", "postmaster@"))]
+            if own:
+                email, *others = sorted(own, key=_likely(account, config.get("Domain")))
+                yield Person(account, config, email, tuple(others))
+
+
+def _likely(account: str, home: str | None):
+    """Sort addresses of an account by how likely it is known by them: one that we named it after,
+    one that has its name, one in its domain."""
+
+    def key(address: str) -> tuple[bool, bool, bool, str]:
+        local, _at, domain = address.rpartition("@")
+        return account_name(address) != account, local != account, domain != home, address
+
+    return key
+
+
+def reports_of(name: str, config: dict[str, Any]) -> set[str]:
+    """The addresses of a domain that reports go to: mox makes and removes them by itself."""
+    rows = (as_dict(config.get(section)) for section in ("DMARC", "TLSRPT"))
+    return {
+        f"{row['Localpart']}@{row.get('Domain') or name}" for row in rows if row.get("Localpart")
+    }
+
+
+def rules_of(row: dict[str, Any]) -> ListRules:
+    return ListRules(bool(row.get("PostPublic")), bool(row.get("ListMembers")),
+                     bool(row.get("AllowMsgFrom")))
+
+
+def as_list(value: Any) -> list[Any]:
+    """mox gives null for an empty list."""
+    if value is not None and not isinstance(value, list):
+        raise Unreachable("It did not answer as mox does: there is no list where one should be.")
+    return value or []
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise Unreachable("It did not answer as mox does: there is no object where one should be.")
+    return value or {}
