@@ -37,6 +37,8 @@
         "views/dns_server_views.xml",
         "views/dns_published_views.xml",
         "views/odoo_mail_views.xml",
+        "wizard/server_wizard_views.xml",
+        "views/server_views.xml",
         "views/menus.xml",
     ],
     "demo": ["demo/dns_server_demo.xml"],

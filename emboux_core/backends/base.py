@@ -12,10 +12,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..dns.expected import ExpectedRecord, MailService
 from ..dns.judge import Verdict
+
+if TYPE_CHECKING:
+    from .mox_server import MoxServer
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,10 @@ class Backend(ABC):
 
     #: Whether its ``MailService`` says where mail programs connect: then nobody else does.
     names_hosts: ClassVar[bool] = False
+
+    #: What its administrator may look at and do beside domains and mailboxes (``mox_server.py``);
+    #: None where that is done elsewhere.
+    server: "MoxServer | None" = None
 
     #: Whether an alias can have ``ListRules``.
     lists: ClassVar[bool] = False

@@ -28,6 +28,7 @@ from .mox_directory import (
     rules_of,
 )
 from .mox_dns import Section, advised, sections_of, service_of
+from .mox_server import MoxServer
 
 _LOGIN_DISABLED = "This mailbox is suspended."
 _USAGE_ACCOUNTS = 300  # asked at a time: each is a call, of which there are 1,000 in a minute
@@ -62,6 +63,7 @@ class MoxBackend(Backend):
             url, password, allow_private=allow_private, timeouts=timeouts, ca_file=ca_file,
             clock=clock,
         )
+        self.server = MoxServer(self.api)
         self._there = MoxDirectory(self.api)
         self._account = (account or "").strip()
 

@@ -21,6 +21,7 @@ from . import (
     mailbox,
     mailbox_odoo,
     ir_config_parameter,
+    ir_ui_menu,
     ir_mail_server,
     alias,
     mail_alias,
@@ -32,4 +33,8 @@ from . import (
     odoo_mail_step,
     drift,
     drift_compare,
+    server_page,
+    server_queue,
+    server_history,
+    server_settings,
 )

@@ -156,6 +156,8 @@ class Backend(models.Model):
         self, vals_list = self._clean_create_vals(vals_list)
         for vals in vals_list:
             self._normalise_hosts(vals)
+        # which menus there are
+        self.env.registry.clear_cache()
         return super().create(vals_list)
 
     def write(self, vals):
@@ -171,6 +173,8 @@ class Backend(models.Model):
                 vals, {"kind"}, self.env._("The kind cannot be changed while there are domains.")
             )
         done = super().write(vals)
+        if {"kind", "active"} & set(vals):
+            self.env.registry.clear_cache()
         if {*HOSTS, "smtp_tls_port", "imap_tls_port"} & set(vals):
             # What the domains' DNS has to say follows, unless the platform names them; as
             # superuser, because the domains of other companies on a shared backend follow too.

@@ -11,6 +11,7 @@ from ..dns import lookup
 from ..dns.expected import is_wildcard, kind_of
 from ..settings import DNS_ALLOW_PRIVATE, DNS_NAMESERVERS, DNS_PORT
 from ..transactions import each_in_own_transaction
+from .errors import backend_errors
 from .notification import notification
 from .thread import Notice
 
@@ -366,3 +367,32 @@ class DomainDns(models.Model):
             self._compute_dns_server()  # one may have been set up since the domain was added
         wizard = self.env["emboux.publish"].create({"domain_id": self.id, "mode": mode})
         return wizard._refresh_plan()
+
+    # -- on a server that keeps settings of its own for a domain -------------------------------
+
+    has_server = fields.Boolean(related="backend_id.has_server")
+
+    def action_server_keys(self):
+        """Read its signing keys from the server, and show them."""
+        self.ensure_one()
+        self.check_access("write")
+        keys, backend = self.env["emboux.server.key"], self.backend_id
+        with backend_errors(self.env, backend.name):
+            rows = {
+                row.selector: {"domain_id": self.id, "algorithm": row.algorithm, "signs": row.signs}
+                for row in backend._client().server.keys(self.name)
+            }
+        keys._align(backend, rows, [("domain_id", "=", self.id)])
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_server_key")
+        return action | {
+            "domain": [("domain_id", "=", self.id)],
+            "context": {"default_domain_id": self.id},
+        }
+
+    def action_server_settings(self):
+        """Show what the server keeps of it: where reports go, MTA-STS, and its own check."""
+        self.ensure_one()
+        self.check_access("write")
+        wizard = self.env["emboux.server.domain"].create({"domain_id": self.id})
+        wizard._read()
+        return wizard._open()

@@ -5,6 +5,9 @@ from . import (
     parent_change,
     publish,
     publish_elsewhere,
+    server_change,
+    server_domain,
+    server_status,
     set_password,
     user_mailbox,
 )

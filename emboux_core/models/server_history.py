@@ -1,0 +1,136 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+from .server_queue import story_of
+
+REPORTS = timedelta(days=90)  # that are read: older ones are on the server
+
+
+class ServerHook(models.Model):
+    """A call of an account's webhook: one that waits, or one that is over."""
+
+    _name = "emboux.server.hook"
+    _description = "Webhook Call of a Mail Server"
+    _inherit = ["emboux.server.page.mixin"]
+    _order = "submitted_at desc, id desc"
+    _rec_names_search = ["subject", "message_id", "url"]
+    _page = "emboux_core.action_server_hook"
+
+    submitted_at = fields.Datetime("Asked For", readonly=True)
+    state = fields.Selection(
+        [("waiting", "Waiting"), ("delivered", "Delivered"), ("failed", "Failed"),
+         ("superseded", "Superseded")], "Status", readonly=True,
+        help="Superseded: a later event of the same message was told instead.")
+    event = fields.Char(readonly=True)
+    login = fields.Char("Account", readonly=True)
+    url = fields.Char("URL", readonly=True)
+    subject = fields.Char(readonly=True)
+    message_id = fields.Char("Message-ID", readonly=True)
+    attempts = fields.Integer(readonly=True)
+    reason = fields.Char("Last Answer", readonly=True)
+    next_try = fields.Datetime("Next Attempt", readonly=True)
+    payload = fields.Text(readonly=True)
+    story = fields.Html("Attempts So Far", readonly=True, sanitize=False)
+
+    @api.model
+    def _rows(self, backend):
+        server = backend._client().server
+        return {
+            str(row.number): {
+                "submitted_at": row.submitted, "state": row.state, "event": row.event,
+                "login": row.account, "url": row.url, "subject": row.subject,
+                "message_id": row.message_id, "attempts": len(row.attempts),
+                "reason": row.attempts[-1].text if row.attempts else False,
+                "next_try": row.next_try, "payload": row.payload, "story": story_of(row.attempts),
+            }
+            for row in [*server.hooks(), *server.retired_hooks()]
+        }
+
+    @api.depends("event", "url")
+    def _compute_display_name(self):
+        for hook in self:
+            hook.display_name = f"{hook.event} → {hook.url}"
+
+    def action_try_now(self):
+        return self._waiting()._act(self.env._("%s calls are made now."), "call_again")
+
+    def action_cancel(self):
+        """Forget them: nobody is told."""
+        return self._waiting()._act(self.env._("%s calls are cancelled."), "cancel_hooks")
+
+    def _waiting(self):
+        return self.filtered(lambda hook: hook.state == "waiting")
+
+
+class ServerReport(models.Model):
+    """What other servers report of mail from our domains (DMARC, RFC 7489), and of connections to
+    us (TLS, RFC 8460)."""
+
+    _name = "emboux.server.report"
+    _description = "Report to a Mail Server"
+    _inherit = ["emboux.server.page.mixin"]
+    _order = "day desc, id desc"
+    _rec_name = "domain"
+    _page = "emboux_core.action_server_report"
+
+    kind = fields.Selection([("dmarc", "DMARC"), ("tls", "TLS")], "About", readonly=True)
+    day = fields.Datetime("Period End", readonly=True)
+    domain = fields.Char(readonly=True)
+    by = fields.Char("Reported By", readonly=True)
+    source = fields.Char(
+        readonly=True, help="DMARC: the address that sent. TLS: by which policy it was checked.")
+    count = fields.Integer(readonly=True, aggregator="sum", help="Messages, or connections.")
+    passed = fields.Integer(readonly=True, aggregator="sum")
+    failed = fields.Integer(readonly=True, aggregator="sum")
+    result = fields.Char(readonly=True)
+
+    @api.model
+    def _rows(self, backend):
+        server = backend._client().server
+        end = fields.Datetime.now() + timedelta(days=1)
+        span = end - REPORTS, end
+        return {
+            f"{row.kind}:{row.key}": {
+                "kind": row.kind, "day": row.day, "domain": row.domain, "by": row.by,
+                "source": row.source, "count": row.count, "passed": row.passed,
+                "failed": row.count - row.passed, "result": row.result,
+            }
+            for row in [*server.dmarc_reports(*span), *server.tls_reports(*span)]
+        }
+
+
+class ServerLogin(models.Model):
+    """Who has logged in, or tried to."""
+
+    _name = "emboux.server.login"
+    _description = "Log-in to a Mail Server"
+    _inherit = ["emboux.server.page.mixin"]
+    _order = "last_at desc, id desc"
+    _rec_name = "login"
+    _page = "emboux_core.action_server_login"
+
+    last_at = fields.Datetime("Last", readonly=True)
+    first_at = fields.Datetime("First", readonly=True)
+    count = fields.Integer("Times", readonly=True, aggregator="sum")
+    login = fields.Char("Account", readonly=True)
+    address = fields.Char("Log-in Address", readonly=True)
+    source = fields.Char("From", readonly=True)
+    protocol = fields.Char(readonly=True)
+    method = fields.Char(readonly=True)
+    result = fields.Char(readonly=True)
+    is_ok = fields.Boolean(readonly=True)
+
+    @api.model
+    def _rows(self, backend):
+        return {
+            row.key: {
+                "last_at": row.last, "first_at": row.first, "count": row.count,
+                "login": row.account, "address": row.address, "source": row.source,
+                "protocol": row.protocol, "method": row.method, "result": row.result,
+                "is_ok": row.result == "ok",
+            }
+            for row in backend._client().server.logins()
+        }
