@@ -62,6 +62,7 @@ class Check:
         self.destinations: dict[str, Destination] = {}
         self.aliases: dict[str, tuple[str, str]] = {}  # address to (domain, key there)
         self.members: dict[tuple[str, str], list[tuple[str, Destination]]] = {}
+        self.addressed: set[str] = set()  # domains with an address, or a report's of their own
         if POSTMASTER not in state.accounts:
             self.errors.append(f'postmaster account "{POSTMASTER}" does not exist')
         self._check_routes("global routes", state.routes)
@@ -144,6 +145,7 @@ class Check:
                       f'unknown domain for address {_go(written)} in account "{account}"')
             return
         full = f"@{name}"
+        self.addressed.add(name)
         if not catch_all:
             inside = [one for one in separators(config) if one in part]
             for one in inside:
@@ -172,6 +174,8 @@ class Check:
             self._say(where, text, f'{text} in domain "{name}"')
         elif not config["LocalpartCaseSensitive"]:
             part = part.lower()
+        if at == name:
+            self.addressed.add(name)
         # it takes the place of an account's own address: the real one does not object
         self.destinations[names.packed(part, at)] = Destination(
             part, report["Account"], {"Mailbox": report["Mailbox"]}

@@ -32,6 +32,7 @@ class Config(Domains):
         self.passwords = {POSTMASTER: "moxmoxmox"}
         self.keys: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.state, self.derived = State(), None
+        self.closed: set[str] = set()  # domains whose users cannot log in
         self._first()
 
     def _first(self):
@@ -65,13 +66,18 @@ class Config(Domains):
                                       TopWords=10, IgnoreWords=0.1, RareWords=2),
         )  # fmt: skip
 
-    def save(self, changed: State, what: str) -> None:
-        """All or nothing, as the real one writes one file."""
+    def save(self, changed: State, what: str, shared: bool = True) -> None:
+        """All or nothing, as the real one writes one file; but when the change and what is in
+        use share their domains, a refused one closes those that it would have left without
+        addresses, until the next change that is taken."""
         check = Check(changed, self.generation, self.transports, self.mta_sts)
         if check.errors:
+            if shared:
+                self.closed = set(changed.domains) - check.addressed
             wrong = f"writing domains.conf: config error: {check.text()}"
             raise user_error(f"{what}: {wrong}")
         self.state, self.derived = changed, check
+        self.closed = set(changed.domains) - check.addressed
 
     # accounts
 
@@ -228,7 +234,7 @@ class Config(Domains):
                 self._leave(changed, name, key, address)
         if not self.old:
             self._must_not_be_queued(address, found.account)
-        self.save(changed, what)
+        self.save(changed, what, shared=False)
 
     def _leave(self, changed, name, key, address):
         domain = copy.deepcopy(changed.domains[name])

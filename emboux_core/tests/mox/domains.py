@@ -111,7 +111,7 @@ class Domains:
             changed.accounts[account] = used
         changed.domains[shown] = self._new_domain(name, account, disabled)
         try:
-            self.save(changed, "adding domain")
+            self.save(changed, "adding domain", shared=False)
         except Failure:
             # An account that was to be made stays, and no change is taken until it is removed.
             self.state.accounts[account] = changed.accounts[account]
@@ -142,7 +142,7 @@ class Domains:
             raise user_error("removing domain: bad request: domain does not exist")
         changed = self.state.copy()
         del changed.domains[name]
-        self.save(changed, "removing domain")
+        self.save(changed, "removing domain", shared=False)
 
     # what is changed
 
@@ -153,7 +153,7 @@ class Domains:
         changed = self.state.copy()
         changed.domains[name] = copy.deepcopy(changed.domains[name])
         change(changed.domains[name])
-        self.save(changed, what)
+        self.save(changed, what, shared=False)
 
     def DomainDescriptionSave(self, domain, text):
         self.change_domain(domain, "saving domain description",

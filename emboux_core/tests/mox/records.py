@@ -14,7 +14,8 @@ _RSA_END = bytes.fromhex("0203010001")
 _LINE = 100  # characters of a text in one string of a long record
 #: Of the stand-in's listener; the plain IMAP has the port of the other, as in the real one.
 SUBMISSIONS, SUBMISSION, IMAPS = 1465, 1587, 1993
-_UNINSTRUCTED = ("TLS",)  # the one section that never says what to do
+#: The sections that do not say what to do.
+_UNINSTRUCTED = {"new": ("TLS",), "old": ("TLS", "DANE")}
 
 
 class Records:
@@ -104,10 +105,11 @@ class Records:
         if name not in self.server.config.state.domains:
             raise Failure("user:notFound", "domain not found")
         checked = self.docs.zero("CheckResult")
+        silent = _UNINSTRUCTED[self.server.generation]
         for section, one in checked.items():
             if section != "Domain":
                 advice = [f"Look at {section} of {name}."]
-                one["Instructions"] = None if section in _UNINSTRUCTED else advice
+                one["Instructions"] = None if section in silent else advice
                 one.update(self.found.get(name, {}).get(section, {}))
         return checked
 

@@ -5,6 +5,7 @@
 
 import base64
 import http.cookies
+import random
 import secrets
 import time
 
@@ -58,12 +59,15 @@ class Sessions:
             raise Failure("user:loginFailed", "invalid credentials")
         self._attempted("ok")
         if len(self.tokens) > _MORE_THAN:
-            del self.tokens[next(iter(self.tokens))]
+            # the earlier generation means the oldest, and takes any
+            del self.tokens[random.choice(list(self.tokens)) if self.old else next(
+                iter(self.tokens))]
         session, csrf = _token(16), _token(16)
         self.tokens[session] = csrf
         kept = _ATTRIBUTES.format("")
         gone = _ATTRIBUTES.format("Max-Age=0; ")
-        return csrf, [("Set-Cookie", f'{_SESSION}="{session} %28admin%29"; {kept}'),
+        account = "" if self.old else "%28admin%29"
+        return csrf, [("Set-Cookie", f'{_SESSION}="{session} {account}"; {kept}'),
                       ("Set-Cookie", f"{_LOGIN}=; {gone}")]  # fmt: skip
 
     def check(self, headers) -> str:

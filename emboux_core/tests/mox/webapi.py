@@ -133,7 +133,7 @@ class WebApi:
         except names.BadName:
             return None
         name, config = names.shown(domain), self.server.config
-        if name not in config.state.domains:
+        if name not in config.state.domains or name in config.closed:
             return None
         full = names.packed(canonical(part, config.state.domains[name]), name)
         if full in config.derived.aliases:
