@@ -1,0 +1,326 @@
+# Copyright 2026 Emboux
+# License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+
+"""The stand-in's HTTP server: the protocol around the calls, and the faults that tests order.
+
+    with MoxServer() as mox:
+        mox.config.AccountAdd("alice", "alice@localhost")  # as if somebody else had done it
+        mox.faults.cut_after("AddressAdd")
+        ...
+        mox.calls  # [("LoginPrep", []), ("Login", [...]), ...]
+"""
+
+import http.server
+import json
+import sys
+import threading
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import faults, sherpa
+from .config import Config
+from .docs import BadParams, Docs, Failure, user_error
+from .hooks import Hooks
+from .queue import Queue
+from .records import Records
+from .reports import Reports
+from .sessions import Limits, Refused, Sessions
+from .webapi import WebApi
+
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
+_LOGIN = ("LoginPrep", "Login")
+_VERSIONS = {"new": "v0.0.17", "old": "v0.0.11"}
+_PREFIX, _WEB_PREFIX = "/admin/api/", "/webapi/v0/"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def reply(self, status, headers, body, cookies=()):
+        self.send_response(status)
+        for name, value in {"Content-Type": "text/plain; charset=utf-8", **headers}.items():
+            self.send_header(name, value)
+        for name, value in cookies:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def reply_json(self, status, value, cookies=()):
+        body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        self.reply(status, _JSON, body, cookies)
+
+    def _serve(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.mox.serve(self, urlsplit(self.path).path, body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve
+
+    def log_message(self, *args):
+        pass
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Clients that hang up are what these tests are about; all else is kept for them."""
+        self.mox.note_error()
+
+
+class MoxServer:
+    """``generation`` is "new" (v0.0.17) or "old" (April 2024, before aliases).
+
+    ``bad_auth_s`` is how long a request with a bad session waits: one second in the real one.
+    ``errors`` holds what broke in the stand-in itself, which a test may look at in the end.
+    """
+
+    def __init__(self, generation: str = "new", password: str = "moxadmin",  # noqa: S107
+                 rate_limits: bool = False, bad_auth_s: float = 0):  # fmt: skip
+        self.generation, self.password = generation, password
+        self.bad_auth_s = bad_auth_s
+        self.lock = threading.RLock()
+        self.calls: list[tuple[str, list]] = []
+        self.errors: list[BaseException] = []
+        self.docs = Docs(generation)
+        self.queue, self.hooks = Queue(self, self.docs), Hooks(self, self.docs)
+        self.webapi, self.reports = WebApi(self), Reports(self, self.docs)
+        self.records = Records(self, self.docs)
+        self.config = Config(self, self.docs, generation)
+        self.faults = faults.Faults()
+        self.limits = Limits() if rate_limits else None
+        self._sessions = Sessions(password, generation == "old", self._attempted)
+        self._parts = (self.config, self.queue, self.hooks, self.reports, self.records, self)
+        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._http.mox = self
+        self.port = self._http.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/admin/"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+
+    def start(self) -> "MoxServer":
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self.faults.stopping.set()
+        if self._thread.is_alive():
+            self._http.shutdown()
+        self._http.server_close()
+
+    def __enter__(self) -> "MoxServer":
+        return self.start()
+
+    def __exit__(self, *_error) -> None:
+        self.stop()
+
+    # faults, for the next calls
+
+    def slow(self, seconds: float, function: str | None = None) -> None:
+        self.faults.slow(seconds, function)
+
+    def cut_before(self, function: str | None = None) -> None:
+        self.faults.cut_before(function)
+
+    def cut_after(self, function: str | None = None) -> None:
+        self.faults.cut_after(function)
+
+    def too_many(self, times: int = 1) -> None:
+        self.faults.too_many(times)
+
+    def answer(self, function: str | None, value: Any) -> None:
+        self.faults.answer(function, value)
+
+    def forget_sessions(self) -> None:
+        """As after a restart."""
+        with self.lock:
+            self._sessions.tokens.clear()
+
+    def forget_account(self, account: str) -> None:
+        """What a removal does before it is refused."""
+        self.queue.QueueFail(self.docs.make("Filter", Account=account))
+        self.hooks.HookCancel(self.docs.make("HookFilter", Account=account))
+        self.webapi.forget(account)
+
+    def note_error(self) -> None:
+        error = sys.exc_info()[1]
+        if error and not isinstance(error, OSError):
+            self.errors.append(error)
+
+    def _attempted(self, result):
+        known = result == "ok"
+        self.reports.put_attempt("(admin)" if known else "-", result, Protocol="webadmin",
+                                 AuthMech="weblogin")  # fmt: skip
+
+    # the protocol
+
+    def serve(self, handler, path, body):
+        if self.limits and self.limits.too_many_requests():
+            handler.reply(429, {}, faults.TOO_MANY)
+        elif path.startswith(_PREFIX) and path != _PREFIX:
+            self._serve_call(handler, path.removeprefix(_PREFIX), body)
+        elif path.startswith(_WEB_PREFIX):
+            self._serve_webapi(handler, path.removeprefix(_WEB_PREFIX), body)
+        elif path == "/admin/" and handler.command in ("GET", "HEAD"):
+            handler.reply(200, {"Content-Type": "text/html; charset=utf-8"}, b"<title>Mox</title>")
+        elif path == "/admin/":
+            handler.reply(405, {}, b"405 - method not allowed - use get\n")
+        else:
+            handler.reply(404, {}, b"404 page not found\n")
+
+    def _serve_webapi(self, handler, method, body):
+        if self._faulty_before(handler, method):
+            return
+        if handler.command == "GET":
+            handler.reply(200, {"Content-Type": "text/html; charset=utf-8"}, b"<title>Call</title>")
+            return
+        if handler.command != "POST":
+            handler.reply(405, {}, b"405 - method not allowed - use get or post\n")
+            return
+        with self.lock:
+            status, headers, text = self.webapi.answer(method, handler.headers, body)
+        if self.faults.take("cut_after", method)[0]:
+            faults.reset(handler)
+        else:
+            handler.reply(status, headers, text)
+
+    def _faulty_before(self, handler, function) -> bool:
+        """Whether the call is over already."""
+        slow, seconds = self.faults.take("slow", function)
+        if slow:
+            self.faults.stopping.wait(seconds)
+        if self.faults.take("too_many", function)[0]:
+            handler.reply(429, {}, faults.TOO_MANY)
+            return True
+        if self.faults.take("cut_before", function)[0]:
+            faults.reset(handler)
+            return True
+        lies, value = self.faults.take("answer", function)
+        if lies:
+            faults.lie(handler, value, self.faults.stopping)
+        return lies
+
+    def _serve_call(self, handler, function, body):
+        if handler.command != "POST":
+            handler.reply(405, {}, b"405 - method not allowed - use post\n")
+            return
+        with self.lock:
+            self.calls.append((function, sherpa.recorded(body)))
+        if self._faulty_before(handler, function):
+            return
+        with self.lock:
+            reply = self._call(handler.headers, function, body)
+        if self.faults.take("cut_after", function)[0]:
+            faults.reset(handler)
+            return
+        if reply is None:
+            handler.reply(429, {}, faults.TOO_MANY)
+            return
+        status, value, cookies, waits = reply
+        if waits:
+            time.sleep(self.bad_auth_s)
+        handler.reply_json(status, value, cookies)
+
+    def _call(self, headers, function, body):
+        """Return status, value, further headers and whether to wait; None for too often."""
+        session = None
+        if function not in _LOGIN:
+            if self.limits and self.limits.too_many_failures():
+                return None
+            try:
+                session = self._sessions.check(headers)
+            except Refused as error:
+                bad = error.code == "user:badAuth"
+                if self.limits and bad:
+                    self.limits.failed()
+                shown = {"code": error.code, "message": error.message}
+                return 200, {"error": shown}, (), bad
+            if self.limits:
+                self.limits.succeeded()
+        cookies: list[tuple[str, str]] = []
+        try:
+            result = self._result(headers, function, body, session, cookies)
+        except Failure as error:
+            status = 404 if error.code == "sherpa:badFunction" else 200
+            shown = {"code": error.code, "message": error.message}
+            waits = error.code == "user:loginFailed"
+            return status, {"result": None, "error": shown}, (), waits
+        return 200, {"result": result}, cookies, False
+
+    def _result(self, headers, function, body, session, cookies):
+        if function != "_docs" and function not in self.docs.functions:
+            raise Failure("sherpa:badFunction", f'function "{function}" does not exist')
+        sherpa.check_type(headers.get("Content-Type"))
+        params = sherpa.params(function, body)
+        wanted = [] if function == "_docs" else self.docs.functions[function]["Params"]
+        try:
+            if len(params) != len(wanted):
+                count = f"got {len(params)}, want {len(wanted)}"
+                raise BadParams(f"bad number of parameters: {count}")
+            if function == "_docs":
+                return {**self.docs.shown(), "Version": _VERSIONS[self.generation]}
+            try:
+                arguments = self.docs.arguments(function, params)
+            except BadParams as error:
+                raise BadParams(f"parsing parameters: {error}") from None
+        except BadParams as error:
+            raise Failure("sherpa:badParams", f'function "{function}": {error}') from None
+        if function in (*_LOGIN, "Logout"):
+            return self._log(headers, function, arguments, session, cookies)
+        return self._find(function)(*arguments)
+
+    def _log(self, headers, function, arguments, session, cookies):
+        """The three that have to do with sessions; the answer carries a cookie."""
+        if function == "LoginPrep":
+            result, added = self._sessions.prepare()
+        elif function == "Logout":
+            result, added = None, self._sessions.logout(session)
+        else:
+            result, added = self._login(headers, *arguments)
+        cookies += added
+        return result
+
+    def _login(self, headers, token, password):
+        if self.limits and self.limits.too_many_failures():
+            raise user_error("too many authentication attempts")
+        try:
+            answer = self._sessions.login(headers, token, password)
+        except Failure as error:
+            if self.limits and error.code == "user:loginFailed":
+                self.limits.failed()
+            raise
+        if self.limits:
+            self.limits.succeeded()
+        return answer
+
+    def _find(self, function):
+        for part in self._parts:
+            call = getattr(part, function, None)
+            if call:
+                return call
+        raise Failure("server:error", f"the stand-in does not do {function}")
+
+    # calls that are about the program
+
+    def Version(self):
+        return _VERSIONS[self.generation], "linux", "amd64"
+
+    def CheckUpdatesEnabled(self):
+        return False
+
+    def Transports(self):
+        return self.config.transports or None
+
+    def TLSPublicKeys(self, _account):
+        return []
+
+    def Config(self):
+        state = self.config.state
+        domains = {name: self.config.shown_domain(name) for name in state.domains}
+        accounts = {name: self.config.Account(name)[0] for name in state.accounts}
+        zones = [zone["Unicode"] or zone["ASCII"] for zone in state.monitored]
+        return self.docs.make("Dynamic", Domains=domains, Accounts=accounts, Routes=state.routes,
+                              MonitorDNSBLs=zones or None,
+                              MonitorDNSBLZones=state.monitored or None)  # fmt: skip
+
