@@ -1,31 +1,38 @@
 """The servers that are to behave alike: the stand-in's two generations, and the real mox when
 ``EMBOUX_MOX`` names its binary (several with ":" between them)."""
 
-import os
+import contextlib
+import functools
 
 import pytest
 from asking import Asking
-from real import RealMox
+from real import KINDS, RealMox
 from support.plain_core.tests.mox.server import MoxServer
-
-_PROGRAMS = list(filter(None, os.environ.get("EMBOUX_MOX", "").split(":")))
-
 
 class _StandIn(MoxServer):
     def set_hook(self, url):
         self.hooks.set_url("mox", url, "Bearer hooks")
 
 
-@pytest.fixture(scope="module", params=["new", "old", *_PROGRAMS])
-def server(request, tmp_path_factory):
-    """One for all tests of a file; each has domains of its own."""
-    if request.param in ("new", "old"):
-        made = _StandIn(request.param)
-    else:
-        made = RealMox(request.param, tmp_path_factory.mktemp("mox") / "data")
-    with made:
-        yield made
-        assert not getattr(made, "errors", []), "the stand-in itself broke"
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """One of each kind for all tests of a file; each test has domains of its own."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def started(kind):
+            if kind in ("new", "old"):
+                return stack.enter_context(_StandIn(kind))
+            return stack.enter_context(RealMox(kind, tmp_path_factory.mktemp("mox") / "data"))
+
+        yield started
+        for kind in KINDS[:2]:
+            assert not started(kind).errors, "the stand-in itself broke"
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def server(request, servers):
+    return servers(request.param)
 
 
 @pytest.fixture(scope="module")

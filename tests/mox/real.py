@@ -12,6 +12,8 @@ from pathlib import Path
 
 from asking import Asking
 
+#: What the fixture ``servers`` takes: a generation of the stand-in, or a program.
+KINDS = ["new", "old", *filter(None, os.environ.get("EMBOUX_MOX", "").split(":"))]
 _START_S = 20
 _TRIES = 5  # somebody may take a port before mox does
 
