@@ -43,3 +43,20 @@ def ask(server):
 @pytest.fixture
 def old(server):
     return server.generation == "old"
+
+
+@pytest.fixture
+def client(server):
+    """A session of each test's own."""
+    return Asking(server.url).log_in(server.password)
+
+
+@pytest.fixture
+def held(client):
+    """Nothing leaves the queue, which is empty in the beginning and in the end."""
+    client("QueueHoldRuleAdd", {})
+    client("QueueDrop", {})
+    yield client
+    client("QueueDrop", {})
+    for left in client("QueueHoldRuleList"):
+        client("QueueHoldRuleRemove", left["ID"])

@@ -5,19 +5,20 @@ import json
 import pytest
 import stories
 from asking import Asking, Refusal
+from outcomes import Refused, params_of
 
 
 def _judge(ask, old, step):
     """What is wrong with the answer to a step, if anything."""
     function, params, wanted = step
     try:
-        result = ask(function, *stories.params_of(function, params, old))
+        result = ask(function, *params_of(function, params, old))
     except Refusal as error:
-        if not isinstance(wanted, stories.Refused):
+        if not isinstance(wanted, Refused):
             return str(error)
         missing = [words for words in wanted.words if words not in error.message]
         return None if error.code == wanted.code and not missing else f"{error} lacks {missing}"
-    if isinstance(wanted, stories.Refused):
+    if isinstance(wanted, Refused):
         return f"was not refused: {result}"
     right = wanted(result) if callable(wanted) else result == wanted
     return None if right else f"result {json.dumps(result)[:500]}"

@@ -1,39 +1,12 @@
 """The stand-in's queue, webapi, webhooks and DNS records are as those of the real mox."""
 
-import contextlib
-import http.server
-import json
-import threading
 import time
 
 import pytest
-import stories
-from asking import Asking, Refusal
+from asking import Refusal, send
+from outcomes import has, params_of
 
 _TO = [{"Address": "someone@remote.example"}]
-
-
-@pytest.fixture
-def client(server):
-    """A session of each test's own."""
-    return Asking(server.url).log_in(server.password)
-
-
-@pytest.fixture
-def held(client):
-    """Nothing leaves the queue, which is empty in the beginning and in the end."""
-    client("QueueHoldRuleAdd", {})
-    client("QueueDrop", {})
-    yield client
-    client("QueueDrop", {})
-    for left in client("QueueHoldRuleList"):
-        client("QueueHoldRuleRemove", left["ID"])
-
-
-def _send(client, to, **request):
-    answer = client.web("Send", {"To": [{"Address": one} for one in to], "Text": "Hi", **request})
-    assert answer.status == 200, answer.body
-    return [one["QueueMsgID"] for one in answer.json["Submissions"]]
 
 
 def _listed(client, filter_=(), sort=()):
@@ -41,8 +14,8 @@ def _listed(client, filter_=(), sort=()):
 
 
 def test_queue_is_filtered_sorted_and_paged(held):
-    [one] = _send(held, ["one@q.example"], Subject="Offer", Extra={"order": "7"})
-    two, three = _send(held, ["two@q.example", "three@q2.example"])
+    [one] = send(held, ["one@q.example"], Subject="Offer", Extra={"order": "7"})
+    two, three = send(held, ["two@q.example", "three@q2.example"])
     up = {"Asc": True, "Field": "Queued"}
     assert held("QueueSize") == 3
     assert _listed(held, sort=up) == [one, two, three]
@@ -63,7 +36,7 @@ def test_queue_is_filtered_sorted_and_paged(held):
     assert _listed(held, sort=page) == [three]
     assert _listed(held, sort={**page, "Asc": False}) == [one]
     [row] = held("QueueList", {"IDs": [one]}, {})
-    assert stories.has(
+    assert has(
         BaseID=0, Hold=True, SenderAccount="mox", SenderLocalpart="mox", FromID="", Attempts=0,
         SenderDomainStr="localhost", RecipientLocalpart="one", RecipientDomainStr="q.example",
         RecipientDomain={"IP": "", "Domain": {"ASCII": "q.example", "Unicode": ""}},
@@ -74,7 +47,7 @@ def test_queue_is_filtered_sorted_and_paged(held):
 
 
 def test_queued_messages_are_changed(held):
-    one, two = _send(held, ["one@q.example", "two@q.example"])
+    one, two = send(held, ["one@q.example", "two@q.example"])
     only = {"IDs": [one]}
     [before] = held("QueueList", only, {})
     for function, value, field, wanted in (
@@ -97,7 +70,7 @@ def test_queued_messages_are_changed(held):
     assert [row["Success"] for row in retired.values()] == [False, False]
     for row in retired.values():
         [result] = row["Results"]
-        assert stories.has(Error="delivery canceled by admin", Success=False, Code=0)(result)
+        assert has(Error="delivery canceled by admin", Success=False, Code=0)(result)
     assert retired[one]["RecipientAddress"] == "one@q.example"
     assert retired[one]["LastAttempt"]
     assert retired[two]["LastAttempt"] is None
@@ -109,10 +82,10 @@ def test_rules_hold_old_mail_by_all_parts_and_new_mail_by_any(held):
     for rule in held("QueueHoldRuleList"):
         held("QueueHoldRuleRemove", rule["ID"])
     later = {"FutureRelease": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 900))}
-    [old] = _send(held, ["old@held.example"], **later)
+    [old] = send(held, ["old@held.example"], **later)
     held("QueueHoldRuleAdd", {"Account": "none", "RecipientDomainStr": "held.example"})
-    [new] = _send(held, ["new@held.example"], **later)
-    [free] = _send(held, ["new@free.example"], **later)
+    [new] = send(held, ["new@held.example"], **later)
+    [free] = send(held, ["new@free.example"], **later)
     holds = {row["ID"]: row["Hold"] for row in held("QueueList", {}, {})}
     assert holds == {old: False, new: True, free: False}
     [rule] = held("QueueHoldRuleList")
@@ -124,7 +97,7 @@ def test_rules_hold_old_mail_by_all_parts_and_new_mail_by_any(held):
 
 def test_address_of_a_queued_message_stays(held, old):
     held("AddressAdd", "queued@localhost", "mox")
-    _send(held, ["someone@q.example"], From=[{"Address": "queued@localhost"}])
+    send(held, ["someone@q.example"], From=[{"Address": "queued@localhost"}])
     if not old:
         with pytest.raises(Refusal, match="no catchall address is configured, drop message"):
             held("AddressRemove", "queued@localhost")
@@ -133,7 +106,7 @@ def test_address_of_a_queued_message_stays(held, old):
 
 
 def test_refused_removal_of_an_account_empties_its_queue_and_closes_its_domain(held, old):
-    _send(held, ["someone@q.example"])
+    send(held, ["someone@q.example"])
     held.web("SuppressionAdd", {"EmailAddress": "gone@q.example"})
     asked = {"EmailAddress": "gone@q.example"}
     with pytest.raises(Refusal, match="postmaster account"):
@@ -206,7 +179,7 @@ def test_suppressions(client):
     assert call("Present", EmailAddress="somebody@foo.example") == (200, {"Present": True})
     assert call("Present", EmailAddress="other@foo.example") == (200, {"Present": False})
     [one] = [row for row in call("List")[1]["Suppressions"] if row["Reason"] == "r"]
-    assert stories.has(Account="mox", BaseAddress="somebody@foo.example", Manual=True,
+    assert has(Account="mox", BaseAddress="somebody@foo.example", Manual=True,
                        OriginalAddress="Some.Body+x@foo.example")(one)
     assert call("Remove", EmailAddress="some.body+z@foo.example") == (200, {})
     assert call("Remove", EmailAddress="somebody@foo.example") == (
@@ -228,7 +201,7 @@ def _rows(lines):
 
 def test_records(client, old):
     params = [False, "z.example", "mox", ""]
-    client("DomainAdd", *stories.params_of("DomainAdd", params, old))
+    client("DomainAdd", *params_of("DomainAdd", params, old))
     lines = client("DomainRecords", "z.example")
     assert "$TTL 300" in lines
     assert any("\n" in line for line in lines)  # a record may take more than one
@@ -283,73 +256,3 @@ def test_settings_of_programs(client):
         ("Submission (SMTP)", "STARTTLS optional"), ("IMAP", "STARTTLS optional")]
     assert entries[1]["Port"] == entries[3]["Port"]  # though they are two
     assert {one["Listener"] for one in entries} == {"local"}
-
-
-class _Receiver(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.heard.append((self.headers, json.loads(body)))
-        status = self.server.statuses.pop(0) if self.server.statuses else 200
-        self.send_response(status)
-        self.send_header("Content-Length", "5")
-        self.end_headers()
-        with contextlib.suppress(OSError):
-            self.wfile.write(b"heard")
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def receiver():
-    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
-    made.heard, made.statuses = [], []
-    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield made
-    made.shutdown()
-    made.server_close()
-
-
-def _wait_for(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "nothing came"
-        time.sleep(0.02)
-
-
-def test_webhooks(held, server, receiver):
-    server.set_hook(f"http://127.0.0.1:{receiver.server_port}/hook")
-    receiver.statuses += [204]  # which is not 200
-    [number] = _send(held, ["one@hook.example"], Subject="Offer", Extra={"order": "7"})
-    assert held("QueueFail", {"IDs": [number]}) == 1
-    deliver = getattr(server, "hooks", None)
-    if deliver:
-        assert deliver.deliver_hook() == (204, "")
-    _wait_for(lambda: receiver.heard and held("HookList", {}, {})[0]["Results"][-1]["Code"])
-    headers, payload = receiver.heard[0]
-    assert headers["Content-Type"] == "application/json; charset=utf-8"
-    assert headers["Authorization"] == "Bearer hooks"
-    assert headers["X-Mox-Webhook-ID"] and headers["X-Mox-Webhook-Attempt"] == "1"
-    assert headers["User-Agent"].startswith("mox/")
-    assert headers["User-Agent"].endswith("(webhook)")
-    assert payload.pop("MessageID") and payload.pop("WebhookQueued")
-    assert payload == {
-        "Version": 0, "Event": "failed", "DSN": False, "Suppressing": False, "QueueMsgID": number,
-        "FromID": "", "Subject": "Offer", "SMTPCode": 0, "SMTPEnhancedCode": "",
-        "Error": "delivery canceled by admin", "Extra": {"order": "7"}}
-    [hook] = held("HookList", {"Event": "failed", "Account": "mox"}, {})
-    assert stories.has(QueueMsgID=number, Account="mox", OutgoingEvent="failed", Attempts=1,
-                       IsIncoming=False, Authorization="Bearer hooks")(hook)
-    assert json.loads(hook["Payload"])["Event"] == "failed"
-    assert stories.has(Success=False, Code=204)(hook["Results"][0])
-    assert "expected 200 ok" in hook["Results"][0]["Error"]
-    assert held("HookList", {"Event": "incoming"}, {}) == []
-    assert held("HookNextAttemptSet", {"IDs": [hook["ID"]]}, 0) == 1
-    if deliver:
-        assert deliver.deliver_hook() == (200, "heard")
-    _wait_for(lambda: held("HookQueueSize") == 0)
-    assert receiver.heard[1][0]["X-Mox-Webhook-Attempt"] == "2"
-    [retired] = held("HookRetiredList", {"IDs": [hook["ID"]]}, {})
-    assert stories.has(Success=True, Attempts=2, SupersededByID=0, Authorization=True)(retired)
-    assert stories.has(Success=True, Code=200, Response="heard", Error="")(retired["Results"][1])

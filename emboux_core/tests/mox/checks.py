@@ -20,7 +20,7 @@ class State:
     routes: list[dict] | None = None
     monitored: list[dict] = field(default_factory=list)
 
-    def copy(self) -> "State":
+    def copied(self) -> "State":
         return State(dict(self.domains), dict(self.accounts), self.routes, self.monitored)
 
 

@@ -118,7 +118,7 @@ class Config(Domains):
         if not account and not self.old:
             raise _request(what, 'account directory "accounts" already/still exists')
         self._must_be_free(part, domain, what)
-        changed = self.state.copy()
+        changed = self.state.copied()
         changed.accounts[account] = self.new_account(part, domain)
         self.save(changed, what)
 
@@ -130,7 +130,7 @@ class Config(Domains):
             raise _request(what, missing)
         if not self.old:
             self.server.forget_account(account)
-        changed = self.state.copy()
+        changed = self.state.copied()
         del changed.accounts[account]
         self.save(changed, what)
         self.passwords.pop(account, None)
@@ -148,7 +148,7 @@ class Config(Domains):
     def change_account(self, account, what, **values):
         if account not in self.state.accounts:
             raise _request(what, "account not present")
-        changed = self.state.copy()
+        changed = self.state.copied()
         changed.accounts[account] = {**changed.accounts[account], **values}
         self.save(changed, what)
 
@@ -166,7 +166,7 @@ class Config(Domains):
         self.change_account(account, "saving account routes", Routes=routes)
 
     def RoutesSave(self, routes):
-        changed = self.state.copy()
+        changed = self.state.copied()
         changed.routes = routes
         self.save(changed, "saving global routes")
 
@@ -226,7 +226,7 @@ class Config(Domains):
         account = self.state.accounts[found.account]
         if address not in account["Destinations"]:
             raise _request(what, "address not removed, likely a postmaster/reporting address")
-        changed = self.state.copy()
+        changed = self.state.copied()
         left = {name: one for name, one in account["Destinations"].items() if name != address}
         changed.accounts[found.account] = {**account, "Destinations": left}
         for (name, key), members in self.derived.members.items():

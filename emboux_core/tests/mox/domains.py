@@ -102,7 +102,7 @@ class Domains:
             wrong = "account name is empty"
         if wrong:
             raise user_error(f"adding domain: bad request: {wrong}")
-        changed = self.state.copy()
+        changed = self.state.copied()
         if not known:
             changed.accounts[account] = self.new_account(part, name)
         elif account != self.postmaster:
@@ -140,7 +140,7 @@ class Domains:
         name = names.shown(parsed(domain))
         if name not in self.state.domains:
             raise user_error("removing domain: bad request: domain does not exist")
-        changed = self.state.copy()
+        changed = self.state.copied()
         del changed.domains[name]
         self.save(changed, "removing domain", shared=False)
 
@@ -150,7 +150,7 @@ class Domains:
         """Only the name by which mox keeps it will do: no other case, no punycode."""
         if name not in self.state.domains:
             raise user_error(f"{what}: bad request: domain not present")
-        changed = self.state.copy()
+        changed = self.state.copied()
         changed.domains[name] = copy.deepcopy(changed.domains[name])
         change(changed.domains[name])
         self.save(changed, what, shared=False)

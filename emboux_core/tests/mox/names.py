@@ -3,6 +3,7 @@
 
 """Names of domains and addresses, as mox reads and writes them."""
 
+import contextlib
 import ipaddress
 import re
 import unicodedata
@@ -18,11 +19,8 @@ def domain(text: str) -> dict[str, str]:
     """``{"ASCII", "Unicode"}``; the latter is empty when both are the same."""
     if text.endswith("."):
         raise BadName("dns name has trailing dot")
-    try:
+    with contextlib.suppress(ValueError):
         ipaddress.ip_address(text)
-    except ValueError:
-        pass
-    else:
         raise BadName("ip address while name required")
     shown, wire = [], []
     for label in unicodedata.normalize("NFKC", text).lower().split("."):

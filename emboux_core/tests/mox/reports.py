@@ -296,7 +296,7 @@ class Reports:
             if zone in [names.domain(one) for one in self.used_zones]:
                 raise user_error(f"dnsbl zone {line} already present in public listener")
             zones.append(zone)
-        changed = self.server.config.state.copy()
+        changed = self.server.config.state.copied()
         changed.monitored = zones
         self.server.config.save(changed, "saving monitoring dnsbl zones")
 
