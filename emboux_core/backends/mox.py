@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from ..dns.expected import MailService
-from ..net.errors import Refused, UnknownOutcome
+from ..net.errors import Refused, UnknownOutcome, Unreachable
 from ..net.guard import Timeouts
 from .base import AliasSpec, Backend, DomainSpec, ListRules, MailboxSpec, Usage, UsagePage
 from .mox_api import MoxApi, MoxNo
@@ -24,6 +24,10 @@ from .mox_directory import (
     account_name,
     as_dict,
     as_list,
+    as_rows,
+    as_text,
+    destinations,
+    members,
     reports_of,
     rules_of,
 )
@@ -63,8 +67,8 @@ class MoxBackend(Backend):
             url, password, allow_private=allow_private, timeouts=timeouts, ca_file=ca_file,
             clock=clock,
         )
-        self.server = MoxServer(self.api)
         self._there = MoxDirectory(self.api)
+        self.server = MoxServer(self._there)
         self._account = (account or "").strip()
 
     def check(self) -> str:
@@ -93,7 +97,7 @@ class MoxBackend(Backend):
             self._add_domain(domain.name)
         if bool(config and config.get("Disabled")) != domain.suspended:
             self._needs("DomainDisabledSave")
-            self._change("DomainDisabledSave", domain.name, domain.suspended)
+            self._save("DomainDisabledSave", domain.name, domain.suspended)
         return self._service(domain.name)
 
     def _add_domain(self, name: str) -> None:
@@ -105,7 +109,7 @@ class MoxBackend(Backend):
                 self._heal()
             raise
         # mox would send mail programs to mail.<name>; here all of a server's domains have one host
-        self._change("DomainClientSettingsDomainSave", name, "")
+        self._save("DomainClientSettingsDomainSave", name, "")
 
     def _service(self, name: str) -> MailService:
         try:
@@ -114,9 +118,9 @@ class MoxBackend(Backend):
             # the DNS of a new domain may not answer at all yet
             if error.code != "server:error":
                 raise
-            lines = advised(self.api.read("CheckDomain", name))
+            lines = advised(name, as_dict(self.api.read("CheckDomain", name)))
         clients = as_dict(self.api.read("ClientConfigsDomain", name)).get("Entries")
-        return service_of(name, as_list(lines), as_list(clients))
+        return service_of(name, map(as_text, as_list(lines)), as_rows(clients))
 
     def checked(self, name: str) -> tuple[Section, ...]:
         """mox's own check of the domain, which may take 30 seconds."""
@@ -138,7 +142,7 @@ class MoxBackend(Backend):
         for function, section in (("DomainDMARCAddressSave", "DMARC"),
                                   ("DomainTLSRPTAddressSave", "TLSRPT")):
             if config.get(section):
-                self._change(function, name, "", "", "", "")
+                self._save(function, name, "", "", "", "")
         reports = reports_of(name, config)
         for local in names.accounts:
             if f"{local}@{name}" not in reports:
@@ -146,10 +150,10 @@ class MoxBackend(Backend):
         self._change("DomainRemove", name)
 
     def domains(self) -> Iterable[DomainSpec]:
-        for row in as_list(self.api.read("Domains")):
+        for row in as_rows(self.api.read("Domains")):
             # an older one gives the names alone
-            name = row.get("Domain") or row
-            yield DomainSpec(str(name["ASCII"]), suspended=bool(row.get("Disabled")))
+            name = as_text(as_dict(row.get("Domain") or row).get("ASCII"))
+            yield DomainSpec(name, suspended=bool(row.get("Disabled")))
 
     # -- mailboxes -----------------------------------------------------------------------
 
@@ -194,7 +198,7 @@ class MoxBackend(Backend):
 
     def _settle(self, account: str, mailbox: MailboxSpec, made: bool) -> None:
         """Quota, and whether one may log in; a new account is known without a look."""
-        now = {} if made else as_dict(as_list(self.api.read("Account", account))[0])
+        now = {} if made else self._there.account(account)
         if mailbox.quota != now.get("QuotaMessageSize", 0):
             # all of them together: what nobody asked for stays as it is
             settings = [
@@ -217,8 +221,8 @@ class MoxBackend(Backend):
         account = self._there.names(domain).accounts.get(local)
         if account is None:
             return
-        config = as_dict(as_list(self.api.read("Account", account))[0])
-        others = as_dict(config.get("Destinations")).keys() - {email} - self._there.reports()
+        config = self._there.account(account)
+        others = set(destinations(config)) - {email} - self._there.reports()
         # a refused removal has already failed its queued mail: what stands in the way goes first
         self._leave_lists({email})
         if account == self._home() or any(not a.startswith("postmaster@") for a in others):
@@ -229,7 +233,7 @@ class MoxBackend(Backend):
             for function, section in (("DomainDMARCAddressSave", "DMARC"),
                                       ("DomainTLSRPTAddressSave", "TLSRPT")):
                 if as_dict(row.get(section)).get("Account") == account:
-                    self._change(function, name, "", "", "", "")
+                    self._save(function, name, "", "", "", "")
         self._change("AccountRemove", account)
 
     def mailboxes(self, domain: str) -> Iterable[MailboxSpec]:
@@ -291,10 +295,10 @@ class MoxBackend(Backend):
 
     def _change_list(self, alias: AliasSpec, there: dict[str, Any]) -> None:
         local, _at, domain = alias.address.rpartition("@")
-        members = as_list(there.get("Addresses"))
-        if new := [address for address in alias.destinations if address not in members]:
+        now = members(there)
+        if new := [address for address in alias.destinations if address not in now]:
             self._list_change(alias, "AliasAddressesAdd", local, domain, new)
-        if gone := [address for address in members if address not in alias.destinations]:
+        if gone := [address for address in now if address not in alias.destinations]:
             self._list_change(alias, "AliasAddressesRemove", local, domain, gone)
         if alias.rules and alias.rules != rules_of(there):
             self._change("AliasUpdate", local, domain, alias.rules.open,
@@ -342,9 +346,9 @@ class MoxBackend(Backend):
         here = f"@{domain}"
         lists = as_dict(as_dict(self._there.config()["Domains"].get(domain)).get("Aliases"))
         for local, row in lists.items():
-            yield AliasSpec(f"{local}{here}", tuple(as_list(row.get("Addresses"))), rules_of(row))
+            yield AliasSpec(f"{local}{here}", tuple(members(row)), rules_of(row))
         for person in self._there.people():
-            caught = [here] if here in as_dict(person.config.get("Destinations")) else []
+            caught = [here] if here in destinations(person.config) else []
             for address in [*(a for a in person.others if a.endswith(here)), *caught]:
                 yield AliasSpec(address, (person.email,))
 
@@ -354,20 +358,20 @@ class MoxBackend(Backend):
         :raises Refused: of one of these they are the only members.
         """
         there = [
-            (name, local, as_list(row.get("Addresses")))
+            (name, local, members(as_dict(row)))
             for name, config in self._there.config()["Domains"].items()
             for local, row in as_dict(config.get("Aliases")).items()
-            if addresses & set(as_list(row.get("Addresses")))
+            if addresses & set(members(as_dict(row)))
         ]
-        for name, local, members in there:
-            if not set(members) - addresses:
+        for name, local, all_members in there:
+            if not set(all_members) - addresses:
                 raise Refused(
-                    f"{', '.join(members)} is the only member of {local}@{name}. Delete that "
+                    f"{', '.join(all_members)} is the only member of {local}@{name}. Delete that "
                     "alias first, or give it another member."
                 )
-        for name, local, members in there:
+        for name, local, all_members in there:
             self._change(
-                "AliasAddressesRemove", local, name, sorted(addresses & set(members)))
+                "AliasAddressesRemove", local, name, sorted(addresses & set(all_members)))
 
     # -- use -----------------------------------------------------------------------------
 
@@ -381,10 +385,12 @@ class MoxBackend(Backend):
         rows = []
         for name in chosen:
             try:
-                _config, size = as_list(self.api.read("Account", name))
+                found = as_list(self.api.read("Account", name))
             except MoxNo:
                 continue  # it has just been deleted
-            rows.append(Usage(primary[name], int(size), None))
+            if len(found) != 2 or not isinstance(found[1], int):
+                raise Unreachable("It did not answer as mox does: an account has no size.")
+            rows.append(Usage(primary[name], found[1], None))
         whole = len(chosen) == len(after or names)
         return UsagePage("after:" if whole else f"after:{chosen[-1]}", tuple(rows))
 
@@ -402,11 +408,15 @@ class MoxBackend(Backend):
                 raise UnknownOutcome(str(error)) from None
             raise
 
+    def _save(self, function: str, domain: str, *params: Any) -> None:
+        """Change a setting of a domain."""
+        self._change(function, self._there.stored_name(domain), *params)
+
     def _heal(self) -> None:
         """After a refused change mox may go on with a configuration that is half changed, until the
         next change: make one that changes nothing."""
         for name, row in self._there.config()["Domains"].items():
-            self._change("DomainDescriptionSave", name, row.get("Description") or "")
+            self._save("DomainDescriptionSave", name, row.get("Description") or "")
             return
 
     def _needs(self, function: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..addresses import AddressError, normalise_domain
 from ..net.errors import NotAuthorised, Refused, Unreachable
 from .base import ListRules
 from .mox_api import MoxApi, MoxNo
@@ -68,6 +69,10 @@ class MoxDirectory:
             return found, []
         return (as_list(found[0]), as_list(found[1])) if found else ([], [])
 
+    def account(self, name: str) -> dict[str, Any]:
+        """Its settings."""
+        return (as_rows(as_list(self.api.read("Account", name))[:1]) or [{}])[0]
+
     def domain(self, name: str) -> dict[str, Any] | None:
         """Its settings, None if it is not here."""
         try:
@@ -77,6 +82,13 @@ class MoxDirectory:
                 return None
             raise
 
+    def stored_name(self, name: str) -> str:
+        """The name by which the calls that save settings know a domain: Unicode alone."""
+        if "xn--" not in name:
+            return name
+        found = as_dict(self.api.read("Domain", name))
+        return str(found.get("Unicode") or name)
+
     def names(self, domain: str) -> Names:
         """:raises Refused: the domain is not here."""
         try:
@@ -85,8 +97,13 @@ class MoxDirectory:
             if error.says("no such domain", "unknown domain"):
                 raise Refused(f"The domain {domain} is not on this mox.") from None
             raise
-        accounts, lists = found if isinstance(found, list) else (found, None)
-        return Names(as_dict(accounts), as_dict(lists))
+        # an older one knows no lists
+        accounts, lists = (as_list(found) + [None] * 2)[:2] if isinstance(found, list) else (
+            found, None)
+        return Names(
+            {local: as_text(account) for local, account in as_dict(accounts).items()},
+            {local: as_dict(row) for local, row in as_dict(lists).items()},
+        )
 
     def account_of(self, address: str) -> str | None:
         """Which account has exactly this address, None for none."""
@@ -99,13 +116,16 @@ class MoxDirectory:
             return None
 
     def config(self) -> dict[str, Any]:
-        """The whole configuration, at most some seconds old."""
+        """The whole configuration, at most some seconds old; domains by their A-labels."""
         with self._lock:
             read = self._config_read
         if read is None or time.monotonic() - read[0] > _REMEMBERED:
             found = as_dict(self.api.read("Config"))
             read = time.monotonic(), {
-                part: as_dict(found.get(part)) for part in ("Domains", "Accounts")
+                "Domains": {a_label(name): as_dict(row)
+                            for name, row in as_dict(found.get("Domains")).items()},
+                "Accounts": {name: as_dict(row)
+                             for name, row in as_dict(found.get("Accounts")).items()},
             }
             with self._lock:
                 self._config_read = read
@@ -120,7 +140,7 @@ class MoxDirectory:
         """The accounts that have an address, in the order of their names."""
         reports = self.reports()
         for account, config in sorted(self.config()["Accounts"].items()):
-            own = [address for address in as_dict(config.get("Destinations"))
+            own = [address for address in destinations(config)
                    if address not in reports and not address.startswith(("@", "postmaster@"))]
             if own:
                 email, *others = sorted(own, key=_likely(account, config.get("Domain")))
@@ -129,20 +149,42 @@ class MoxDirectory:
 
 def _likely(account: str, home: str | None):
     """Sort addresses of an account by how likely it is known by them: one that we named it after,
-    one that has its name, one in its domain."""
+    one that has its name, one in its domain, the shortest."""
 
-    def key(address: str) -> tuple[bool, bool, bool, str]:
+    def key(address: str) -> tuple[bool, bool, bool, int, str]:
         local, _at, domain = address.rpartition("@")
-        return account_name(address) != account, local != account, domain != home, address
+        return (account_name(address) != account, local != account, domain != home,
+                len(address), address)
 
     return key
+
+
+def destinations(config: dict[str, Any]) -> list[str]:
+    """The addresses of an account, "@domain" for a catch-all."""
+    return [a_label(address) for address in as_dict(config.get("Destinations"))]
+
+
+def members(row: dict[str, Any]) -> list[str]:
+    """The addresses of a list."""
+    return [a_label(as_text(address)) for address in as_list(row.get("Addresses"))]
+
+
+def a_label(name: str) -> str:
+    """A domain or address with the domain in A-labels: mox shows names of other letters as people
+    read them."""
+    local, at, domain = name.rpartition("@")
+    try:
+        return f"{local}{at}{normalise_domain(domain)}"
+    except AddressError:
+        return name  # such as localhost
 
 
 def reports_of(name: str, config: dict[str, Any]) -> set[str]:
     """The addresses of a domain that reports go to: mox makes and removes them by itself."""
     rows = (as_dict(config.get(section)) for section in ("DMARC", "TLSRPT"))
     return {
-        f"{row['Localpart']}@{row.get('Domain') or name}" for row in rows if row.get("Localpart")
+        a_label(f"{row['Localpart']}@{row.get('Domain') or name}")
+        for row in rows if row.get("Localpart")
     }
 
 
@@ -156,6 +198,16 @@ def as_list(value: Any) -> list[Any]:
     if value is not None and not isinstance(value, list):
         raise Unreachable("It did not answer as mox does: there is no list where one should be.")
     return value or []
+
+
+def as_rows(value: Any) -> list[dict[str, Any]]:
+    return [as_dict(row) for row in as_list(value)]
+
+
+def as_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Unreachable("It did not answer as mox does: there is no text where one should be.")
+    return value
 
 
 def as_dict(value: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ SECTIONS = (
     "DNSSEC", "IPRev", "MX", "TLS", "DANE", "SPF", "DKIM", "DMARC", "HostTLSRPT", "DomainTLSRPT",
     "MTASTS", "SRVConf", "Autoconf", "Autodiscover",
 )
-_RECORD = re.compile(r"^\s*(\S+\.\s+(?:MX|TXT|CNAME|SRV)\s+(?:\((?:[^()]*)\)|.*))$", re.MULTILINE)
+_RECORD = re.compile(r"^\t(\S+)\s+((?:MX|TXT|CNAME|SRV)\s+(?:\([^()]*\)|.*))$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -87,16 +87,17 @@ def service_of(name: str, lines: Iterable[str], clients: Iterable[dict[str, Any]
     return service
 
 
-def advised(check: dict[str, Any]) -> list[str]:
+def advised(name: str, check: dict[str, Any]) -> list[str]:
     """The records that the advice of ``CheckDomain`` quotes: it answers where ``DomainRecords``
     does not, because the domain's DNS cannot be reached yet.  DKIM keys that are published already
     are not among them.
     """
     return [
-        record
+        # an older one gives the names of keys without the domain's
+        f"{owner if owner.endswith('.') else f'{owner}.{name}.'} {data}"
         for section in SECTIONS
         for text in (check.get(section) or {}).get("Instructions") or ()
-        for record in _RECORD.findall(text)
+        for owner, data in _RECORD.findall(text)
     ]
 
 

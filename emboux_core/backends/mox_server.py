@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ..net.answers import printable
-from .mox_api import MoxApi
-from .mox_directory import as_dict, as_list
+from .mox_directory import MoxDirectory, as_dict, as_list
 from .mox_rows import (
     HoldRow,
     HookRow,
@@ -37,8 +36,8 @@ SIGNING_ALGORITHMS = ("rsa", "ed25519")
 class MoxServer:
     """Reads and acts through the admin API.  Raises ``BackendError`` as ``MoxApi`` does."""
 
-    def __init__(self, api: MoxApi):
-        self.api = api
+    def __init__(self, there: MoxDirectory):
+        self.api, self._there = there.api, there
 
     # -- queue and retired messages ---------------------------------------------------------
 
@@ -193,7 +192,7 @@ class MoxServer:
 
     def sign_with(self, name: str, selectors: Iterable[str]) -> None:
         dkim = as_dict(self.domain_settings(name).get("DKIM"))
-        self.api.change("DomainDKIMSave", name, as_dict(dkim.get("Selectors")), list(selectors))
+        self._save("DomainDKIMSave", name, as_dict(dkim.get("Selectors")), list(selectors))
 
     def retire_key(self, name: str, selector: str) -> None:
         self.api.change("DomainDKIMRemove", name, selector)
@@ -206,14 +205,18 @@ class MoxServer:
         """
         function = {"dmarc": "DomainDMARCAddressSave", "tls": "DomainTLSRPTAddressSave"}[kind]
         given = (local_part, "", account, folder) if local_part else ("", "", "", "")
-        self.api.change(function, name, *given)
+        self._save(function, name, *given)
 
     def save_mta_sts(self, name: str, policy: str, mode: str, max_age: int, mx: Sequence[str]
                      ) -> None:
         """``mode``: ``testing``, ``enforce``, ``none``, "" for no policy; ``max_age``: seconds."""
-        self.api.change("DomainMTASTSSave", name, policy, mode, max_age * 10**9, list(mx))
+        self._save("DomainMTASTSSave", name, policy, mode, max_age * 10**9, list(mx))
 
     # -- calls ----------------------------------------------------------------------------------
+
+    def _save(self, function: str, domain: str, *params: Any) -> None:
+        self.api.change(function, self._there.stored_name(domain), *params)
+        self._there.forget()
 
     def _act(self, function: str, numbers: Sequence[int], *more: Any) -> int:
         """How many it was done to."""

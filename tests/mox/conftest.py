@@ -9,6 +9,7 @@ from asking import Asking
 from real import KINDS, RealMox
 from support.plain_core.tests.mox.server import MoxServer
 
+
 class _StandIn(MoxServer):
     def set_hook(self, url):
         self.hooks.set_url("mox", url, "Bearer hooks")

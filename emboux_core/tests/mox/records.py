@@ -108,10 +108,26 @@ class Records:
         silent = _UNINSTRUCTED[self.server.generation]
         for section, one in checked.items():
             if section != "Domain":
-                advice = [f"Look at {section} of {name}."]
+                advice = [f"Look at {section} of {name}.{self._quoted(section, parsed(domain))}"]
                 one["Instructions"] = None if section in silent else advice
+                if section in ("MX", "DKIM"):
+                    one["Errors"] = [f"Looking up {section} records: no such host"]
                 one.update(self.found.get(name, {}).get(section, {}))
         return checked
+
+    def _quoted(self, section, name):
+        """The records that the advice quotes, each on lines that begin with a tab."""
+        own = name["ASCII"]
+        if section == "MX":
+            return f"\n\n\t{own}. MX 10 {self.hostname}.\n\nWith the dot at the end."
+        if section != "DKIM":
+            return ""
+        selectors = self.server.config.state.domains[names.shown(name)]["DKIM"]["Selectors"]
+        lines = [self._key(own, selector, lambda owner, data: f"\t{owner} {data}")[-1]
+                 for selector in sorted(selectors)]
+        if self.server.config.old:  # without the domain's name
+            lines = [line.replace(f".{own}. TXT", " TXT") for line in lines]
+        return "".join(f"\n\n{line}" for line in lines)
 
     def ClientConfigsDomain(self, domain):
         name = names.shown(parsed(domain))

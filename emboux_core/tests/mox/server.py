@@ -306,6 +306,11 @@ class MoxServer:
     def Version(self):
         return _VERSIONS[self.generation], "linux", "amd64"
 
+    def ConfigFiles(self):
+        """Of the texts only the part that a client looks for."""
+        static = "Postmaster:\n\tAccount: mox\n\tMailbox: Inbox\n"
+        return "config/mox.conf", "config/domains.conf", static, "Domains:\n"
+
     def CheckUpdatesEnabled(self):
         return False
 
