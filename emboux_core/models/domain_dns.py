@@ -377,6 +377,7 @@ class DomainDns(models.Model):
         self.ensure_one()
         self.check_access("write")
         keys, backend = self.env["emboux.server.key"], self.backend_id
+        keys.check_access("read")
         with backend_errors(self.env, backend.name):
             rows = {
                 row.selector: {"domain_id": self.id, "algorithm": row.algorithm, "signs": row.signs}

@@ -66,7 +66,7 @@ class ServerPage(models.AbstractModel):
     def _align(self, backend, rows, among=()):
         """Let those of the server's rows that ``among``, a search domain, fits be these."""
         # as superuser: the server's rows are not for users to write
-        own = self.sudo()
+        own = self.sudo().browse()
         there = {row.key: row for row in own.search([("backend_id", "=", backend.id), *among])}
         own.union(*(row for key, row in there.items() if key not in rows))._forget()
         own._make([

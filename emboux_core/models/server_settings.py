@@ -68,6 +68,9 @@ class ServerRoute(models.Model):
                     vals[field] = ", ".join(map(addresses.normalise_domain, names))
         return vals
 
+    def _names(self, field):
+        return tuple((self[field] or "").split(", ")) if self[field] else ()
+
     @api.constrains("attempts")
     def _check_attempts(self):
         if any(route.attempts < 0 for route in self):
@@ -173,3 +176,6 @@ class Backend(models.Model):
                              route.attempts, route.transport)
                     for route in routes
                 ])
+            # a route has no name there but its place
+            for number, route in enumerate(routes):
+                route._store({"key": str(number), "sequence": number})

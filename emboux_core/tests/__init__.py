@@ -23,6 +23,7 @@ from . import (
     test_drift,
     test_dsn,
     test_message_id,
+    test_mox,
     test_operation,
     test_operation_commit,
     test_operation_roles,
@@ -31,6 +32,7 @@ from . import (
     test_passwords,
     test_publish,
     test_publish_withdraw,
+    test_server_pages,
     test_settings,
     test_transactions,
 )

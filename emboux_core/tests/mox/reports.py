@@ -8,6 +8,7 @@ Tests put in what the real one would have received or found; nothing here looks 
 
 import copy
 import itertools
+import secrets
 
 from . import names
 from .docs import Failure, moment_of, now, user_error
@@ -134,7 +135,7 @@ class Reports:
         moment = now()
         if "LoginAttempt" in self.docs.structs:
             self.attempts.append(self.docs.make(
-                "LoginAttempt", **{"First": moment, "Last": moment, "Count": 1, "Result": result,
+                "LoginAttempt", **{"Key": secrets.token_urlsafe(16), "First": moment, "Last": moment, "Count": 1, "Result": result,
                                    "AccountName": account, "RemoteIP": "127.0.0.1", **values}))
 
     def _put(self, rows, struct, **values):
