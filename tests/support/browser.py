@@ -38,8 +38,11 @@ class Browser:
         self.page.click(".oe_login_form button[type=submit]")
         self.page.wait_for_selector(".o_main_navbar", timeout=120_000)
 
-    def tour(self, name, path, seconds=60):
-        """Run one of the add-ons' tours; fails with what the browser said."""
+    def tour(self, name, path, seconds=60, **data):
+        """Run one of the add-ons' tours; fails with what the browser said.
+
+        ``data``: what the tour reads of ``window.embouxTour``.
+        """
         self._said.clear()
         self.errors.clear()
         self.page.goto(f"{self._url}{path}?debug=tests")
@@ -49,6 +52,7 @@ class Browser:
         )
         options = json.dumps({"stepDelay": 0, "keepWatchBrowser": False, "debug": False,
                               "startUrl": path, "delayToCheckUndeterminisms": 0})
+        self.page.evaluate(f"window.embouxTour = {json.dumps(data)}")
         self.page.evaluate(f"odoo.startTour({json.dumps(name)}, {options}), true")
         for _ in range(seconds * 10):
             if any("tour succeeded" in text for text in self._said):

@@ -1,0 +1,117 @@
+"""From a new backend to mail in a mox, in the real web client: with the stand-in, and with a real
+mox also by SMTP and IMAP."""
+
+import imaplib
+import re
+import smtplib
+import ssl
+from email.message import EmailMessage
+
+import pytest
+from asking import Asking
+from real import KINDS
+from support.mail_client import eventually
+
+NAME = "mox-tour.example"
+PASSWORD = "tour password 1"
+FAR = [f"{who}@far.example" for who in ("first", "second", "third")]
+
+
+class RealMail:
+    """Mail to and from a real mox, whose certificate is its own."""
+
+    def __init__(self, server):
+        text = (server.folder / "mox.conf").read_text()
+        self._port = {
+            name: int(re.search(rf"\t\t{name}:\n.*?\t\t\tPort: (\d+)", text, re.DOTALL)[1])
+            for name in ("SMTP", "Submissions", "IMAPS")
+        }
+        self._tls = ssl.create_default_context(cafile=server.folder / "localhost.crt")
+
+    def _message(self, sender, recipient, subject):
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = sender, recipient, subject
+        message["Message-ID"] = f"<{subject}@{NAME}>"
+        message.set_content("Hello")
+        return message
+
+    def deliver(self, recipient, subject):
+        """As another server would."""
+        with smtplib.SMTP("127.0.0.1", self._port["SMTP"], timeout=30) as smtp:
+            smtp.send_message(self._message("joe@localhost", recipient, subject),
+                              "joe@localhost", [recipient])
+
+    def submit(self, recipient, subject):
+        with smtplib.SMTP_SSL("127.0.0.1", self._port["Submissions"], timeout=30,
+                              context=self._tls) as smtp:
+            smtp.login(f"ann@{NAME}", PASSWORD)
+            smtp.send_message(self._message(f"ann@{NAME}", recipient, subject))
+
+    def has(self, email, subject):
+        with imaplib.IMAP4_SSL("127.0.0.1", self._port["IMAPS"], ssl_context=self._tls) as imap:
+            imap.login(email, PASSWORD)
+            # a mox that has just been made takes much for spam
+            return any(
+                imap.select(folder, readonly=True)[0] == "OK"
+                and imap.search(None, "SUBJECT", subject)[1][0]
+                for folder in ("INBOX", "Junk", "Rejects")
+            )
+
+
+@pytest.fixture(scope="module", params=[kind for kind in KINDS if "2024" not in kind][:1]
+                + KINDS[2:3])
+def world(request, servers, odoo):
+    """A mox without a backend in Odoo, and nothing left of it afterwards."""
+    odoo("ir.config_parameter").set_param("emboux_core.backend_allow_private", "True")
+    yield servers(request.param)
+    for model in ("alias", "mailbox", "domain"):
+        rows = odoo(f"emboux.{model}")
+        field = "name" if model == "domain" else "email"
+        found = rows.search([(field, "like", NAME), ("active", "in", [True, False])])
+        if model == "mailbox":
+            rows.write(found, {"active": False})
+        rows.unlink(found)
+    backends = odoo("emboux.backend")
+    backends.unlink(backends.search([("name", "=", "Tour mox")]))
+
+
+def test_a_mox_from_the_first_click_to_its_queue(world, browser, odoo, state):
+    ask = Asking(world.url).log_in(world.password)
+    real = RealMail(world) if hasattr(world, "folder") else None
+    browser.tour("emboux_mox_backend", "/odoo/email-backends", mox=world.url)
+    browser.tour("emboux_mox_domain", "/odoo/email-domains")
+    browser.tour("emboux_mox_mailboxes", "/odoo/mailboxes")
+    browser.tour("emboux_mox_list", "/odoo/email-aliases")
+    accounts, lists = ask("DomainLocalparts", NAME)
+    assert {accounts[local] for local in ("", "ann")} == {f"ann_{NAME}"}
+    assert len(lists["team"]["Addresses"]) == 3
+    if real:
+        for recipient in (f"ann@{NAME}", f"anything@{NAME}", f"team@{NAME}"):
+            real.deliver(recipient, f"to-{recipient.partition('@')[0]}")
+        for who, subject in (("ann", "to-ann"), ("ann", "to-anything"), ("ann", "to-team"),
+                             ("bob", "to-team"), ("cid", "to-team")):
+            eventually(f"{subject} is with {who}",
+                       lambda who=who, subject=subject: real.has(f"{who}@{NAME}", subject))
+    # three that wait, because of a rule that is gone by then
+    rule = ask("QueueHoldRuleAdd", {"RecipientDomainStr": "far.example"})
+    for recipient in FAR:
+        if real:
+            real.submit(recipient, f"far-{recipient.partition('@')[0]}")
+        else:
+            world.queue.put(recipient, sender=f"ann@{NAME}", account=f"ann_{NAME}")
+    ask("QueueHoldRuleRemove", rule["ID"])
+    later = [message["ID"] for message in ask("QueueList", {}, {})]
+    ask("QueueNextAttemptSet", {"IDs": later}, 60)
+    ask("QueueHoldSet", {"IDs": later}, False)
+    browser.tour("emboux_mox_queue", "/odoo/email-server-message")
+    left = {f"{m['RecipientLocalpart']}@{m['RecipientDomainStr']}": m["Hold"]
+            for m in ask("QueueList", {}, {}) if m["RecipientDomainStr"] == "far.example"}
+    assert left == {FAR[0]: False, FAR[2]: False}
+    browser.tour("emboux_mox_suspend", "/odoo/email-domains")
+    assert ask("DomainConfig", NAME)["Disabled"] is True
+    browser.tour("emboux_mox_activate", "/odoo/email-domains")
+    assert ask("DomainConfig", NAME)["Disabled"] is False
+    for page in ("message", "hold-rule", "hook", "report", "login", "route"):
+        browser.open(f"/odoo/email-server-{page}", ".o_list_view")
+        assert not browser.errors, browser.errors
+        browser.picture(f"mox_{page}")
