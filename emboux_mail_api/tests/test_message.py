@@ -98,6 +98,40 @@ class TestMessage(PlatformCase):
         found = self.env["emboux.message"].search([("recipient", "ilike", "PART")])
         self.assertEqual(found.ids, [made[3].id, made[1].id, made[2].id, made[0].id])
 
+    def test_a_part_by_the_rarest_letters_of_it(self):
+        """The index is asked for some of the letters; what has those alone is not found."""
+        messages = self.env["emboux.message"]
+        self.patch(type(messages), "_sample", lambda *_args: "joe@far77.example\n" * 100)
+        typed = "@far1234.ex"
+        whole = [self.logged(recipient=f"joe{n}@Far1234.EXAMPLE", at=f"2026-11-20 10:00:0{n % 2}")
+                 for n in range(4)]
+        for recipient in ("ar1234.joe@far.example", "joe@bar1234.ex", "joe@far12345.ex"):
+            self.logged(recipient=recipient)
+        messages.search([("recipient", "=", "x")])  # fills caches of who may see what
+        statements = []
+        for domain in ([("to_address", "ilike", typed)], [("address", "ilike", typed)],
+                       [("recipient", "ilike", typed)]):
+            count = self.cr.sql_log_count
+            self.assertEqual(messages.search(domain).ids,
+                             [whole[3].id, whole[1].id, whole[2].id, whole[0].id])
+            statements.append(self.cr.sql_log_count - count)
+        self.assertEqual(len({*statements}), 1, "as many statements as without")
+
+    def test_a_part_of_an_answer_by_the_rarest_letters_of_it(self):
+        found = self.logged(status="failed", answer="550 Mailbox_full: 100% (quota)")
+        self.logged(status="failed", answer="550 mailbox-full: 100 % (quota)")
+        self.logged(answer="250 mailbox_full: 100% (quota)")
+        for typed in ("mailbox_full", "FULL: 100%", "_full: 100% (quota)", "0%", "x_"):
+            self.assertEqual(
+                self.env["emboux.message"].search([("last_answer", "ilike", typed)]), found, typed)
+
+    def test_the_sample_is_what_the_planner_knows(self):
+        for n in range(9):
+            self.logged(recipient=f"Sampled{n}@far.example")
+        self.cr.execute("ANALYZE emboux_mail.message_20990101")
+        sample = self.env["emboux.message"]._sample("recipient", -1)
+        self.assertIn("sampled8@far.example", sample.split("\n"))
+
     # -- what others add
 
     def note(self, domain=None, **values):

@@ -98,6 +98,30 @@ def test_messages_list_customer_pages_are_stable(owner, log):
     assert seen == sorted(seen, key=int, reverse=True)
 
 
+def test_messages_list_customer_pages_by_some_of_the_letters(owner, log):
+    """A long part is found by its rarest letters and then looked for as a whole: the pages are
+    those of all that have it, and of nothing else."""
+    _ref, api, first, second = owner
+    code = str(time.time_ns())[-9:]
+    known = []
+    for number in range(8):
+        moment = f"2026-11-20 11:00:0{number // 3}"
+        known += log((first, second)[number % 2], at=moment, status="failed",
+                     recipient=f"joe{number}@Part-of-{code}.example",
+                     answer=f"550 no room: Quota of {code} exceeded")
+        # what has many of these letters, between them
+        log(first, at=moment, status="failed", recipient=f"part-of.{code}@joe.example",
+            answer=f"550 no room: quota for {code} exceeded")
+    for params in ({"recipient": f"@part-of-{code}.ex"}, {"q": f"@part-of-{code}.ex"},
+                   {"q": f"QUOTA of {code} exceeded"}):
+        seen, cursor = [], {}
+        for _page in range(3):
+            page = done(api.get("/messages", params=params | cursor | {"limit": 3}), 200)
+            seen += [item["id"] for item in page["items"]]
+            cursor = {"cursor": page["next"]}
+        assert seen == known[::-1] and page["next"] is None, params
+
+
 def test_messages_list_customer_bad_input(owner):
     _ref, api, _first, _second = owner
     for params, field in (
