@@ -53,6 +53,7 @@ from . import (
     test_traffic_unit,
     test_message_log,
     test_message,
+    test_message_return,
     test_compose,
     test_returned,
     test_storage_warning,
