@@ -207,7 +207,8 @@ def test_what_comes_back_finds_its_recipient(acme, mail, hosting, odoo):
     # nobody is named, or somebody whom nobody knows: all are told, and nothing follows
     after = report(ARF.format(to=back, fields=""), "returned", *to)
     assert [story["status"] for story in after.values()] == ["bounced", "delivered", "complained"]
-    assert "not for which of its recipients: a complaint" in after["joan"]["events"][-1]["words"]
+    assert "without saying for which of its recipients: a complaint" in (
+        after["joan"]["events"][-1]["words"])
     after = report(DSN.format(to=back, recipients=group("elsewhere@beyond.example")),
                    "returned", *to)
     assert (after["joan"]["status"], after["joan"]["answer"]) == ("delivered", "450 4.4.1 later")

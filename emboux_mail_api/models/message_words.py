@@ -119,8 +119,8 @@ def _returned(env, message, event):
         "arrived": env._("delivered"), "complained": env._("a complaint"),
     }.get(event.get("what"), env._("an answer"))
     return _with_text(
-        env._("%(by)s reports about this message, and not for which of its recipients: %(what)s.",
-              by=event.get("by") or env._("Somebody"), what=what), event)
+        env._("%(by)s reports about this message without saying for which of its recipients: "
+              "%(what)s.", by=event.get("by") or env._("Somebody"), what=what), event)
 
 
 def _scheduled(env, message, event):

@@ -54,8 +54,8 @@ class TestMessage(PlatformCase):
             ({"kind": "bounced", "by": "mx.far.example", "text": "550 gone"}, {},
              "It came back: mx.far.example reports that it was not delivered: 550 gone"),
             ({"kind": "returned", "what": "bounced", "by": "mx.far.example", "text": "550 no"}, {},
-             "mx.far.example reports about this message, and not for which of its recipients: not "
-             "delivered: 550 no"),
+             "mx.far.example reports about this message without saying for which of its "
+             "recipients: not delivered: 550 no"),
             ({"kind": "something new"}, {}, "something new"),
         ):
             with self.subTest(event["kind"]):
