@@ -3,7 +3,7 @@
 {
     "name": "Email Hosting",
     "summary": "Domains, mailboxes, aliases and their DNS records, run from Odoo",
-    "version": "19.0.1.4.0",
+    "version": "19.0.1.5.0",
     "category": "Services/Email Hosting",
     "development_status": "Beta",
     "author": "Emboux",

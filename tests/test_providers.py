@@ -133,6 +133,12 @@ def test_mail_leaves_by_the_relay_with_the_login_that_activate_makes(
     assert (taken.login, taken.recipients) == (f"emboux@{name}", ("bob@outside.example",))
     assert f"after {name}" not in mail.outside_subjects(), "not by any other way"
     assert b"DKIM-Signature" not in taken.content, "the provider signs"
+    # a return address of the message's own is in the same domain
+    hosting.mailbox(domain, "shop", own_return_address=True)
+    mail.submit(f"shop@{name}", hosting.PASSWORD, "bob@outside.example", f"own {name}")
+    [taken] = eventually("mail at the relay", lambda: [
+        t for t in relay.taken if t.sender.startswith("bounce+") and t.sender.endswith(f"@{name}")])
+    assert taken.login == f"emboux@{name}"
 
 
 def test_the_story_of_a_message_goes_on_at_the_provider(

@@ -27,13 +27,14 @@ class MailboxTenancy(models.Model):
     _name = "emboux.mailbox"
     _inherit = ["emboux.mailbox", "emboux.bulk.mixin"]
     _customer_fields = frozenset(
-        {"domain_id", "local_part", "name", "password", "quota_mb", "catch_all", "state", "send_as"}
+        {"domain_id", "local_part", "name", "password", "quota_mb", "catch_all", "state", "send_as",
+         "own_return_address"}
     )
     _system_fields = frozenset(
         {"suspended_by_operator", "suspended_by_customer", "storage_warned"}
     )
     _audited_fields = (
-        "email", "name", "quota_mb", "state", "send_as", "active",
+        "email", "name", "quota_mb", "state", "send_as", "active", "own_return_address",
         "suspended_by_operator", "suspended_by_customer",
         "outbound_daily_limit", "outbound_monthly_limit",
     )
@@ -244,6 +245,16 @@ class MailboxTenancy(models.Model):
     _outbound_limits = models.Constraint(
         "CHECK (least(outbound_daily_limit, outbound_monthly_limit) >= 0)",
         "A sending limit is 0 (the domain's) or more.",
+    )
+
+    # -- where reports about its mail go -------------------------------------------------
+
+    own_return_address = fields.Boolean(
+        "Own Return Address for Each Message", tracking=True, copy=False,
+        help="What comes back about a message that was sent by a mail program, such as “could not "
+        "be delivered” or an automatic reply, stands in the story of that message and no longer "
+        "comes into the mailbox. All recipients of a message have one return address together. For "
+        "programs that send; a person who wants to read such reports leaves it off.",
     )
 
     # -- its people are told that it is getting full, of each level once ---------------

@@ -246,17 +246,18 @@ class MessageSend(models.Model):
         return Sent(row["id"], row["recipient"], status, row["from_id"], why,
                     values.get("text", ""))
 
-    def _add_event(self, row, status, event):
+    def _add_event(self, row, status, event, is_answer=True):
+        """``status``: from now on; None: as it was.  ``is_answer``: the last one of a server."""
         moment = fields.Datetime.now()
         event = {"at": f"{moment.isoformat()}+00:00"} | {
             name: value for name, value in event.items() if value}
         self.env.cr.execute(
             """UPDATE emboux_mail.message
-                  SET status = %s, changed_at = %s, events = events || %s::jsonb,
+                  SET status = coalesce(%s, status), changed_at = %s, events = events || %s::jsonb,
                       dsn = coalesce(%s, dsn), answer = coalesce(%s, answer)
                 WHERE id = %s AND expires = %s""",
-            [status, moment, psycopg2.extras.Json(event), event.get("dsn"), event.get("text"),
-             row["id"], row["expires"]])
+            [status, moment, psycopg2.extras.Json(event), is_answer and event.get("dsn") or None,
+             is_answer and event.get("text") or None, row["id"], row["expires"]])
 
     def _forget_rows(self, rows):
         with own_transaction(self) as own:

@@ -113,6 +113,16 @@ def _reported(env, message, event):
     return env._("The sender was told that it was delivered (message %s).", number)
 
 
+def _returned(env, message, event):
+    what = {
+        "bounced": env._("not delivered"), "delayed": env._("delayed"),
+        "arrived": env._("delivered"), "complained": env._("a complaint"),
+    }.get(event.get("what"), env._("an answer"))
+    return _with_text(
+        env._("%(by)s reports about this message without saying for which of its recipients: "
+              "%(what)s.", by=event.get("by") or env._("Somebody"), what=what), event)
+
+
 def _scheduled(env, message, event):
     until = event.get("until") or ""
     return env._("It is to be sent at %s.", until[:16].replace("T", " "))
@@ -127,6 +137,7 @@ _SENTENCES = {
     "failed": _failed,
     "filed": _filed,
     "reported": _reported,
+    "returned": _returned,
     "relayed": lambda env, message, event: _with_text(
         env._("The provider's server %s took it.", _server(event)), event),
     "held": lambda env, message, event: _with_text(env._("It was put on hold."), event),

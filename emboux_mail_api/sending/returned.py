@@ -4,8 +4,9 @@
 """What a mail says that came back to the envelope sender of a message: a report of its delivery
 (RFC 3464, 6533), a complaint (RFC 5965), an answer by a machine, or something else.
 
-To which message it belongs, and to which recipient, says the address that it came to.  So what is
-read here is only what became of it.
+To which message it belongs says the address that it came to; of what was sent by HTTP also to which
+recipient.  A message by SMTP has one such address for all its recipients: there the report has to
+name whom it is about.
 """
 
 import email
@@ -14,10 +15,12 @@ import email.policy
 import re
 from dataclasses import dataclass
 
-from odoo.addons.emboux_core import dsn
+from odoo.addons.emboux_core import addresses, dsn
 
 COMPAT = email.policy.compat32
 _LONGEST = 500  # characters of what the server said
+_MOST_NAMES = 100  # addresses in the words of a report
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'`]+@[^\s<>()\[\],;:\"'`]+")
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY = re.compile(r"\b([45]\d\d)[ -](?:[45]\.\d{1,3}\.\d{1,3})?")
 #: How programs that know no RFC 3464 begin (qmail, Exim before 4.89, Exchange, Yahoo and others).
@@ -34,65 +37,81 @@ _ARF_KINDS = {"abuse", "fraud", "virus", "other", "opt-out", "not-spam"}
 class Returned:
     """``kind``: bounced, delayed, arrived, complained, or answered, of which the log says that it
     came and no more.  ``by``: who reports it; ``code``: of SMTP; ``text``: what the recipient's
-    server said."""
+    server said.  ``names``: addresses that it may be about, in sets; the first set with one of the
+    recipients in it tells more than those behind it."""
 
     kind: str
     by: str = ""
     dsn: str = ""
     code: str = ""
     text: str = ""
+    names: tuple = ()
 
 
-def read(raw: bytes, sender: str) -> Returned:
-    """``sender``: of the envelope in which it came; empty for reports."""
+def read(raw: bytes, sender: str) -> list[Returned]:
+    """One for each recipient that it is about, the worst first; at least one.
+
+    ``sender``: of the envelope in which it came; empty for reports.
+    """
     try:
         return _read(raw, sender)
     except RecursionError:  # parts within parts, so many that nobody means them
-        return Returned("answered")
+        return [Returned("answered")]
 
 
 def _read(raw, sender):
     mail = email.message_from_bytes(raw, policy=COMPAT)
     kinds = {part.get_content_type(): part for part in mail.walk()}
     if "message/feedback-report" in kinds:
-        return _complaint(mail, kinds["message/feedback-report"])
+        return [_complaint(mail, kinds["message/feedback-report"])]
     status = next((kinds[name] for name in dsn.STATUS_TYPES if name in kinds), None)
     if status is not None:
         return _delivery_status(mail, status)
     words = _words(mail)
     if _is_bounce(mail, sender, words):
-        return _in_words(mail, words)
-    return Returned("answered", by=_from(mail))
+        return [_in_words(mail, words)]
+    return [_answer(mail)]
 
 
 def _complaint(mail, part):
     fields = dsn.blocks(part)[0] if part.is_multipart() or part.get_payload() else {}
     kind = _plain(fields.get("Feedback-Type", "abuse")).lower()
     if kind == "not-spam":
-        return Returned("answered", by=_from(mail))
+        return _answer(mail)
+    # RFC 5965, 3.2; many leave it out, to protect who complained
+    names = _names(fields.get_all("Original-Rcpt-To", []) if fields else [])
     return Returned("complained", by=_plain(fields.get("User-Agent", "")) or _from(mail),
-                    text=kind if kind in _ARF_KINDS else "abuse")
+                    text=kind if kind in _ARF_KINDS else "abuse", names=(names,))
 
 
 def _delivery_status(mail, part):
     about, *recipients = dsn.blocks(part)
     if not recipients:  # some put all of it into one group
         recipients = [about]
-    actions = [_plain(fields.get("Action", "")).lower() for fields in recipients]
-    worst = next((at for at, fields in enumerate(recipients) if dsn.is_failure(fields)), None)
-    if worst is None:
-        worst = next((at for at, action in enumerate(actions) if action == "delayed"), 0)
-    fields, action = recipients[worst], actions[worst]
+    recipients.sort(key=lambda fields: (
+        not dsn.is_failure(fields), _action(fields) != "delayed"))
+    return [_of_recipient(mail, about, fields) for fields in recipients]
+
+
+def _action(fields):
+    return _plain(fields.get("Action", "")).lower()
+
+
+def _of_recipient(mail, about, fields):
     said = _plain(fields.get("Diagnostic-Code", "")).partition(";")
     text = (said[2] or said[0]).strip()
     found = _STATUS.search(_plain(fields.get("Status", ""))) or _STATUS.search(text)
     kind = "bounced" if dsn.is_failure(fields) else {
         "delayed": "delayed", "delivered": "arrived", "relayed": "arrived", "expanded": "arrived",
-    }.get(action, "delayed" if found and found[1] == "4" else "bounced")
+    }.get(_action(fields), "delayed" if found and found[1] == "4" else "bounced")
     code = _REPLY.search(text)
     by = _plain(about.get("Reporting-MTA", "")).rpartition(";")[2].strip()
-    return Returned(kind, by or _from(mail), found[0] if found else "", code[1] if code else "",
-                    text[:_LONGEST])
+    return Returned(
+        kind, by or _from(mail), found[0] if found else "", code[1] if code else "",
+        text[:_LONGEST],
+        # as we wrote it, and as the server that gave up called it
+        names=tuple(_names([fields.get(name, "")]) for name in (
+            "Original-Recipient", "Final-Recipient")))
 
 
 def _is_bounce(mail, sender, words):
@@ -111,8 +130,29 @@ def _in_words(mail, words):
     temporary = (found or code) and (found or code)[1][:1] == "4"
     if not found and not code:
         temporary = bool(_DELAY_WORDS.search(f"{_subject(mail)}\n{words[:1000]}"))
-    return Returned("delayed" if temporary else "bounced", _from(mail), found[0] if found else "",
-                    code[1] if code else "", (said or " ".join(lines))[:_LONGEST].strip())
+    return Returned(
+        "delayed" if temporary else "bounced", _from(mail), found[0] if found else "",
+        code[1] if code else "", (said or " ".join(lines))[:_LONGEST].strip(),
+        names=(_names(mail.get_all("X-Failed-Recipients", [])),  # Exim, Gmail
+               _names(_ADDRESS.findall(words)[:_MOST_NAMES])))
+
+
+def _answer(mail):
+    return Returned("answered", by=_from(mail), names=(_names([_from(mail)]),))
+
+
+def _names(values):
+    """The addresses of such header fields, as the message log writes them."""
+    found = set()
+    for value in values:
+        kind, semicolon, rest = _plain(value).partition(";")
+        for part in (rest if semicolon else kind).split(","):
+            text = dsn.XTEXT.sub(lambda letter: chr(int(letter[1], 16)), part)
+            try:
+                found.add(addresses.normalise_reported(text.strip(" .")))
+            except (addresses.AddressError, ValueError, OverflowError):
+                continue
+    return frozenset(found)
 
 
 def _words(mail):

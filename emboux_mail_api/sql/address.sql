@@ -76,8 +76,9 @@ BEGIN
                 ARRAY[passing.partner_id], ARRAY[destination]) s LIMIT 1);
 END $$;
 
--- Whether it is an envelope sender of what was sent by HTTP (models/message_send.py): to it come
--- reports, which are nobody's mail.
+-- Whether it is an envelope sender of what was sent by HTTP (models/message_send.py), or by a mailbox
+-- with a return address for each message (own_return_of): to it come reports, which are nobody's
+-- mail.
 CREATE OR REPLACE FUNCTION emboux_mail.is_returning(address text)
 RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT address ~ '^bounce[+][a-z2-7]{26}@'

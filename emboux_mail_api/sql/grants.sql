@@ -49,6 +49,7 @@ BEGIN
             emboux_mail.senders_of, emboux_mail.domain_of, emboux_mail.mailbox_of,
             emboux_mail.transport_of, emboux_mail.service_login_of,
             emboux_mail.is_returning, emboux_mail.sent_by_http,
+            emboux_mail.own_return_of, emboux_mail.return_address_of,
             emboux_mail.normal_address, emboux_mail.normal_domain, emboux_mail.as_utf8,
             emboux_mail.kept_from, emboux_mail.role_destinations TO emboux_mail;
     END IF;
@@ -97,9 +98,9 @@ BEGIN
             TO emboux_transfer;
         -- it writes the message log, and reads of it what it has to, to find the row
         GRANT INSERT ON emboux_mail.message TO emboux_transfer;
-        GRANT SELECT (id, expires, events, relay, receiver, dsn, answer, queue_id),
+        GRANT SELECT (id, expires, events, relay, receiver, dsn, answer, queue_id, from_id),
             UPDATE (status, attempts, recipient, changed_at, events, relay, receiver, dsn, answer,
-                    queue_id, host)
+                    queue_id, host, from_id)
             ON emboux_mail.message TO emboux_transfer;
         GRANT USAGE ON SEQUENCE emboux_mail.message_id TO emboux_transfer;
         GRANT EXECUTE ON FUNCTION

@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS emboux_mail.message (
     dsn         text NOT NULL,          -- enhanced status code (RFC 3463)
     answer      text NOT NULL,          -- the last answer
     events      jsonb NOT NULL,         -- [{"at", "kind", ...}], in no order
-    -- of what was sent by HTTP: the tag of its envelope sender, and what the sender said of it
+    -- the tag of its envelope sender, where it has one of its own: of what was sent by HTTP each
+    -- row, by SMTP all rows of a message; and what the sender said of it
     from_id     text NOT NULL DEFAULT '',
     extra       jsonb,
     tags        jsonb,
@@ -77,13 +78,14 @@ CREATE OR REPLACE TRIGGER emboux_partner_messages AFTER DELETE ON res_partner
     FOR EACH ROW EXECUTE FUNCTION emboux_mail.forget_in_messages();
 
 -- What was sent by HTTP has a row before Postfix knows of it, by its envelope sender; the login
--- may use that sender.
+-- may use that sender.  Nobody may use one that Postfix gave to a message.
 CREATE OR REPLACE FUNCTION emboux_mail.sent_by_http(from_ids text[])
 RETURNS TABLE (from_id text, id bigint, expires date, status text, attempts integer,
                recipient text, login text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT m.from_id, m.id, m.expires, m.status, m.attempts, m.recipient, m.login
       FROM emboux_mail.message m WHERE m.from_id = ANY(from_ids) AND m.from_id <> ''
+       AND m.client = 'HTTP'
 $$;
 
 -- Half of what is known of a delivery, by Dovecot's session: Postfix and Dovecot each log their

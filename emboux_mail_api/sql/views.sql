@@ -541,6 +541,59 @@ BEGIN
     SELECT d.login FROM emboux_mail.domain_senders d WHERE d.domain = normal_domain;
 END $$;
 
+-- The domain of an envelope sender of which each message gets a return address of its own; no row
+-- where it does not (own_return_address of the mailbox).
+-- The address and its tagged forms go by the setting of the mailbox, whoever may send by it.  Any
+-- other, an alias for instance, is of all logins that send for its domain, and who has logged in is
+-- not known here: so it needs the setting of all of them.
+CREATE OR REPLACE FUNCTION emboux_mail.own_return_of(asked text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    normal text := emboux_mail.normal_address(asked);
+    plain text := emboux_mail.without_tag(normal);
+    own_domain text := substring(normal FROM '[^@]*$');
+    own boolean;
+BEGIN
+    IF emboux_mail.is_returning(normal) THEN
+        RETURN;
+    END IF;
+    SELECT m.own_return_address IS TRUE INTO own
+      FROM emboux_mail.held h JOIN emboux_mailbox m ON m.id = h.id WHERE h.email = plain;
+    IF NOT FOUND THEN
+        SELECT bool_and(m.own_return_address IS TRUE) INTO own
+          FROM emboux_mail.domain_senders d
+          JOIN emboux_mail.held h ON h.email = d.login
+          JOIN emboux_mailbox m ON m.id = h.id
+         WHERE d.domain = own_domain;
+    END IF;
+    IF own THEN
+        RETURN NEXT own_domain;
+    END IF;
+END $$;
+
+-- Postfix sender_canonical_maps of the submission ports: 130 random bits, of letters that survive as
+-- lower case, as of what is sent by HTTP (models/message_send.py).
+-- Postfix asks again for what it was answered (seen with 3.7.11), and then without the tag, for
+-- bounce@ as if somebody had sent as that; what is answered by itself ends this.
+CREATE OR REPLACE FUNCTION emboux_mail.return_address_of(asked text) RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    letters CONSTANT text := 'abcdefghijklmnopqrstuvwxyz234567';
+    random bytea;
+BEGIN
+    IF emboux_mail.is_returning(lower(asked)) THEN
+        RETURN NEXT asked;
+        RETURN;
+    END IF;
+    random := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+    RETURN QUERY
+    SELECT 'bounce+' || (
+               SELECT string_agg(substr(letters, get_byte(random, n) % 32 + 1, 1), '')
+                 FROM generate_series(0, 25) AS n) || '@' || d
+      FROM emboux_mail.own_return_of(asked) AS d;
+END $$;
+
 -- What an address leads to, as Postfix follows it: aliases, those of aliases, catch-alls, tags; with
 -- "forwards" also what mailboxes forward by Sieve.  One row for each end, for addresses that are
 -- hosted here; of others there is none.  "fate": leaves, local, unknown, stopped, suppressed (with

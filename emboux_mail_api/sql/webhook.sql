@@ -145,7 +145,7 @@ BEGIN
       JOIN emboux_mail.message m USING (id, expires)
       LEFT JOIN emboux_domain d ON d.id = m.domain_id
      CROSS JOIN LATERAL emboux_mail.message_event_types(
-           m.events, n.seen, n.status_before, m.from_id <> '', m.queue_id <> '', n.queued_before
+           m.events, n.seen, n.status_before, m.client = 'HTTP', m.queue_id <> '', n.queued_before
            ) e
      CROSS JOIN LATERAL emboux_mail.webhooks_for(
            e.type, m.partner_id, m.company_id, m.domain_id) w

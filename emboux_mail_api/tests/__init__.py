@@ -54,6 +54,7 @@ from . import (
     test_message_log,
     test_message,
     test_message_parts,
+    test_message_return,
     test_compose,
     test_returned,
     test_storage_warning,

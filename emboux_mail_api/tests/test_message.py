@@ -53,6 +53,9 @@ class TestMessage(PlatformCase):
              "The sender was told that it was not delivered (message 5F1)."),
             ({"kind": "bounced", "by": "mx.far.example", "text": "550 gone"}, {},
              "It came back: mx.far.example reports that it was not delivered: 550 gone"),
+            ({"kind": "returned", "what": "bounced", "by": "mx.far.example", "text": "550 no"}, {},
+             "mx.far.example reports about this message without saying for which of its "
+             "recipients: not delivered: 550 no"),
             ({"kind": "something new"}, {}, "something new"),
         ):
             with self.subTest(event["kind"]):

@@ -11,7 +11,16 @@ from odoo.addons.emboux_core.tests.dns_server import PlainTest
 
 from ..emboux_daemons.transfer import lines, story
 from ..emboux_daemons.transfer.book import Book, Message
-from ..emboux_daemons.transfer.lines import Expired, Filed, Held, Refused, Removed, Reported
+from ..emboux_daemons.transfer.lines import (
+    Authored,
+    Expired,
+    Filed,
+    Held,
+    Labelled,
+    Refused,
+    Removed,
+    Reported,
+)
 from ..emboux_daemons.transfer.store import _half, _json, _row, _state_of
 from ..emboux_daemons.transfer.story import TOLD, Domain, Story
 
@@ -28,6 +37,11 @@ BROUGHT = f"{HEAD}/smtpd[1]: {ID}: client=mx.outside.example[198.51.100.4]"
 NAMED = f"{HEAD}/cleanup[2]: {ID}: message-id=<one@acme.example>"
 SIZED = f"{HEAD}/qmgr[2]: {ID}: from=<ann@acme.example>, size=1500, nrcpt=1 (queue active)"
 SIZED_OUTSIDE = SIZED.replace("ann@acme.example", "joe@outside.example")
+TAG = "abcdefghijklmnopqrstuvwxyz"
+#: As Postfix writes them of a mailbox with a return address for each message.
+AUTHORED = (f"{HEAD}/submission/smtpd[1]: {ID}: info: DATA from laptop[192.0.2.7]: own return "
+            "address; from=<Ann@acme.example> proto=ESMTP helo=<laptop>")
+SIZED_OWN = SIZED.replace("from=<ann@", f"from=<bounce+{TAG}@")
 TLS = (f"{HEAD}/smtp[3]: Trusted TLS connection established to mx1.google.com[203.0.113.9]:25: "
        "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519")
 REMOVED = f"{HEAD}/qmgr[2]: {ID}: removed"
@@ -38,6 +52,13 @@ def attempt(to, status="sent", text="250 2.0.0 OK", dsn="2.0.0", original="", pr
     led = f"orig_to=<{original}>, " if original else ""
     return (f"{HEAD}/{program}[3]: {ID}: to=<{to}>, {led}relay={relay}, delay=1.5, "
             f"delays=0.1/0/0.4/1, dsn={dsn}, status={status} ({text})")
+
+
+def label(text, header="X-Emboux-Extra-order: 4711", sender="ann@acme.example"):
+    """What header_checks say; the header is cut after 200 letters."""
+    return (f"{HEAD}/submission/cleanup[2]: {ID}: strip: header {header[:200]} from "
+            f"laptop[192.0.2.7]; from=<{sender}> to=<joe@outside.example> proto=ESMTP "
+            f"helo=<laptop>: emboux-extra {text}")
 
 
 def stored(to, session="aB3+/x", original=""):
@@ -112,6 +133,35 @@ class TestLinesOfMessages(PlainTest):
                     "from=<any@acme.example> to=<joe@outside.example> proto=ESMTP helo=<laptop> "
                     f"{said}")
             self.assertEqual(self.parse(line).login, "ann@acme.example")
+
+    def test_whose_it_is_before_its_sender_is_replaced(self):
+        self.assertEqual(self.parse(AUTHORED), Authored(ID, "ann@acme.example"))
+        for other in (AUTHORED.replace("own return address", "something"),
+                      AUTHORED.replace("<Ann@acme.example>", "<\"a b\"@acme.example>"),
+                      AUTHORED.replace("info:", "warn:")):
+            self.assertIsNone(self.parse(other))
+
+    def test_labels(self):
+        for text, name, value in (
+            ("order=4711          ", "order", "4711"), ("a.b_C-1=", "a.b_C-1", ""),
+            ("eq=a=b: emboux-extra c=d", "eq", "a=b: emboux-extra c=d"),
+            ("word==?utf-8?q?Gr=C3=BC=C3=9Fe?= =?utf-8?b?4oKsIDU=?=", "word", "Grüße€ 5"),
+            ("odd==?utf-8?b?x?=", "odd", "=?utf-8?b?x?="),
+            ("none==?x-none?q?a?=", "none", "=?x-none?q?a?="),
+            ("line==?utf-8?q?a=0Ab=00?=", "line", "ab"), ("long=" + "x" * 500, "long", "x" * 500),
+        ):
+            header = f"x-emboux-extra-{name}: {text.partition('=')[2]}"
+            self.assertEqual(self.parse(label(text, header)), Labelled(ID, name, value))
+        forged = "a; from=<x@y.example>: emboux-extra z=1 >: emboux-extra x=2"
+        self.assertEqual(self.parse(label(f"order={forged}", f"X-Emboux-Extra-order: {forged}")),
+                         Labelled(ID, "order", forged))
+        for text, header in (
+            ("order=" + "x" * 501, "X-Emboux-Extra-order: x"),
+            ("order==?utf-8?q?" + "=41" * 400 + "?=", "X-Emboux-Extra-order: x"),
+            ("order=1", "X-Other: 1"), ("order=1", "X-Emboux-Extra-no name: 1"),
+            (f"{'x' * 51}=1", f"X-Emboux-Extra-{'x' * 51}: 1"),
+        ):
+            self.assertIsNone(self.parse(label(text, header)), text)
 
     def test_what_happens_in_the_queue(self):
         for text, what in (
@@ -280,6 +330,80 @@ class TestStory(LogCase):
         [row] = told.rows.values()
         self.assertEqual((row.number, row.fresh, row.status, row.queue_id),
                          (77, False, "delivered", ID))
+
+
+class TestReturnAddress(LogCase):
+    """Of a mailbox that has one for each message."""
+
+    def test_all_recipients_have_it_and_the_sender_is_the_person(self):
+        first, second = self.tell(
+            SUBMITTED, AUTHORED, NAMED, SIZED_OWN, attempt("joe@outside.example"),
+            attempt("bob@branch.example", program="lmtp"), REMOVED)[0]
+        for row, direction in ((first, "out"), (second, "internal")):
+            self.assertEqual((row.from_id, row.sender, row.login, row.direction, row.extra),
+                             (TAG, "ann@acme.example", "ann@acme.example", direction, ""))
+
+    def test_others_see_the_person_and_no_tag(self):
+        mine, theirs = self.tell(SUBMITTED, AUTHORED, label("order=4711"), NAMED, SIZED_OWN,
+                                 stored("bob@rival.example"), REMOVED)[0]
+        self.assertEqual((mine.from_id, mine.extra), (TAG, '{"order": "4711"}'))
+        self.assertEqual((theirs.direction, theirs.from_id, theirs.sender, theirs.extra),
+                         ("in", "", "ann@acme.example", ""))
+
+    def test_without_the_line_that_says_whose_it_is_it_is_the_logins(self):
+        [row], _story = self.tell(
+            SUBMITTED, NAMED, SIZED_OWN, attempt("joe@outside.example"), REMOVED)
+        self.assertEqual((row.sender, row.from_id), ("ann@acme.example", TAG))
+
+    def test_of_what_was_sent_by_http_the_stranger_sees_the_envelope(self):
+        sent = {TAG: story.Row(77, date(2026, 12, 26), "accepted", 0, "bob@rival.example")}
+        book, told = Book(), Story(DOMAINS, sent=sent)
+        for event in self.events(SUBMITTED, NAMED, SIZED_OWN, stored("bob@rival.example")):
+            message = book.enter(event)
+            if type(event.what) in TOLD:
+                told.enter(event, message)
+        mine, theirs = told.rows.values()
+        self.assertEqual((mine.number, mine.fresh), (77, False))
+        self.assertEqual((theirs.sender, theirs.from_id), (f"bounce+{TAG}@acme.example", ""))
+
+    def test_on_hold_as_it_comes_in_it_gets_the_tag_with_its_release(self):
+        book = Book()
+        held = (f"{HEAD}/submission/smtpd[1]: {ID}: hold: END-OF-MESSAGE from laptop[192.0.2.7]: "
+                "<END-OF-MESSAGE>: End-of-data triggers HOLD action; from=<ann@acme.example> "
+                "proto=ESMTP helo=<laptop>")
+        [row], before = self.tell(
+            SUBMITTED, AUTHORED, label("order=4711"), NAMED, held, book=book)
+        self.assertEqual((row.status, row.sender, row.from_id, row.extra),
+                         ("held", "ann@acme.example", "", '{"order": "4711"}'))
+        row.number = 1
+        # the reader is started anew
+        book = Book({ID: Message.of(json.loads(_json(book.messages[ID].state())), _row)})
+        [row], _story = self.tell(
+            f"{HEAD}/postsuper[2]: {ID}: released from hold", SIZED_OWN,
+            attempt("joe@outside.example"), REMOVED, book=book, before=before)
+        self.assertEqual((row.number, row.status, row.from_id), (1, "delivered", TAG))
+
+    def test_a_refusal_after_it_was_replaced(self):
+        [row], _story = self.tell(SUBMITTED, AUTHORED, NAMED, (
+            f"{HEAD}/submission/cleanup[1]: {ID}: milter-reject: END-OF-MESSAGE from "
+            f"laptop[192.0.2.7]: 5.7.1 Command rejected; from=<bounce+{TAG}@acme.example> "
+            "to=<joe@outside.example> proto=ESMTP helo=<laptop>"))
+        self.assertEqual((row.status, row.sender), ("rejected", "ann@acme.example"))
+
+    def test_the_first_twenty_labels_count_and_of_two_the_first(self):
+        pairs = [("n0", "first"), *((f"n{number}", number) for number in range(25))]
+        labels = [label(f"{name}={value}", f"X-Emboux-Extra-{name}: {value}")
+                  for name, value in pairs]
+        [row], _story = self.tell(
+            SUBMITTED, *labels, NAMED, SIZED, attempt("joe@outside.example"))
+        self.assertEqual(json.loads(row.extra), {"n0": "first"} | {
+            f"n{number}": str(number) for number in range(1, 20)})
+
+    def test_what_an_earlier_version_has_written(self):
+        state = Message(NOW, "laptop[192.0.2.7]", "ann@acme.example").state()
+        del state["author"], state["extra"]
+        known = Message.of(json.loads(_json(state)), _row)
+        self.assertEqual((known.author, known.extra), ("", {}))
 
 
 class TestPieces(LogCase):

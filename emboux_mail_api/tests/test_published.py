@@ -183,6 +183,33 @@ class TestPublished(PlatformCase):
             self._get("header_senders", "login", ann.email, "domain"), "only its own address"
         )
 
+    def test_whose_messages_have_a_return_address_each(self):
+        def returned(sender):
+            [[found]] = self.rows("SELECT emboux_mail.return_address_of(%s)", sender) or [[None]]
+            return found
+
+        ann = self.make_mailbox("ann", own_return_address=True)
+        bob = self.make_mailbox("bob")
+        self.make_alias("sales", "ann@unit.example")
+        for sender in ("ann@unit.example", "Ann+shop@Unit.Example", '"ann"@unit.example'):
+            first, second = returned(sender), returned(sender)
+            self.assertRegex(first, r"^bounce\+[a-z2-7]{26}@unit\.example$")
+            self.assertNotEqual(first, second)
+            # Postfix asks again for what it has got
+            self.assertEqual(returned(first), first)
+        for sender in ("bob@unit.example", "sales@unit.example", "ann@far.example", "ann", ""):
+            self.assertIsNone(returned(sender), sender)
+        # an alias is of all who send for the domain
+        bob.send_as = "domain"
+        self.assertIsNone(returned("sales@unit.example"))
+        bob.own_return_address = True
+        self.assertTrue(returned("sales@unit.example"))
+        ann.write({"send_as": "domain", "own_return_address": False})
+        self.assertIsNone(returned("sales@unit.example"), "or was it ann?")
+        self.assertIsNone(returned("ann@unit.example"), "it is ann's, whoever sends by it")
+        bob.action_archive()
+        self.assertIsNone(returned("bob@unit.example"), "nobody has that address any more")
+
     def test_send_as_reaches_no_subdomain_of_another_owner(self):
         ours, theirs = self.env["res.partner"].create([{"name": "Ours"}, {"name": "Theirs"}])
         self.domain.is_wildcard = True

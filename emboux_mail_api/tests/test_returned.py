@@ -204,7 +204,7 @@ class TestReturned(PlainTest):
         self.assertGreaterEqual(len(SHAPES), 20)
         for name, (raw, sender, kind, dsn, code, part) in SHAPES.items():
             with self.subTest(name):
-                found = read(raw, sender)
+                found = read(raw, sender)[0]
                 self.assertEqual((found.kind, found.dsn, found.code), (kind, dsn, code), found)
                 self.assertIn(part, found.text)
                 self.assertTrue(found.by)
@@ -219,9 +219,10 @@ class TestReturned(PlainTest):
             (["Version: 1"], "<complaints@feedback.example>", "abuse"),
             (["Feedback-Type: opt-out", "Version: 1"], "<complaints@feedback.example>", "opt-out"),
         ):
-            found = read(complaint(lines), "complaints@feedback.example")
+            [found] = read(complaint(lines), "complaints@feedback.example")
             self.assertEqual((found.kind, found.by, found.text), ("complained", by, text))
-        found = read(complaint(["Feedback-Type: not-spam", "Version: 1"]), "x@feedback.example")
+        [found] = read(
+            complaint(["Feedback-Type: not-spam", "Version: 1"]), "x@feedback.example")
         self.assertEqual(found.kind, "answered")
 
     def test_answers_are_no_reports(self):
@@ -233,12 +234,39 @@ class TestReturned(PlainTest):
             (plain("550 5.1.1 is what your server told me yesterday", subject="Question",
                    sender="joe@outside.example"), "joe@outside.example"),
         ):
-            self.assertEqual(read(raw, sender).kind, "answered")
+            [found] = read(raw, sender)
+            self.assertEqual(found.kind, "answered")
+
+    def test_whom_they_name(self):
+        def names(raw, sender=""):
+            return [[sorted(names) for names in found.names] for found in read(raw, sender)]
+
+        self.assertEqual(names(report([
+            ["Reporting-MTA: dns; mail.example"], fields("delayed", "4.4.1"),
+            ["Original-Recipient: rfc822; Joan@Outside.example",
+             "Final-Recipient: utf-8; j\\x{F6}an@outside.example", "Action: failed",
+             "Status: 5.1.1"]])), [
+            [["joan@outside.example"], ["j\u00f6an@outside.example"]],
+            [[], ["joe@outside.example"]]])
+        self.assertEqual(
+            names(SHAPES["qmail (QSBMF)"][0]), [[[], ["joe@outside.example"]]],
+            "not those of the copy of the message")
+        self.assertEqual(names(plain(
+            "It failed.", subject="Mail delivery failed",
+            head="X-Failed-Recipients: joe@outside.example, joan@outside.example\r\n")),
+            [[["joan@outside.example", "joe@outside.example"], []]])
+        self.assertEqual(names(complaint(
+            ["Feedback-Type: abuse", "Version: 1", "Original-Rcpt-To: <joe@outside.example>"])),
+            [[["joe@outside.example"]]])
+        self.assertEqual(names(complaint(["Feedback-Type: abuse", "Version: 1"])), [[[]]])
+        self.assertEqual(names(plain(
+            "I am away.", subject="Out of office", sender='"Joe, A" <joe@outside.example>',
+            head="Auto-Submitted: auto-replied\r\n")), [[["joe@outside.example"]]])
 
     def test_what_is_broken_raises_nothing(self):
         good = SHAPES["Gmail"][0]
         for size in range(0, len(good), 7):
-            self.assertIsInstance(read(good[:size], ""), Returned)
+            self.assertIsInstance(read(good[:size], "")[0], Returned)
         for raw in (b"", b"\0\0", b"Content-Type: message/delivery-status\r\n\r\n",
                     b"Subject: =?utf-8?q?=ff?=\r\n\r\n", good.replace(b"boundary", b"other")):
-            self.assertIsInstance(read(raw, ""), Returned)
+            self.assertIsInstance(read(raw, "")[0], Returned)

@@ -100,7 +100,7 @@ class TestWebhookEvents(PlatformCase):
             self.assertEqual(self.kinds(), ["message.accepted"])
 
     def test_what_was_sent_by_http_is_accepted_once_the_mail_server_has_it(self):
-        values = {"from_id": "a" * 26, "queue_id": "", "status": "accepted",
+        values = {"from_id": "a" * 26, "client": "HTTP", "queue_id": "", "status": "accepted",
                   "extra": '{"order": "7"}', "tags": '["a"]'}
         message = self.log_message(self.domain, **values)
         self.assertEqual(self.kinds(), [])

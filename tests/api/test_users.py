@@ -12,7 +12,8 @@ OUTSIDE = "ann@outside.tests.example"
 MEGABYTE = 1024 * 1024
 SHOWN = {"email", "domain", "display_name", "quota", "size", "messages", "suspended",
          "suspended_by",
-         "send_as_domain", "catch_all", "has_password", "push_url", "webhook", "created_at",
+         "send_as_domain", "own_return_address", "catch_all", "has_password", "push_url",
+         "webhook", "created_at",
          "forward_to", "forward_keep",
          "vacation_on", "vacation_subject", "vacation_text", "vacation_from", "vacation_until",
          "vacation_days"}
@@ -58,7 +59,7 @@ def test_users_post_customer_can_log_in_at_once(customer, name, mail):
     assert made | {"created_at": ""} == {
         "email": address, "domain": name, "display_name": "Änne Ö", "quota": 5 * MEGABYTE,
         "size": 0, "messages": 0, "suspended": False, "suspended_by": [],
-        "send_as_domain": True, "catch_all": False,
+        "send_as_domain": True, "own_return_address": False, "catch_all": False,
         "has_password": True, "push_url": "", "webhook": None, "created_at": "",
     } | NO_RULES
     assert done(customer.get(f"/users/{address}"), 200) == made

@@ -52,7 +52,8 @@ def test_users_put_customer_password_like_the_address_is_refused(customer, box):
 
 def test_users_put_customer_changes_what_is_named(customer, box, mail, hosting):
     before = done(customer.get(f"/users/{box}"))
-    changes = {"display_name": "Ann", "quota": 3 * MEGABYTE + 1, "send_as_domain": True}
+    changes = {"display_name": "Ann", "quota": 3 * MEGABYTE + 1, "send_as_domain": True,
+               "own_return_address": True}
     for _ in range(2):
         shown = done(customer.put(f"/users/{box}", changes), 200)
         assert shown == before | changes | {"quota": 4 * MEGABYTE}

@@ -135,7 +135,8 @@ class Reports:
         moment = now()
         if "LoginAttempt" in self.docs.structs:
             self.attempts.append(self.docs.make(
-                "LoginAttempt", **{"Key": secrets.token_urlsafe(16), "First": moment, "Last": moment, "Count": 1, "Result": result,
+                "LoginAttempt", **{"Key": secrets.token_urlsafe(16), "First": moment,
+                                   "Last": moment, "Count": 1, "Result": result,
                                    "AccountName": account, "RemoteIP": "127.0.0.1", **values}))
 
     def _put(self, rows, struct, **values):

@@ -27,7 +27,7 @@ LOCAL = SearchDomain("domain_id.backend_id.kind", "=", "local")
 TAG = "Mailboxes"
 #: What is shown of a mailbox, fetched along with the search for it.
 FIELDS = (
-    "email", "name", "quota_mb", "state", "send_as",
+    "email", "name", "quota_mb", "state", "send_as", "own_return_address",
     "suspended_by_operator", "suspended_by_customer",
     "has_password", "push_url", "webhook_id", "create_date", "domain_id", *FORWARD, *VACATION,
 )
@@ -62,6 +62,7 @@ def show_users(mailboxes, counted=None):
                 side for side in ("operator", "customer") if mailbox[f"suspended_by_{side}"]
             ],
             send_as_domain=mailbox.send_as == "domain",
+            own_return_address=mailbox.own_return_address,
             catch_all=mailbox.catch_all,
             has_password=mailbox.has_password,
             push_url=mailbox.push_url or "",
@@ -97,7 +98,7 @@ def _values(body):
             values["send_as"] = "domain" if value else "self"
         elif name == "forward_to":
             values["forward_to"] = "\n".join(value)
-        elif name == "catch_all" or name in FORWARD or name in VACATION:
+        elif name in ("catch_all", "own_return_address") or name in FORWARD or name in VACATION:
             values[name] = value
     if getattr(body, "_hashed", None) is not None:
         values["password"] = body._hashed

@@ -10,8 +10,20 @@ upload and read.  Nothing here remembers more than what is on its way.
 
 from datetime import datetime
 
-from .lines import Accepted, Attempt, Connected, Filed, Identified, Removed, Session, Sized
+from .lines import (
+    Accepted,
+    Attempt,
+    Authored,
+    Connected,
+    Filed,
+    Identified,
+    Labelled,
+    Removed,
+    Session,
+    Sized,
+)
 
+MOST_EXTRA = 20  # pairs, as of what is sent by HTTP; the first count
 _APART = frozenset({Session, Filed, Connected})  # about no message in Postfix' queue
 
 
@@ -19,16 +31,19 @@ class Message:
     """A message in Postfix' queue, as far as it is known.
 
     ``size``: in bytes, None until it is known.  ``counted``: as what its sender has sent.
+    ``author``: its envelope sender before it got a return address of its own; else empty.
+    ``extra``: what the sender says of it, name to value.
     ``rows``: of the message log, by what the row is about (``story.py``).
     """
 
     __slots__ = (
-        "at", "client", "counted", "login", "message_id", "rows", "sender", "service", "size")
+        "at", "author", "client", "counted", "extra", "login", "message_id", "rows", "sender",
+        "service", "size")
 
     def __init__(self, at=None, client="", login="", service=""):
         self.at, self.client, self.login, self.service = at, client, login, service
-        self.message_id = self.sender = ""
-        self.size, self.counted, self.rows = None, False, {}
+        self.message_id = self.sender = self.author = ""
+        self.size, self.counted, self.rows, self.extra = None, False, {}, {}
 
     def state(self):
         """As JSON keeps it; its rows have their numbers by now."""
@@ -36,6 +51,7 @@ class Message:
             "at": self.at.isoformat() if self.at else None, "client": self.client,
             "login": self.login, "service": self.service, "message_id": self.message_id,
             "sender": self.sender, "size": self.size, "counted": self.counted,
+            "author": self.author, "extra": self.extra,
             "rows": {key: row.state() for key, row in self.rows.items()},
         }
 
@@ -46,6 +62,8 @@ class Message:
         message = cls(at, state["client"], state["login"], state["service"])
         message.message_id, message.sender = state["message_id"], state["sender"]
         message.size, message.counted = state["size"], state["counted"]
+        # those that an earlier version has written have neither
+        message.author, message.extra = state.get("author", ""), state.get("extra", {})
         message.rows = {key: row_of(row) for key, row in state["rows"].items()}
         return message
 
@@ -82,6 +100,11 @@ class Book:
             message.message_id = what.message_id
             if queue_id in self.changed:
                 return message
+        elif kind is Authored:
+            message.author = what.sender
+        elif kind is Labelled:
+            if len(message.extra) < MOST_EXTRA:
+                message.extra.setdefault(what.name, what.value)
         elif kind is Sized:
             if message.size == what.size and (message.counted or not message.login):
                 return message  # a further try

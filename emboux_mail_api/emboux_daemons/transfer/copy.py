@@ -11,7 +11,7 @@ STATEMENT = """
 COPY emboux_mail.message (
     id, expires, at, changed_at, direction, status, domain_id, partner_id, company_id, host,
     queue_id, message_id, login, client, sender, recipient, original_recipient, size, attempts,
-    relay, receiver, dsn, answer, events) FROM STDIN
+    relay, receiver, dsn, answer, events, from_id, extra) FROM STDIN
 """
 UPDATE = """
 UPDATE emboux_mail.message AS m
@@ -22,11 +22,13 @@ UPDATE emboux_mail.message AS m
        dsn = coalesce(nullif(n.dsn, ''), m.dsn),
        answer = coalesce(nullif(n.answer, ''), m.answer),
        -- what was sent by HTTP has none until Postfix has it
-       queue_id = coalesce(nullif(m.queue_id, ''), n.queue_id), host = %s
+       queue_id = coalesce(nullif(m.queue_id, ''), n.queue_id), host = %s,
+       -- what was on hold as it came in has one from its release on
+       from_id = coalesce(nullif(m.from_id, ''), n.from_id)
   FROM unnest(%s::bigint[], %s::date[], %s::text[], %s::integer[], %s::text[], %s::timestamp[],
-              %s::jsonb[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+              %s::jsonb[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
     AS n(id, expires, status, attempts, recipient, changed_at, events, relay, receiver, dsn, answer,
-         queue_id)
+         queue_id, from_id)
  WHERE m.id = n.id AND m.expires = n.expires
 """
 _BETWEEN, _NULL = "\x1f", "\x1e"  # until it is known that no value has what COPY escapes
@@ -43,8 +45,8 @@ def line(host, row):
         str(row.number), _day(row.expires), _second(row.at), _second(row.changed_at),
         row.direction, row.status, str(domain.number), _number(domain.partner),
         _number(domain.company), host, row.queue_id, message.message_id, row.login, row.client,
-        message.sender, row.recipient, row.original, _number(message.size), str(row.attempts),
-        row.relay, row.receiver, row.dsn, row.answer, row.events)
+        row.sender, row.recipient, row.original, _number(message.size), str(row.attempts),
+        row.relay, row.receiver, row.dsn, row.answer, row.events, row.from_id, row.extra or _NULL)
     joined = _BETWEEN.join(values)
     if _SPECIAL(joined) or joined.count(_BETWEEN) >= len(values):
         return "\t".join([_escaped(value) for value in values]) + "\n"
@@ -62,7 +64,7 @@ def columns(host, rows):
         [_second(row.changed_at) for row in rows],
         [row.events for row in rows],
         *([getattr(row, name).replace("\0", "?") for row in rows] for name in (
-            "relay", "receiver", "dsn", "answer", "queue_id")),
+            "relay", "receiver", "dsn", "answer", "queue_id", "from_id")),
     )
 
 

@@ -10,6 +10,8 @@ the rest of the line: mail of such an address is not counted.
 
 import re
 from datetime import UTC, datetime, timedelta
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from typing import NamedTuple
 
 MONTHS = {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6,
@@ -55,6 +57,14 @@ _REFUSED = re.compile(
 _LOGGED_IN = re.compile(r" sasl_username=<?([^<>\s]+)>?")
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= )")
 _NOT_OWNED = re.compile(r"Sender address rejected: not owned by user (\S+)$")
+#: By check_sender_access (sql-authors.cf) and header_checks (extra-headers) of our Postfix.
+_OWN_RETURN = re.compile(
+    r"info: DATA from \S+: own return address; from=<([^<>\"\s]+)>").match
+_EXTRA = re.compile(r"strip: header X-Emboux-Extra-([A-Za-z0-9._-]{1,50}):", re.IGNORECASE).match
+LONGEST_EXTRA = 500  # characters, as of what is sent by HTTP
+#: The same as it is written, in encoded words perhaps: Postfix cuts what it gives to syslog after
+#: 2000 bytes, and half a value is none.
+LONGEST_WRITTEN = 1000
 _TLS = re.compile(
     r"(\w+) TLS connection established to (\S+\[[0-9A-Fa-f.:]+\]:\d+): (\S+) with cipher (\S+)")
 _REPORT = re.compile(rf"sender (non-delivery|delay|delivery status) notification: {_ID}$")
@@ -76,6 +86,21 @@ class Identified(NamedTuple):
 
     queue_id: str
     message_id: str
+
+
+class Authored(NamedTuple):
+    """Whose message it is, as the client said: its envelope sender is about to be replaced."""
+
+    queue_id: str
+    sender: str
+
+
+class Labelled(NamedTuple):
+    """Its header ``X-Emboux-Extra-NAME``, which Postfix has taken out."""
+
+    queue_id: str
+    name: str
+    value: str
 
 
 class Sized(NamedTuple):
@@ -200,6 +225,9 @@ def _postfix(service, program, process, queue_id, rest):
             return None
         if rest.startswith("client="):
             return _client(service, queue_id, rest)
+        if rest.startswith("info: "):
+            found = _OWN_RETURN(rest)
+            return found and Authored(queue_id, found[1].lower())
         return _refused(service, queue_id, rest)
     if not queue_id:
         return None
@@ -217,7 +245,31 @@ def _client(service, queue_id, rest):
 def _cleanup(queue_id, rest):
     if rest.startswith("message-id="):
         return Identified(queue_id, rest[11:].strip("<>")[:998])
+    if rest.startswith("strip: "):
+        return _labelled(queue_id, rest)
     return _refused("", queue_id, rest)
+
+
+def _labelled(queue_id, rest):
+    found = _EXTRA(rest)
+    if not found:
+        return None
+    # the header stands before it as well, cut after 200 letters
+    value = rest.partition(f": emboux-extra {found[1]}=")[2].strip()
+    if len(value) > LONGEST_WRITTEN or len(value := _decoded(value)) > LONGEST_EXTRA:
+        return None
+    return Labelled(queue_id, found[1], value)
+
+
+def _decoded(value):
+    """Without encoded words (RFC 2047), in one line."""
+    if "=?" not in value:
+        return value
+    try:
+        value = str(make_header(decode_header(value)))
+    except (MessageError, ValueError, LookupError):
+        return value
+    return "".join(letter for letter in value if letter.isprintable())
 
 
 def _qmgr(queue_id, rest):

@@ -7,6 +7,7 @@ A message between two customers has a row for each of them, and neither sees mor
 side of it: who sends to an alias of somebody else's does not learn where that leads.
 """
 
+import json
 import re
 from datetime import timedelta
 from functools import lru_cache
@@ -36,6 +37,7 @@ RANK = {
     "failed": 2, "rejected": 2, "suppressed": 2, "canceled": 2,
     "bounced": 3, "complained": 4,
 }
+OWN = frozenset({"out", "internal"})  # directions of the rows of who sends
 #: Ports where the sender is somebody of ours, as master.cf names them; on others anybody claims to.
 WITH_LOGIN = frozenset({"submission", "submissions", "smtps", "inject"})
 LONGEST_TEXT = 1000
@@ -62,7 +64,7 @@ class Domain(NamedTuple):
 class Row:
     """A row of the log: one that is new, or what becomes of one that is there."""
 
-    answer = direction = dsn = original = queue_id = receiver = relay = ""
+    answer = direction = dsn = from_id = original = queue_id = receiver = relay = ""
     domain = message = at = changed_at = None
 
     def __init__(self, number=None, expires=None, status="accepted", attempts=0, recipient=""):
@@ -94,12 +96,24 @@ class Row:
 
     @property
     def login(self):
-        return self.message.login if self.direction in ("out", "internal") else ""
+        return self.message.login if self.direction in OWN else ""
+
+    @property
+    def sender(self):
+        """The person's own address, where the message has a return address instead."""
+        message = self.message
+        return message.author or (self.from_id and message.login) or message.sender
+
+    @property
+    def extra(self):
+        """As JSON, for whoever has said it; empty for none."""
+        extra = self.message.extra if self.direction in OWN else None
+        return json.dumps(extra, ensure_ascii=False) if extra else ""
 
     @property
     def client(self):
         """Where it came from, which is nobody's business if it is where somebody else works."""
-        foreign = self.message.login and self.direction not in ("out", "internal")
+        foreign = self.message.login and self.direction not in OWN
         return "" if foreign else self.message.client
 
     def settle(self):
@@ -113,7 +127,8 @@ class Story:
 
     ``sessions``: what waits for its other half, by Dovecot's session: a ``Row``, or what has become
     of it, as ``(moment, Filed)``.  ``connections``: process of Postfix to (relay, TLS).
-    ``sent``: what was sent by HTTP and has a row already, by the tag of its envelope sender.
+    ``sent``: what was sent by HTTP and has a row already, by the tag of its envelope sender.  Other
+    messages with such a sender are those of a mailbox with a return address for each.
     """
 
     def __init__(self, domains, sessions=None, connections=None, sent=None):
@@ -179,6 +194,8 @@ class Story:
             status = kind = "suppressed"
         else:
             status = kind = "rejected"
+        if message and not message.sender:
+            message.sender = what.sender  # it is on hold: the queue manager has not named it yet
         sides = []
         if ours:
             inside = theirs is not None and theirs.owner == ours.owner
@@ -280,13 +297,15 @@ class Story:
         if row is None and (row := message.rows.pop(_key(domain, "", ""), None)):
             # the one of when its recipients were not known
             row.recipient = recipient
-        if row is None and direction in ("out", "internal"):
+        if row is None and direction in OWN:
             row = self._sent.pop(from_id(message.sender), None)
             if row:
                 row.queue_id, row.domain, row.direction = what.queue_id, domain, direction
         if row is None:
             row = self._begin(message, what, domain, direction, recipient)
             row.original = original
+        if direction in OWN:
+            row.from_id = from_id(message.sender)
         message.rows[key] = row
         return self._touch(row)
 
@@ -299,6 +318,8 @@ class Story:
         row = Row(recipient=recipient)
         row.at = row.changed_at = moment
         row.domain, row.direction, row.message = domain, direction, message
+        if message and direction in OWN:
+            row.from_id = from_id(message.sender)
         row.expires = _later(moment.date(), domain.days)
         return self._touch(row)
 
@@ -325,7 +346,7 @@ class Story:
 class _Refusal:
     """What is known of a message that was never one."""
 
-    message_id, size = "", None
+    author, message_id, size, extra = "", "", None, {}  # noqa: RUF012 - nobody writes into it
 
     def __init__(self, client, login, sender):
         self.client, self.login, self.sender = client, login, sender
@@ -344,8 +365,8 @@ TOLD = {
 
 
 def names(events, messages):
-    """(domains that the events are about, ours or not; tags of envelope senders of what was sent by
-    HTTP).  ``messages``: those under way."""
+    """(domains that the events are about, ours or not; tags of envelope senders, of what may have
+    been sent by HTTP).  ``messages``: those under way."""
     found, injected, sent = set(), set(), set()
     add = found.add
     for event in events:
@@ -381,7 +402,7 @@ def names(events, messages):
 
 
 def from_id(sender):
-    """The tag of an envelope sender of what was sent by HTTP; empty for any other."""
+    """The tag of a return address that one message has; empty for any other envelope sender."""
     found = sender.startswith("bounce+") and _FROM_ID(sender)
     return found[1] if found else ""
 

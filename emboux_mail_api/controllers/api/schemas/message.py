@@ -68,8 +68,11 @@ class Message(Schema):
         description="Enhanced status code of the last answer (RFC 3463).", examples=["2.0.0"])]
     answer: Annotated[str | None, Field(description="The last answer of a server.")]
     from_id: Annotated[
-        str | None, Field(description="The tag of its envelope sender, where it was sent by HTTP.")]
-    extra: dict[str, str]
+        str | None, Field(
+            description="The tag of its envelope sender, where it was sent by HTTP, or by SMTP "
+            "from a mailbox with `own_return_address`: then all its recipients have the same.")]
+    extra: Annotated[dict[str, str], Field(
+        description="As it was sent with; by SMTP, in headers `X-Emboux-Extra-NAME`.")]
     tags: list[str]
 
 

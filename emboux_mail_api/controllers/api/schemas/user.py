@@ -83,6 +83,11 @@ class Rules(Schema):
     ] = None
 
 
+_OWN_RETURN = Field(
+    description="Each message by SMTP gets a return address of its own, `bounce+FROM_ID@domain`: "
+    "what comes back stands in the message's story and not in the mailbox.")
+
+
 class UserCreate(Passwords, Rules):
     email: Address
     display_name: Line = ""
@@ -95,6 +100,7 @@ class UserCreate(Passwords, Rules):
             "that have the same owner."
         ),
     ] = False
+    own_return_address: Annotated[bool, _OWN_RETURN] = False
     catch_all: Annotated[
         bool, Field(description="Also receives mail for addresses that do not exist.")
     ] = False
@@ -107,6 +113,7 @@ class UserUpdate(Passwords, Rules):
     quota: Quota | None = None
     suspended: bool | None = None
     send_as_domain: bool | None = None
+    own_return_address: Annotated[bool | None, _OWN_RETURN] = None
     catch_all: bool | None = None
     service_password_hash: Annotated[
         PasswordHash | None,
@@ -146,6 +153,7 @@ class User(Schema):
         Field(description="Who has suspended it; each lifts only their own."),
     ]
     send_as_domain: bool
+    own_return_address: bool
     catch_all: bool
     has_password: bool
     push_url: Annotated[str, Field(description="Empty: mail is kept, or is the platform's own.")]

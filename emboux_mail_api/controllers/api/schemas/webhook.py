@@ -174,7 +174,8 @@ class MessageData(Schema):
 
     id: Annotated[str, Field(description="As in `GET /messages/{id}`.", examples=["4711"])]
     message_id: Annotated[str | None, Field(description="Of its header, without brackets.")]
-    from_id: Annotated[str | None, Field(description="Where it was sent by HTTP.")]
+    from_id: Annotated[
+        str | None, Field(description="Of its return address, where it has one of its own.")]
     direction: Direction
     status: Status
     domain: Annotated[str | None, Field(examples=["acme.example"])]
