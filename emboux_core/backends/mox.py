@@ -73,13 +73,13 @@ class MoxBackend(Backend):
 
     def check(self) -> str:
         accounts, _disabled = self._there.accounts()
-        domains = len(as_list(self.api.read("Domains")))
+        domains = len(as_list(self.api.ask("Domains")))
         home = self._home()
         if home not in accounts:
             raise Refused(f"There is no account {home} on this mox to get the reports on domains.")
         version = "mox of before July 2024"
         if self.api.knows("Version"):
-            version = f"mox {as_list(self.api.read('Version'))[0]}"
+            version = f"mox {as_list(self.api.ask('Version'))[0]}"
         counts = f"{domains} domain{'s' * (domains != 1)} and {len(accounts)} account" + (
             "s" * (len(accounts) != 1))
         return f"{version} answers. It has {counts}; reports on domains go to {home}."
@@ -113,18 +113,18 @@ class MoxBackend(Backend):
 
     def _service(self, name: str) -> MailService:
         try:
-            lines = self.api.read("DomainRecords", name)
+            lines = self.api.ask("DomainRecords", name)
         except MoxNo as error:
             # the DNS of a new domain may not answer at all yet
             if error.code != "server:error":
                 raise
-            lines = advised(name, as_dict(self.api.read("CheckDomain", name)))
-        clients = as_dict(self.api.read("ClientConfigsDomain", name)).get("Entries")
+            lines = advised(name, as_dict(self.api.ask("CheckDomain", name)))
+        clients = as_dict(self.api.ask("ClientConfigsDomain", name)).get("Entries")
         return service_of(name, map(as_text, as_list(lines)), as_rows(clients))
 
     def checked(self, name: str) -> tuple[Section, ...]:
         """mox's own check of the domain, which may take 30 seconds."""
-        return sections_of(as_dict(self.api.read("CheckDomain", name)))
+        return sections_of(as_dict(self.api.ask("CheckDomain", name)))
 
     def delete_domain(self, name: str) -> None:
         config = self._there.domain(name)
@@ -150,7 +150,7 @@ class MoxBackend(Backend):
         self._change("DomainRemove", name)
 
     def domains(self) -> Iterable[DomainSpec]:
-        for row in as_rows(self.api.read("Domains")):
+        for row in as_rows(self.api.ask("Domains")):
             # an older one gives the names alone
             name = as_text(as_dict(row.get("Domain") or row).get("ASCII"))
             yield DomainSpec(name, suspended=bool(row.get("Disabled")))
@@ -385,7 +385,7 @@ class MoxBackend(Backend):
         rows = []
         for name in chosen:
             try:
-                found = as_list(self.api.read("Account", name))
+                found = as_list(self.api.ask("Account", name))
             except MoxNo:
                 continue  # it has just been deleted
             if len(found) != 2 or not isinstance(found[1], int):
@@ -426,7 +426,7 @@ class MoxBackend(Backend):
     def _home(self) -> str:
         """The account that gets reports on domains."""
         if not self._account:
-            _path, _dynamic, static, _text = as_list(self.api.read("ConfigFiles"))
+            _path, _dynamic, static, _text = as_list(self.api.ask("ConfigFiles"))
             found = re.search(r"(?m)^Postmaster:\n(?:\t.*\n)*?\tAccount: (\S+)$", str(static))
             if not found:
                 raise Refused("Name the account of mox that is to get the reports on domains.")

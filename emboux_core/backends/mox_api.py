@@ -81,7 +81,7 @@ class MoxApi:
 
     # -- calls -----------------------------------------------------------------------------
 
-    def read(self, function: str, *params: Any) -> Any:
+    def ask(self, function: str, *params: Any) -> Any:
         """What the function returns; asked a second time if the connection was lost."""
         for last in (False, True):
             try:
@@ -93,7 +93,7 @@ class MoxApi:
         return None
 
     def change(self, function: str, *params: Any, secret: str = "") -> Any:
-        """As ``read``, once.
+        """As ``ask``, once.
 
         ``secret``: a parameter that its error must not repeat.
         :raises MoxNo: it refused.
@@ -115,7 +115,7 @@ class MoxApi:
 
     def _described(self) -> dict[str, tuple[str, ...]]:
         if not self._functions:
-            docs = self.read("_docs")
+            docs = self.ask("_docs")
             try:
                 self._functions = {
                     function["Name"]: tuple(

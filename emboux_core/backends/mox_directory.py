@@ -64,19 +64,19 @@ class MoxDirectory:
 
     def accounts(self) -> tuple[list[str], list[str]]:
         """The names of all accounts, and of those that may not log in."""
-        found = as_list(self.api.read("Accounts"))
+        found = as_list(self.api.ask("Accounts"))
         if found and isinstance(found[0], str):  # an older one
             return found, []
         return (as_list(found[0]), as_list(found[1])) if found else ([], [])
 
     def account(self, name: str) -> dict[str, Any]:
         """Its settings."""
-        return (as_rows(as_list(self.api.read("Account", name))[:1]) or [{}])[0]
+        return (as_rows(as_list(self.api.ask("Account", name))[:1]) or [{}])[0]
 
     def domain(self, name: str) -> dict[str, Any] | None:
         """Its settings, None if it is not here."""
         try:
-            return as_dict(self.api.read("DomainConfig", name))
+            return as_dict(self.api.ask("DomainConfig", name))
         except MoxNo as error:
             if error.says("no such domain", "unknown domain"):
                 return None
@@ -86,13 +86,13 @@ class MoxDirectory:
         """The name by which the calls that save settings know a domain: Unicode alone."""
         if "xn--" not in name:
             return name
-        found = as_dict(self.api.read("Domain", name))
+        found = as_dict(self.api.ask("Domain", name))
         return str(found.get("Unicode") or name)
 
     def names(self, domain: str) -> Names:
         """:raises Refused: the domain is not here."""
         try:
-            found = self.api.read("DomainLocalparts", domain)
+            found = self.api.ask("DomainLocalparts", domain)
         except MoxNo as error:
             if error.says("no such domain", "unknown domain"):
                 raise Refused(f"The domain {domain} is not on this mox.") from None
@@ -120,7 +120,7 @@ class MoxDirectory:
         with self._lock:
             read = self._config_read
         if read is None or time.monotonic() - read[0] > _REMEMBERED:
-            found = as_dict(self.api.read("Config"))
+            found = as_dict(self.api.ask("Config"))
             read = time.monotonic(), {
                 "Domains": {a_label(name): as_dict(row)
                             for name, row in as_dict(found.get("Domains")).items()},

@@ -77,7 +77,7 @@ class MoxServer:
         return self._act("QueueTransportSet", numbers, name)
 
     def hold_rules(self) -> list[HoldRow]:
-        return [hold_row(row) for row in as_list(self.api.read("QueueHoldRuleList"))]
+        return [hold_row(row) for row in as_list(self.api.ask("QueueHoldRuleList"))]
 
     def add_hold_rule(self, account: str, sender_domain: str, recipient_domain: str) -> HoldRow:
         return hold_row(as_dict(self.api.change("QueueHoldRuleAdd", {
@@ -110,19 +110,19 @@ class MoxServer:
 
     def dmarc_reports(self, start: datetime, end: datetime) -> list[ReportRow]:
         """What others say of mail that had one of our domains as its sender."""
-        found = as_list(self.api.read("DMARCReports", rfc3339(start), rfc3339(end), ""))
+        found = as_list(self.api.ask("DMARCReports", rfc3339(start), rfc3339(end), ""))
         return [row for report in found for row in dmarc_rows(report)]
 
     def tls_reports(self, start: datetime, end: datetime) -> list[ReportRow]:
         """What others say of their connections to us."""
-        found = as_list(self.api.read("TLSReports", rfc3339(start), rfc3339(end), ""))
+        found = as_list(self.api.ask("TLSReports", rfc3339(start), rfc3339(end), ""))
         return [row for report in found for row in tls_rows(report)]
 
     def logins(self, limit: int = PAGE) -> list[LoginRow]:
         """The latest ones; an older mox does not note them."""
         if not self.api.knows("LoginAttempts"):
             return []
-        return [login_row(row) for row in as_list(self.api.read("LoginAttempts", "", limit))]
+        return [login_row(row) for row in as_list(self.api.ask("LoginAttempts", "", limit))]
 
     # -- settings of the server ----------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class MoxServer:
         """Name to kind: ``Submission``, ``SMTP``, ``Socks``, ``Direct`` or ``Fail``."""
         return {
             str(name): next((kind for kind, value in as_dict(row).items() if value), "")
-            for name, row in as_dict(self.api.read("Transports")).items()
+            for name, row in as_dict(self.api.ask("Transports")).items()
         }
 
     def routes(self) -> list[RouteRow]:
@@ -138,7 +138,7 @@ class MoxServer:
             RouteRow(tuple(map(str, as_list(row.get("FromDomain")))),
                      tuple(map(str, as_list(row.get("ToDomain")))),
                      int(row.get("MinimumAttempts") or 0), str(row.get("Transport") or ""))
-            for row in as_list(as_dict(self.api.read("Config")).get("Routes"))
+            for row in as_list(as_dict(self.api.ask("Config")).get("Routes"))
         ]
 
     def save_routes(self, routes: Iterable[RouteRow]) -> None:
@@ -150,7 +150,7 @@ class MoxServer:
 
     def blocklists(self) -> tuple[dict[str, dict[str, str]], list[str]]:
         """What DNS blocklists say of each of our addresses, and which of them are only watched."""
-        results, _using, watched = (as_list(self.api.read("DNSBLStatus")) + [None] * 3)[:3]
+        results, _using, watched = (as_list(self.api.ask("DNSBLStatus")) + [None] * 3)[:3]
         said = {
             str(address): {str(zone): printable(str(text)) for zone, text in as_dict(row).items()}
             for address, row in as_dict(results).items()
@@ -165,13 +165,13 @@ class MoxServer:
         return [
             (str(as_dict(row.get("Domain")).get("ASCII") or row.get("Domain") or ""),
              str(row.get("Mode") or ""), time_of(row.get("ValidEnd")))
-            for row in as_list(self.api.read("MTASTSPolicies"))
+            for row in as_list(self.api.ask("MTASTSPolicies"))
         ]
 
     # -- a domain ------------------------------------------------------------------------------
 
     def domain_settings(self, name: str) -> dict[str, Any]:
-        return as_dict(self.api.read("DomainConfig", name))
+        return as_dict(self.api.ask("DomainConfig", name))
 
     def keys(self, name: str) -> list[KeyRow]:
         dkim = as_dict(self.domain_settings(name).get("DKIM"))
@@ -230,7 +230,7 @@ class MoxServer:
         after: dict[str, Any] = {}
         seen: set[int] = set()
         while len(seen) < MOST:
-            rows = as_list(self.api.read(
+            rows = as_list(self.api.ask(
                 function, {"Max": PAGE}, {"Field": field, "Asc": False, **after}))
             fresh = [row for row in rows if row.get("ID") not in seen]
             yield from fresh

@@ -194,9 +194,6 @@ class ServerHoldRule(models.Model):
             rule.sudo()._store({"key": str(made.number)})
         return rules
 
-    def write(self, vals):
-        raise UserError(self.env._("A rule cannot be changed: delete it, and make another one."))
-
     def unlink(self):
         for rule in self.filtered("key"):
             with backend_errors(self.env, rule.backend_id.name):

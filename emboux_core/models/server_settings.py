@@ -90,7 +90,7 @@ class ServerKey(models.Model):
         "emboux.domain", required=True, readonly=True, index=True, ondelete="cascade")
     key = fields.Char("Selector")
     algorithm = fields.Char(readonly=True)
-    signs = fields.Boolean("Signs", readonly=True, help="Outgoing mail is signed with it.")
+    signs = fields.Boolean(readonly=True, help="Outgoing mail is signed with it.")
     record_state = fields.Char("DNS Record", compute="_compute_record_state")
 
     @api.depends("key", "domain_id.dns_record_ids.state")
@@ -152,7 +152,7 @@ class Backend(models.Model):
     @api.model
     def _with_servers(self):
         """Those whose servers have pages of their own."""
-        return self.search([]).filtered("has_server")
+        return self.search([("kind", "!=", False)]).filtered("has_server")
 
     def action_server_status(self):
         """Ask the server how it is, and show it."""
