@@ -2,7 +2,9 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 import logging
 import os
+from datetime import timedelta
 from functools import lru_cache
+from math import ceil
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
@@ -22,6 +24,8 @@ _logger = logging.getLogger(__name__)
 HOSTS = ("mail_host", "smtp_host", "imap_host")
 PORTS = ("smtp_starttls_port", "smtp_tls_port", "imap_starttls_port", "imap_tls_port")
 REMOTE = {"emboux": EmbouxBackend, "mox": MoxBackend}
+MANY = 20  # changes that wait, of which it is said how long they will take
+PACE = timedelta(minutes=10)  # over which it is measured
 BATCH = 100  # mailboxes whose use is written in one transaction
 
 
@@ -327,6 +331,30 @@ class Backend(models.Model):
         )
         for backend in self:
             backend.operation_count = counts.get(backend, 0)
+
+    operation_note = fields.Char(
+        compute="_compute_operation_note", groups="emboux_core.group_manager"
+    )
+
+    @api.depends("operation_ids.state")
+    def _compute_operation_note(self):
+        """How far a large import has got, and how long the rest will take."""
+        since = fields.Datetime.now() - PACE
+        for backend in self:
+            backend.operation_note = False
+            if backend.operation_count < MANY:
+                continue
+            done = self.env["emboux.operation"].search_count(
+                [("backend_id", "=", backend.id), ("state", "=", "done"),
+                 ("write_date", ">=", since)])
+            backend.operation_note = self.env._(
+                "%(left)s changes wait for the platform. %(done)s were made in the last "
+                "%(minutes)s minutes.", left=backend.operation_count, done=done,
+                minutes=PACE // timedelta(minutes=1))
+            if done:
+                minutes = ceil(backend.operation_count / done * (PACE / timedelta(minutes=1)))
+                backend.operation_note += " " + self.env._(
+                    "At this pace the rest takes about %s minutes.", minutes)
 
     def action_open_operations(self):
         self.ensure_one()

@@ -83,6 +83,42 @@ class TestMox(MoxCase):
         self.run_cron()
         self.assert_done(mailbox)
 
+    def test_an_import_goes_on_minute_by_minute_and_says_how_far_it_is(self):
+        """It plans, stops at the limit, and goes on where it stopped."""
+        domain = self.make_mox_domain()
+        self.env["emboux.mailbox"].with_context(import_file=True).create(
+            [{"domain_id": domain.id, "local_part": f"box{number:02}"} for number in range(30)])
+        self.commit()
+        self.assertEqual(self.server.operation_count, 30)
+        self.assertEqual(
+            self.server.operation_note,
+            "30 changes wait for the platform. 1 were made in the last 10 minutes. At this pace "
+            "the rest takes about 300 minutes.")
+        accounts = self.mox.config.state.accounts
+        self.mox.calls.clear()
+        enough = iter([True] * 20 + [False])
+        answer = self.mox.serve
+
+        def serve(handler, path, body):
+            if path.endswith("AccountAdd") and not next(enough, True):
+                self.mox.too_many()
+            answer(handler, path, body)
+
+        self.mox.serve = serve
+        self.later(minutes=1)
+        self.run_cron()
+        self.assertEqual(len(accounts), 21, "those before the limit, and mox's own")
+        self.env.invalidate_all()
+        self.assertEqual(self.server.operation_count, 10)
+        self.server._client().api._busy_until = 0
+        self.later(minutes=2)
+        self.run_cron()
+        self.assertEqual(len(accounts), 31)
+        self.assertFalse(self.open_operations())
+        added = [params[1] for name, params in self.mox.calls if name == "AccountAdd"]
+        self.assertEqual(len(set(added)), 30)
+        self.assertEqual(len(added), 31, "none was made twice: one was put off")
+
     def test_a_password_that_did_not_get_through_is_asked_for_again(self):
         domain = self.make_mox_domain()
         self.mox.cut_before("SetPassword")
