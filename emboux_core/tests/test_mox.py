@@ -94,7 +94,6 @@ class TestMox(MoxCase):
             self.server.operation_note,
             "30 changes wait for the platform. 1 were made in the last 10 minutes. At this pace "
             "the rest takes about 300 minutes.")
-        accounts = self.mox.config.state.accounts
         self.mox.calls.clear()
         enough = iter([True] * 20 + [False])
         answer = self.mox.serve
@@ -107,13 +106,13 @@ class TestMox(MoxCase):
         self.mox.serve = serve
         self.later(minutes=1)
         self.run_cron()
-        self.assertEqual(len(accounts), 21, "those before the limit, and mox's own")
+        self.assertEqual(len(self.mox.config.state.accounts), 21, "20, and mox's own")
         self.env.invalidate_all()
         self.assertEqual(self.server.operation_count, 10)
         self.server._client().api._busy_until = 0
         self.later(minutes=2)
         self.run_cron()
-        self.assertEqual(len(accounts), 31)
+        self.assertEqual(len(self.mox.config.state.accounts), 31)
         self.assertFalse(self.open_operations())
         added = [params[1] for name, params in self.mox.calls if name == "AccountAdd"]
         self.assertEqual(len(set(added)), 30)
