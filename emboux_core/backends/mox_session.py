@@ -18,12 +18,14 @@ _logger = logging.getLogger(__name__)
 _AUTHENTICATION, _LATER, _FAILED = 535, 421, 554  # RFC 4954, 6; RFC 5321, 4.2.3
 
 
-def mark(message: EmailMessage, recipients: Sequence[str]) -> None:
-    """Write down whom mox's events about this message are about: they do not say it.
+def fit_for_smtp(message: EmailMessage, recipients: Sequence[str]) -> None:
+    """Write down whom mox's events about this message are about, because they do not say it; and
+    take out ``Return-Path``, which Odoo sets and mox refuses where it is pedantic (550 5.6.0).
 
-    Where there are several they are about one of these, nobody knows which.  The field reaches the
-    recipient, who knows their own address.
+    Where there are several recipients the events are about one of these, nobody knows which.  The
+    field reaches the recipient, who knows their own address.
     """
+    del message["Return-Path"]
     del message[EXTRA_HEADER]
     if len(set(recipients)) == 1:
         message[EXTRA_HEADER] = recipients[0].lower()
@@ -54,7 +56,7 @@ class MoxSession:
             self._api.send(message, list(dict.fromkeys(recipients)), extra)
         except NotCarried as error:
             _logger.info("%s goes by SMTP: %s", message["Message-ID"], error)
-            mark(message, recipients)
+            fit_for_smtp(message, recipients)
             self._smtp = self._smtp or self._by_smtp()
             self._smtp.send_message(message, smtp_from, recipients)
         except BackendError as error:

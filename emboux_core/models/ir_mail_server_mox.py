@@ -2,7 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from odoo import api, models
 
-from ..backends.mox_session import MoxSession, mark
+from ..backends.mox_session import MoxSession, fit_for_smtp
 
 
 class MailServer(models.Model):
@@ -54,5 +54,5 @@ class MailServer(models.Model):
     def _prepare_email_message__(self, message, smtp_session):  # noqa: PLW3201 - Odoo's name
         smtp_from, recipients, message = super()._prepare_email_message__(message, smtp_session)
         if getattr(smtp_session, "emboux_mox", False):
-            mark(message, recipients)
+            fit_for_smtp(message, recipients)
         return smtp_from, recipients, message

@@ -156,10 +156,11 @@ class MailboxMox(models.Model):
 
     def _mox_authorization(self):
         """What mox sends; the same for ever, because calls that wait carry the old one."""
-        # as superuser: the secret is in no user's reach
-        if not self.sudo().mox_secret:
-            self._write_alone({"mox_secret": mox_hooks.new_secret()})
-        return self.sudo().mox_secret
+        with own_transaction(self) as own:
+            # of two at once the second waits, fails, and is run again by Odoo
+            if not own.mox_secret:
+                own.mox_secret = mox_hooks.new_secret()
+            return own.mox_secret
 
     # -- webhooks ------------------------------------------------------------------------------
 
