@@ -118,9 +118,11 @@ class MoxApi:
         try:
             return self._call(function, params)
         except MoxNo as error:
-            if secret and secret in error.said:
-                raise MoxNo(function, error.code, "its reason repeats a secret") from None
-            raise
+            if not secret or secret not in error.said:
+                raise
+            code = error.code
+        # not within the handler: the new error would keep the one with the secret as its context
+        raise MoxNo(function, code, "its reason repeats a secret")
 
     def knows(self, function: str) -> bool:
         """Whether this mox has the function."""

@@ -178,6 +178,8 @@ def _parts(part: EmailMessage) -> list[EmailMessage]:
 
 
 def _text(part: EmailMessage) -> str:
+    if part.get_payload(decode=True) is None:
+        return ""
     try:
         return part.get_content(errors="strict").replace("\r\n", "\n")
     except (LookupError, UnicodeError):
