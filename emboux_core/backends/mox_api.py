@@ -98,7 +98,7 @@ class MoxApi:
 
     # -- calls -----------------------------------------------------------------------------
 
-    def read(self, function: str, *params: Any) -> Any:
+    def read(self, function: str, *params: Any) -> Any:  # pylint: disable=method-required-super
         """What the function returns; asked a second time if the connection was lost."""
         for last in (False, True):
             try:

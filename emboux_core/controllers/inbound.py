@@ -31,10 +31,10 @@ def _refusal(status, sentence):
     )
 
 
-def file_message(thread, address, raw):
+def file_message(thread, address, raw, hook=None):
     """File a message; returns the status and a sentence for whoever hands it over."""
     try:
-        thread._take_pushed(raw)
+        thread._take_pushed(raw, hook)
     except InUse:
         return 503, "Another copy of this message is being filed."
     except Undeliverable as error:

@@ -73,14 +73,14 @@ class MoxHookController(http.Controller):
         except (BackendError, UserError) as error:
             _logger.warning("message %s of %s waits: %s", told.number, mailbox.email, error)
             return _answer(503, str(error))
+        hook = mailbox.id, name
         status, sentence = inbound.file_message(
             request.env["mail.thread"], mailbox.email,
-            mox_hooks.as_received(raw, told.recipient))
+            mox_hooks.as_received(raw, told.recipient), hook)
         if status == 422:
             # it stays in the mailbox, and would have no better place later
+            in_own_transaction(request.env["emboux.mox.hook"], "_take", *hook)
             status = 200
-        if status == 200:
-            in_own_transaction(request.env["emboux.mox.hook"], "_take", mailbox.id, name)
         return _answer(status, sentence)
 
     @_route("outgoing")

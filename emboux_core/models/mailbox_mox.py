@@ -145,7 +145,15 @@ class MailboxMox(models.Model):
         return MoxAccount(*self._mox_access(), allow_private=BACKEND_ALLOW_PRIVATE.read(self.env))
 
     def _mox_url(self, direction):
-        return f"{self.get_base_url()}{mox_hooks.path_of(self.id, direction)}"
+        base = self.get_base_url()
+        if not base.startswith("https://") and not BACKEND_ALLOW_PRIVATE.read(self.env):
+            raise UserError(
+                self.env._(
+                    "The address of this Odoo is %s. Let it begin with https:// (the system "
+                    "parameter web.base.url), so that nobody reads what mox tells it.", base,
+                )
+            )
+        return f"{base}{mox_hooks.path_of(self.id, direction)}"
 
     def _write_alone(self, values):
         """In a transaction of its own: mox has been told, or is going to be, whatever becomes of

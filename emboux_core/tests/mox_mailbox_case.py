@@ -53,6 +53,7 @@ class MoxCase(RemoteCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.backend.write({"kind": "mox", "smtp_host": "mail.far.example"})
+        cls.env["ir.config_parameter"].set_param("web.base.url", "https://odoo.far.example")
 
     def setUp(self):
         super().setUp()

@@ -140,6 +140,14 @@ class TestMailboxMox(MoxCase):
         self.account.fault = Refused("No.")
         self.assertIn("No.", self.said(mailbox.action_mox_receive))
         self.assertFalse(mailbox.mox_receives)
+        parameters = self.env["ir.config_parameter"]
+        parameters.set_param("web.base.url", "http://odoo.far.example")
+        parameters.set_param("emboux_core.backend_allow_private", "False")
+        self.assertIn("begin with https", self.said(mailbox.action_mox_receive))
+        parameters.set_param("emboux_core.backend_allow_private", "True")
+        mailbox.action_mox_receive()
+        self.assertEqual(self.account.calls[-1][1],
+                         f"http://odoo.far.example/emboux/mox/{mailbox.id}/incoming")
         stranger = self.make_mailbox(mailbox.domain_id, "stranger")
         self.assertIn("does not know the password", self.said(stranger.action_mox_receive))
         self.assertIn("not on a mox", self.said(self.make_mailbox(

@@ -24,6 +24,14 @@ RAW = (
     b"--m\r\nContent-Type: text/plain; name=notes.txt\r\n"
     b"Content-Disposition: attachment; filename=notes.txt\r\n\r\nThe file.\r\n--m--\r\n"
 )
+REPORT = (
+    b"Return-Path: <>\r\nFrom: mailer-daemon@b.example\r\nTo: odoo@mox.example\r\n"
+    b"Message-ID: <report@b.example>\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/report; report-type=delivery-status; boundary=m\r\n\r\n"
+    b"--m\r\n\r\nNo such user.\r\n--m\r\nContent-Type: message/delivery-status\r\n\r\n"
+    b"Reporting-MTA: dns; b.example\r\n\r\nFinal-Recipient: rfc822; bob@b.example\r\n"
+    b"Action: failed\r\nStatus: 5.1.1\r\n\r\n--m--\r\n"
+)
 WRONG = {"Text": "The file.", "HTML": ""}
 
 
@@ -88,6 +96,15 @@ class TestMoxHookHttp(HttpCase):
         self.assertEqual(self.incoming(hook="18").text, "Taken.")
         self.assertEqual(len(self.webapi.raw.mock_calls), 2)
         self.assertEqual(len(self.answers()), 1)
+
+    def test_a_report_counts_once(self):
+        """Odoo keeps no report of a failure, so that it does not know it again."""
+        bob = self.env["res.partner"].create({"name": "Bob", "email": "bob@b.example"})
+        self.webapi.raw.return_value = REPORT
+        with patch.object(self.env.registry["emboux.mox.hook"], "_is_taken", lambda *_args: False):
+            for _call in range(2):  # as two at once do
+                self.assertEqual(self.incoming().status_code, 200)
+        self.assertEqual(bob.message_bounce, 1)
 
     def test_what_cannot_be_fetched_comes_again(self):
         for fault in (Unreachable("the line is cut"), NotAuthorised("Renew it.")):
