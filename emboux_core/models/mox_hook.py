@@ -60,9 +60,10 @@ class MoxHook(models.Model):
             ("record_company_id", "in", (False, company.id)),
         ])
         if not messages:
-            # of somebody's mail program, or deleted once it was sent
+            self._take_event_elsewhere(event)
             return
         notifications = self._notifications(messages, event.recipient)
+        before = [(n.notification_status, n.failure_reason) for n in notifications]
         if event.kind in mox_hooks.ARRIVED:
             notifications.filtered(lambda n: n.notification_status in ("sent", "pending")).write(
                 {"notification_status": "sent", "failure_reason": False, "emboux_arrived": True})
@@ -75,8 +76,14 @@ class MoxHook(models.Model):
         else:
             _logger.info("mox tells of %s: %s", event.message_id, event.kind)
             return
-        # whoever wrote it sees it at once
-        messages._notify_message_notification_update()
+        if before != [(n.notification_status, n.failure_reason) for n in notifications]:
+            # whoever wrote it sees it at once
+            messages._notify_message_notification_update()
+
+    @api.model
+    def _take_event_elsewhere(self, event):
+        """Odoo has no message with this number: it is of somebody's mail program, or deleted once
+        it was sent, when another add-on may still know of it."""
 
     @api.model
     def _notifications(self, messages, recipient):
