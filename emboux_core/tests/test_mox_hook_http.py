@@ -132,11 +132,11 @@ class TestMoxHookHttp(HttpCase):
     def test_an_alias_is_found_by_the_address_that_it_was_sent_to(self):
         alias_domain = self.env["mail.alias.domain"].create({"name": "mox.example"})
         self.env["mail.alias"].create({
-            "alias_name": "sales", "alias_domain_id": alias_domain.id,
+            "alias_name": "mox-answers", "alias_domain_id": alias_domain.id,
             "alias_model_id": self.env["ir.model"]._get("res.partner").id,
         })
         self.webapi.raw.return_value = RAW % (b"undisclosed:;", b"<x@b.example>")
-        meta = {"MsgID": 44, "RcptTo": "sales@mox.example"}
+        meta = {"MsgID": 44, "RcptTo": "mox-answers@mox.example"}
         self.assertEqual(self.call("incoming", told(INCOMING, Meta=meta)).status_code, 200)
         self.assertTrue(self.env["res.partner"].search([("name", "=", "An answer")]))
 

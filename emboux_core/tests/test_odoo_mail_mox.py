@@ -6,7 +6,7 @@ from odoo.tests import tagged
 
 from ..models import odoo_mail_step
 from ..net.errors import Refused, Unreachable
-from .mox_case import MoxCase, own_transaction
+from .mox_mailbox_case import MoxCase, own_transaction
 
 
 @tagged("post_install", "-at_install")
