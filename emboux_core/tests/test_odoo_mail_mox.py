@@ -20,6 +20,10 @@ class TestOdooMailMox(MoxCase):
         self.env.company.alias_domain_id = False
         setups = self.env["emboux.odoo.mail"]
         setups.search([("company_id", "=", self.env.company.id)]).unlink()
+        self.env["mail.alias"].create({
+            "alias_name": "mox-answers", "alias_domain_id": False,
+            "alias_model_id": self.env["ir.model"]._get("res.partner").id,
+        })
         self.domain = self.make_domain()
         self.domain.sudo().state = "verified"
         self.setup = setups._start(self.domain)
@@ -39,8 +43,11 @@ class TestOdooMailMox(MoxCase):
         mailbox, server = self.setup.mailbox_id, self.setup.server_id
         self.assertTrue(mailbox.mox_receives)
         self.assertFalse(self.setup.fetchmail_id)
-        self.assertEqual(server.from_filter, ",".join(
-            f"{part}@far.example" for part in ("odoo", "bounce", "catchall", "notifications")))
+        # those of documents of other add-ons too, such as sales@
+        self.assertLessEqual(
+            {f"{part}@far.example" for part in ("odoo", "bounce", "catchall", "notifications",
+                                                "mox-answers")},
+            set(server.from_filter.split(",")))
         self.assertEqual([name for name, *_rest in self.account.calls],
                          ["set_outgoing", "set_outgoing", "set_incoming"])
         self.setup.action_undo()
