@@ -161,6 +161,9 @@ class Backend(ABC):
     #: set again: it is stored nowhere.
     takes_hashes: ClassVar[bool] = True
 
+    #: Whether a mailbox may be let send as any address of its domain (``send_as_domain``).
+    sends_as_domain: ClassVar[bool] = True
+
     #: Whether the platform itself says which of its domains are verified (``standing``): then
     #: nobody else does.
     verifies_domains: ClassVar[bool] = False

@@ -51,6 +51,7 @@ class MoxBackend(Backend):
     lists: ClassVar[bool] = True
     names_hosts: ClassVar[bool] = True
     takes_hashes: ClassVar[bool] = False
+    sends_as_domain: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -1,7 +1,8 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""The admin API of a mox server: one session, calls by position, its errors as ours.
+"""An API of a mox server: one session, calls by position, its errors as ours.  This is the
+admin's; that of an account is in ``mox_account.py``.
 
 Protocol: "sherpa", JSON over POST, where an error too comes with HTTP 200.  Described for mox
 v0.0.17 (2026-08-19); what an older one takes is read from its own description, ``_docs``.
@@ -54,6 +55,14 @@ class MoxApi:
     ``clock``: UTC seconds, because mox counts calls in minutes and hours of the clock.
     """
 
+    #: What the names of its two cookies begin with.
+    _cookies = "webadmin"
+    _unknown = "There is no password: enter that of mox's admin pages."
+    _not_accepted = (
+        "mox does not accept the password. Enter the one of its admin pages; after ten failures in "
+        "a minute it locks this machine out."
+    )
+
     def __init__(
         self,
         url: str,
@@ -64,20 +73,28 @@ class MoxApi:
         ca_file: str | None = None,
         clock: Callable[[], float] = time.time,
     ):
-        url = (url or "").strip().rstrip("/")
-        if _ROOT.fullmatch(url):
-            url += "/admin"
         self._password = (password or "").strip()
-        self._http = HttpClient(
-            url, None, base="/api", allow_private=allow_private, timeouts=timeouts,
-            ca_file=ca_file, limit=_LIMIT,
-        )  # fmt: skip
+        self._places = [
+            HttpClient(
+                place, None, base="/api", allow_private=allow_private, timeouts=timeouts,
+                ca_file=ca_file, limit=_LIMIT,
+            )
+            for place in self._addresses((url or "").strip().rstrip("/"))
+        ]  # fmt: skip
+        self._http = self._places[0]
         self._clock = clock
         self._lock = threading.RLock()
         self._session: _Session | None = None
         self._functions: dict[str, tuple[str, ...]] = {}
         self._busy_until = 0.0
         self._was_busy = False
+
+    def _addresses(self, url: str) -> list[str]:
+        """Where the pages of this API may be, below which it is."""
+        return [f"{url}/admin" if _ROOT.fullmatch(url) else url]
+
+    def _credentials(self) -> tuple[str, ...]:
+        return (self._password,)
 
     # -- calls -----------------------------------------------------------------------------
 
@@ -101,9 +118,11 @@ class MoxApi:
         try:
             return self._call(function, params)
         except MoxNo as error:
-            if secret and secret in error.said:
-                raise MoxNo(function, error.code, "its reason repeats a secret") from None
-            raise
+            if not secret or secret not in error.said:
+                raise
+            code = error.code
+        # not within the handler: the new error would keep the one with the secret as its context
+        raise MoxNo(function, code, "its reason repeats a secret")
 
     def knows(self, function: str) -> bool:
         """Whether this mox has the function."""
@@ -148,19 +167,29 @@ class MoxApi:
                 return self._session
             self._session, self._functions = None, {}
             if not self._password:
-                raise NotAuthorised("There is no password: enter that of mox's admin pages.")
-            answer = self._send("LoginPrep", (), {})
+                raise NotAuthorised(self._unknown)
+            answer = self._look_for_it()
             token = self._result("LoginPrep", answer)
-            cookie = answer.cookies.get("webadminlogin", "")
+            before, after = f"{self._cookies}login", f"{self._cookies}session"
+            cookie = answer.cookies.get(before, "")
             answer = self._send(
-                "Login", (token, self._password), {"Cookie": f"webadminlogin={cookie}"}
+                "Login", (token, *self._credentials()), {"Cookie": f"{before}={cookie}"}
             )
             csrf = self._result("Login", answer)
-            cookie = answer.cookies.get("webadminsession", "")
+            cookie = answer.cookies.get(after, "")
             if not cookie or not isinstance(csrf, str) or not re.fullmatch(r"[\x21-\x7e]+", csrf):
                 raise Unreachable("It does not log in as mox does: check the address.")
-            self._session = _Session(f"webadminsession={cookie}", csrf)
+            self._session = _Session(f"{after}={cookie}", csrf)
             return self._session
+
+    def _look_for_it(self) -> Answer:
+        """Begin to log in, at the first place where there is such an API."""
+        for place in self._places:
+            self._http = place
+            answer = self._send("LoginPrep", (), {})
+            if answer.status != 404:
+                break
+        return answer
 
     def _post(self, function: str, params: tuple[Any, ...], session: _Session) -> Any:
         headers = {"Cookie": session.cookie, "x-mox-csrf": session.csrf}
@@ -210,10 +239,7 @@ class MoxApi:
         if "too many authentication attempts" in words:
             raise Busy("mox takes no log-in from here for now, because too many failed.", 60.0)
         if code == "user:loginFailed":
-            raise NotAuthorised(
-                "mox does not accept the password. Enter the one of its admin pages; after ten "
-                "failures in a minute it locks this machine out."
-            )
+            raise NotAuthorised(self._not_accepted)
         if code == "sherpa:badFunction":
             raise MoxNo(function, code, f"it is too old and has no {function}")
         if code.startswith("sherpa:"):

@@ -31,6 +31,24 @@ def _refusal(status, sentence):
     )
 
 
+def file_message(thread, address, raw, hook=None):
+    """File a message; returns the status and a sentence for whoever hands it over."""
+    try:
+        thread._take_pushed(raw, hook)
+    except InUse:
+        return 503, "Another copy of this message is being filed."
+    except Undeliverable as error:
+        return 422, str(error)
+    except psycopg2.Error as error:
+        _logger.warning("a message for %s waits: %s", address, error)
+        return 503, "Odoo's database did not take the message."
+    except Exception:
+        # what is wrong with one message is for a person to read, and must not lose it
+        _logger.exception("a message for %s waits in the mail server's queue", address)
+        return 503, "Odoo failed on this message; its log says why."
+    return TAKEN
+
+
 class InboundController(http.Controller):
     @http.route(
         f"{push.PATH}<int:number>", type="http", auth="none", methods=["POST"], csrf=False,
@@ -58,23 +76,7 @@ class InboundController(http.Controller):
         together = len(signed) > 1 and thread._take_pushed_together(signed)
         return request.make_json_response({"messages": [
             {"status": status, "sentence": sentence} for status, sentence in (
-                answer or (TAKEN if together else self._take(thread, address, body))
+                answer or (TAKEN if together else file_message(thread, address, body))
                 for body, answer in zip(bodies, answers, strict=True)
             )
         ]})  # fmt: skip
-
-    def _take(self, thread, address, raw):
-        try:
-            thread._take_pushed(raw)
-        except InUse:
-            return 503, "Another copy of this message is being filed."
-        except Undeliverable as error:
-            return 422, str(error)
-        except psycopg2.Error as error:
-            _logger.warning("a message for %s waits: %s", address, error)
-            return 503, "Odoo's database did not take the message."
-        except Exception:
-            # what is wrong with one message is for a person to read, and must not lose it
-            _logger.exception("a message for %s waits in the mail server's queue", address)
-            return 503, "Odoo failed on this message; its log says why."
-        return TAKEN

@@ -173,7 +173,8 @@ class Alias(models.Model):
         for alias in self.filtered(lambda a: a.active and a.kind == "catch_all"):
             # as superuser: whose mailbox is Odoo's may be asked for anybody's catch-all
             odoos = self.env["emboux.mailbox"].sudo().search(
-                [("email", "in", alias._destination_list()), ("push_secret", "!=", False)], limit=1)
+                [("email", "in", alias._destination_list()),
+                 "|", ("push_secret", "!=", False), ("mox_receives", "=", True)], limit=1)
             if odoos:
                 raise ValidationError(
                     self.env._(

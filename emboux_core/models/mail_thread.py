@@ -85,12 +85,14 @@ class MailThread(models.AbstractModel):
         return answers >= most
 
     @api.model
-    def _take_pushed(self, raw):
+    def _take_pushed(self, raw, hook=None):
         """File a message that a mail server hands over: once, however often it is handed over.
 
         Committed when this returns.
 
         :param raw: the message, as bytes.
+        :param hook: the mailbox' id and the name of the call of a webhook that tells of it, which
+            has no effect a second time: reports of failures are counted and not kept.
         :raises Undeliverable: there is no place for it.
         :raises InUse: a copy of it is being filed; try again.
         """
@@ -100,7 +102,7 @@ class MailThread(models.AbstractModel):
         while True:
             with advisory_lock(self.env, f"emboux inbound {number}") as alone:
                 if alone:
-                    return in_own_transaction(self, "_file_pushed", raw)
+                    return in_own_transaction(self, "_file_pushed", raw, hook)
             if time.monotonic() > end:
                 raise InUse
             time.sleep(LOCK_PAUSE)
@@ -130,7 +132,9 @@ class MailThread(models.AbstractModel):
         return True
 
     @api.model
-    def _file_pushed(self, raw):
+    def _file_pushed(self, raw, hook=None):
+        if hook and not self.env["emboux.mox.hook"]._take(*hook):
+            return
         # what Odoo tells others of it leaves by the queue: whoever hands it over does not wait
         gateway = self.with_context(emboux_push=True, mail_notify_force_send=False)
         try:

@@ -22,7 +22,8 @@ class MailboxOdoo(models.Model):
     """Odoo as a client of the mailbox, with a password of its own; and as what takes its mail.
 
     The person's password is stored as a hash, so Odoo could not log in with it; a second one, that
-    only Odoo's outgoing server knows, leaves the person's mail programs alone.
+    only Odoo's outgoing server knows, leaves the person's mail programs alone.  A platform that has
+    but one gets a new one, which Odoo keeps (``mailbox_mox.py``).
     """
 
     _inherit = "emboux.mailbox"
@@ -70,8 +71,12 @@ class MailboxOdoo(models.Model):
         self._assert_may_send()
         server = self.with_context(active_test=False).mail_server_ids[:1]
         password = self._odoos_password()
-        self._start_trial(password)
-        faults.point("outgoing:widened")
+        has_two = self.backend_id._client().takes_hashes
+        if has_two:
+            self._start_trial(password)
+            faults.point("outgoing:widened")
+        else:
+            self._take_over(password)
         values = {
             "name": f"{self.display_name} (Emboux)",
             "smtp_host": self.smtp_host,
@@ -90,15 +95,28 @@ class MailboxOdoo(models.Model):
             server = servers.create(values)
         try:
             server.test_smtp_connection()
-        except UserError:
+        except UserError as error:
+            if not has_two:
+                raise UserError(
+                    self.env._(
+                        "%(error)s\n%(mailbox)s has a new password now that nobody knows: set one "
+                        "before a mail program uses it.",
+                        error=error, mailbox=self.display_name,
+                    )
+                ) from error
             self._end_trial(failed=True)
             raise
+        deaf = "" if has_two else self._hear_of_sent_mail()
         return notification(
-            "success",
+            "warning" if deaf else "success",
             self.env._(
                 "Tested: the server takes mail from %s. Odoo uses it for every sender of "
                 "these domains.",
                 server.from_filter,
+            ) if has_two else self.env._(
+                "Tested: the server takes mail from %(senders)s. %(deaf)s",
+                senders=server.from_filter,
+                deaf=deaf and self.env._("What becomes of it will not be known: %s", deaf),
             ),
             title=self.env._("Odoo sends through %s", self.display_name),
         )
@@ -109,11 +127,14 @@ class MailboxOdoo(models.Model):
         There is one for each mailbox: what uses it goes on working, be it a server of the domain,
         whose test may fail, or the personal one of its user.
         """
+        return self._odoos_servers()[:1].smtp_pass or passwords.generate(30)
+
+    def _odoos_servers(self):
+        """The outgoing servers by which Odoo logs in here, archived ones too."""
         # as superuser: users do not read mail servers, not even their own
-        servers = self.env["ir.mail_server"].sudo().with_context(active_test=False).search(
+        return self.env["ir.mail_server"].sudo().with_context(active_test=False).search(
             [("smtp_user", "=", self.email), ("smtp_pass", "!=", False),
-             "|", ("emboux_mailbox_id", "=", self.id), ("emboux_personal", "=", True)], limit=1)
-        return servers.smtp_pass or passwords.generate(30)
+             "|", ("emboux_mailbox_id", "=", self.id), ("emboux_personal", "=", True)])
 
     def _assert_may_send(self):
         if not self.smtp_host:

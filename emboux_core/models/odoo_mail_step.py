@@ -194,6 +194,9 @@ class OdooMailStep(models.Model):
             self.env._(
                 "Send what comes from %s, and what no other server may send, through its mailbox.",
                 self.setup_id.domain_id.display_name,
+            ) if self.setup_id.domain_id.backend_id._client().sends_as_domain else self.env._(
+                "Send what comes from the addresses of Odoo above, and what no other server may "
+                "send, through its mailbox.",
             ),
         )
 
@@ -348,7 +351,8 @@ class OdooMailStep(models.Model):
     def _describe_incoming(self):
         servers = self.env["fetchmail.server"].search([("active", "=", True)])
         address = self.setup_id._address("mailbox_local_part")
-        pushed = self.setup_id.domain_id.backend_id._client().pushes
+        backend = self.setup_id.domain_id.backend_id
+        pushed = backend._client().pushes or backend.kind == "mox"
         return (
             self.env._("Incoming servers: %s.", ", ".join(servers.mapped("name"))) if servers
             else self.env._("No incoming server."),
@@ -359,10 +363,14 @@ class OdooMailStep(models.Model):
     def _apply_incoming(self):
         mailbox = self.setup_id.mailbox_id
         refusal = ""
-        if mailbox.backend_id._client().pushes:
+        start = (
+            mailbox._start_push if mailbox.backend_id._client().pushes
+            else mailbox._start_hooks if mailbox.on_mox else None
+        )
+        if start:
             try:
                 with self.env.cr.savepoint():
-                    mailbox._start_push()
+                    start()
             except UserError as error:
                 refusal = str(error)
             else:
@@ -378,7 +386,9 @@ class OdooMailStep(models.Model):
                 refusal or self.env._("The backend %s has no IMAP host. Set it there first.",
                                       mailbox.backend_id.display_name)
             )
-        password = passwords.generate(30)
+        # a platform that knows but one password has been given that of the outgoing server
+        has_two = mailbox.backend_id._client().takes_hashes
+        password = passwords.generate(30) if has_two else mailbox._odoos_password()
         mailbox.password = password
         self.setup_id.fetchmail_id = self.env["fetchmail.server"].create(
             {
@@ -394,6 +404,10 @@ class OdooMailStep(models.Model):
         )
 
     def _undo_incoming(self):
-        self.setup_id.mailbox_id._end_push()
+        mailbox = self.setup_id.mailbox_id
+        if mailbox.mox_receives:
+            mailbox._end_hooks()
+        else:
+            mailbox._end_push()
         self.setup_id.fetchmail_id.unlink()
-        return "undone", self.env._("Mail stays in %s.", self.setup_id.mailbox_id.display_name)
+        return "undone", self.env._("Mail stays in %s.", mailbox.display_name)

@@ -94,7 +94,16 @@ class Users(models.Model):
             )
         mailbox._assert_may_send()
         password = mailbox._odoos_password()
-        mailbox.service_password_hash = passwords.hash_all([password])[0]
+        if mailbox.backend_id._client().takes_hashes:
+            mailbox.service_password_hash = passwords.hash_all([password])[0]
+        elif not mailbox._odoos_servers():
+            # their mail programs would not get in any more, and nobody has asked them
+            raise UserError(
+                self.env._(
+                    "%s has one password alone, and Odoo does not know it. Ask your administrator "
+                    "to use the mailbox as Odoo's outgoing server.", mailbox.display_name,
+                )
+            )
         return values | {
             "smtp_host": mailbox.smtp_host, "smtp_port": mailbox.smtp_tls_port,
             "smtp_encryption": "ssl_strict", "smtp_authentication": "login",

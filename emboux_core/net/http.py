@@ -117,14 +117,14 @@ class HttpClient:
         allow_private: bool = False,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         ca_file: str | None = None,
-        limit: int = MAX_RESPONSE_BYTES,
+        limit: int | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ):
         self._url, self._base = url, base
         self._key = key if key is None else key.strip()
         self._allow_private = allow_private
-        self._timeouts, self._limit = timeouts, limit
+        self._timeouts, self._limit = timeouts, limit or MAX_RESPONSE_BYTES
         self._sleep, self._jitter = sleep, jitter
         self._session = guarded_session(ca_file, Accept="application/json")
 

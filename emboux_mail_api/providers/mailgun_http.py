@@ -49,7 +49,7 @@ class MailgunHttp(HttpClient):
         body, _content_type = encode_multipart_formdata(pairs, self._boundary)
         return self.call(method, path, body=body)
 
-    def _prepare(self, method, path, query, body) -> requests.PreparedRequest:
+    def _prepare(self, method, path, query, body, _headers, _once) -> requests.PreparedRequest:
         url = check_url(self._url, self._allow_private)
         if not _KEY.fullmatch(self._key):
             raise NotAuthorised("There is no usable API key: copy it again from Mailgun.")

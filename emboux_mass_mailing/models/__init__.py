@@ -1,3 +1,3 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from . import mailing
+from . import mailing, mox_hook
