@@ -96,6 +96,7 @@ def service_of(fields: Fields, name: str) -> MailService:
         mta_sts_host=_text_if_there(fields, "mta_sts_host", 253),
         mta_sts_id=_text_if_there(fields, "mta_sts_id", 32),
         tls_report=_text_if_there(fields, "tls_report", 254),
+        dmarc_report=_text_if_there(fields, "dmarc_report", 254),
         autoconfig_host=_text_if_there(fields, "autoconfig_host", 253),
         wildcard=fields.has("wildcard") and fields.flag("wildcard"),
     )

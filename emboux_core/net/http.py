@@ -124,7 +124,7 @@ class HttpClient:
         self._url, self._base = url, base
         self._key = key if key is None else key.strip()
         self._allow_private = allow_private
-        self._timeouts, self._limit = timeouts, limit or MAX_RESPONSE_BYTES
+        self._timeouts, self._limit = timeouts, limit
         self._sleep, self._jitter = sleep, jitter
         self._session = guarded_session(ca_file, Accept="application/json")
 
@@ -154,7 +154,7 @@ class HttpClient:
         lost = False  # a try of this change may have been done
         for number in range(1, TRIES + 1):
             attempt = Attempt(
-                deadline, self._timeouts, self._limit, self._allow_private,
+                deadline, self._timeouts, self._most(), self._allow_private,
                 plain=prepared.url.startswith("http:"),
             )  # fmt: skip
             made = self._try(prepared, attempt)
@@ -210,7 +210,7 @@ class HttpClient:
     def _why(self, error: BaseException, attempt: Attempt) -> str:
         where = _origin(check_url(self._url, self._allow_private))
         if attempt.oversize:
-            return f"Its answer is longer than {self._limit // 1024**2} MiB."
+            return f"Its answer is longer than {self._most() // 1024**2} MiB."
         if attempt.sent:
             if time.monotonic() >= attempt.deadline:
                 return f"No whole answer came within {self._timeouts.total:g} s."
@@ -229,6 +229,10 @@ class HttpClient:
         if _of_kind(error, (ssl.SSLError, TlsError)):
             return f"No connection over TLS came about with {where}."
         return f"No connection to {where} came about."
+
+    def _most(self) -> int:
+        """Bytes of an answer."""
+        return self._limit or MAX_RESPONSE_BYTES
 
     def _pause(self, number: int, made: _Try) -> float | None:
         """Seconds before the next try, None when there is to be none."""

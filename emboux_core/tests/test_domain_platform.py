@@ -44,8 +44,9 @@ PENDING = replace(
 class TestPlatform(RemoteCase):
     def setUp(self):
         super().setUp()
-        self.far.verifies_domains = self.further.verifies_domains = True
-        self.env["emboux.backend"].invalidate_model(["verifies_domains"])
+        for platform in (self.far, self.further):
+            platform.verifies_domains = platform.names_hosts = True
+        self.env["emboux.backend"].invalidate_model(["verifies_domains", "names_hosts"])
         self.far.standings[NAME] = PENDING
         # a local look-up finds all records in the DNS
         self.startPatcher(patch.object(lookup, "check_domains", self.all_right))

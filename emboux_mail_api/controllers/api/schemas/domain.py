@@ -133,6 +133,9 @@ class Service(Schema):
     tls_report: Annotated[
         str, Field(description="Address for reports on TLS (RFC 8460), or empty.")
     ]
+    dmarc_report: Annotated[
+        str, Field(description="Address for reports on DMARC (RFC 7489), or empty.")
+    ]
     autoconfig_host: Annotated[
         str, Field(description="Web host that tells mail programs their settings, or empty.")
     ]
