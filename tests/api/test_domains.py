@@ -231,8 +231,8 @@ def test_domains_get_customer_tells_what_the_dns_needs(customer, domains):
     shown = done(customer.get(f"/domains/{domains(customer)}"), 200)["service"]
     assert set(shown) == {"mx", "spf", "dkim", "dkim_domain", "verification", "imap_host",
                           "imaps_port", "smtp_host", "submissions_port", "records",
-                          "mta_sts_host", "mta_sts_id", "tls_report", "dmarc_report", "autoconfig_host",
-                          "imap_port", "submission_port", "wildcard"}
+                          "mta_sts_host", "mta_sts_id", "tls_report", "dmarc_report",
+                          "autoconfig_host", "imap_port", "submission_port", "wildcard"}
     assert shown["mx"][0]["preference"] == 10 and shown["mx"][0]["host"]
     assert shown["dkim"][0]["key_type"] == "rsa" and len(shown["dkim"][0]["public_key"]) > 300
     assert len(shown["verification"]) == 32 and shown["dkim_domain"] is None
