@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
 
@@ -27,6 +28,7 @@ from ..net.guard import Timeouts
 from ..net.http import Answer, HttpClient
 from .mox_account import root_of
 from .mox_compose import NotCarried, fields_of
+from .mox_rows import time_of
 
 MAX_MESSAGE = 128 * 1024 * 1024  # bytes: mox's own limit is 100 MiB, in SMTP too
 _MAX_REQUEST = 9 * 1024 * 1024  # bytes: Go's net/http takes 10 MiB of a form that are no files
@@ -58,6 +60,18 @@ class Submission:
     address: str
     number: int  # in mox's queue
     from_id: str
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """An address that mox does not send to, as it was written and as mox compares it (without tags
+    and dots); ``since``: naive UTC."""
+
+    address: str
+    base: str
+    reason: str
+    manual: bool
+    since: datetime
 
 
 class MoxWebApi:
@@ -123,6 +137,41 @@ class MoxWebApi:
         except UnknownOutcome as error:
             # nothing is changed by a question
             raise Unreachable(str(error)) from None
+
+    # -- addresses that mox does not send to -----------------------------------------------
+
+    def suppressed(self) -> tuple[Suppressed, ...]:
+        """To whom mox sends nothing more for this mailbox' account."""
+        try:
+            body = self._call("SuppressionList", {}).body
+            return tuple(
+                Suppressed(
+                    row.any_text("OriginalAddress"), row.any_text("BaseAddress"),
+                    row.any_text("Reason"), row.flag("Manual"), time_of(row.any_text("Created")),
+                )
+                for row in Fields.parse(body).objects("Suppressions")
+            )
+        except (Unfit, UnknownOutcome) as error:
+            # nothing is changed by a question
+            raise Unreachable(f"It did not answer as mox does: {error}.") from None
+
+    def suppress(self, address: str, reason: str) -> None:
+        """Send nothing to the address; no error if it is so already."""
+        self._unless(
+            "not unique", "SuppressionAdd",
+            {"EmailAddress": address, "Manual": True, "Reason": reason})
+
+    def allow(self, address: str) -> None:
+        """Send to the address again; no error if it is so already."""
+        self._unless("absent", "SuppressionRemove", {"EmailAddress": address})
+
+    def _unless(self, words: str, method: str, request: Mapping[str, Any]) -> None:
+        """There is no code for what is so already."""
+        try:
+            self._call(method, request)
+        except Refused as error:
+            if words not in str(error):
+                raise
 
     # -- calls -----------------------------------------------------------------------------
 

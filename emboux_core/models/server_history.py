@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
+from .errors import backend_errors
 from .server_queue import story_of
 
 REPORTS = timedelta(days=90)  # that are read: older ones are on the server
@@ -63,6 +65,63 @@ class ServerHook(models.Model):
 
     def _waiting(self):
         return self.filtered(lambda hook: hook.state == "waiting")
+
+
+class ServerSuppression(models.Model):
+    """An address to which a mailbox of Odoo's sends nothing more: mail to it failed, or somebody
+    wished it.  mox keeps such a list for each account, and shows it to that alone."""
+
+    _name = "emboux.server.suppression"
+    _description = "Suppressed Address on a Mail Server"
+    _inherit = ["emboux.server.page.mixin"]
+    _order = "since desc, id desc"
+    _rec_name = "address"
+    _page = "emboux_core.action_server_suppression"
+
+    # not the mixin's: here people make rows, of the mailbox' server
+    backend_id = fields.Many2one(related="mailbox_id.backend_id", store=True, precompute=True)
+    mailbox_id = fields.Many2one(
+        "emboux.mailbox", required=True, index=True, ondelete="cascade",
+        help="One that Odoo sends through: it knows the password of no other.")
+    address = fields.Char(required=True)
+    reason = fields.Char()
+    manual = fields.Boolean("By Hand", readonly=True)
+    since = fields.Datetime(readonly=True)
+
+    @api.model
+    def _rows(self, backend):
+        mailboxes = self.env["emboux.mailbox"].search([("backend_id", "=", backend.id)])
+        return {
+            f"{mailbox.id}:{row.base}": {
+                "mailbox_id": mailbox.id, "address": row.address, "reason": row.reason,
+                "manual": row.manual, "since": row.since,
+            }
+            for mailbox in mailboxes.filtered(lambda m: m.mail_server_ids)
+            for row in mailbox._mox_webapi().suppressed()
+        }
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        rows = super().create(vals_list)
+        for row in rows:
+            with backend_errors(self.env, row.backend_id.name):
+                webapi = row.mailbox_id._mox_webapi()
+                webapi.suppress(row.address, row.reason or "")
+                there = [each for each in webapi.suppressed() if each.address == row.address]
+            if not there:
+                raise UserError(self.env._(
+                    "%s is on the list already, written in another way: tags and dots do not "
+                    "count. Refresh the list to see it.", row.address))
+            # as superuser: people make and delete rows, and change none
+            row.sudo()._store({"key": f"{row.mailbox_id.id}:{there[0].base}", "manual": True,
+                               "since": there[0].since})
+        return rows
+
+    def unlink(self):
+        for row in self:
+            with backend_errors(self.env, row.backend_id.name):
+                row.mailbox_id._mox_webapi().allow(row.address)
+        return super().unlink()
 
 
 class ServerReport(models.Model):

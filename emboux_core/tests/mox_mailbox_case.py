@@ -46,7 +46,7 @@ def own_transaction(records):
         own.env.cr.postcommit.run()
 
 
-class MoxCase(RemoteCase):
+class MoxMailboxCase(RemoteCase):
     """``far`` is a mox without a network; ``account`` and ``webapi`` are what a mailbox calls."""
 
     @classmethod

@@ -10,11 +10,11 @@ from odoo.addons.base.models.ir_mail_server import IrMail_Server
 
 from ..backends.mox_session import MoxSession
 from ..net.errors import Refused, UnknownOutcome, Unreachable
-from .mox_mailbox_case import MoxCase
+from .mox_mailbox_case import MoxMailboxCase
 
 
 @tagged("post_install", "-at_install")
-class TestMailboxMox(MoxCase):
+class TestMailboxMox(MoxMailboxCase):
     def told(self, mailbox):
         return self.far._mailboxes[mailbox.email]
 

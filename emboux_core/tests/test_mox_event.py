@@ -5,13 +5,13 @@ from dataclasses import replace
 from odoo.tests import tagged
 
 from ..backends.mox_hooks import Event
-from .mox_mailbox_case import MoxCase
+from .mox_mailbox_case import MoxMailboxCase
 
 FAILED = Event("failed", "", "bob@b.example", False, 550, "550 5.1.1 no such user")
 
 
 @tagged("post_install", "-at_install")
-class TestMoxEvent(MoxCase):
+class TestMoxEvent(MoxMailboxCase):
     """What Odoo shows of a message after mox has told of it."""
 
     def setUp(self):

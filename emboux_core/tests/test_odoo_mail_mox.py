@@ -6,11 +6,11 @@ from odoo.tests import tagged
 
 from ..models import odoo_mail_step
 from ..net.errors import Refused, Unreachable
-from .mox_mailbox_case import MoxCase, own_transaction
+from .mox_mailbox_case import MoxMailboxCase, own_transaction
 
 
 @tagged("post_install", "-at_install")
-class TestOdooMailMox(MoxCase):
+class TestOdooMailMox(MoxMailboxCase):
     """Odoo's own mail by a domain on mox."""
 
     def setUp(self):

@@ -174,6 +174,27 @@ class TestServerPages(MoxCase):
         hook.action_cancel()
         self.assertFalse(self.mox.hooks.waiting.rows)
 
+    def test_suppressed_addresses_of_mailboxes_that_odoo_sends_through(self):
+        mailbox = self.domain.mailbox_ids
+        mailbox.password = "a password for tests"
+        self.env["ir.mail_server"].create({
+            "name": "Ann", "smtp_host": "mail.example", "smtp_user": mailbox.email,
+            "smtp_pass": "a password for tests", "emboux_mailbox_id": mailbox.id})
+        self.mox.webapi.SuppressionAdd(
+            "ann_acme.example",
+            {"EmailAddress": "x.5+tag@far.example", "Manual": False, "Reason": "550"})
+        rows = self.env["emboux.server.suppression"]
+        rows.action_open()
+        found = rows.search([("mailbox_id", "=", mailbox.id)])
+        self.assertEqual((found.address, found.reason, found.manual),
+                         ("x.5+tag@far.example", "550", False))
+        made = rows.create({"mailbox_id": mailbox.id, "address": "zoe@far.example"})
+        self.assertTrue(made.since)
+        with self.assertRaisesRegex(UserError, "written in another way"):
+            rows.create({"mailbox_id": mailbox.id, "address": "x5@far.example"})
+        (found | made).unlink()
+        self.assertFalse(self.mox.webapi.suppressed)
+
     def test_reports_are_numbers_to_look_at(self):
         end = int(fields.Datetime.now().timestamp())
         record = self.mox.reports.dmarc_record
@@ -251,7 +272,7 @@ class TestServerPages(MoxCase):
 
     def test_only_administrators_see_servers(self):
         message = self.queue(1)
-        pages = ("message", "hold.rule", "hook", "report", "login", "route", "key")
+        pages = ("message", "hold.rule", "hook", "suppression", "report", "login", "route", "key")
         for role, allowed in (("user", False), ("manager", False), ("admin", True)):
             env = self.env(user=new_test_user(
                 self.env, f"server.{role}", groups=f"emboux_core.group_{role}"))
