@@ -69,8 +69,8 @@ def _txt(name: str) -> list[bytes]:
     """:raises dns.exception.DNSException: no answer came."""
     try:
         return [b"".join(row.strings) for row in _resolver.get().resolve(name, "TXT")]
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.resolver.NoNameservers,
-            dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.name.LabelTooLong,
+            dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
         return []
 
 

@@ -128,6 +128,16 @@ class TestAuthentication(BaseCase):
         raw = raw or message().as_bytes()
         return authentication.check(raw, sender, address, "mx.far.example", Zone(zone)).shown()
 
+    def test_a_name_server_that_fails_is_no_record_that_is_missing(self):
+        """SERVFAIL may pass (RFC 7208 2.6.6, 6376 6.1.2, 7489 6.6.3)."""
+        for error in (dns.resolver.NoNameservers(request=None, errors=[]), dns.exception.Timeout()):
+            away = {(name, "TXT"): error for name in (
+                "far.example", "s1._domainkey.far.example", "_dmarc.far.example")}
+            shown = self.check(away, self.signed())
+            self.assertEqual(
+                (shown["spf"]["result"], [each["result"] for each in shown["dkim"]],
+                 shown["dmarc"]["result"]), ("temperror", ["temperror"], "temperror"))
+
     def signed(self, domain="far.example"):
         raw = message().as_bytes().replace(b"\n", b"\r\n")
         return dkim.sign(raw, b"s1", domain.encode(), self.private) + raw
