@@ -58,6 +58,13 @@ def domains_by_name(names):
     return {domain.name: domain for domain in found.sorted(lambda d: bool(d.owned_since))}
 
 
+def names_of(messages):
+    """Number to name of the messages' domains that are still there: a log may come, and a message
+    wait, after the end of its domain."""
+    # as superuser: a domain that was theirs when the message came
+    return {domain.id: domain.name for domain in messages.sudo().domain_id.exists()}
+
+
 def find_domain(name):
     """The domain that the caller may see.  :raises ApiError: 404, also for somebody else's."""
     domain = search_domain(name)

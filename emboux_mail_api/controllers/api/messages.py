@@ -7,7 +7,7 @@ from odoo.http import request
 from ...api_errors import ApiError, not_found
 from ...models.message_send import SendError
 from ...sending.compose import BINARY, Attachment, ComposeError, Draft, compose
-from .domains import search_domain
+from .domains import names_of, search_domain
 from .operation import operation
 from .paging import newest_of
 from .schemas import message as schemas
@@ -41,7 +41,7 @@ class MessageController(http.Controller):
         """
         found, following = newest_of(
             request.env["emboux.message"], _wanted(query), query, ("at", "id"), FIELDS)
-        names = _domain_names(found)
+        names = names_of(found)
         return schemas.MessagePage(
             items=[schemas.Message(**_show(message, names)) for message in found], next=following)
 
@@ -60,7 +60,7 @@ class MessageController(http.Controller):
                          if name not in ("at", "kind")})
             for event, words in message._story()
         ]
-        return schemas.MessageStory(**_show(message, _domain_names(message)), events=events)
+        return schemas.MessageStory(**_show(message, names_of(message)), events=events)
 
     @operation("POST", "/messages/send", role="customer", area="send", tag=TAG,
                body=schemas.Send, out=schemas.Sent, status=202, errors=REFUSED, commits=True,
@@ -170,12 +170,6 @@ def _wanted(query):
         domain &= SearchDomain.OR(
             SearchDomain(name, "ilike", query.q) for name in ("address", "last_answer"))
     return domain
-
-
-def _domain_names(messages):
-    """Number to name, of those that are still there: the log of a message may come after the end
-    of its domain.  As superuser: a domain that was theirs when the message came."""
-    return {domain.id: domain.name for domain in messages.sudo().domain_id.exists()}
 
 
 def _show(message, names):

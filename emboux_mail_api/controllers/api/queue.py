@@ -5,7 +5,7 @@ from odoo.fields import Domain as SearchDomain
 from odoo.http import request
 
 from ...api_errors import invalid, not_found
-from .domains import search_domain
+from .domains import names_of, search_domain
 from .operation import operation
 from .paging import newest_of, page_of
 from .schemas import queue as schemas
@@ -24,12 +24,12 @@ def _find(model, number):
     return found
 
 
-def _show(message):
+def _show(message, names):
+    """``names``: by ``names_of``."""
     return schemas.QueuedMessage(
         id=str(message.id), host=message.host, queue_id=message.queue_id,
         arrived_at=message.arrived_at, queue=message.queue, login=message.login or None,
-        # it may wait longer than its domain is there
-        sender=message.sender or "", domain=message.domain_id.exists().name or None,
+        sender=message.sender or "", domain=names.get(message.domain_id.id),
         recipients=(message.recipients or "").split(), recipient_count=message.recipient_count,
         size=message.size, reason=message.reason or None, next_try=message.next_try or None,
         asked_for=message.wish or None, note=message.note or None)
@@ -67,7 +67,8 @@ class QueueController(http.Controller):
                 for name in ("sender", "login", "recipients", "reason"))
         found, following = newest_of(
             request.env["emboux.queue.message"], domain, query, ("arrived_at", "id"), FIELDS)
-        return schemas.QueuePage(items=[_show(each) for each in found], next=following)
+        names = names_of(found)
+        return schemas.QueuePage(items=[_show(each, names) for each in found], next=following)
 
     @operation("POST", "/queue/{queued_id}", **OPTIONS, body=schemas.QueueAct,
                out=schemas.QueuedMessage, status=202,
@@ -81,7 +82,7 @@ class QueueController(http.Controller):
             message._postpone(body.until)
         else:
             getattr(message, f"action_{body.act}")()
-        return _show(message)
+        return _show(message, names_of(message))
 
     @operation("GET", "/hold-rules/", **OPTIONS, query=ListQuery, out=Page[schemas.HoldRule],
                summary="List the rules by which mail is put on hold")
