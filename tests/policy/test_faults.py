@@ -104,7 +104,8 @@ def test_postgresql_crashes_under_load(daemon, sender, cluster):
     counted = int(cluster.sql(f"SELECT in_day FROM emboux_mail.sent WHERE subject = {domain}"))
     assert load.accepted <= counted <= load.accepted + CONNECTIONS
     assert set(load.said) == {"DUNNO", "DEFER_IF_PER"}, "no connection was lost"
-    assert load.slowest < 5, "no question waited longer than Postfix does"
+    # 5 s, of which the daemon takes 1 s; the rest is what a busy machine makes of these threads
+    assert load.slowest < 10, "no question waited longer than Postfix does in its two tries"
     assert asked.page("/ready")
     log = asked.log.read_text()
     assert log.count("database away (writer)") == 1, "the change of mode is told once"
