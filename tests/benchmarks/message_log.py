@@ -297,7 +297,8 @@ def fill(world, domains, rows):
                 chance.randrange(500, 90_000), 1, "mx.far.example[203.0.113.9]:25", "far.example",
                 "2.0.0" if good else "5.1.1",
                 "250 2.0.0 OK" if good else
-                f"550 5.1.1 {chance.choice(WORDS)} ({chance.getrandbits(24):x})", "[]"))) + "\n")
+                f"550 5.1.1 {chance.choice(WORDS)} ({chance.getrandbits(24):x})", "[]",
+                "", "{}"))) + "\n")
         text.seek(0)
         world.rows.copy_expert(copy.STATEMENT, text, size=1 << 20)
         print(f"day {at + 1} of {DAYS}, {time.perf_counter() - began:.0f} s", flush=True)
