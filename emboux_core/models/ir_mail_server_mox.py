@@ -6,7 +6,7 @@ from ..backends.mox_session import MoxSession, fit_for_smtp
 
 
 class MailServer(models.Model):
-    """Servers on mox: by SMTP what is sent says to whom, because mox' events do not; by its HTTP
+    """Servers on mox: by SMTP what is sent says to whom, because mox's events do not; by its HTTP
     API where that is wished."""
 
     _inherit = "ir.mail_server"

@@ -104,7 +104,7 @@ class MoxHook(models.Model):
                 "mox did not send it: the address is on its suppression list, because mail to it "
                 "failed before.")
         if event.kind == mox_hooks.CANCELED:
-            return self.env._("Somebody took it out of mox' queue before it was delivered.")
+            return self.env._("Somebody took it out of mox's queue before it was delivered.")
         return self.env._("It could not be delivered: %s", event.answer)
 
     @api.model

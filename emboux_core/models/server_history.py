@@ -57,11 +57,11 @@ class ServerHook(models.Model):
             hook.display_name = f"{hook.event} → {hook.url}"
 
     def action_try_now(self):
-        return self._waiting()._act(self.env._("%s calls are made now."), "call_again")
+        return self._waiting()._act(self.env._("Made now: %s."), "call_again")
 
     def action_cancel(self):
         """Forget them: nobody is told."""
-        return self._waiting()._act(self.env._("%s calls are cancelled."), "cancel_hooks")
+        return self._waiting()._act(self.env._("Cancelled: %s."), "cancel_hooks")
 
     def _waiting(self):
         return self.filtered(lambda hook: hook.state == "waiting")

@@ -118,7 +118,7 @@ class ServerPage(models.AbstractModel):
                 self._refresh(backend)
         if count < len(self):
             return notification("warning", self.env._(
-                "%(done)s %(others)s had left the list meanwhile.", done=done % count,
+                "%(done)s Gone from the list meanwhile: %(others)s.", done=done % count,
                 others=len(self) - count))
         return notification("success", done % count)
 

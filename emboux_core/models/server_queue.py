@@ -75,27 +75,27 @@ class ServerMessage(models.Model):
     def action_deliver(self):
         """Try them at once."""
         return self._only(("deferred",))._act(
-            self.env._("%s messages are tried now."), "try_again")
+            self.env._("Tried now: %s."), "try_again")
 
     def action_hold(self):
         """Keep them until somebody releases or deletes them."""
         return self._only(("deferred",))._act(
-            self.env._("%s messages are on hold."), "hold", True)
+            self.env._("Put on hold: %s."), "hold", True)
 
     def action_release(self):
         """Deliver what is on hold."""
         return self._only(("hold",))._act(
-            self.env._("%s messages are released."), "hold", False)
+            self.env._("Released: %s."), "hold", False)
 
     def action_fail(self):
         """Return them to their senders, as not delivered."""
         return self._only(("deferred", "hold"))._act(
-            self.env._("%s messages are returned to their senders."), "fail")
+            self.env._("Returned to their senders: %s."), "fail")
 
     def action_drop(self):
         """Delete them: neither sender nor recipient hears of it."""
         return self._only(("deferred", "hold"))._act(
-            self.env._("%s messages are deleted."), "drop")
+            self.env._("Deleted: %s."), "drop")
 
     @api.private
     def postpone(self, until):
@@ -108,13 +108,13 @@ class ServerMessage(models.Model):
             raise UserError(self.env._("Choose a time within the next %s days.", LATEST.days))
         minutes = -(-(until - now) // timedelta(minutes=1))
         return self._only(("deferred",))._act(
-            self.env._("%s messages are put off."), "try_again", minutes)
+            self.env._("Put off: %s."), "try_again", minutes)
 
     @api.private
     def require(self, tls):
         """:param tls: ``yes``, ``no``, or False for what the recipient's domain wishes."""
         return self._only(("deferred", "hold"))._act(
-            self.env._("%s messages have another rule for TLS."), "require_tls",
+            self.env._("With another rule for TLS: %s."), "require_tls",
             {"yes": True, "no": False}.get(tls))
 
     @api.private
@@ -129,7 +129,7 @@ class ServerMessage(models.Model):
                     server=backend.name, name=name,
                     known=", ".join(known) or self.env._("none, see mox.conf")))
         return self._only(("deferred", "hold"))._act(
-            self.env._("%s messages have another transport."), "use_transport", name or "")
+            self.env._("With another transport: %s."), "use_transport", name or "")
 
     def _only(self, queues):
         found = self.filtered(lambda m: m.queue in queues)
@@ -160,7 +160,8 @@ class ServerHoldRule(models.Model):
     _page = "emboux_core.action_server_hold_rule"
 
     # not the mixin's: here people make rows
-    backend_id = fields.Many2one(readonly=False, default=lambda self: self._only_server())
+    backend_id = fields.Many2one(
+        readonly=False, default=lambda self: self.env["emboux.backend"]._with_servers()[:1])
     login = fields.Char("Submitted By", help="The account. Empty: anybody.")
     sender_domain = fields.Char(help="Of the envelope sender. Empty: any.")
     recipient_domain = fields.Char(help="Empty: any.")
@@ -170,9 +171,6 @@ class ServerHoldRule(models.Model):
     def _compute_everything(self):
         for rule in self:
             rule.everything = not (rule.login or rule.sender_domain or rule.recipient_domain)
-
-    def _only_server(self):
-        return self.env["emboux.backend"]._with_servers()[:1]
 
     @api.model
     def _rows(self, backend):

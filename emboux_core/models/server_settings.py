@@ -23,7 +23,7 @@ class ServerRoute(models.Model):
 
     # not the mixin's: here people make rows
     backend_id = fields.Many2one(
-        readonly=False, default=lambda self: self.env["emboux.server.hold.rule"]._only_server())
+        readonly=False, default=lambda self: self.env["emboux.backend"]._with_servers()[:1])
     sequence = fields.Integer(default=100)
     from_domains = fields.Char(help="Of the sender, with commas between them. Empty: any.")
     to_domains = fields.Char(help="Of the recipient, with commas between them. Empty: any.")
@@ -44,17 +44,22 @@ class ServerRoute(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        self.env["emboux.backend"].browse(
+            {vals["backend_id"] for vals in vals_list if vals.get("backend_id")}
+        )._assert_routes_as_seen()
         routes = super().create([self._normalised(vals) for vals in vals_list])
         routes.backend_id._save_routes()
         return routes
 
     def write(self, vals):
+        self.backend_id._assert_routes_as_seen()
         done = super().write(self._normalised(vals))
         self.backend_id._save_routes()
         return done
 
     def unlink(self):
         servers = self.backend_id
+        servers._assert_routes_as_seen()
         done = super().unlink()
         servers._save_routes()
         return done
@@ -68,8 +73,12 @@ class ServerRoute(models.Model):
                     vals[field] = ", ".join(map(addresses.normalise_domain, names))
         return vals
 
-    def _names(self, field):
-        return tuple((self[field] or "").split(", ")) if self[field] else ()
+    def _as_row(self):
+        def names(text):
+            return tuple(text.split(", ")) if text else ()
+
+        return RouteRow(names(self.from_domains), names(self.to_domains), self.attempts,
+                        self.transport)
 
     @api.constrains("attempts")
     def _check_attempts(self):
@@ -166,16 +175,25 @@ class Backend(models.Model):
             "target": "new",
         }
 
+    def _assert_routes_as_seen(self):
+        """What somebody has changed on the server since must not be overwritten by the whole."""
+        for backend in self:
+            with backend_errors(self.env, backend.name):
+                there = backend._client().server.routes()
+            if there != [route._as_row() for route in backend._routes()]:
+                raise UserError(self.env._(
+                    "The routes of %s are others by now. Refresh the list, then change it.",
+                    backend.name))
+
+    def _routes(self):
+        return self.env["emboux.server.route"].search([("backend_id", "=", self.id)])
+
     def _save_routes(self):
         """Tell each server all of its routes."""
         for backend in self:
-            routes = self.env["emboux.server.route"].search([("backend_id", "=", backend.id)])
+            routes = backend._routes()
             with backend_errors(self.env, backend.name):
-                backend._client().server.save_routes([
-                    RouteRow(route._names("from_domains"), route._names("to_domains"),
-                             route.attempts, route.transport)
-                    for route in routes
-                ])
+                backend._client().server.save_routes([route._as_row() for route in routes])
             # a route has no name there but its place
             for number, route in enumerate(routes):
-                route._store({"key": str(number), "sequence": number})
+                route._store({"key": str(number)})

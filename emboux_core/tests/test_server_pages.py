@@ -55,12 +55,12 @@ class TestServerPages(MoxCase):
     def test_hold_and_release(self):
         messages = self.queue()
         answer = messages[:2].action_hold()
-        self.assertEqual(answer["params"]["message"], "2 messages are on hold.")
+        self.assertEqual(answer["params"]["message"], "Put on hold: 2.")
         self.assertEqual(messages.mapped("queue"), ["hold", "hold", "deferred"])
         self.assertTrue(self.mox.queue.waiting.rows[int(messages[0].key)]["Hold"])
         messages.action_release()
         self.assertEqual(set(messages.mapped("queue")), {"deferred"})
-        self.assertIn("2 messages are released.", self.server.message_ids[0].body)
+        self.assertIn("Released: 2.", self.server.message_ids[0].body)
         with self.assertRaisesRegex(UserError, "release what is on hold"):
             messages.action_release()
 
@@ -89,7 +89,7 @@ class TestServerPages(MoxCase):
         self.mox.queue.ends(int(messages[0].key))
         answer = messages.action_drop()
         self.assertEqual(answer["params"]["type"], "warning")
-        self.assertIn("1 had left", answer["params"]["message"])
+        self.assertIn("meanwhile: 1", answer["params"]["message"])
 
     def test_nothing_chosen_is_not_everything(self):
         """An empty filter would mean the whole queue there."""
@@ -157,8 +157,19 @@ class TestServerPages(MoxCase):
         self.assertEqual([row.transport for row in there], ["relay", "direct"])
         self.assertEqual(there[0].to_domains, ("far.example", "xn--bcher-kva.example"))
         self.assertEqual(there[1].attempts, 3)
+        # somebody else changes them on mox's own pages: nothing of it is overwritten
+        self.server._client().server.save_routes([*there, there[0]])
+        with self.assertRaisesRegex(UserError, "Refresh the list"):
+            first.attempts = 5
+        self.assertEqual(len(self.server._client().server.routes()), 3)
+        self.server._client().server.save_routes(there)
+        # dragged to another place: the web client writes one row after the other
+        for place, route in enumerate((routes.search([]) - first) | first):
+            route.sequence = place
+        self.assertEqual([row.transport for row in self.server._client().server.routes()],
+                         ["direct", "relay"])
         routes.action_open()
-        self.assertEqual(len(routes.search([])), 2)
+        self.assertEqual(routes.search([]).mapped("transport"), ["direct", "relay"])
         first.unlink()
         self.assertEqual([row.transport for row in self.server._client().server.routes()],
                          ["direct"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What Odoo costs over a mox' own admin API: accounts made by both, in turn.
+"""What Odoo costs over a mox's own admin API: accounts made by both, in turn.
 
     ./setup/run --no-mail --detach
     EMBOUX_MOX=/path/to/mox .state/venv/bin/python tests/benchmarks/mox.py [--accounts 1000]

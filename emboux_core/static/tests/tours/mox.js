@@ -92,15 +92,15 @@ tours.add("emboux_mox_queue", {
     steps: () => [
         { content: "the first", trigger: `${queued("first@far.example")} .o_list_record_selector input`, run: "click" },
         { content: "hold it", trigger: "button[name=action_hold]", run: "click" },
-        { content: "it says so", trigger: ".o_notification:contains(1 messages are on hold)" },
+        { content: "it says so", trigger: ".o_notification:contains(Put on hold: 1)" },
         { content: "on hold", trigger: `${queued("first@far.example")} .badge:contains(On Hold)` },
         { content: "again", trigger: `${queued("first@far.example")} .o_list_record_selector input:not(:checked)`, run: "click" },
         { content: "release it", trigger: "button[name=action_release]", run: "click" },
-        { content: "it says so", trigger: ".o_notification:contains(1 messages are released)" },
+        { content: "it says so", trigger: ".o_notification:contains(Released: 1)" },
         { content: "the second", trigger: `${queued("second@far.example")} .o_list_record_selector input`, run: "click" },
         { content: "return it", trigger: "button[name=action_fail]", run: "click" },
         { content: "asked", trigger: ".modal:contains(as not delivered) .btn-primary", run: "click" },
-        { content: "it says so", trigger: ".o_notification:contains(1 messages are returned)" },
+        { content: "it says so", trigger: ".o_notification:contains(Returned to their senders: 1)" },
         { content: "gone", trigger: `.o_list_view:not(:has(${queued("second@far.example")}))` },
     ],
 });
