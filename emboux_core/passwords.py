@@ -49,6 +49,10 @@ _OTHER_COST = (
 )
 
 
+#: In the place of a hash, as in shadow(5): the password is kept by the platform alone.
+ELSEWHERE = "*"
+
+
 class PasswordError(ValueError):
     """Why a password is not taken, as one plain sentence (without the password)."""
 
@@ -123,6 +127,15 @@ def accept_hash(text):
     ):
         raise PasswordError(_OTHER_COST)
     return Hashed(text)
+
+
+def keep_elsewhere(password, address):
+    """A password that only its platform is told, as ``Hashed``, or the ``PasswordError``."""
+    try:
+        check(password, address)
+    except PasswordError as error:
+        return error
+    return Hashed(ELSEWHERE, password)
 
 
 def hash_each(wanted, known=None, whose=None):

@@ -102,8 +102,11 @@ class MailboxMox(models.Model):
             [("mailbox_id", "=", self.id)]).fetchmail_id
         if servers or fetching:
             self._assert_told()
-        servers.filtered(lambda server: server.smtp_pass != plain).write({"smtp_pass": plain})
-        fetching.filtered(lambda server: server.password != plain).write({"password": plain})
+        if servers := servers.filtered(lambda server: server.smtp_pass != plain):
+            servers.write({"smtp_pass": plain})
+        # writing to none would switch the scheduled action that fetches, all the same
+        if fetching := fetching.filtered(lambda server: server.password != plain):
+            fetching.write({"password": plain})
 
     def _from_filter(self):
         if self.backend_id._client().sends_as_domain:

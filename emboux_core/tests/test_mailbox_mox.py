@@ -8,6 +8,7 @@ from odoo.tests import new_test_user, tagged
 
 from odoo.addons.base.models.ir_mail_server import IrMail_Server
 
+from .. import passwords
 from ..backends.mox_session import MoxSession
 from ..net.errors import Refused, UnknownOutcome, Unreachable
 from .mox_mailbox_case import MoxMailboxCase
@@ -30,6 +31,18 @@ class TestMailboxMox(MoxMailboxCase):
         self.assertEqual(server.from_filter, "odoo@far.example")
         self.assertEqual(self.account.calls, [
             ("set_outgoing", mailbox._mox_url("outgoing"), mailbox.sudo().mox_secret)])
+
+    def test_nothing_of_a_password_is_kept_here(self):
+        domain = self.make_domain()
+        mailbox = self.make_mailbox(domain, "ann", password="what the person typed")
+        for password in ("what the person typed", "another one of theirs"):
+            if password != self.told(mailbox).password:
+                mailbox.password = password
+                self.commit()
+            self.assertEqual(self.told(mailbox).password, password)
+            self.assertEqual(mailbox.sudo().password_hash, passwords.ELSEWHERE)
+            self.assertTrue(mailbox.has_password)
+        self.assertIn("too short", self.said(lambda: mailbox.write({"password": "short"})))
 
     def test_renewed_it_stays_the_same(self):
         mailbox = self.make_odoos()

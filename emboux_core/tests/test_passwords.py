@@ -66,3 +66,9 @@ class TestPasswords(PlainTest):
             with self.assertRaises(passwords.PasswordError) as caught:
                 passwords.check(password, "ann@a.example")
             self.assertNotIn(password, str(caught.exception))
+
+    def test_kept_elsewhere_it_is_checked_and_nothing_is_made_of_it(self):
+        kept = passwords.keep_elsewhere("first secret", "ann@acme.example")
+        self.assertEqual((kept.hash, kept.plain), (passwords.ELSEWHERE, "first secret"))
+        self.assertIsInstance(
+            passwords.keep_elsewhere("short", "ann@acme.example"), passwords.PasswordError)
