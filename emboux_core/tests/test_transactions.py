@@ -1,7 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from contextlib import contextmanager
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from psycopg2.errors import SerializationFailure, UniqueViolation
 
@@ -132,6 +132,22 @@ class TestEachInOwnTransaction(TransactionCase):
             each_in_own_transaction(env, [self.partners.with_env(env)[:2]], do, more=7)
         self.assertEqual("".join(seen), "aabb")
         self.assertEqual(self.told, [(0, 9), (1, 9), (1, 8), (1, 8), (1, 7)])
+
+    def test_a_job_whose_time_is_over_is_asked_for_again(self):
+        """Odoo would look for it a minute later."""
+        job = self.env["ir.cron"].search([], limit=1)
+        asked = self.env["ir.cron.trigger"].search_count([("cron_id", "=", job.id)])
+        for item, more in (("a", True), ("f", False)):
+            seconds = [9.0] + [0.0 if partner.name == item else 9.0 for partner in self.partners]
+            with self.job() as env, patch.object(
+                self.registry["ir.cron"], "_commit_progress", Mock(side_effect=seconds),
+            ):
+                env = env(context={"cron_id": job.id})
+                self.assertFalse(
+                    each_in_own_transaction(env, [self.partners.with_env(env)], lambda _p: None))
+            asked += more
+            self.assertEqual(
+                self.env["ir.cron.trigger"].search_count([("cron_id", "=", job.id)]), asked)
 
     @mute_logger(LOGGER)
     def test_batches_fall_back_to_single_items(self):
