@@ -7,17 +7,18 @@
 Each round starts a mox of its own, without limits, and makes so many accounts with password and
 quota: in one by the calls that its admin pages make, one after the other (AccountAdd, SetPassword,
 AccountSettingsSave), in the other by saving mailboxes in Odoo (``web_save``, one after the other),
-of which the time that mox took itself is measured too, by a proxy between the two.  mox writes its
+of which the time that mox took itself is measured too, by a relay between the two.  mox writes its
 whole configuration at each change, so a call takes the longer the more accounts there are.
 
 Prints the medians of the rounds and what Odoo adds.
 """
 
 import argparse
-import http.client
-import http.server
 import json
 import os
+import select
+import socket
+import socketserver
 import statistics
 import sys
 import tempfile
@@ -36,78 +37,112 @@ from support.odoo_client import Odoo  # noqa: E402
 PASSWORD, QUOTA_MB = "a password for tests", 500
 
 
-class Proxy(http.server.BaseHTTPRequestHandler):
-    """Hands on each call and adds up what mox takes for it."""
+class Relay(socketserver.BaseRequestHandler):
+    """Hands on bytes, and adds up the time in which mox has calls to answer."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+    def handle(self):
         server = self.server
-        with server.lock:  # Odoo's threads have a connection each
-            started = time.perf_counter()
-            server.connection.request("POST", self.path, body, dict(self.headers))
-            answer = server.connection.getresponse()
-            text = answer.read()
-            server.seconds += time.perf_counter() - started
-            server.calls += 1
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
+        with socket.create_connection(server.mox) as mox:
+            for one in (self.request, mox):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            asked = False
+            while True:
+                ready, _, _ = select.select([self.request, mox], [], [])
+                for one in ready:
+                    data = one.recv(1 << 20)
+                    if not data:
+                        return
+                    if one is mox:
+                        if asked:
+                            asked = server.count(-1)
+                        self.request.sendall(data)
+                    else:
+                        server.calls += data.startswith(b"POST ")
+                        if not asked:
+                            asked = server.count(1)
+                        mox.sendall(data)
 
-    def log_message(self, *_arguments):
-        """Nothing: thousands of calls."""
+
+class RelayServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, mox):
+        super().__init__(("127.0.0.1", 0), Relay)
+        self.mox, self.lock = mox, threading.Lock()
+        self.begin()
+
+    def begin(self):
+        self.seconds, self.calls, self.open, self.since = 0.0, 0, 0, 0.0
+
+    def count(self, step):
+        """One more call, or one less; returns whether it is one more."""
+        now = time.perf_counter()
+        with self.lock:
+            if self.open:
+                self.seconds += now - self.since
+            self.open, self.since = self.open + step, now
+        return step > 0
 
 
-def proxy_of(url):
+def relay_to(url):
     parts = urlsplit(url)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    server.lock = threading.Lock()
-    server.connection = http.client.HTTPConnection(parts.hostname, parts.port)
-    server.seconds, server.calls = 0.0, 0
+    server = RelayServer((parts.hostname, parts.port))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 
-def by_hand(mox, count):
+def by_hand(mox, count, password):
     ask = Asking(mox.url).log_in(mox.password)
     ask("DomainAdd", False, "bench.example", "mox", "")
     started = time.perf_counter()
     for number in range(count):
         account = f"box{number}_bench.example"
         ask("AccountAdd", account, f"box{number}@bench.example")
-        ask("SetPassword", account, PASSWORD)
+        if password:
+            ask("SetPassword", account, PASSWORD)
         ask("AccountSettingsSave", account, 0, 0, QUOTA_MB * 2**20, True, True)
     return time.perf_counter() - started
 
 
-def by_odoo(mox, count, odoo):
+def saved(odoo, domain, count):
+    """Saved in the form, one after the other."""
+    for number in range(count):
+        [row] = odoo("emboux.mailbox").web_save(
+            [], {"domain_id": domain, "local_part": f"box{number}", "password": PASSWORD,
+                 "quota_mb": QUOTA_MB}, {"sync_state": {}, "sync_message": {}})
+        assert row["sync_state"] == "done", row
+
+
+def imported(odoo, domain, count):
+    """Imported from a file, until the scheduled action has told mox of the last."""
+    rows = [[str(domain), f"box{number}", str(QUOTA_MB)] for number in range(count)]
+    answer = odoo("emboux.mailbox").load(
+        ["domain_id/.id", "local_part", "quota_mb"], rows, context={"import_file": True})
+    assert answer["ids"], answer["messages"][:3]
+    while odoo("emboux.mailbox").search_count(
+            [("domain_id", "=", domain), ("sync_state", "!=", "done")]):
+        time.sleep(0.5)
+
+
+def by_odoo(mox, count, odoo, make):
     """Seconds in all, seconds of mox in them, calls."""
-    proxy = proxy_of(mox.url)
-    port = proxy.server_address[1]
+    relay = relay_to(mox.url)
+    port = relay.server_address[1]
     backend = odoo("emboux.backend").create(
         {"name": "Benchmark", "kind": "mox", "url": f"http://127.0.0.1:{port}/admin/",
          "secret": mox.password})
     domain = odoo("emboux.domain").create({"name": "bench.example", "backend_id": backend})
     [row] = odoo("emboux.domain").read([domain], ["sync_state", "sync_message"])
     assert row["sync_state"] == "done", row
-    proxy.seconds, proxy.calls = 0.0, 0
+    relay.begin()
     started = time.perf_counter()
-    for number in range(count):
-        [saved] = odoo("emboux.mailbox").web_save(
-            [], {"domain_id": domain, "local_part": f"box{number}", "password": PASSWORD,
-                 "quota_mb": QUOTA_MB}, {"sync_state": {}, "sync_message": {}})
-        assert saved["sync_state"] == "done", saved
+    make(odoo, domain, count)
     taken = time.perf_counter() - started
-    mine, calls = proxy.seconds, proxy.calls
+    mine, calls = relay.seconds, relay.calls
     boxes = odoo("emboux.mailbox").search([("domain_id", "=", domain)])
     for start in range(0, len(boxes), 500):
         odoo("emboux.mailbox").write(boxes[start:start + 500], {"active": False})
-    proxy.shutdown()
+    relay.shutdown()
     # the mox is gone with this round, and so is what it would be told
     odoo("emboux.backend").write([backend], {"active": False})
     odoo("emboux.domain").write([domain], {"active": False})
@@ -119,24 +154,33 @@ def main():
     parser.add_argument("--state", default=str(PROJECT / ".state"))
     parser.add_argument("--accounts", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("imported", "saved"))
     arguments = parser.parse_args()
     status = json.loads((Path(arguments.state) / "run" / "status.json").read_text())
     odoo = Odoo(**status["odoo"])
     odoo("ir.config_parameter").set_param("emboux_core.backend_allow_private", "True")
-    hand, whole, mox_in_it = [], [], []
-    for number in range(arguments.rounds):
+    for make, password in ((imported, False), (saved, True)):
+        if arguments.only in (None, make.__name__):
+            measure(odoo, make, password, arguments.accounts, arguments.rounds)
+
+
+def measure(odoo, make, password, accounts, rounds):
+    hand, whole, own = [], [], []
+    for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             with RealMox(os.environ["EMBOUX_MOX"], Path(folder) / "hand") as mox:
-                hand.append(by_hand(mox, arguments.accounts))
+                hand.append(by_hand(mox, accounts, password))
             with RealMox(os.environ["EMBOUX_MOX"], Path(folder) / "odoo") as mox:
-                taken, mine, calls = by_odoo(mox, arguments.accounts, odoo)
+                taken, mine, calls = by_odoo(mox, accounts, odoo, make)
         whole.append(taken)
-        mox_in_it.append(mine)
-        print(f"round {number + 1}: by hand {hand[-1]:.1f} s; by Odoo {taken:.1f} s, of which mox "
-              f"{mine:.1f} s in {calls} calls: Odoo adds {100 * (taken / mine - 1):.0f} % to mox's "
-              f"own time, {100 * (taken / hand[-1] - 1):.0f} % to the calls by hand", flush=True)
-    print(f"medians of {arguments.accounts} accounts: by hand {statistics.median(hand):.1f} s, by "
-          f"Odoo {statistics.median(whole):.1f} s (mox in it {statistics.median(mox_in_it):.1f} s)")
+        own.append(mine)
+        print(f"{make.__name__}, round {number + 1}: by hand {hand[-1]:.1f} s; by Odoo {taken:.1f} "
+              f"s, of which mox {mine:.1f} s in {calls} calls: Odoo adds "
+              f"{100 * (taken / mine - 1):.0f} % to mox's own time, "
+              f"{100 * (taken / hand[-1] - 1):.0f} % to the calls by hand", flush=True)
+    by_hand_, by_odoo_, mox_ = map(statistics.median, (hand, whole, own))
+    print(f"{make.__name__}, medians of {accounts} accounts: by hand {by_hand_:.1f} s, by Odoo "
+          f"{by_odoo_:.1f} s, of which mox {mox_:.1f} s")
 
 
 if __name__ == "__main__":
