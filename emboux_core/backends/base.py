@@ -161,6 +161,9 @@ class Backend(ABC):
     #: set again: it is stored nowhere.
     takes_hashes: ClassVar[bool] = True
 
+    #: So many calls are made of it at a time where there are many to be made.
+    at_once: ClassVar[int] = 1
+
     #: Whether a mailbox may be let send as any address of its domain (``send_as_domain``).
     sends_as_domain: ClassVar[bool] = True
 

@@ -58,6 +58,7 @@ class EmbouxBackend(Backend):
     """
 
     transactional: ClassVar[bool] = False
+    at_once: ClassVar[int] = 2
     pushes: ClassVar[bool] = True
     verifies_domains: ClassVar[bool] = True
     names_hosts: ClassVar[bool] = True

@@ -48,6 +48,7 @@ class MoxBackend(Backend):
     """
 
     transactional: ClassVar[bool] = False
+    at_once: ClassVar[int] = 2
     lists: ClassVar[bool] = True
     names_hosts: ClassVar[bool] = True
     takes_hashes: ClassVar[bool] = False

@@ -204,10 +204,13 @@ class MoxApi:
             once=True,
         )
         if answer.status == 429:
-            # 1,000 calls in a minute of the clock, and 5,000 in an hour
-            period = 3600 if self._was_busy else 60
-            self._was_busy = True
-            self._busy_until = now - now % period + period + _SPARE
+            with self._lock:
+                # else another call that was under way has been told so already
+                if self._busy_until <= now:
+                    # 1,000 calls in a minute of the clock, and 5,000 in an hour
+                    period = 3600 if self._was_busy else 60
+                    self._was_busy = True
+                    self._busy_until = now - now % period + period + _SPARE
             raise self._busy(self._busy_until - now)
         self._was_busy = False
         return answer

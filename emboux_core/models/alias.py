@@ -1,5 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from functools import partial
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
@@ -262,11 +264,10 @@ class Alias(models.Model):
         rules = ListRules(self.is_open, self.shows_members, self.members_send)
         return AliasSpec(self.email, self._destination_list(), rules if self.has_rules else None)
 
-    def _provision_ensure(self, client, secret=None, with_password=False):
+    def _provision_call(self, client, secret=None, with_password=False):
         if spec := self._spec():
-            client.ensure_alias(spec)
-        else:
-            client.delete_alias(self.email)
+            return partial(client.ensure_alias, spec)
+        return partial(client.delete_alias, self.email)
 
     @api.model
     def _provision_delete(self, client, key):

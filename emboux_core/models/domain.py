@@ -1,5 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from functools import partial
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain as SearchDomain
@@ -340,8 +342,11 @@ class Domain(models.Model):
             wildcard=self.is_wildcard,
         )
 
-    def _provision_ensure(self, client, secret=None, with_password=False):
-        service = client.ensure_domain(self._spec())
+    def _provision_call(self, client, secret=None, with_password=False):
+        return partial(client.ensure_domain, self._spec())
+
+    def _provisioned(self, client, answer):
+        service = answer
         if client.verifies_domains:
             self._apply_service(client, service)
         else:

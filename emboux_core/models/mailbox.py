@@ -2,6 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 import logging
 import secrets
+from functools import partial
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
@@ -283,8 +284,19 @@ class Mailbox(models.Model):
              vals.get("local_part") or self[:1].email or "")
             for password, vals in zip(given, vals_list, strict=True)
         ]
+        if not any(password for password, _address in wanted):
+            return given
         whose = [(vals.get("local_part"), vals.get("domain_id"), self.ids) for vals in vals_list]
-        hashed = passwords.hash_each(wanted, hash_cache(), list(map(str, whose)))
+        elsewhere = self._passwords_elsewhere(vals_list)
+        hashed = passwords.hash_each(
+            [(None if away else password, address)
+             for (password, address), away in zip(wanted, elsewhere, strict=True)],
+            hash_cache(), list(map(str, whose)),
+        )
+        hashed = [
+            passwords.keep_elsewhere(*pair) if away and pair[0] else result
+            for pair, away, result in zip(wanted, elsewhere, hashed, strict=True)
+        ]
         for result in hashed:
             if isinstance(result, passwords.PasswordError):
                 raise ValidationError(str(result)) from result
@@ -292,6 +304,20 @@ class Mailbox(models.Model):
             password if isinstance(password, passwords.Hashed) else result
             for password, result in zip(given, hashed, strict=True)
         ]
+
+    def _passwords_elsewhere(self, vals_list):
+        """For each, whether its platform hashes the password itself: then nothing of it is kept."""
+        # as superuser: who may add a mailbox need not see the backend
+        domains = self.env["emboux.domain"].sudo()
+        each = [
+            domains.browse(vals["domain_id"]) if vals.get("domain_id") else self.sudo().domain_id
+            for vals in vals_list
+        ]
+        here = {
+            backend: backend._client().takes_hashes for backend in domains.union(*each).backend_id
+        }
+        # of several that get one password together none may be left without the hash
+        return [not any(here[backend] for backend in those.backend_id) for those in each]
 
     def _lock_before_hash(self):
         """Lock the rows before a hash is written to them.
@@ -375,8 +401,8 @@ class Mailbox(models.Model):
             push_secret=self.sudo().push_secret or None,
         )
 
-    def _provision_ensure(self, client, secret=None, with_password=False):
-        client.ensure_mailbox(self._spec(with_password, secret))
+    def _provision_call(self, client, secret=None, with_password=False):
+        return partial(client.ensure_mailbox, self._spec(with_password, secret))
 
     @api.model
     def _provision_delete(self, client, key):

@@ -133,10 +133,22 @@ class Operation(models.Model):
     def _record(self):
         """The record as it is now, if it still is what the operation is about."""
         self.ensure_one()
-        record = self.env[self.res_model].browse(self.res_id).exists()
-        if record and (record.backend_id, record._provision_key()) == (self.backend_id, self.key):
-            return record
-        return record.browse()
+        return self._records()[self]
+
+    def _records(self):
+        """Of each, the record as it is now, or none where it is not what the operation is about."""
+        found = {}
+        for model, operations in self.grouped("res_model").items():
+            there = self.env[model].browse(operations.mapped("res_id")).exists()
+            by_id = {record.id: record for record in there}
+            for operation in operations:
+                record = by_id.get(operation.res_id, there.browse())
+                if record and (record.backend_id, record._provision_key()) != (
+                    operation.backend_id, operation.key,
+                ):
+                    record = there.browse()
+                found[operation] = record
+        return found
 
     def _predecessors(self, limit=None, done=()):
         """Earlier operations that this one depends on, the latest ``limit`` of each kind.
@@ -157,6 +169,35 @@ class Operation(models.Model):
             SQL("SELECT id FROM (%s) AS ahead ORDER BY turn DESC", SQL(" UNION ").join(each))
         )
         return self.browse(number for [number] in found)
+
+    def _ahead(self, limit=None, done=()):
+        """What each of these waits for, as by ``_predecessors``; without those that wait for none.
+
+        One question answers for many: of those of one kind in one domain the last waits for
+        whatever the others wait for, but for what has the same name.
+        """
+        found = {}
+        last = {}
+        for operation in self.sorted("turn"):
+            last[operation.backend_id, operation.domain_name, operation.res_model] = operation
+        free = {kind for kind, operation in last.items() if not operation._predecessors(1, done)}
+        named = self._with_namesakes(done)
+        for operation in self:
+            kind = operation.backend_id, operation.domain_name, operation.res_model
+            if kind in free and operation.id not in named:
+                continue
+            if ahead := operation._predecessors(limit, done):
+                found[operation] = ahead
+        return found
+
+    def _with_namesakes(self, done):
+        """The ids of those for whose name there is an earlier one."""
+        return {number for [number] in self.env.execute_query(SQL(
+            """SELECT mine.id FROM emboux_operation AS mine JOIN emboux_operation AS earlier
+                   ON earlier.backend_id = mine.backend_id AND earlier.key = mine.key
+                  AND earlier.turn < mine.turn AND earlier.state = 'pending'
+                  AND earlier.id <> ALL(%s)
+                WHERE mine.id = ANY(%s)""", [*done], self.ids))}
 
     def _predecessor_queries(self, done=()):
         """Statements that find ids and turns."""

@@ -45,72 +45,97 @@ class Outbox(models.Model):
         if not backend:
             raise UserError(self.env._("Save the backend first, then its records."))
         mine = set(mine)
-        tickets = [self._store_intent(backend, intent, at_once, mine, done) for intent in intents]
+        now = fields.Datetime.now()
+        found = self._find_pending(backend, intents)
+        replaces = [bool(operation) and operation.id not in mine for operation in found]
+        operations = self._write_intents(backend, intents, found)
+        # what this transaction has done itself is no reason to wait
+        ahead = self.browse(operation.id for operation in operations)._ahead(SHOWN, done)
+        tickets, messages = [], {}
+        for intent, operation, replaced in zip(intents, operations, replaces, strict=True):
+            busy = (
+                operation.id not in mine
+                and bool(operation.busy_until)
+                and operation.busy_until > now
+            )
+            waits_for = ahead.get(operation, ())
+            may_call = at_once and not waits_for and not busy
+            message = "" if may_call else self._queued_message(waits_for, busy)
+            messages.setdefault((may_call, message), []).append(operation.id)
+            tickets.append(Ticket(
+                intent, operation.id, operation.number, may_call, operation.with_password,
+                replaced, message, operation.next_try,
+            ))
+        for (may_call, message), numbers in messages.items():
+            self.browse(numbers).write(
+                {"attempts": 1, "busy_until": now + LEASE, "next_try": now + LEASE}
+                if may_call else {"error": message}
+            )
         waiting = [ticket.operation_id for ticket in tickets if not ticket.may_call]
-        self.browse(waiting)._expedite(fields.Datetime.now())
+        self.browse(waiting)._expedite(now)
         return tickets
 
-    def _store_intent(self, backend, intent, at_once, mine, done):
-        now = fields.Datetime.now()
-        operation = self._find_pending(backend, intent)
-        replaces = bool(operation) and operation.id not in mine
-        values = {
-            **operation._renewed(),
-            "company_id": intent.company_id,
-            "res_id": intent.res_id,
-            "verb": intent.verb,
-            "with_password": intent.with_password or operation.with_password,
-        }
-        if not operation or intent.verb == "delete" or intent.model == "emboux.alias":
-            # What others wait for keeps its place.  What goes waits for those that still
-            # needed it, and an alias for the mailboxes that it delivers to.
-            self.env.cr.execute("SELECT nextval('emboux_operation_id_seq')")
-            [values["turn"]] = self.env.cr.fetchone()
-        if operation:
-            operation.write(values)
-        else:
-            operation = self.create(
-                values
-                | {
-                    "backend_id": backend.id,
-                    "res_model": intent.model,
-                    "key": intent.key,
-                    "domain_name": intent.domain_name,
-                }
-            )
-        # what this transaction has done itself is no reason to wait
-        ahead = operation._predecessors(SHOWN, done)
-        busy = (
-            operation.id not in mine
-            and bool(operation.busy_until)
-            and operation.busy_until > now
-        )
-        may_call = at_once and not ahead and not busy
-        message = ""
-        if may_call:
-            operation.write(
-                {"attempts": 1, "busy_until": now + LEASE, "next_try": now + LEASE}
-            )
-        else:
-            message = operation._queued_message(ahead, busy)
-            operation.error = message
-        return Ticket(
-            intent, operation.id, operation.number, may_call, operation.with_password, replaces,
-            message, operation.next_try,
-        )
+    def _write_intents(self, backend, intents, found):
+        """Write the intents down; returns the operation of each.
 
-    def _find_pending(self, backend, intent):
-        """The operation that the intent replaces."""
-        same = [
+        ``found``: those that they replace, or none.
+        """
+        rows, new = [], []
+        for intent, operation in zip(intents, found, strict=True):
+            values = {
+                **operation._renewed(),
+                "company_id": intent.company_id,
+                "res_id": intent.res_id,
+                "verb": intent.verb,
+                "with_password": intent.with_password or operation.with_password,
+            }
+            if not operation or intent.verb == "delete" or intent.model == "emboux.alias":
+                # What others wait for keeps its place.  What goes waits for those that still
+                # needed it, and an alias for the mailboxes that it delivers to.
+                values["turn"] = 0
+            rows.append((operation, values))
+            if not operation:
+                new.append(
+                    values
+                    | {
+                        "backend_id": backend.id,
+                        "res_model": intent.model,
+                        "key": intent.key,
+                        "domain_name": intent.domain_name,
+                    }
+                )
+        self.env.cr.execute(
+            "SELECT nextval('emboux_operation_id_seq') FROM generate_series(1, %s)",
+            [sum("turn" in values for _operation, values in rows)],
+        )
+        turns = iter(self.env.cr.fetchall())
+        made = iter(new)
+        for operation, values in rows:
+            target = values if operation else next(made)
+            if "turn" in target:
+                [target["turn"]] = next(turns)
+            if operation:
+                operation.write(values)
+        created = iter(self.create(new))
+        return [operation or next(created) for operation, _values in rows]
+
+    def _find_pending(self, backend, intents):
+        """The operation that each intent replaces, or none."""
+        pending = self.search([
             ("backend_id", "=", backend.id),
-            ("res_model", "=", intent.model),
-            ("key", "=", intent.key),
+            ("res_model", "in", sorted({intent.model for intent in intents})),
+            ("key", "in", sorted({intent.key for intent in intents})),
             ("state", "=", "pending"),
-        ]
-        found = self.search([*same, ("res_id", "=", intent.res_id)], limit=1)
-        if not found and intent.verb == "ensure":
-            # of an earlier try of this transaction, when the record had another number
-            found = self.search([*same, ("verb", "=", "ensure")], limit=1)
+        ])
+        same = pending.grouped(lambda o: (o.res_model, o.key))
+        found = []
+        for intent in intents:
+            there = same.get((intent.model, intent.key), self.browse())
+            mine = there.filtered(lambda o, intent=intent: o.res_id == intent.res_id)
+            if not mine and intent.verb == "ensure":
+                # of an earlier try of this transaction, when the record had another number
+                mine = there.filtered(lambda o: o.verb == "ensure")
+            found.append(mine[:1])
         return found
 
     def _queued_message(self, ahead, busy):
@@ -189,8 +214,11 @@ class Outbox(models.Model):
             _logger.exception("operations %s could not be closed", list(tickets))
 
     def _settle_committed(self, tickets):
+        again = False
+        there = set(self.browse(ticket.operation_id for ticket, _told in tickets).exists().ids)
+        prefetch = tuple(there)
         for ticket, told in tickets:
-            operation = self.browse(ticket.operation_id).exists()
+            operation = self.browse({ticket.operation_id} & there).with_prefetch(prefetch)
             if told and operation:
                 record = operation._record()
                 spec = record._spec(with_password=ticket.with_password) if record else None
@@ -201,6 +229,9 @@ class Outbox(models.Model):
             elif operation.state == "void":
                 # the cron ran before the record was visible
                 operation.write({"state": "pending", "next_try": fields.Datetime.now()})
+                again = True
+        if again:
+            self.env.ref("emboux_core.ir_cron_run_operations")._trigger()
 
     def _settle_rolled_back(self, tickets):
         for ticket, _told in tickets:

@@ -3,8 +3,12 @@
 
 """Retrying what did not get through, by the cron or on request."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
+from typing import NamedTuple
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -17,6 +21,62 @@ from .operation import LEASE
 from .operation_outbox import WAIT_SECONDS
 from .thread import Notice
 
+TOGETHER = 25  # calls of which the scheduled action writes down the outcome at once
+TOGETHER_SECONDS = 5.0  # or as many as are made in this time: others see how far it is
+NOT_THROUGH = ("denied", "busy", "failed")
+
+
+class Outcome(NamedTuple):
+    """What became of a call: *done*, *void*, *refused* or one of ``NOT_THROUGH``."""
+
+    what: str
+    message: str = ""
+    wait: float = 0.0  # seconds that the other side wants to have its peace
+
+
+class Answer(NamedTuple):
+    """What a call returned or raised."""
+
+    result: object = None
+    error: Exception | None = None
+
+    @property
+    def through(self):
+        return not self.error or (
+            isinstance(self.error, Refused) and not isinstance(self.error, (NotAuthorised, Busy)))
+
+
+def make_calls(calls, at_once=1):
+    """Make calls that need no database and do not wait for each other, so many at a time.
+
+    While the other side works on one, the next is made ready.  After one that did not get through,
+    or when the time is over, no other is begun.
+
+    :return: the ``Answer`` of each, or None where it was not made.
+    """
+    until = time.monotonic() + TOGETHER_SECONDS
+    over = threading.Event()
+
+    def make(call):
+        if over.is_set():
+            return None
+        try:
+            answer = Answer(call())
+        except Exception as error:  # noqa: BLE001 - whoever asked for the call judges it
+            answer = Answer(error=error)
+        if not answer.through or time.monotonic() > until:
+            over.set()
+        return answer
+
+    if at_once == 1 or len(calls) == 1:
+        return [make(call) for call in calls]
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(make, calls))
+
+
+def _raise(error):
+    raise error
+
 
 class Runner(models.Model):
     _inherit = "emboux.operation"
@@ -25,71 +85,152 @@ class Runner(models.Model):
     def _cron_run_operations(self):
         """Make the calls that are due, one backend after the other, each in its own turn."""
         free = ["|", ("busy_until", "=", False), ("busy_until", "<=", fields.Datetime.now())]
-        self._run_due("backend_id", free, order="turn")
+        self._run_due("backend_id", free, order="turn", size=TOGETHER)
 
     def _claim(self):
         """Mark the operation as being made, unless it has to wait."""
+        [claimed] = self._claim_together() or [None]
+        return claimed and (claimed[1], None)
+
+    def _claim_together(self):
+        """Mark those as being made that need not wait: [(id, number)]."""
         now = fields.Datetime.now()
-        if not self.try_lock_for_update() or self.state != "pending":
-            return None
-        if (self.busy_until and self.busy_until > now) or self._predecessors(1):
-            return None
-        self.write(
-            {
-                "attempts": self.attempts + 1,
-                "busy_until": now + LEASE,
-                "next_try": now + LEASE,
-            }
+        free = self.try_lock_for_update().filtered(
+            lambda o: o.state == "pending" and not (o.busy_until and o.busy_until > now)
         )
-        return self.number, None
+        free -= free.browse(operation.id for operation in free._ahead(1))
+        for attempts, operations in free.grouped("attempts").items():
+            operations.write(
+                {"attempts": attempts + 1, "busy_until": now + LEASE, "next_try": now + LEASE}
+            )
+        return [(operation.id, operation.number) for operation in free]
 
     def _call(self, number, _job):
         with own_transaction(self) as own:
-            return "done" if own._perform(number) else "failed"
+            record = own._record()
+            return "done" if own._settle_call(number, record, own._attempt(record)) else "failed"
 
-    def _perform(self, number):
-        """Make the call and write down what became of it.  Returns whether it got through."""
-        record = self._record()
+    def _run_together(self):
+        """As ``_run`` for each of these, but what is written down of one is written for all.
+
+        After a failure the others are left.  Returns *again* where some have waited for others.
+        """
+        if len(self) == 1:
+            return self._run()
+        claimed = in_own_transaction(self, "_claim_together")
+        if not claimed:
+            return "waiting"
+        try:
+            with own_transaction(self) as own:
+                made, through = own._perform_together(claimed)
+        except Exception:
+            # each is called by itself now, where it is said which of them it was
+            in_own_transaction(self, "_unclaim", claimed)
+            raise
+        return "failed" if not through else "again" if made < len(self) else "done"
+
+    def _perform_together(self, claimed):
+        """Returns (how many were called, whether all of them got through)."""
+        numbers = dict(claimed)
+        operations = self.browse(numbers).exists()
+        records = operations._records()
+        calls = [operation._prepare_call(records[operation]) for operation in operations]
+        answers = make_calls(calls, max(operations.backend_id.mapped(
+            lambda backend: backend._client().at_once), default=1))
+        outcomes = {
+            operation: operation._outcome(records[operation], answer)
+            for operation, answer in zip(operations, answers, strict=True) if answer
+        }
+        done = self.browse(
+            operation.id for operation, outcome in outcomes.items()
+            if outcome.what == "done" and operation._is_at(numbers[operation.id])
+        )
+        done.write(done._closed("done"))
+        for model, those in done.grouped("res_model").items():
+            self.env[model].union(*(records[operation] for operation in those))._set_sync("done")
+        through = [
+            operation._settle_call(numbers[operation.id], records[operation], outcome)
+            for operation, outcome in outcomes.items() if operation not in done
+        ]
+        self._unclaim([
+            (operation.id, numbers[operation.id])
+            for operation in operations if operation not in outcomes
+        ])
+        return len(outcomes), all(through)
+
+    def _unclaim(self, claimed):
+        """The calls were not made: anybody may make them, now."""
+        numbers = dict(claimed)
+        operations = self.browse(numbers).exists()
+        mine = operations.filtered(lambda o: o._is_at(numbers[o.id]))
+        for attempts, those in mine.grouped("attempts").items():
+            those.attempts = attempts - 1
+        for operation in operations - mine:
+            operation._release()
+        mine.write({**self._unclaimed, "next_try": fields.Datetime.now()})
+
+    def _attempt(self, record):
+        """Make the call; returns an ``Outcome``.  ``record``: as by ``_record``."""
+        [answer] = make_calls([self._prepare_call(record)])
+        return self._outcome(record, answer)
+
+    def _prepare_call(self, record):
+        """The call as a function that needs no database."""
         if self.verb == "delete" and record:
             self.verb = "ensure"  # its deletion was rolled back, so it has to exist
         if self.verb == "ensure" and not record:
-            self._close(number, "void")
-            return True
+            return lambda: None
         try:
             client = self.backend_id._client()
             if self.verb == "delete":
-                self.env[self.res_model]._provision_delete(client, self.key)
-            else:
-                record._provision_ensure(client, with_password=self.with_password)
+                return partial(self.env[self.res_model]._provision_delete, client, self.key)
+            return record._provision_call(client, with_password=self.with_password)
+        except UserError as error:
+            return partial(_raise, error)
+
+    def _outcome(self, record, answer):
+        """``answer``: of the call."""
+        if self.verb == "ensure" and not record:
+            return Outcome("void")
+        error, name = answer.error, self.backend_id.name
+        try:
+            if error:
+                raise error
+            if self.verb == "ensure":
+                record._provisioned(self.backend_id._client(), answer.result)
         except NotAuthorised as error:
-            # no intent is at fault, but the backend's key: all of them wait for a new one
-            message = backend_sentence(self.env, self.backend_id.name, error)
-            self.backend_id.write({"state": "error", "state_message": message})
-            record._set_sync("pending", message, self._postpone(number, message))
-            return False
+            return Outcome("denied", backend_sentence(self.env, name, error))
         except Busy as error:
-            message = backend_sentence(self.env, self.backend_id.name, error)
+            return Outcome("busy", backend_sentence(self.env, name, error), error.wait)
+        except Refused as error:
+            return Outcome("refused", backend_sentence(self.env, name, error))
+        except BackendError as error:
+            return Outcome("failed", backend_sentence(self.env, name, error))
+        except UserError as error:
+            return Outcome("failed", str(error))
+        return Outcome("done")
+
+    def _settle_call(self, number, record, outcome):
+        """Write down what became of the call.  Returns whether it got through."""
+        what, message = outcome.what, outcome.message
+        if what == "denied":
+            # no intent is at fault, but the backend's key: all of them wait for a new one
+            self.backend_id.write({"state": "error", "state_message": message})
+        if what == "busy":
             # all that is due waits as long, and nobody is asked sooner than they said
             self.env.ref("emboux_core.ir_cron_run_operations")._trigger(
-                fields.Datetime.now() + timedelta(seconds=error.wait))
-            record._set_sync("pending", message, self._postpone(number, message, 1, error.wait))
-            return False
-        except Refused as error:
-            message = backend_sentence(self.env, self.backend_id.name, error)
+                fields.Datetime.now() + timedelta(seconds=outcome.wait))
+            record._set_sync("pending", message, self._postpone(number, message, 1, outcome.wait))
+        elif what in NOT_THROUGH:
+            record._set_sync("pending", message, self._postpone(number, message))
+        elif what == "refused":
             self._close(number, "refused", message)
             record._set_sync("refused", message)
             self._notify_refused(record, message)
-            return True
-        except (BackendError, UserError) as error:
-            message = str(error)
-            if isinstance(error, BackendError):
-                message = backend_sentence(self.env, self.backend_id.name, error)
-            next_try = self._postpone(number, message)
-            record._set_sync("pending", message, next_try)
-            return False
-        self._close(number, "done")
-        record._set_sync("done")
-        return True
+        else:
+            self._close(number, what)
+            record._set_sync("done")
+        return what not in NOT_THROUGH
 
     def _notify_refused(self, record, message):
         """The change was saved long ago: somebody has to learn that it was refused."""

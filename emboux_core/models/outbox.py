@@ -9,11 +9,14 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
-from ..transactions import OUT, each_in_own_transaction, in_own_transaction
+from ..transactions import AGAIN, OUT, each_in_own_transaction, in_own_transaction
 
 _logger = logging.getLogger(__name__)
 
 INITIAL_PAUSE, MAX_PAUSE = 60, 3600  # seconds
+
+# of a call, for the rest of the job: after a failure the others of this target would only fail too
+ANSWERS = {"failed": OUT, "again": AGAIN}
 
 _random = random.SystemRandom()
 
@@ -132,11 +135,14 @@ class OutboxMixin(models.AbstractModel):
 
         Returns whether there is nothing to be settled: one has come, or the row is gone or closed.
         """
-        if self.exists() and self.state == "pending":
-            if self.number == number:
-                return False
-            self._release()
+        if self.exists() and self._is_at(number):
+            return False
+        self._release()
         return True
+
+    def _is_at(self, number):
+        """Whether it is open, and no newer intent has come."""
+        return self.state == "pending" and self.number == number
 
     def _release(self):
         """Let the cron make the call, now."""
@@ -146,16 +152,17 @@ class OutboxMixin(models.AbstractModel):
     # -- all that is due -----------------------------------------------------------------
 
     @api.model
-    def _run_due(self, target, free=(), order="id"):
+    def _run_due(self, target, free=(), order="id", size=None):
         """For a cron: make the calls that are due, one ``target`` after the other.
 
         :param target: the field that says who is called; the outage of one holds up no other.
         :param free: search domain of what nobody else is calling.
+        :param size: hand so many at once to ``_run_together``.
         """
         now = fields.Datetime.now()
         due = self.search([("state", "=", "pending"), ("next_try", "<=", now), *free], order=order)
         each_in_own_transaction(
             self.env, due.grouped(target).values(),
-            # after a failure the others of this target would only wait for it too
-            lambda row: OUT if row._run() == "failed" else None,
+            lambda rows: ANSWERS.get(rows._run_together() if size else rows._run()),
+            size=size,
         )

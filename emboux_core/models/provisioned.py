@@ -119,16 +119,21 @@ class Provisioned(models.AbstractModel):
         at_once = len(intents) <= MAX_IMMEDIATE and not self.env.context.get("import_file")
         batches = [[intent] for intent in intents] if at_once else [intents]
         for batch in batches:
-            for ticket in operations._enqueue(backend, batch, at_once):
-                self._apply_intent(backend, client, ticket, secrets or {})
+            tickets = operations._enqueue(backend, batch, at_once)
+            later = {}
+            for ticket in tickets:
+                if ticket.may_call:
+                    self._apply_intent(backend, client, ticket, secrets or {})
+                else:
+                    later.setdefault((ticket.message, ticket.next_try), []).append(ticket)
+            for (message, next_try), those in later.items():
+                records = self.browse(ticket.intent.res_id for ticket in those).exists()
+                records._set_sync("pending", message, next_try)
 
     @api.model
     def _apply_intent(self, backend, client, ticket, secrets):
         operations = self.env["emboux.operation"]
         record = self.browse(ticket.intent.res_id).exists()
-        if not ticket.may_call:
-            record._set_sync("pending", ticket.message, ticket.next_try)
-            return
         if out := operations._stop_reason(backend):
             record._set_sync("pending", out, operations._defer(ticket, out))
             return
@@ -151,13 +156,14 @@ class Provisioned(models.AbstractModel):
     def _set_sync(self, state, message=False, next_try=False):
         """Store the outcome where people see it."""
         # as superuser: the platform's answer is not for users to write
-        for record in self.sudo():
-            if (record.sync_state, record.sync_message, record.sync_next_try) != (
-                state, message, next_try,
-            ):
-                record.write(
-                    {"sync_state": state, "sync_message": message, "sync_next_try": next_try}
-                )
+        others = self.sudo().filtered(
+            lambda record: (record.sync_state, record.sync_message, record.sync_next_try)
+            != (state, message, next_try)
+        )
+        if others:
+            others.write(
+                {"sync_state": state, "sync_message": message, "sync_next_try": next_try}
+            )
 
     def action_try_now(self):
         """Tell the platform now, instead of at the next try."""
@@ -188,11 +194,20 @@ class Provisioned(models.AbstractModel):
         raise NotImplementedError
 
     def _provision_ensure(self, client, secret=None, with_password=False):
-        """Call the ``ensure_*`` method that fits.
+        """Tell the backend how the record shall be.
 
         ``with_password`` repeats the call for a password that is stored as a hash by now.
         """
+        self._provisioned(client, self._provision_call(client, secret, with_password)())
+
+    def _provision_call(self, client, secret=None, with_password=False):
+        """The call of the client's ``ensure_*`` method that fits, as a function that needs no
+        database: another thread may call it.
+        """
         raise NotImplementedError
+
+    def _provisioned(self, client, answer):
+        """The backend has been told.  ``answer``: what the call returned."""
 
     @api.model
     def _provision_delete(self, client, key):

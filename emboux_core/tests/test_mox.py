@@ -1,8 +1,12 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import itertools
+import threading
+
 from odoo.exceptions import UserError
 from odoo.tests import Form, tagged
 
+from .mox.faults import TOO_MANY
 from .mox_case import MoxCase
 
 
@@ -95,20 +99,24 @@ class TestMox(MoxCase):
             "30 changes wait for the platform. 1 were made in the last 10 minutes. At this pace "
             "the rest takes about 300 minutes.")
         self.mox.calls.clear()
-        enough = iter([True] * 20 + [False])
-        answer = self.mox.serve
+        number, over, answer = itertools.count(), threading.Event(), self.mox.serve
 
         def serve(handler, path, body):
-            if path.endswith("AccountAdd") and not next(enough, True):
-                self.mox.too_many()
-            answer(handler, path, body)
+            if path.endswith("AccountAdd") and next(number) == 20:
+                over.set()
+            if over.is_set():
+                handler.reply(429, {}, TOO_MANY)
+            else:
+                answer(handler, path, body)
 
         self.mox.serve = serve
         self.later(minutes=1)
         self.run_cron()
         self.assertEqual(len(self.mox.config.state.accounts), 21, "20, and mox's own")
         self.env.invalidate_all()
-        self.assertEqual(self.server.operation_count, 10)
+        # of the last one perhaps not all was told
+        self.assertIn(self.server.operation_count, (10, 11))
+        over.clear()
         self.server._client().api._busy_until = 0
         self.later(minutes=2)
         self.run_cron()
@@ -116,7 +124,7 @@ class TestMox(MoxCase):
         self.assertFalse(self.open_operations())
         added = [params[1] for name, params in self.mox.calls if name == "AccountAdd"]
         self.assertEqual(len(set(added)), 30)
-        self.assertEqual(len(added), 31, "none was made twice: one was put off")
+        self.assertEqual(len(added), 30, "none was made twice")
 
     def test_a_password_that_did_not_get_through_is_asked_for_again(self):
         domain = self.make_mox_domain()

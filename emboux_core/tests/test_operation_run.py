@@ -1,5 +1,6 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from unittest.mock import Mock, patch
@@ -7,7 +8,7 @@ from unittest.mock import Mock, patch
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..models import operation_outbox
+from ..models import operation_outbox, operation_run
 from ..models.operation import LEASE, Intent
 from ..net.errors import NotAuthorised, Refused, UnknownOutcome
 from .remote_case import CUT, RemoteCase
@@ -241,6 +242,62 @@ class TestRepeating(RemoteCase):
         self.commit()
         self.run_cron()
         self.assertFalse(self.far.calls)
+
+    def _waiting(self, count):
+        with self.cut():
+            boxes = self.env["emboux.mailbox"].create(
+                [{"local_part": f"n{n}", "domain_id": self.domain.id} for n in range(count)])
+            self.commit()
+        self.later(minutes=2)
+        return boxes
+
+    def test_as_many_at_a_time_as_the_platform_takes(self):
+        boxes = self._waiting(6)
+        both, ensure = threading.Barrier(2, timeout=30), self.far.ensure_mailbox
+        self.far.at_once = 2
+
+        def with_another(spec):
+            both.wait()  # breaks where nobody comes
+            return ensure(spec)
+
+        self.far.ensure_mailbox = with_another
+        self.run_cron()
+        self.assertEqual(set(boxes.mapped("sync_state")), {"done"})
+        self.assertFalse(self.open_operations())
+
+    def test_after_a_failure_no_other_is_begun_and_none_counts_as_tried(self):
+        boxes = self._waiting(6)
+        self.far.at_once = 2
+        before = self.open_operations().mapped("attempts")
+        self.far.faults["*"] = CUT
+        self.run_cron()
+        called = {key for _verb, key in self.far.calls}
+        self.assertLessEqual(len(called), 2, called)
+        rows = self.open_operations()
+        self.assertEqual(
+            rows.mapped("attempts"),
+            [tries + (row.key in called) for row, tries in zip(rows, before, strict=True)],
+        )
+        self.assertFalse([row for row in rows if row.busy_until])
+        self.far.faults.clear()
+        self.later(minutes=5)
+        self.run_cron()
+        self.assertEqual(set(boxes.mapped("sync_state")), {"done"})
+
+    def test_what_is_refused_holds_up_no_other(self):
+        boxes = self._waiting(4)
+        self.far.faults["ensure n1@far.example"] = NO
+        self.run_cron()
+        self.assertEqual(boxes.mapped("sync_state"), ["done", "refused", "done", "done"])
+        self.assertIn("not with us", boxes[1].sync_message)
+        self.assertFalse(self.open_operations())
+
+    def test_slow_calls_are_written_down_more_often(self):
+        boxes = self._waiting(5)
+        with patch.object(operation_run, "TOGETHER_SECONDS", -1):
+            self.run_cron()
+        self.assertEqual(set(boxes.mapped("sync_state")), {"done"})
+        self.assertEqual([key for _verb, key in self.far.calls], boxes.mapped("email"))
 
     # -- what the cron finds ---------------------------------------------------------------
 

@@ -77,15 +77,18 @@ class TestOutbox(RemoteCase):
     def test_the_outage_of_one_holds_up_no_other_and_a_defect_is_put_off(self):
         called = []
 
-        def call(row, _number, _job):
-            called.append(row.key)
-            if row.key == "a.example":
-                raise ZeroDivisionError("a defect")
-            return "done"
+        def prepare(row, _record):
+            def call():
+                called.append(row.key)
+                if row.key == "a.example":
+                    raise ZeroDivisionError("a defect")
 
-        with patch.object(self.model, "_call", call):
+            return call
+
+        with patch.object(self.model, "_prepare_call", prepare):
             self.run_cron()
-        self.assertEqual(called, ["a.example", "c.example"])
+        # with those that are called together, and then by itself
+        self.assertEqual(called, ["a.example", "a.example", "c.example"])
         self.assertEqual((self.row.attempts, self.row.busy_until), (2, False))
         self.assertGreater(self.row.next_try, fields.Datetime.now())
         self.assertNotIn("a defect", self.row.error)
