@@ -48,7 +48,7 @@ class MoxBackend(Backend):
     """
 
     transactional: ClassVar[bool] = False
-    at_once: ClassVar[int] = 2
+    at_once: ClassVar[int] = 3
     lists: ClassVar[bool] = True
     names_hosts: ClassVar[bool] = True
     takes_hashes: ClassVar[bool] = False

@@ -21,7 +21,7 @@ from .operation import LEASE
 from .operation_outbox import WAIT_SECONDS
 from .thread import Notice
 
-TOGETHER = 25  # calls of which the scheduled action writes down the outcome at once
+TOGETHER = 50  # calls of which the scheduled action writes down the outcome at once
 TOGETHER_SECONDS = 5.0  # or as many as are made in this time: others see how far it is
 NOT_THROUGH = ("denied", "busy", "failed")
 

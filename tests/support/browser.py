@@ -46,6 +46,8 @@ class Browser:
         self._said.clear()
         self.errors.clear()
         self.page.goto(f"{self._url}{path}?debug=tests")
+        # a click on what is shown first is lost where the web client loads the view once more
+        self.page.wait_for_load_state("networkidle")
         self.page.wait_for_function(
             f"window.odoo && odoo.isTourReady && odoo.isTourReady({json.dumps(name)})",
             timeout=120_000,
