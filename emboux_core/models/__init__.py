@@ -31,6 +31,7 @@ from . import (
     mail_mail_again,
     mail_thread,
     mox_hook,
+    res_partner,
     res_users,
     odoo_mail,
     odoo_mail_step,

@@ -1,5 +1,6 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import email.parser
 import logging
 import time
 import xmlrpc.client
@@ -7,7 +8,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools.mail import decode_message_header
+from odoo.tools.mail import decode_message_header, email_normalize_all
 
 from .. import dsn, message_id
 from ..transactions import advisory_lock, in_own_transaction, own_transaction
@@ -16,6 +17,7 @@ _logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 5  # for another copy of the same message to be filed
 LOCK_PAUSE = 0.05
+_ADDRESSES = ("From", "To", "Cc", "Delivered-To", "Resent-To", "Resent-Cc")  # as the gateway reads
 
 
 def _is_automatic(message):
@@ -123,6 +125,7 @@ class MailThread(models.AbstractModel):
                 if not alone:
                     return False
                 with own_transaction(self) as own:
+                    own._look_up_together([raw for _number, raw in named])
                     for _number, raw in named:
                         own._file_pushed(raw)
         except Exception as error:
@@ -130,6 +133,18 @@ class MailThread(models.AbstractModel):
             _logger.info("%s messages are filed one by one: %s", len(messages), error)
             return False
         return True
+
+    @api.model
+    def _look_up_together(self, messages):
+        """Look up the addresses of all of these, which the gateway asks for one by one."""
+        parse = email.parser.BytesHeaderParser().parsebytes
+        heads = [parse(raw) for raw in messages]
+        addresses = email_normalize_all(", ".join(
+            str(value) for head in heads for name in _ADDRESSES for value in head.get_all(name, ())
+        ))
+        gateway = self.with_context(emboux_push=True)
+        gateway.env["mail.alias.domain"]._find_aliases(addresses)
+        gateway.env["res.partner"]._emboux_has(addresses)
 
     @api.model
     def _file_pushed(self, raw, hook=None):

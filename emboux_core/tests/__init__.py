@@ -22,6 +22,7 @@ from . import (
     test_domain_platform,
     test_drift,
     test_dsn,
+    test_gateway,
     test_mailbox_mox,
     test_message_id,
     test_mox,

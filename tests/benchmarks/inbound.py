@@ -38,7 +38,7 @@ PASSWORD = "a password of the benchmark"
 
 class World:
     def __init__(self, root):
-        self.state = State(root)
+        self.state = State(root, os.environ.get("EMBOUX_CODE"))
         self.status = report.read(self.state)
         where = self.status["odoo"]
         self.database = where["db"]
