@@ -8,13 +8,14 @@ addresses; those are aliases here.  Nothing is changed before it was looked at: 
 "exists" and "not found", and a change that it refuses can leave something behind.
 """
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from ..dns.expected import MailService
-from ..net.errors import Refused, UnknownOutcome, Unreachable
+from ..net.errors import BackendError, Refused, UnknownOutcome, Unreachable
 from ..net.guard import Timeouts
 from .base import AliasSpec, Backend, DomainSpec, ListRules, MailboxSpec, Usage, UsagePage
 from .mox_api import MoxApi, MoxNo
@@ -33,6 +34,8 @@ from .mox_directory import (
 )
 from .mox_dns import Section, advised, sections_of, service_of
 from .mox_server import MoxServer
+
+_logger = logging.getLogger(__name__)
 
 _LOGIN_DISABLED = "This mailbox is suspended."
 _USAGE_ACCOUNTS = 300  # asked at a time: each is a call, of which there are 1,000 in a minute
@@ -417,9 +420,14 @@ class MoxBackend(Backend):
     def _heal(self) -> None:
         """After a refused change mox may go on with a configuration that is half changed, until the
         next change: make one that changes nothing."""
-        for name, row in self._there.config()["Domains"].items():
-            self._save("DomainDescriptionSave", name, row.get("Description") or "")
-            return
+        try:
+            for name, row in self._there.config()["Domains"].items():
+                self._save("DomainDescriptionSave", name, row.get("Description") or "")
+                return
+        except BackendError as error:
+            # why the change was refused is what people need to read
+            _logger.warning("mox may have a half changed configuration until its next change: %s",
+                            error)
 
     def _needs(self, function: str) -> None:
         if not self.api.knows(function):

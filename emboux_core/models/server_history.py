@@ -5,6 +5,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..net.errors import BackendError, Refused
 from .errors import backend_errors
 from .server_queue import story_of
 
@@ -89,16 +90,27 @@ class ServerSuppression(models.Model):
     since = fields.Datetime(readonly=True)
 
     @api.model
-    def _rows(self, backend):
+    def _refresh(self, backend):
+        """Each mailbox by itself: where one is not let in, the others' are read all the same."""
         mailboxes = self.env["emboux.mailbox"].search([("backend_id", "=", backend.id)])
-        return {
-            f"{mailbox.id}:{row.base}": {
-                "mailbox_id": mailbox.id, "address": row.address, "reason": row.reason,
-                "manual": row.manual, "since": row.since,
-            }
-            for mailbox in mailboxes.filtered(lambda m: m.mail_server_ids)
-            for row in mailbox._mox_webapi().suppressed()
-        }
+        mailboxes = mailboxes.filtered("mail_server_ids")
+        self._align(backend, {}, [("mailbox_id", "not in", mailboxes.ids)])
+        problems = []
+        for mailbox in mailboxes:
+            try:
+                suppressed = mailbox._mox_webapi().suppressed()
+            except BackendError as error:
+                problems.append(f"{mailbox.email}: {error}")
+                continue
+            self._align(backend, {
+                f"{mailbox.id}:{row.base}": {
+                    "mailbox_id": mailbox.id, "address": row.address, "reason": row.reason,
+                    "manual": row.manual, "since": row.since,
+                }
+                for row in suppressed
+            }, [("mailbox_id", "=", mailbox.id)])
+        if problems:
+            raise Refused(" ".join(problems))
 
     @api.model_create_multi
     def create(self, vals_list):

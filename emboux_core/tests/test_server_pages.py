@@ -206,6 +206,34 @@ class TestServerPages(MoxCase):
         (found | made).unlink()
         self.assertFalse(self.mox.webapi.suppressed)
 
+    def test_one_that_is_not_let_in_hides_no_others_suppressions(self):
+        ann = self.domain.mailbox_ids
+        bob = self.make_mailbox(self.domain, "bob", password="a password for tests")
+        ann.password = "a password for tests"
+        self.env["ir.mail_server"].create([
+            {"name": mailbox.email, "smtp_host": "mail.example", "smtp_user": mailbox.email,
+             "smtp_pass": "a password for tests", "emboux_mailbox_id": mailbox.id}
+            for mailbox in ann | bob])
+        for name in ("ann", "bob"):
+            self.mox.webapi.SuppressionAdd(
+                f"{name}_acme.example",
+                {"EmailAddress": f"{name}s@far.example", "Manual": False, "Reason": "550"})
+        rows = self.env["emboux.server.suppression"]
+        rows.action_open()
+        bob.mail_server_ids.smtp_pass = "another one"
+        self.mox.webapi.SuppressionAdd(
+            "ann_acme.example",
+            {"EmailAddress": "new@far.example", "Manual": False, "Reason": "550"})
+        said = rows.action_open()["params"]
+        self.assertEqual(said["type"], "danger")
+        self.assertIn("bob@acme.example", said["message"])
+        found = rows.search([("backend_id", "=", self.server.id)])
+        self.assertEqual(set(found.mapped("address")),
+                         {"anns@far.example", "bobs@far.example", "new@far.example"})
+        bob.mail_server_ids.unlink()
+        rows.action_open()
+        self.assertEqual(set(found.exists().mapped("mailbox_id")), {ann})
+
     def test_reports_are_numbers_to_look_at(self):
         end = int(fields.Datetime.now().timestamp())
         record = self.mox.reports.dmarc_record

@@ -60,6 +60,11 @@ CREATE INDEX IF NOT EXISTS message_partner_answer ON emboux_mail.message
     USING gin (partner_id, answer gin_trgm_ops) WHERE status NOT IN ('delivered', 'received');
 DROP INDEX IF EXISTS emboux_mail.message_answer;  -- what was there before
 
+-- A domain has one owner at a time: else the planner takes the newest of a domain and its owner for
+-- far fewer than they are, and sorts them all.  Each partition has it too.
+CREATE STATISTICS IF NOT EXISTS emboux_mail.message_owner (dependencies)
+    ON domain_id, partner_id FROM emboux_mail.message;
+
 -- What is deleted is referred to no more.  No foreign keys: each row would be checked against three
 -- tables when it is written, where a domain is deleted once.
 CREATE OR REPLACE FUNCTION emboux_mail.forget_in_messages() RETURNS trigger
@@ -136,7 +141,8 @@ BEGIN
         PERFORM pg_advisory_xact_lock(hashtext('emboux_mail.message_days'));
         IF to_regclass('emboux_mail.' || part) IS NULL THEN
             EXECUTE format(
-                'CREATE TABLE emboux_mail.%I (LIKE emboux_mail.message INCLUDING DEFAULTS)', part);
+                'CREATE TABLE emboux_mail.%I (LIKE emboux_mail.message INCLUDING DEFAULTS'
+                ' INCLUDING STATISTICS)', part);
             EXECUTE format(
                 'ALTER TABLE emboux_mail.message ATTACH PARTITION emboux_mail.%I'
                 ' FOR VALUES FROM (%L) TO (%L)', part, day, day + 1);

@@ -3,12 +3,14 @@
 
     ./setup/run --no-mail --detach
     EMBOUX_MOX=/path/to/mox .state/venv/bin/python tests/benchmarks/mox.py [--accounts 1000]
+        [--rounds 3] [--only imported|saved]
 
-Each round starts a mox of its own, without limits, and makes so many accounts with password and
-quota: in one by the calls that its admin pages make, one after the other (AccountAdd, SetPassword,
-AccountSettingsSave), in the other by saving mailboxes in Odoo (``web_save``, one after the other),
-of which the time that mox took itself is measured too, by a relay between the two.  mox writes its
-whole configuration at each change, so a call takes the longer the more accounts there are.
+Each round starts a mox of its own, without limits, twice, and makes so many accounts with a quota:
+once by the calls that its admin pages make, one after the other, once by Odoo.  *Imported*: the
+rows of a file (``load``), until the scheduled action has told mox of the last.  *Saved*: mailboxes
+with a password, saved in the form one after the other (``web_save``).  A relay between the two adds
+up the time in which mox had calls to answer.  mox writes its whole configuration at each change, so
+a call takes the longer the more accounts there are.
 
 Prints the medians of the rounds and what Odoo adds.
 """
