@@ -21,6 +21,26 @@ class Browser:
         self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self._said = []
+        self._asked = set()  # requests that wait for their answer
+        self.page.on("request", self._ask)
+        for event in ("requestfinished", "requestfailed"):
+            self.page.on(event, lambda request: self._asked.discard(request))
+
+    def _ask(self, request):
+        if request.resource_type in ("xhr", "fetch"):
+            self._asked.add(request)
+
+    def _settle(self):
+        """Until the page has asked for nothing for a moment.
+
+        A click on what is shown first is lost where the web client loads the view once more.
+        """
+        quiet = 0
+        for _try in range(200):
+            quiet = 0 if self._asked else quiet + 1
+            if quiet == 6:
+                return
+            self.page.wait_for_timeout(50)
 
     def _listen(self, message):
         self._said.append(message.text)
@@ -46,8 +66,7 @@ class Browser:
         self._said.clear()
         self.errors.clear()
         self.page.goto(f"{self._url}{path}?debug=tests")
-        # a click on what is shown first is lost where the web client loads the view once more
-        self.page.wait_for_load_state("networkidle")
+        self._settle()
         self.page.wait_for_function(
             f"window.odoo && odoo.isTourReady && odoo.isTourReady({json.dumps(name)})",
             timeout=120_000,
