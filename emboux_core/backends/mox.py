@@ -186,8 +186,8 @@ class MoxBackend(Backend):
         self._settle(account, mailbox, made)
         if mailbox.password_hash and not mailbox.password:
             raise Refused(
-                f"{mailbox.email} is there, but its password is not set: mox hashes passwords "
-                "itself, and here only a hash is kept. Set the password again."
+                f"{mailbox.email} is there, but its password is not set: mox keeps passwords "
+                "itself, and nothing of this one is kept here. Set the password again."
             )
 
     def _add_account(self, account: str, email: str) -> None:

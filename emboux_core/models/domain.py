@@ -346,13 +346,12 @@ class Domain(models.Model):
         return partial(client.ensure_domain, self._spec())
 
     def _provisioned(self, client, answer):
-        service = answer
         if client.verifies_domains:
-            self._apply_service(client, service)
+            self._apply_service(client, answer)
         else:
-            self.dns_record_ids._align(self, service)
+            self.dns_record_ids._align(self, answer)
             if client.names_hosts:
-                self.backend_id._apply_hosts(service)
+                self.backend_id._apply_hosts(answer)
 
     @api.model
     def _provision_delete(self, client, key):
