@@ -19,6 +19,7 @@ tours.add("emboux_mox_backend", {
         { content: "its name", trigger: "div[name=name] input", run: "edit Tour mox" },
         { content: "its kind", trigger: "div[name=kind] input", run: "click" },
         { content: "a mox", trigger: ".o_select_menu_item:contains(mox Server)", run: "click" },
+        { content: "it is chosen", trigger: "div[name=kind] input:value(mox Server)" },
         {
             content: "its address",
             trigger: "div[name=url] input",
@@ -108,7 +109,6 @@ tours.add("emboux_mox_queue", {
 /** No mail for a while, and then again. */
 tours.add("emboux_mox_suspend", {
     steps: () => [
-        { content: "the domain", trigger: ".o_data_cell:contains(mox-tour.example)", run: "click" },
         { content: "suspend", trigger: "button[name=action_suspend]", run: "click" },
         { content: "asked", trigger: ".modal .btn-primary", run: "click" },
         { content: "suspended", trigger: ".alert-danger:contains(Suspended)" },
@@ -117,7 +117,6 @@ tours.add("emboux_mox_suspend", {
 
 tours.add("emboux_mox_activate", {
     steps: () => [
-        { content: "the domain", trigger: ".o_data_cell:contains(mox-tour.example)", run: "click" },
         { content: "activate", trigger: "button[name=action_activate]", run: "click" },
         { content: "active", trigger: "button[name=action_suspend]:visible" },
     ],
