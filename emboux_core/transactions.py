@@ -182,3 +182,23 @@ def advisory_lock(env, *names):
             "  FROM unnest(%s) AS name", [list(names)])
         [free] = cr.fetchone()
         yield free
+
+
+def known_to_be(env, name, asked, ask):
+    """For each of these whether it is so, asked once in a transaction: nobody else can change it.
+
+    Whoever changes it in this transaction calls ``forget_known``.
+
+    :param name: of the question.
+    :param ask: returns those of its argument, a list, of which it is so.
+    """
+    known = env.cr.cache.setdefault(name, {})
+    if unknown := [item for item in dict.fromkeys(asked) if item not in known]:
+        found = set(ask(unknown))
+        known.update((item, item in found) for item in unknown)
+    return {item: known[item] for item in asked}
+
+
+def forget_known(env, name):
+    """What ``known_to_be`` knows of this question may be so no more."""
+    env.cr.cache.pop(name, None)

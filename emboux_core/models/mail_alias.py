@@ -6,11 +6,9 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ..transactions import forget_known, known_to_be
+
 _KNOWN = "emboux known aliases"
-
-
-def _forget_known(env):
-    env.cr.cache.pop(_KNOWN, None)
 
 
 class MailAliasDomain(models.Model):
@@ -22,24 +20,21 @@ class MailAliasDomain(models.Model):
         message, which is a fifth of its work."""
         if not self.env.context.get("emboux_push"):
             return super()._find_aliases(email_list)
-        known = self.env.cr.cache.setdefault(_KNOWN, {})
         asked = [email for email in email_list if email and "@" in email]
-        if unknown := [email for email in dict.fromkeys(asked) if email not in known]:
-            found = set(super()._find_aliases(unknown))
-            known.update((email, email in found) for email in unknown)
+        known = known_to_be(self.env, _KNOWN, asked, super()._find_aliases)
         return [email for email in asked if known[email]]
 
     @api.model_create_multi
     def create(self, vals_list):
-        _forget_known(self.env)
+        forget_known(self.env, _KNOWN)
         return super().create(vals_list)
 
     def write(self, vals):
-        _forget_known(self.env)
+        forget_known(self.env, _KNOWN)
         return super().write(vals)
 
     def unlink(self):
-        _forget_known(self.env)
+        forget_known(self.env, _KNOWN)
         return super().unlink()
 
 
@@ -56,7 +51,7 @@ class MailAlias(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         aliases = super().create(vals_list)
-        _forget_known(self.env)
+        forget_known(self.env, _KNOWN)
         aliases._follow_emboux_setup()
         return aliases
 
@@ -64,7 +59,7 @@ class MailAlias(models.Model):
         changed = {"alias_name", "alias_domain_id"} & set(vals)
         before = {alias: alias.alias_full_name for alias in self} if changed else {}
         done = super().write(vals)
-        _forget_known(self.env)
+        forget_known(self.env, _KNOWN)
         moved = self.filtered(lambda a: a in before and before[a] != a.alias_full_name)
         moved._leave_emboux_address()
         moved._follow_emboux_setup()
@@ -72,7 +67,7 @@ class MailAlias(models.Model):
 
     def unlink(self):
         self._leave_emboux_address()
-        _forget_known(self.env)
+        forget_known(self.env, _KNOWN)
         return super().unlink()
 
     def _follow_emboux_setup(self):

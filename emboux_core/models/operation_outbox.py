@@ -80,8 +80,10 @@ class Outbox(models.Model):
 
         ``found``: those that they replace, or none.
         """
-        rows, new = [], []
-        for intent, operation in zip(intents, found, strict=True):
+        self.env.cr.execute(
+            "SELECT nextval('emboux_operation_id_seq') FROM generate_series(1, %s)", [len(intents)])
+        new = []
+        for intent, operation, [turn] in zip(intents, found, self.env.cr.fetchall(), strict=True):
             values = {
                 **operation._renewed(),
                 "company_id": intent.company_id,
@@ -92,9 +94,10 @@ class Outbox(models.Model):
             if not operation or intent.verb == "delete" or intent.model == "emboux.alias":
                 # What others wait for keeps its place.  What goes waits for those that still
                 # needed it, and an alias for the mailboxes that it delivers to.
-                values["turn"] = 0
-            rows.append((operation, values))
-            if not operation:
+                values["turn"] = turn
+            if operation:
+                operation.write(values)
+            else:
                 new.append(
                     values
                     | {
@@ -104,20 +107,8 @@ class Outbox(models.Model):
                         "domain_name": intent.domain_name,
                     }
                 )
-        self.env.cr.execute(
-            "SELECT nextval('emboux_operation_id_seq') FROM generate_series(1, %s)",
-            [sum("turn" in values for _operation, values in rows)],
-        )
-        turns = iter(self.env.cr.fetchall())
-        made = iter(new)
-        for operation, values in rows:
-            target = values if operation else next(made)
-            if "turn" in target:
-                [target["turn"]] = next(turns)
-            if operation:
-                operation.write(values)
         created = iter(self.create(new))
-        return [operation or next(created) for operation, _values in rows]
+        return [operation or next(created) for operation in found]
 
     def _find_pending(self, backend, intents):
         """The operation that each intent replaces, or none."""

@@ -40,10 +40,13 @@ class Answer(NamedTuple):
     result: object = None
     error: Exception | None = None
 
-    @property
-    def through(self):
-        return not self.error or (
-            isinstance(self.error, Refused) and not isinstance(self.error, (NotAuthorised, Busy)))
+
+def what_became(error):
+    """``Outcome.what`` of a call that raised this, or None."""
+    if not error:
+        return "done"
+    kinds = {NotAuthorised: "denied", Busy: "busy", Refused: "refused"}
+    return next((what for kind, what in kinds.items() if isinstance(error, kind)), "failed")
 
 
 def make_calls(calls, at_once=1):
@@ -64,7 +67,7 @@ def make_calls(calls, at_once=1):
             answer = Answer(call())
         except Exception as error:  # noqa: BLE001 - whoever asked for the call judges it
             answer = Answer(error=error)
-        if not answer.through or time.monotonic() > until:
+        if what_became(answer.error) in NOT_THROUGH or time.monotonic() > until:
             over.set()
         return answer
 
@@ -135,8 +138,7 @@ class Runner(models.Model):
         operations = self.browse(numbers).exists()
         records = operations._records()
         calls = [operation._prepare_call(records[operation]) for operation in operations]
-        answers = make_calls(calls, max(operations.backend_id.mapped(
-            lambda backend: backend._client().at_once), default=1))
+        answers = make_calls(calls, operations.backend_id._client().at_once)
         outcomes = {
             operation: operation._outcome(records[operation], answer)
             for operation, answer in zip(operations, answers, strict=True) if answer
@@ -192,23 +194,19 @@ class Runner(models.Model):
         """``answer``: of the call."""
         if self.verb == "ensure" and not record:
             return Outcome("void")
-        error, name = answer.error, self.backend_id.name
-        try:
-            if error:
-                raise error
-            if self.verb == "ensure":
+        error = answer.error
+        if not error and self.verb == "ensure":
+            try:
                 record._provisioned(self.backend_id._client(), answer.result)
-        except NotAuthorised as error:
-            return Outcome("denied", backend_sentence(self.env, name, error))
-        except Busy as error:
-            return Outcome("busy", backend_sentence(self.env, name, error), error.wait)
-        except Refused as error:
-            return Outcome("refused", backend_sentence(self.env, name, error))
-        except BackendError as error:
-            return Outcome("failed", backend_sentence(self.env, name, error))
-        except UserError as error:
-            return Outcome("failed", str(error))
-        return Outcome("done")
+            except (BackendError, UserError) as problem:
+                error = problem
+        if isinstance(error, BackendError):
+            message = backend_sentence(self.env, self.backend_id.name, error)
+        elif error and not isinstance(error, UserError):
+            raise error  # a defect
+        else:
+            message = str(error or "")
+        return Outcome(what_became(error), message, getattr(error, "wait", 0.0))
 
     def _settle_call(self, number, record, outcome):
         """Write down what became of the call.  Returns whether it got through."""

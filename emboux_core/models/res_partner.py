@@ -3,6 +3,8 @@
 from odoo import api, models
 from odoo.tools.mail import parse_contact_from_email
 
+from ..transactions import forget_known, known_to_be
+
 _KNOWN = "emboux known contacts"
 
 
@@ -23,23 +25,24 @@ class ResPartner(models.Model):
     def _emboux_has(self, addresses):
         """Whether any contact, archived ones and those of others too, has one of these addresses.
 
-        ``addresses``: normalized.  Within a transaction nobody else can change the answer.
+        ``addresses``: normalized.
         """
-        known = self.env.cr.cache.setdefault(_KNOWN, {})
-        if unknown := [address for address in dict.fromkeys(addresses) if address not in known]:
-            # as superuser: what somebody does not see is asked for as well
-            everybody = self.sudo().with_context(active_test=False)
-            found = everybody._read_group(
+        # as superuser: what somebody does not see is asked for as well
+        everybody = self.sudo().with_context(active_test=False)
+
+        def ask(unknown):
+            groups = everybody._read_group(
                 [("email_normalized", "in", unknown)], ["email_normalized"])
-            known.update(dict.fromkeys(unknown, False) | {address: True for [address] in found})
-        return any(known[address] for address in addresses)
+            return [address for [address] in groups]
+
+        return any(known_to_be(self.env, _KNOWN, addresses, ask).values())
 
     @api.model_create_multi
     def create(self, vals_list):
-        self.env.cr.cache.pop(_KNOWN, None)
+        forget_known(self.env, _KNOWN)
         return super().create(vals_list)
 
     def write(self, vals):
         if "email" in vals:
-            self.env.cr.cache.pop(_KNOWN, None)
+            forget_known(self.env, _KNOWN)
         return super().write(vals)

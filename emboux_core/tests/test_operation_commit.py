@@ -183,10 +183,8 @@ class TestCommitted(TransactionCase):
         with self.transaction() as env:
             self.assertEqual(mailbox.with_env(env).sync_state, "done")
 
-    def test_a_save_during_the_crons_call_is_not_lost(self):
-        self.far.faults["*"] = CUT
-        with self.transaction() as env:
-            mailbox = self.make_mailbox(env, quota_mb=1)
+    def run_while_somebody_saves(self, mailbox):
+        """Run the scheduled action; during its first call the quota becomes 2 MB."""
         self.far.faults.clear()
         self.far.calls.clear()
 
@@ -197,6 +195,12 @@ class TestCommitted(TransactionCase):
         self.far.during = saved_by_somebody
         with mute_logger("odoo.addons.emboux_core.models.outbox", "odoo.sql_db"):
             self.run_cron(later=timedelta(minutes=2))
+
+    def test_a_save_during_the_crons_call_is_not_lost(self):
+        self.far.faults["*"] = CUT
+        with self.transaction() as env:
+            mailbox = self.make_mailbox(env, quota_mb=1)
+        self.run_while_somebody_saves(mailbox)
         self.assertEqual(self.far.calls, [("ensure", "ann@real.example")], "one at a time")
         self.assertEqual(self.rows()[-1][1], "pending")
         self.run_cron()
@@ -211,16 +215,7 @@ class TestCommitted(TransactionCase):
         with self.transaction() as env:
             mailbox, other = (
                 self.make_mailbox(env, local_part=name, quota_mb=1) for name in ("ann", "bob"))
-        self.far.faults.clear()
-        self.far.calls.clear()
-
-        def saved_by_somebody():
-            with self.transaction() as env:
-                mailbox.with_env(env).quota_mb = 2
-
-        self.far.during = saved_by_somebody
-        with mute_logger("odoo.sql_db"):
-            self.run_cron(later=timedelta(minutes=2))
+        self.run_while_somebody_saves(mailbox)
         self.run_cron()
         self.assertEqual(self.far._mailboxes["ann@real.example"].quota, 2 * 1024**2)
         with self.transaction() as env:
