@@ -71,9 +71,9 @@ def each_in_own_transaction(env, groups, do, failed=None, more=0, size=None):
 
 
 def _go_on(env):
-    """Let the job go on as soon as the others have had their turn.
+    """Resume the job as soon as the others have had their turn.
 
-    Odoo gives it ten seconds, and then looks for jobs again after a minute, unless it is told.
+    Odoo 19 stops it after ten seconds, and looks for jobs a minute later unless it is notified.
     """
     if job := env.context.get("cron_id"):
         # as superuser: jobs are not for their users to trigger

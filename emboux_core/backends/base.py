@@ -161,7 +161,7 @@ class Backend(ABC):
     #: set again: it is stored nowhere.
     takes_hashes: ClassVar[bool] = True
 
-    #: So many calls are made of it at a time where there are many to be made.
+    #: How many calls it is sent at a time when many are due.
     at_once: ClassVar[int] = 1
 
     #: Whether a mailbox may be let send as any address of its domain (``send_as_domain``).

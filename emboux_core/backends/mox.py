@@ -186,8 +186,8 @@ class MoxBackend(Backend):
         self._settle(account, mailbox, made)
         if mailbox.password_hash and not mailbox.password:
             raise Refused(
-                f"{mailbox.email} is there, but its password is not set: mox keeps passwords "
-                "itself, and nothing of this one is kept here. Set the password again."
+                f"{mailbox.email} is there, but its password is not set: Odoo stores no "
+                "passwords of mox and could not pass this one on. Set the password again."
             )
 
     def _add_account(self, account: str, email: str) -> None:
@@ -426,7 +426,7 @@ class MoxBackend(Backend):
                 return
         except BackendError as error:
             # why the change was refused is what people need to read
-            _logger.warning("mox may have a half changed configuration until its next change: %s",
+            _logger.warning("mox may run on a half-changed configuration until its next change: %s",
                             error)
 
     def _needs(self, function: str) -> None:

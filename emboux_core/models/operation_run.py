@@ -21,8 +21,8 @@ from .operation import LEASE
 from .operation_outbox import WAIT_SECONDS
 from .thread import Notice
 
-TOGETHER = 50  # calls of which the scheduled action writes down the outcome at once
-TOGETHER_SECONDS = 5.0  # or as many as are made in this time: others see how far it is
+TOGETHER = 50  # calls whose outcomes the scheduled action commits together
+TOGETHER_SECONDS = 5.0  # or those made in this time, so that people see progress
 NOT_THROUGH = ("denied", "busy", "failed")
 
 
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
 
     what: str
     message: str = ""
-    wait: float = 0.0  # seconds that the other side wants to have its peace
+    wait: float = 0.0  # seconds to leave the other side alone
 
 
 class Answer(NamedTuple):
@@ -50,10 +50,10 @@ def what_became(error):
 
 
 def make_calls(calls, at_once=1):
-    """Make calls that need no database and do not wait for each other, so many at a time.
+    """Make calls that need no database and do not depend on each other, ``at_once`` at a time.
 
-    While the other side works on one, the next is made ready.  After one that did not get through,
-    or when the time is over, no other is begun.
+    While the other side works on one, the next is made ready.  After one that does not get through,
+    or when the time is up, no further one is started.
 
     :return: the ``Answer`` of each, or None where it was not made.
     """

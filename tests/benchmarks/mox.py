@@ -56,12 +56,14 @@ class Relay(socketserver.BaseRequestHandler):
                         return
                     if one is mox:
                         if asked:
-                            asked = server.count(-1)
+                            server.count(-1)
+                            asked = False
                         self.request.sendall(data)
                     else:
                         server.calls += data.startswith(b"POST ")
                         if not asked:
-                            asked = server.count(1)
+                            server.count(1)
+                            asked = True
                         mox.sendall(data)
 
 
@@ -77,13 +79,12 @@ class RelayServer(socketserver.ThreadingTCPServer):
         self.seconds, self.calls, self.open, self.since = 0.0, 0, 0, 0.0
 
     def count(self, step):
-        """One more call, or one less; returns whether it is one more."""
+        """One more call that mox has to answer, or one less."""
         now = time.perf_counter()
         with self.lock:
             if self.open:
                 self.seconds += now - self.since
             self.open, self.since = self.open + step, now
-        return step > 0
 
 
 def relay_to(url):
@@ -180,9 +181,8 @@ def measure(odoo, make, password, accounts, rounds):
               f"s, of which mox {mine:.1f} s in {calls} calls: Odoo adds "
               f"{100 * (taken / mine - 1):.0f} % to mox's own time, "
               f"{100 * (taken / hand[-1] - 1):.0f} % to the calls by hand", flush=True)
-    by_hand_, by_odoo_, mox_ = map(statistics.median, (hand, whole, own))
-    print(f"{make.__name__}, medians of {accounts} accounts: by hand {by_hand_:.1f} s, by Odoo "
-          f"{by_odoo_:.1f} s, of which mox {mox_:.1f} s")
+    print(f"{make.__name__}, medians of {accounts} accounts: by hand {statistics.median(hand):.1f} s, "
+          f"by Odoo {statistics.median(whole):.1f} s, of which mox {statistics.median(own):.1f} s")
 
 
 if __name__ == "__main__":
