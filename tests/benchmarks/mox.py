@@ -181,8 +181,9 @@ def measure(odoo, make, password, accounts, rounds):
               f"s, of which mox {mine:.1f} s in {calls} calls: Odoo adds "
               f"{100 * (taken / mine - 1):.0f} % to mox's own time, "
               f"{100 * (taken / hand[-1] - 1):.0f} % to the calls by hand", flush=True)
-    print(f"{make.__name__}, medians of {accounts} accounts: by hand {statistics.median(hand):.1f} s, "
-          f"by Odoo {statistics.median(whole):.1f} s, of which mox {statistics.median(own):.1f} s")
+    median = statistics.median
+    print(f"{make.__name__}, medians of {accounts} accounts: by hand {median(hand):.1f} s, by Odoo "
+          f"{median(whole):.1f} s, of which mox {median(own):.1f} s")
 
 
 if __name__ == "__main__":
