@@ -190,6 +190,29 @@ class AddressMixin(models.AbstractModel):
             ]
         )
 
+    def _assert_no_catch_all_of_odoo(self, odoos, routes):
+        """Refuse that Odoo takes the mail of a catch-all, on whatever way.
+
+        Odoo answers mail that it has no document for: to whatever mistyped address it came, and to
+        robots that answer in turn.
+
+        :param odoos: the mailboxes whose mail Odoo takes and that this leads to, or is.
+        :param routes: where mail goes within what the domain's owner has.
+        """
+        if not odoos:
+            return
+        own = self._name == "emboux.alias" and self.kind == "catch_all"
+        if catch_alls := {self.email} if own else routes.catch_alls_before(self.email):
+            raise ValidationError(
+                self.env._(
+                    "The mail of %(mailbox)s goes to Odoo, which would answer what comes to "
+                    "addresses that do not exist: the catch-all %(catch_all)s must not lead there. "
+                    "Choose a person's mailbox for it.",
+                    mailbox=odoos[0].display_name,
+                    catch_all=", ".join(map(addresses.display_address, sorted(catch_alls))),
+                )
+            )
+
     def write(self, vals):
         if vals.get("active") is False:
             self._assert_not_needed()

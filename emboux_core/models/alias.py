@@ -168,24 +168,6 @@ class Alias(models.Model):
 
     # -- no loops ------------------------------------------------------------------------
 
-    @api.constrains("destinations", "active", "kind")
-    def _check_catch_all_is_not_odoos(self):
-        """Odoo answers mail that it has no document for: to whatever mistyped address it came, and
-        to robots that answer in turn."""
-        for alias in self.filtered(lambda a: a.active and a.kind == "catch_all"):
-            # as superuser: whose mailbox is Odoo's may be asked for anybody's catch-all
-            odoos = self.env["emboux.mailbox"].sudo().search(
-                [("email", "in", alias._destination_list()),
-                 "|", ("push_secret", "!=", False), ("mox_receives", "=", True)], limit=1)
-            if odoos:
-                raise ValidationError(
-                    self.env._(
-                        "%(mailbox)s is Odoo's own mailbox and cannot be the catch-all: Odoo would "
-                        "answer mail for addresses that do not exist. Choose a person's mailbox.",
-                        mailbox=odoos.display_name,
-                    )
-                )
-
     @api.constrains("destinations", "active", "email")
     def _check_loops(self):
         for alias in self:
@@ -195,13 +177,20 @@ class Alias(models.Model):
                                alias.display_name)
                 )
         for backend, aliases in self.grouped("backend_id").items():
-            if passed := {address for alias in aliases for address in alias._assert_arrives()}:
-                self.env["emboux.address"]._force_conflict(backend, aliases.mapped("email"), passed)
+            routes = {alias: alias._assert_arrives() for alias in aliases}
+            passed = {address for route in routes.values() for address in route.passed}
+            if not passed:
+                continue
+            self.env["emboux.address"]._force_conflict(backend, aliases.mapped("email"), passed)
+            odoos = self.env["emboux.mailbox"]._taken_by_odoo(passed)
+            for alias, route in routes.items() if odoos else ():
+                alias._assert_no_catch_all_of_odoo(
+                    odoos.filtered(lambda box, route=route: box.email in route.passed), route)
 
     def _assert_arrives(self):
         """Raise ``ValidationError`` when the mail comes back to the alias or goes nowhere.
 
-        Returns the addresses of domains here that it passes.
+        Returns the ``MailRoutes`` that it was followed by.
         """
         routes = MailRoutes(self.env, self.domain_id)
 
@@ -231,7 +220,7 @@ class Alias(models.Model):
                     limit=MAX_DEPTH,
                 )
             ) from None
-        return routes.passed
+        return routes
 
     def _assert_exists(self, address, catch_all):
         """``catch_all``: the one that takes the mail of an address that nobody has, or None."""

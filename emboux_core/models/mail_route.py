@@ -46,6 +46,23 @@ class MailRoutes:
         self.passed.update(names, catch_alls)
         return self._onward(held) | catch_alls, caught
 
+    def catch_alls_before(self, email):
+        """The catch-alls, as ``@domain``, whose mail comes to this address on whatever way."""
+        seen, level = set(), {email}
+        while level:
+            seen |= level
+            level = self._origins(level) - seen
+        return {address for address in seen if address.startswith("@")}
+
+    def _origins(self, level):
+        """The addresses whose mail goes to one of these next."""
+        return set(self._aliases.search_fetch(
+            Domain("domain_id.partner_id", "=", self._domain.partner_id.id)
+            & Domain("backend_id", "=", self._domain.backend_id.id)
+            & self._aliases._delivering_to(level),
+            ["email"],
+        ).mapped("email"))
+
     def _onward(self, held):
         return {goal for alias in held.alias_id for goal in alias._destination_list()}
 

@@ -182,13 +182,7 @@ class MailboxMox(models.Model):
         """
         self.ensure_one()
         account = self._mox_account()
-        if self.catch_all:
-            raise UserError(
-                self.env._(
-                    "%s is the catch-all of its domain: Odoo would answer mail for addresses that "
-                    "do not exist. Choose another mailbox.", self.display_name,
-                )
-            )
+        self._assert_no_catch_all()
         authorization = self._mox_authorization()
         with backend_errors(self.env, self.backend_id.name):
             account.set_outgoing(self._mox_url("outgoing"), authorization)

@@ -11,6 +11,7 @@ from .. import faults, passwords
 from ..net import push
 from ..net.errors import BackendError
 from ..transactions import each_in_own_transaction, own_transaction
+from .mail_route import MailRoutes
 from .notification import notification
 
 _logger = logging.getLogger(__name__)
@@ -239,6 +240,28 @@ class MailboxOdoo(models.Model):
             return None
 
     # -- incoming mail, handed to Odoo instead of kept ----------------------------------------
+
+    @api.model
+    def _taken_by_odoo(self, emails):
+        """The mailboxes with these addresses whose mail an Odoo takes: this one, or a customer's.
+
+        As superuser: whose mailbox is Odoo's may be asked for anybody's alias.
+        """
+        emails = sorted(emails)
+        fetched = self.env["fetchmail.server"].sudo().search_fetch(
+            [("user", "in", emails)], ["user"]).mapped("user")
+        return self.sudo().search(
+            [("email", "in", emails), "|", ("email", "in", fetched),
+             "|", ("push_secret", "!=", False), ("mox_receives", "=", True)])
+
+    @api.constrains("push_secret", "mox_receives")
+    def _check_no_catch_all(self):
+        for mailbox in self.sudo().filtered(lambda box: box.push_secret or box.mox_receives):
+            mailbox._assert_no_catch_all()
+
+    def _assert_no_catch_all(self):
+        """Refuse that Odoo takes the mail of this mailbox while a catch-all leads to it."""
+        self._assert_no_catch_all_of_odoo(self, MailRoutes(self.env, self.domain_id))
 
     def _start_push(self):
         """Let the mail server hand this mailbox' mail to this Odoo; what is in it stays there.

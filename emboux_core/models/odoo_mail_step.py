@@ -386,6 +386,7 @@ class OdooMailStep(models.Model):
                 refusal or self.env._("The backend %s has no IMAP host. Set it there first.",
                                       mailbox.backend_id.display_name)
             )
+        mailbox._assert_no_catch_all()
         # a platform that knows but one password has been given that of the outgoing server
         has_two = mailbox.backend_id._client().takes_hashes
         password = passwords.generate(30) if has_two else mailbox._odoos_password()

@@ -78,10 +78,9 @@ class AliasTenancy(models.Model):
 
     def _check_forward_loops(self):
         for domain, aliases in self.filtered("active").grouped("domain_id").items():
-            routes = ForwardRoutes(self.env, domain)
-            if routes.forwards():  # else core's own look at aliases was enough
+            if ForwardRoutes(self.env, domain).forwards():  # else core's own look was enough
                 for alias in aliases:
-                    alias._assert_no_way_back(routes)
+                    alias._assert_no_way_back(ForwardRoutes(self.env, domain))
 
     def _assert_no_way_back(self, routes):
         try:
@@ -95,6 +94,8 @@ class AliasTenancy(models.Model):
                     address=addresses.display_address(error.by),
                 )
             ) from error
+        odoos = self.env["emboux.mailbox"]._taken_by_odoo(routes.passed)
+        self._assert_no_catch_all_of_odoo(odoos, routes)
 
     # -- many at once ------------------------------------------------------------------
 

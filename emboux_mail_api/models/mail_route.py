@@ -36,6 +36,17 @@ class ForwardRoutes(MailRoutes):
         forwarded = {goal for box in held.mailbox_id for goal in box._forward_list()}
         return super()._onward(held) | forwarded
 
+    def _origins(self, level):
+        if not self.forwards():
+            return super()._origins(level)
+        forwarding = self._mailboxes.search_fetch(
+            [("forward_to", "!=", False), ("domain_id.partner_id", "=", self._domain.partner_id.id),
+             ("domain_id.backend_id", "=", self._domain.backend_id.id)], ["email", "forward_to"])
+        return super()._origins(level) | {
+            box.email for box in forwarding
+            if level.intersection(map(without_tag, box._forward_list()))
+        }
+
     def assert_no_way_back(self, origin, targets, must_exist=True):
         """Follow each of the targets; ``origin`` is an address, or ``@domain``.
 

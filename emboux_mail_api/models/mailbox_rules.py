@@ -121,18 +121,17 @@ class MailboxRules(models.Model):
                     )
                 )
 
-    @api.constrains("forward_to", "vacation_on")
+    @api.constrains("forward_to", "vacation_on", "push_secret")
     def _check_rules_are_not_odoos(self):
-        for mailbox in self.filtered(lambda m: m.forward_to or m.vacation_on):
-            # as superuser: the secret is in no user's reach
-            if mailbox.sudo().push_secret:
-                raise UserError(
-                    self.env._(
-                        "%s is a mailbox whose mail Odoo takes: it neither forwards nor replies, "
-                        "else Odoo and it would answer each other.",
-                        mailbox.display_name,
-                    )
+        ruled = self.filtered(lambda box: box.forward_to or box.vacation_on)
+        for mailbox in self._taken_by_odoo(ruled.mapped("email")) if ruled else ():
+            raise UserError(
+                self.env._(
+                    "%s is a mailbox whose mail Odoo takes: it neither forwards nor replies, else "
+                    "Odoo and it would answer each other.",
+                    mailbox.display_name,
                 )
+            )
 
     @api.constrains("forward_to", "active")
     def _check_forwards(self):
@@ -151,8 +150,9 @@ class MailboxRules(models.Model):
             mailbox._assert_forwards_arrive(targets)
 
     def _assert_forwards_arrive(self, targets):
+        routes = ForwardRoutes(self.env, self.domain_id)
         try:
-            ForwardRoutes(self.env, self.domain_id).assert_no_way_back(self.email, targets)
+            routes.assert_no_way_back(self.email, targets)
         except LoopError as error:
             raise ValidationError(
                 self.env._(
@@ -170,6 +170,7 @@ class MailboxRules(models.Model):
                     address=addresses.display_address(error.address),
                 )
             ) from error
+        self._assert_no_catch_all_of_odoo(self._taken_by_odoo(routes.passed), routes)
 
     @api.constrains(*VACATION)
     def _check_vacation(self):

@@ -2,6 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from . import (
     test_alias,
+    test_loop_guard,
     test_bad_input,
     test_contract_local,
     test_cost,
