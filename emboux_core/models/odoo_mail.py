@@ -10,10 +10,11 @@ from odoo.exceptions import UserError
 
 from odoo.addons.base.models.ir_mail_server import MailDeliveryException
 
-from ..transactions import own_transaction
+from ..transactions import each_in_own_transaction, own_transaction
 from .mail_mail import BATCH
 
 FETCH_AFTER = (2, 10, 60)  # seconds: when the test mail is looked for
+TEST_PATIENCE = timedelta(minutes=5)  # for the test mail to come back
 
 SHOWN = 10  # of the addresses of other domains
 
@@ -22,6 +23,7 @@ ACTIONS = {
     "res.users": "base.action_res_users",
     "res.company": "base.action_res_company_form",
     "mail.template": "mail.action_email_template_tree_all",
+    "ir.mail_server": "base.action_ir_mail_server_list",
 }
 
 #: Local parts by Odoo's own convention, and the ones taken where somebody else has these.
@@ -72,6 +74,8 @@ class OdooMail(models.Model):
         readonly=True,
     )
     test_outcome = fields.Char(readonly=True)
+    test_at = fields.Datetime(readonly=True)
+    test_message_id = fields.Char(readonly=True)
     address_pattern = fields.Selection(
         [("first.last", "ann.lee"), ("first", "ann"), ("flast", "alee"), ("last", "lee")],
         "New People's Addresses", default="first.last", required=True,
@@ -269,25 +273,30 @@ class OdooMail(models.Model):
     def action_test(self):
         """Send a mail that comes back as a reply to a note in this record's chatter."""
         self.ensure_one()
+        now = fields.Datetime.now()
         with own_transaction(self) as own:
             note = own.message_post(body=self.env._("Test mail sent. Its reply appears here."))
-            own.write({"test_state": "sent", "test_outcome": False})
+            own.write({"test_state": "sent", "test_outcome": False, "test_at": now})
             parent = note.message_id
         try:
-            self._send_test(parent)
+            sent = self._send_test(parent)
         except MailDeliveryException as error:
+            outcome = self.env._("It did not leave: %s", error.args[-1])
             with own_transaction(self) as own:
-                own.write({"test_state": "failed", "test_outcome": str(error.args[-1])})
-        else:
-            if self.fetchmail_id:
-                job = self.env.ref("mail.ir_cron_mail_gateway_action")
-                for seconds in FETCH_AFTER:
-                    job._trigger(fields.Datetime.now() + timedelta(seconds=seconds))
+                own.write({"test_state": "failed", "test_outcome": outcome})
+            return
+        with own_transaction(self) as own:
+            own.test_message_id = sent
+        self.env.ref("emboux_core.ir_cron_end_mail_tests")._trigger(now + TEST_PATIENCE)
+        if self.fetchmail_id:
+            self.env.ref("mail.ir_cron_mail_gateway_action")._trigger(
+                [now + timedelta(seconds=seconds) for seconds in FETCH_AFTER])
 
     def _send_test(self, parent):
+        """Returns its Message-ID."""
         servers = self.env["ir.mail_server"]
         sender = self._address("from_local_part")
-        servers.send_email(
+        return servers.send_email(
             servers._build_email__(
                 email_from=sender,
                 email_to=[self._address("catchall_local_part")],
@@ -301,11 +310,35 @@ class OdooMail(models.Model):
 
     def message_update(self, msg_dict, update_vals=None):
         # the gateway files as superuser
-        self.filtered(lambda setup: setup.test_state == "sent").write(
+        self.filtered(lambda setup: setup.test_state in ("sent", "failed")).write(
             {"test_state": "arrived",
              "test_outcome": self.env._("It left by the outgoing server and came back.")}
         )
         return super().message_update(msg_dict, update_vals)
+
+    @api.model
+    def _cron_end_mail_tests(self):
+        """Say of test mail that does not come back what is known of it."""
+        over = self.search([("test_state", "=", "sent"),
+                            ("test_at", "<=", fields.Datetime.now() - TEST_PATIENCE)])
+        each_in_own_transaction(self.env, [over], lambda setup: setup._end_mail_test())
+
+    def _end_mail_test(self):
+        self.write({
+            "test_state": "failed",
+            "test_outcome": self.env._(
+                "It left by the outgoing server and did not come back within %(minutes)s minutes. "
+                "%(fate)s",
+                minutes=TEST_PATIENCE.seconds // 60,
+                fate=self._fate_of_test() or self.env._(
+                    "Look whether the MX record of %s leads to its mail server, and at the step "
+                    "Incoming mail.", self.domain_id.name),
+            ),
+        })
+
+    def _fate_of_test(self):
+        """What the mail servers say of the test mail, as sentences; empty where nobody knows."""
+        return ""
 
     # -- senders that no server may send for -----------------------------------------------
 
@@ -329,19 +362,29 @@ class OdooMail(models.Model):
         return Markup('<table class="table table-sm mb-0">%s</table>') % rows
 
     def _remedy(self, record):
+        domain = self.domain_id.name
         if record._name == "res.users":
             return self.env._("Create a mailbox for them, on the user's form.")
         if record._name == "mail.template":
-            return self.env._("Empty its From, or use an address of %s.", self.domain_id.name)
-        return self.env._("Use an address of %s.", self.domain_id.name)
+            return self.env._("Empty its From, or use an address of %s.", domain)
+        if record._name == "ir.mail_server":
+            return self.env._(
+                "Mail of these addresses leaves by this server instead. Take them out of its FROM "
+                "Filtering, or archive it.",
+            ) if record.from_filter else self.env._(
+                "It is for any address, so Odoo does not use it any more. Set its FROM Filtering to "
+                "the domains that it sends for, or archive it.",
+            )
+        return self.env._("Use an address of %s.", domain)
 
     def _senders_outside(self):
-        """[(record, address)]: users, the company and templates whose address no server sends for.
+        """[(record, address)]: users, the company and templates whose address no server sends for,
+        and servers that do not send as their owner would expect.
 
-        Odoo shows their names before ``default_from`` for them.
+        Odoo shows the names of the former before ``default_from`` for them.
         """
         self.ensure_one()
-        servers = self.env["ir.mail_server"].search([("owner_user_id", "=", False)])
+        servers = self._shared_servers()
         taken = ",".join([self.domain_id.name, *filter(None, servers.mapped("from_filter"))])
         users = self.env["res.users"].search(
             [("share", "=", False), ("company_ids", "in", self.company_id.ids)]
@@ -351,7 +394,25 @@ class OdooMail(models.Model):
         senders.append((self.company_id, self.company_id.email))
         senders += [(t, t.email_from) for t in templates if "{{" not in t.email_from]
         match = servers._match_from_filter
-        return [
+        outside = [
             (record, address) for record, address in senders
             if address and not match(address, taken)
         ]
+        return outside + [
+            (server, ", ".join(self._taken_first(server)) or self.env._("any address"))
+            for server in servers - self.server_id
+            if not server.from_filter or self._taken_first(server)
+        ]
+
+    def _shared_servers(self):
+        """The outgoing servers that this company's mail may leave by: nobody's own, no other
+        company's."""
+        return self.env["ir.mail_server"].search([("owner_user_id", "=", False)]).filtered(
+            lambda server: server.emboux_mailbox_id.company_id in (
+                self.company_id, self.env["res.company"]))
+
+    def _taken_first(self, server):
+        """The addresses of this domain that the server is for: Odoo prefers it to one that is for
+        the whole domain."""
+        filters = (part.strip() for part in (server.from_filter or "").split(","))
+        return [part for part in filters if part.endswith(f"@{self.domain_id.name}")]

@@ -6,7 +6,14 @@ from odoo.exceptions import UserError
 from .. import passwords
 from ..transactions import own_transaction
 
+#: The steps that each builds on.
+NEEDS = {
+    "addresses": ("mailbox",), "outgoing": ("mailbox",), "incoming": ("mailbox",),
+    "aliases": ("mailbox", "alias_domain"),
+}
+
 ALLOWED_DOMAINS = "mail.catchall.domain.allowed"
+FIRST = 9  # the priority of Odoo's outgoing server; 10 is what others have by default
 
 
 class OdooMailStep(models.Model):
@@ -62,10 +69,25 @@ class OdooMailStep(models.Model):
             step.found, step.plan = getattr(step, f"_describe_{step.kind}")()
 
     def _run(self, what):
+        """Apply or undo this step, as ``_do``; a refusal is written to it.
+
+        Returns whether it was done.
+        """
+        try:
+            self._do(what)
+        except UserError as error:
+            with own_transaction(self) as own:
+                own.write({"state": "failed", "outcome": str(error)})
+            self.env.invalidate_all(flush=False)
+            return False
+        return True
+
+    def _do(self, what):
         """Apply or undo this step in a transaction of its own, as superuser.
 
-        Returns whether it was done.  The caller's transaction writes nothing: it would not get
-        rows that were written here.
+        The caller's transaction writes nothing: it would not get rows that were written here.
+
+        :raises UserError: why it cannot be done.
         """
         self.ensure_one()
         self.env.flush_all()
@@ -73,23 +95,38 @@ class OdooMailStep(models.Model):
             with own_transaction(self) as own:
                 state, outcome = getattr(own, f"{what}_{own.kind}")()
                 own.write({"state": state, "outcome": outcome})
-        except UserError as error:
-            with own_transaction(self) as own:
-                own.write({"state": "failed", "outcome": str(error)})
-            return False
         finally:
             self.env.invalidate_all(flush=False)
-        return True
 
     def action_undo(self):
-        """Undo this step alone."""
+        """Undo this step alone.
+
+        :raises UserError: another one builds on it, or it cannot be undone; it stays as it is.
+        """
         self.ensure_one()
-        self._run("_undo")
+        if above := self.setup_id.step_ids.filtered(
+            lambda step: step.state == "done" and self.kind in NEEDS.get(step.kind, ())
+        ):
+            raise UserError(
+                self.env._("%(steps)s need it. Undo them first.", steps=above._in_words()))
+        self._do("_undo")
 
     def action_apply(self):
-        """Do this step, again or for the first time."""
+        """Do this step, again or for the first time.
+
+        :raises UserError: one that it builds on is not done.
+        """
         self.ensure_one()
+        if missing := self.setup_id.step_ids.filtered(
+            lambda step: step.state not in ("done", "kept") and step.kind in NEEDS.get(self.kind, ())
+        ):
+            raise UserError(
+                self.env._("It builds on %(steps)s. Do that first.", steps=missing._in_words()))
         self._run("_apply")
+
+    def _in_words(self):
+        kinds = dict(self._fields["kind"]._description_selection(self.env))
+        return ", ".join(f"“{kinds[step.kind]}”" for step in self)
 
     # -- the mailbox that Odoo logs in with -------------------------------------------------
 
@@ -108,7 +145,11 @@ class OdooMailStep(models.Model):
     def _apply_mailbox(self):
         setup = self.setup_id
         address = setup._address("mailbox_local_part")
-        if self._there(address):
+        there = self._there(address)
+        if there and there == setup.mailbox_id and not there.active:
+            there.active = True
+            return "done", self.env._("%s is back, with its mail.", there.display_name)
+        if there:
             raise UserError(
                 self.env._(
                     "%s exists already, and Odoo needs a mailbox of its own. Choose another name "
@@ -192,7 +233,8 @@ class OdooMailStep(models.Model):
             self.env._("Outgoing servers: %s.", ", ".join(servers.mapped("name"))) if servers
             else self.env._("No outgoing server."),
             self.env._(
-                "Send what comes from %s, and what no other server may send, through its mailbox.",
+                "Send what comes from %s, and what no other server may send, through its mailbox, "
+                "before any other server.",
                 self.setup_id.domain_id.display_name,
             ) if self.setup_id.domain_id.backend_id._client().sends_as_domain else self.env._(
                 "Send what comes from the addresses of Odoo above, and what no other server may "
@@ -204,6 +246,9 @@ class OdooMailStep(models.Model):
         setup = self.setup_id
         setup.mailbox_id.action_use_as_outgoing_tls()
         setup.server_id = setup.mailbox_id.mail_server_ids[:1]
+        # of two that are for the whole domain Odoo takes the one with the lower number
+        others = setup._shared_servers() - setup.server_id
+        setup.server_id.sequence = min([FIRST, *(s.sequence - 1 for s in others)])
         return "done", self.env._("Tested: the server takes mail from %s.",
                                   setup.server_id.from_filter)
 

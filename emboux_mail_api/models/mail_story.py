@@ -58,3 +58,18 @@ class Notification(models.Model):
 
     def _to_store_defaults(self, target):
         return [*super()._to_store_defaults(target), "emboux_outcome"]
+
+
+class OdooMail(models.Model):
+    _inherit = "emboux.odoo.mail"
+
+    def _fate_of_test(self):
+        # as superuser: of a mail of Odoo itself
+        found = self.env["emboux.message"].sudo().search(
+            [("message_id", "=", (self.test_message_id or "").strip("<> "))], order="id desc",
+            limit=1) if self.test_message_id else None
+        if not found:
+            return super()._fate_of_test()
+        status = dict(found._fields["status"]._description_selection(self.env))[found.status]
+        return self.env._(
+            "The message log has of it: %s.", ": ".join(filter(None, (status, plain(found.answer)))))

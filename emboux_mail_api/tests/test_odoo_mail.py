@@ -6,8 +6,9 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import file_open
 
-from odoo.addons.base.models.ir_mail_server import IrMail_Server
+from odoo.addons.base.models.ir_mail_server import IrMail_Server, MailDeliveryException
 from odoo.addons.emboux_core import uninstall_hook
+from odoo.addons.emboux_core.models.odoo_mail import TEST_PATIENCE
 from odoo.addons.emboux_core.net.errors import Unreachable
 
 from ..backends.local import LocalBackend
@@ -118,6 +119,103 @@ class TestOdooMail(OdooMailCase):
         self.assertEqual(setup.state, "done")
         self.assertEqual(len(self.domain.mailbox_ids), 1, "nothing is done twice")
 
+    def test_each_step_is_undone_and_done_again_by_itself(self):
+        """In the order of the list no step is in the way of another."""
+        before = self.traces()
+        setup = self.apply()
+        after = self.traces()
+        for step in setup.step_ids.sorted(reverse=True).filtered(lambda s: s.state == "done"):
+            step.action_undo()
+            self.env.invalidate_all()
+            self.assertEqual(step.state, "undone", step.outcome)
+        self.assertEqual(self.traces(), before)
+        for step in setup.step_ids.sorted().filtered(lambda s: s.state == "undone"):
+            step.action_apply()
+            self.env.invalidate_all()
+            self.assertEqual(step.state, "done", step.outcome)
+        self.assertEqual(setup.state, "done")
+        self.assertEqual({**self.traces(), "servers": 0, "alias domains": 0, "companies": 0},
+                         {**after, "servers": 0, "alias domains": 0, "companies": 0})
+
+    def step(self, setup, kind):
+        return setup.step_ids.filtered(lambda step: step.kind == kind)
+
+    def test_what_others_build_on_is_undone_last(self):
+        setup = self.apply()
+        with self.assertRaisesRegex(UserError, "“Outgoing mail server”.*need it. Undo them first"):
+            self.step(setup, "mailbox").action_undo()
+        self.assertEqual(setup.state, "done", "nothing has happened")
+        setup.action_undo()
+        self.env.invalidate_all()
+        with self.assertRaisesRegex(UserError, "builds on “Odoo's mailbox”. Do that first"):
+            self.step(setup, "outgoing").action_apply()
+
+    def test_a_mailbox_with_mail_is_kept_and_comes_back(self):
+        setup = self.apply()
+        mailbox = setup.mailbox_id
+        with patch.object(type(mailbox), "message_total", 3):
+            setup.action_undo()
+            self.env.invalidate_all()
+        self.assertFalse(mailbox.active)
+        self.assertIn("is archived, with the mail in it", self.step(setup, "mailbox").outcome)
+        again = self.apply()
+        self.assertEqual(again.state, "done", again.step_ids.mapped("outcome"))
+        self.assertEqual((again, again.mailbox_id), (setup, mailbox))
+        self.assertTrue(mailbox.active)
+
+    # -- the test mail
+
+    def send_test(self, **answer):
+        setup = self.apply()
+        with patch.object(IrMail_Server, "send_email", autospec=True, **answer) as sent:
+            setup.action_test()
+        self.env.invalidate_all()
+        return setup, sent.call_args.args[1]
+
+    def test_a_test_mail_that_does_not_leave_says_why(self):
+        refused = MailDeliveryException("Not sent", "550 5.7.1 Not today")
+        setup, _mail = self.send_test(side_effect=refused)
+        self.assertEqual(setup.test_state, "failed")
+        self.assertEqual(setup.test_outcome, "It did not leave: 550 5.7.1 Not today")
+
+    def give_up(self, setup):
+        setup.test_at -= TEST_PATIENCE
+        self.look_at_tests()
+
+    def look_at_tests(self):
+        self.env.flush_all()
+        self.env.ref("emboux_core.ir_cron_end_mail_tests").method_direct_trigger()
+        self.env.invalidate_all()
+
+    def test_a_test_mail_that_does_not_come_back_says_so_until_it_does(self):
+        setup, mail = self.send_test(return_value="<one@unit.example>")
+        self.assertEqual(setup.test_state, "sent")
+        self.look_at_tests()
+        self.assertEqual(setup.test_state, "sent", "it is too early to say")
+        self.give_up(setup)
+        self.assertEqual(setup.test_state, "failed")
+        self.assertIn("did not come back within 5 minutes. Look whether the MX", setup.test_outcome)
+        mail.replace_header("From", "notifications@unit.example")
+        self.env["mail.thread"].message_process(None, mail.as_bytes())
+        self.env.invalidate_all()
+        self.assertEqual(setup.test_state, "arrived")
+
+    def test_the_message_log_tells_what_became_of_the_test_mail(self):
+        setup, _mail = self.send_test(return_value="<two@unit.example>")
+        self.log_message(self.domain, message_id="two@unit.example", status="delayed",
+                         answer="451 4.3.0 Odoo is away")
+        self.give_up(setup)
+        self.assertIn("The message log has of it: Delayed: 451 4.3.0 Odoo is away.",
+                      setup.test_outcome)
+
+    def test_a_test_mail_is_fetched_soon_where_mail_is_fetched(self):
+        self.startPatcher(patch.object(LocalBackend, "pushes", False))
+        triggers = self.env["ir.cron.trigger"].search_count
+        job = [("cron_id", "=", self.env.ref("mail.ir_cron_mail_gateway_action").id)]
+        before = triggers(job)
+        self.send_test(return_value="<three@unit.example>")
+        self.assertEqual(triggers(job), before + 3)
+
     def test_addresses_that_are_taken_are_avoided(self):
         self.make_mailbox("catchall")
         self.make_mailbox("odoo")
@@ -184,6 +282,60 @@ class TestOdooMail(OdooMailCase):
         user.email = "out@unit.example"
         setup.invalidate_recordset()
         self.assertNotIn(user, [record for record, _address in setup._senders_outside()])
+
+    def test_the_company_and_templates_of_other_domains_are_listed(self):
+        self.company.email = "info@elsewhere.example"
+        model = self.env["ir.model"]._get_id("res.partner")
+        fixed, free = self.env["mail.template"].create([
+            {"name": "Fixed", "model_id": model, "email_from": "Shop <shop@elsewhere.example>"},
+            {"name": "Free", "model_id": model, "email_from": "{{ user.email_formatted }}"},
+        ])
+        setup = self.start()
+        senders = dict(setup._senders_outside())
+        self.assertEqual(senders.get(self.company), "info@elsewhere.example")
+        self.assertEqual(senders.get(fixed), "Shop <shop@elsewhere.example>")
+        self.assertNotIn(free, senders)
+        self.assertIn("Use an address of unit.example", setup.outside_note)
+        self.assertIn("Empty its From", setup.outside_note)
+
+    def make_server(self, name, from_filter, **values):
+        return self.env["ir.mail_server"].create(
+            {"name": name, "smtp_host": f"{name}.example", "from_filter": from_filter, **values})
+
+    def test_servers_that_do_not_send_as_expected_are_listed(self):
+        any_, ours, theirs = (self.make_server(name, senders) for name, senders in (
+            ("any", False), ("ours", "else.example, shop@unit.example"), ("theirs", "else.example")))
+        setup = self.apply()
+        listed = dict(setup._senders_outside())
+        self.assertEqual(listed.get(any_), "any address")
+        self.assertEqual(listed.get(ours), "shop@unit.example")
+        self.assertNotIn(theirs, listed)
+        self.assertNotIn(setup.server_id, listed)
+        for words in ("Odoo does not use it any more", "leaves by this server instead"):
+            self.assertIn(words, setup.outside_note)
+        choose = self.env["ir.mail_server"]._find_mail_server
+        self.assertEqual(choose("shop@unit.example")[0], ours, "as the list says")
+        self.assertEqual(choose("who@nowhere.example")[0], setup.server_id)
+
+    def test_a_server_of_another_company_sends_for_nobody_here(self):
+        user = self.env["res.users"].create(
+            {"name": "Out", "login": "out", "email": "out@second.example"})
+        other = self.env["res.company"].create({"name": "Other"})
+        second = self.make_domain("second.example", company_id=other.id, state="verified")
+        server = self.make_server("second", "second.example")
+        setup = self.start()
+        self.assertNotIn(user, dict(setup._senders_outside()))
+        server.emboux_mailbox_id = self.make_mailbox("odoo", second)
+        self.assertIn(user, dict(setup._senders_outside()))
+
+    def test_it_sends_before_other_servers_of_the_same_domain(self):
+        former = self.make_server("former", "unit.example", sequence=1)
+        choose = self.env["ir.mail_server"]._find_mail_server
+        self.assertEqual(choose("ann@unit.example")[0], former)
+        setup = self.apply()
+        self.assertEqual(choose("ann@unit.example")[0], setup.server_id)
+        setup.action_undo()
+        self.assertEqual(choose("ann@unit.example")[0], former)
 
     def test_a_domain_that_is_not_verified_is_refused(self):
         setup = self.start(self.make_domain("late.example"))
