@@ -10,4 +10,5 @@ UPDATE emboux_dns_server SET state = 'draft', key_secret = NULL, active = false,
 DELETE FROM ir_config_parameter WHERE key = 'emboux_core.domain_connect_private_key';
 UPDATE emboux_backend SET state = 'draft', secret = NULL, url = NULL;
 -- and takes no mail that is handed to production
-UPDATE emboux_mailbox SET push_url = NULL, push_secret = NULL;
+UPDATE emboux_mailbox SET push_url = NULL, push_secret = NULL, mox_secret = NULL,
+       mox_receives = false;

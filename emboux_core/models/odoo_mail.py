@@ -372,8 +372,8 @@ class OdooMail(models.Model):
                 "Mail of these addresses leaves by this server instead. Take them out of its FROM "
                 "Filtering, or archive it.",
             ) if record.from_filter else self.env._(
-                "It is for any address, so Odoo does not use it any more. Set its FROM Filtering to "
-                "the domains that it sends for, or archive it.",
+                "It is for any address, so Odoo does not use it any more. Set its FROM Filtering "
+                "to the domains that it sends for, or archive it.",
             )
         return self.env._("Use an address of %s.", domain)
 

@@ -117,9 +117,9 @@ class OdooMailStep(models.Model):
         :raises UserError: one that it builds on is not done.
         """
         self.ensure_one()
-        if missing := self.setup_id.step_ids.filtered(
-            lambda step: step.state not in ("done", "kept") and step.kind in NEEDS.get(self.kind, ())
-        ):
+        needed = self.setup_id.step_ids.filtered(
+            lambda step: step.kind in NEEDS.get(self.kind, ()))
+        if missing := needed.filtered(lambda step: step.state not in ("done", "kept")):
             raise UserError(
                 self.env._("It builds on %(steps)s. Do that first.", steps=missing._in_words()))
         self._run("_apply")

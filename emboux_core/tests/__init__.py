@@ -31,6 +31,7 @@ from . import (
     test_mox_hook_http,
     test_mox_hooks,
     test_mox_webapi,
+    test_neutralize,
     test_odoo_mail_mox,
     test_operation,
     test_operation_commit,

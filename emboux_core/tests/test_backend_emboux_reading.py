@@ -3,7 +3,9 @@
 
 """What an ``EmbouxBackend`` reads of a platform: lists, use, and whether it is there at all."""
 
-from odoo.addons.emboux_core.backends.base import Usage, UsagePage
+from datetime import UTC, datetime
+
+from odoo.addons.emboux_core.backends.base import Room, Usage, UsagePage
 from odoo.addons.emboux_core.net.errors import NotAuthorised, Refused, Unreachable
 from odoo.addons.emboux_core.tests.emboux_case import EmbouxCase, alias, domain, page
 from odoo.addons.emboux_core.tests.http_server import answer
@@ -24,6 +26,35 @@ class TestLists(EmbouxCase):
     def test_a_list_without_its_next_is_not_the_last_page(self):
         self.server.script(answer(200, {"items": [domain()], "total": 1}))
         self.assertIn('"next"', self.failure(Unreachable, self.backend.domains))
+
+
+class TestRoom(EmbouxCase):
+    """What a domain may still send."""
+
+    def room(self, body):
+        self.server.script(answer(200, body))
+        found = self.backend.room_to_send("a.example", "odoo@a.example")
+        self.assertEqual(
+            self.requests()[-1], "GET /domains/a.example/outbound?login=odoo%40a.example")
+        return found
+
+    def test_room_now_and_when_there_is_more(self):
+        self.assertEqual(
+            self.room({"room": {"left": 7, "again_at": "2026-11-20T10:00:00Z", "per_day": 200}}),
+            Room(7, datetime(2026, 11, 20, 10, tzinfo=UTC), 200))
+        self.assertEqual(self.room({"room": {"left": 0, "again_at": None, "per_day": 0}}), Room(0))
+
+    def test_a_platform_that_knows_of_no_limit(self):
+        self.assertIsNone(self.room({"room": None}))
+        self.assertIsNone(self.room({}), "an older one")
+
+    def test_an_answer_that_makes_no_sense(self):
+        for room in ({"left": -1, "again_at": None, "per_day": 0}, {"left": "many"}, [7],
+                     {"left": 1, "again_at": "soon", "per_day": 0}):
+            with self.subTest(room):
+                self.server.script(answer(200, {"room": room}))
+                self.failure(Unreachable, self.backend.room_to_send, "a.example", "odoo@a.example")
+        self.requests()
 
 
 class TestUsage(EmbouxCase):

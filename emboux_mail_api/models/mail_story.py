@@ -71,5 +71,5 @@ class OdooMail(models.Model):
         if not found:
             return super()._fate_of_test()
         status = dict(found._fields["status"]._description_selection(self.env))[found.status]
-        return self.env._(
-            "The message log has of it: %s.", ": ".join(filter(None, (status, plain(found.answer)))))
+        words = ": ".join(filter(None, (status, plain(found.answer))))
+        return self.env._("The message log has of it: %s.", words)

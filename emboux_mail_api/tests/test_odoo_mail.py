@@ -8,6 +8,7 @@ from odoo.tools import file_open
 
 from odoo.addons.base.models.ir_mail_server import IrMail_Server, MailDeliveryException
 from odoo.addons.emboux_core import uninstall_hook
+from odoo.addons.emboux_core.backends.base import Room
 from odoo.addons.emboux_core.models.odoo_mail import TEST_PATIENCE
 from odoo.addons.emboux_core.net.errors import Unreachable
 
@@ -303,8 +304,9 @@ class TestOdooMail(OdooMailCase):
             {"name": name, "smtp_host": f"{name}.example", "from_filter": from_filter, **values})
 
     def test_servers_that_do_not_send_as_expected_are_listed(self):
-        any_, ours, theirs = (self.make_server(name, senders) for name, senders in (
-            ("any", False), ("ours", "else.example, shop@unit.example"), ("theirs", "else.example")))
+        any_ = self.make_server("any", False)
+        ours = self.make_server("ours", "else.example, shop@unit.example")
+        theirs = self.make_server("theirs", "else.example")
         setup = self.apply()
         listed = dict(setup._senders_outside())
         self.assertEqual(listed.get(any_), "any address")
@@ -374,8 +376,21 @@ class TestOdooMail(OdooMailCase):
         self.assertEqual(set(late.mapped("state")), {"outgoing"})
         self.assertEqual(set(late.mapped("waits_for_room")), {True})
         self.assertTrue(all(late.mapped("scheduled_date")))
+        [again] = set(late.mapped("scheduled_date"))
+        queue = self.env.ref("mail.ir_cron_mail_scheduler_action")
+        self.assertTrue(self.env["ir.cron.trigger"].search_count(
+            [("cron_id", "=", queue.id), ("call_at", "=", again)]), "they leave by themselves")
         self.domain.outbound_daily_limit = 1000
         self.assertEqual(self.send(late), late.ids)
+
+    def test_a_batch_asks_once(self):
+        setup = self.apply()
+        mails = self.queued(25)
+        with patch.object(
+            type(setup.mailbox_id), "_room_to_send", return_value=Room(15)
+        ) as asked:
+            self.assertEqual(self.send(mails), mails[:15].ids)
+        asked.assert_called_once_with()
 
     def test_who_writes_to_many_is_told_how_long_it_takes(self):
         self.apply()
