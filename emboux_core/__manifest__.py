@@ -24,6 +24,8 @@
         "data/notice.xml",
         "wizard/set_password_views.xml",
         "wizard/user_mailbox_views.xml",
+        "wizard/my_rules_views.xml",
+        "wizard/mailbox_handover_views.xml",
         "wizard/mail_compose_message_views.xml",
         "wizard/parent_change_views.xml",
         "wizard/publish_views.xml",

@@ -2,11 +2,18 @@
 
 import time
 import unittest
+from datetime import date
 
 import pytest
 from support.api_client import done, pages
 from support.plain_core import passwords
-from support.plain_core.backends.base import AliasSpec, DomainSpec, MailboxSpec, Usage
+from support.plain_core.backends.base import (
+    AliasSpec,
+    DomainSpec,
+    MailboxRules,
+    MailboxSpec,
+    Usage,
+)
 from support.plain_core.backends.emboux import EmbouxBackend
 from support.plain_core.net.errors import NotAuthorised, Refused
 from support.plain_core.tests.contract import BackendContract
@@ -38,6 +45,18 @@ class _Contract(BackendContract):
         self.hosting.publish(domain)
         self.odoo("emboux.domain").action_check_now([domain])
         return client(self.master).ensure_domain(spec)
+
+    def test_rules_stay_until_others_are_set(self):
+        away = MailboxRules(
+            ("friend@outside.tests.example",), False, True, "Away", "Until Monday.\nAnn",
+            date(2026, 3, 1), date(2026, 3, 9), 3)
+        email = f"ann@{self.name}"
+        self.want_domain(DomainSpec(self.name))
+        for given, expected in (
+            (None, MailboxRules()), (away, away), (None, away), (MailboxRules(), MailboxRules()),
+        ):
+            self.want_mailbox(MailboxSpec(email, rules=given))
+            self.assertEqual(self._mailboxes()[email].rules, expected)
 
 
 class TestWithMasterKey(_Contract, unittest.TestCase):

@@ -11,7 +11,7 @@ A-labels, addresses are normalised, sizes are bytes.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from ..dns.expected import ExpectedRecord, MailService
@@ -37,6 +37,26 @@ class DomainSpec:
 
 
 @dataclass(frozen=True)
+class MailboxRules:
+    """What becomes of a mailbox' mail besides: forwarding, and a reply while somebody is away.
+
+    ``forward_keep``: whether forwarded mail stays in the mailbox, too.  ``vacation_from`` and
+    ``vacation_until``: the first and the last day of the reply, None for now and for ever.  An
+    empty ``vacation_subject`` is made of the sender's.  ``vacation_days``: after how many days a
+    person is replied to again (RFC 5230).
+    """
+
+    forward_to: tuple[str, ...] = ()
+    forward_keep: bool = True
+    vacation_on: bool = False
+    vacation_subject: str = ""
+    vacation_text: str = field(default="", repr=False)
+    vacation_from: date | None = None
+    vacation_until: date | None = None
+    vacation_days: int = 7
+
+
+@dataclass(frozen=True)
 class MailboxSpec:
     """The desired state of a mailbox.
 
@@ -45,6 +65,7 @@ class MailboxSpec:
     call is repeated.  ``service_password_hash`` is that of a second password, which only the Odoo
     knows that sends through the mailbox; None leaves it as it is.  ``push_url``: where its mail is
     handed to an Odoo, signed with ``push_secret`` (``net/push.py``); empty where it is kept.
+    ``rules``: None leaves them as they are, or, of what is there, says that nobody knows.
     """
 
     email: str
@@ -57,6 +78,7 @@ class MailboxSpec:
     service_password_hash: str | None = field(default=None, repr=False)
     push_url: str = ""
     push_secret: str | None = field(default=None, repr=False)
+    rules: MailboxRules | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +178,9 @@ class Backend(ABC):
 
     #: Whether an alias can have ``ListRules``.
     lists: ClassVar[bool] = False
+
+    #: Whether a mailbox can have ``MailboxRules``.
+    rules: ClassVar[bool] = False
 
     #: Whether it takes the hash of a password.  Else one that did not get through at once has to be
     #: set again: it is stored nowhere.

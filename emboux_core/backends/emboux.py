@@ -26,6 +26,7 @@ from .emboux_answers import (
     mailbox_of,
     room_of,
     rows_of,
+    rules_as_json,
     sentence_of,
     service_of,
     verification_of,
@@ -60,6 +61,7 @@ class EmbouxBackend(Backend):
     transactional: ClassVar[bool] = False
     at_once: ClassVar[int] = 2
     pushes: ClassVar[bool] = True
+    rules: ClassVar[bool] = True
     verifies_domains: ClassVar[bool] = True
     names_hosts: ClassVar[bool] = True
 
@@ -194,20 +196,22 @@ class EmbouxBackend(Backend):
             assert_same(found.suspended, mailbox.suspended)
             assert_same(found.send_as_domain, mailbox.send_as_domain)
 
-        def call(method: str, path: str, **more: str) -> None:
-            body = {**more, **wish, **secrets}
-            self._call(
-                method, path, read, body=body,
-                secrets=(*secrets.values(), *filter(None, service.values())),
-            )
-
         # changes are more frequent than new mailboxes, so the first call is that of a change
         path = _path("users", mailbox.email)
-        service = {"push_url": mailbox.push_url}
+        service = {"push_url": mailbox.push_url, **rules_as_json(mailbox.rules)}
         if mailbox.push_secret:
             service["push_secret"] = mailbox.push_secret
         if mailbox.service_password_hash:
             service["service_password_hash"] = mailbox.service_password_hash
+        withheld = (mailbox.push_url, mailbox.push_secret, mailbox.service_password_hash)
+
+        def call(method: str, path: str, **more: Any) -> None:
+            body = {**more, **wish, **secrets}
+            self._call(
+                method, path, read, body=body,
+                secrets=(*secrets.values(), *filter(None, withheld)),
+            )
+
         try:
             return call("PUT", path, **service)
         except _No as error:

@@ -8,8 +8,8 @@ may be newer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from ..dns.expected import (
@@ -26,12 +26,21 @@ from ..dns.expected import (
 )
 from ..dns.judge import MISSING, OK, UNKNOWN, WRONG, Verdict
 from ..net.answers import Fields, Unfit, printable
-from .base import AliasSpec, DomainSpec, DomainStatus, MailboxSpec, Room, Usage
+from .base import (
+    AliasSpec,
+    DomainSpec,
+    DomainStatus,
+    MailboxRules,
+    MailboxSpec,
+    Room,
+    Usage,
+)
 
 _NAME = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
 _ADDRESS = rf"[\x21-\x3f\x41-\x7e]+@{_NAME}"
 _ALIAS = rf"[\x21-\x3f\x41-\x7e]*@{_NAME}"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)"
+_DAY = r"\d{4}-\d\d-\d\d"
 _VISIBLE = r"[\x21-\x7e]*"
 
 T = TypeVar("T")
@@ -208,7 +217,44 @@ def mailbox_of(fields: Fields) -> MailboxSpec:
         suspended=fields.flag("suspended"),
         send_as_domain=fields.flag("send_as_domain"),
         display_name=fields.any_text("display_name"),
+        rules=_rules_of(fields),
     )
+
+
+def _rules_of(fields: Fields) -> MailboxRules | None:
+    """None where an older platform does not say."""
+    if not fields.has("vacation_on"):
+        return None
+    return MailboxRules(
+        forward_to=fields.texts("forward_to", _ADDRESS, 254),
+        forward_keep=fields.flag("forward_keep"),
+        vacation_on=fields.flag("vacation_on"),
+        vacation_subject=fields.any_text("vacation_subject"),
+        vacation_text="\n".join(fields.lines("vacation_text", 12000)),
+        vacation_from=_day_or_none(fields, "vacation_from"),
+        vacation_until=_day_or_none(fields, "vacation_until"),
+        vacation_days=fields.number("vacation_days"),
+    )
+
+
+def _day_or_none(fields: Fields, name: str) -> date | None:
+    text = fields.text_or_none(name, _DAY, 10)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Unfit(f'"{name}" is no day') from None
+
+
+def rules_as_json(rules: MailboxRules | None) -> dict[str, Any]:
+    """The fields by which they are set; none where they stay as they are."""
+    if not rules:
+        return {}
+    return {
+        **asdict(rules),
+        "forward_to": list(rules.forward_to),
+        "vacation_from": rules.vacation_from and rules.vacation_from.isoformat(),
+        "vacation_until": rules.vacation_until and rules.vacation_until.isoformat(),
+    }
 
 
 def room_of(fields: Fields) -> Room | None:

@@ -19,6 +19,8 @@ from . import (
     dns_published,
     dns_withdraw,
     mailbox,
+    mailbox_rules,
+    mailbox_people,
     mailbox_odoo,
     ir_config_parameter,
     ir_ui_menu,

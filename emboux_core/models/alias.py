@@ -11,7 +11,7 @@ from .. import addresses
 from ..alias_graph import MAX_DEPTH, TooDeep, follow
 from ..backends.base import AliasSpec, ListRules
 from .errors import plain_errors
-from .mail_route import MailRoutes
+from .mail_route import ForwardRoutes, LoopError, MailRoutes
 
 #: Where an alias leads to, as an array in SQL, without tags after +: they reach the same mailbox.
 #: "Who leads to this address" is asked with && or @> of it, and answered by an index.
@@ -138,12 +138,17 @@ class Alias(models.Model):
 
     def _on_created(self):
         """They have just been added, and their backends told."""
+        self._check_forward_loops()
 
     def _on_written(self, vals, before):
         """Where they lead was written, or whether they do.
 
         ``before``: alias to its former destinations and whether it was active.
         """
+        # hosts send all their aliases again and again: what stays the same needs no look
+        self.filtered(
+            lambda alias: before[alias] != (alias.destinations, alias.active)
+        )._check_forward_loops()
 
     def _normalise(self, vals):
         if "destinations" in vals:
@@ -242,6 +247,29 @@ class Alias(models.Model):
                     address=addresses.display_address(address),
                 )
             )
+
+    # -- an alias may lead to a mailbox that forwards to it ----------------------------
+
+    def _check_forward_loops(self):
+        for domain, aliases in self.filtered("active").grouped("domain_id").items():
+            if ForwardRoutes(self.env, domain).forwards():  # else core's own look was enough
+                for alias in aliases:
+                    alias._assert_no_way_back(ForwardRoutes(self.env, domain))
+
+    def _assert_no_way_back(self, routes):
+        try:
+            routes.assert_no_way_back(self.email, self._destination_list(), must_exist=False)
+        except LoopError as error:
+            raise ValidationError(
+                self.env._(
+                    "%(alias)s cannot deliver to %(address)s: that mailbox forwards its mail, "
+                    "which would come back to %(alias)s.",
+                    alias=self.display_name,
+                    address=addresses.display_address(error.by),
+                )
+            ) from error
+        odoos = self.env["emboux.mailbox"]._taken_by_odoo(routes.passed)
+        self._assert_no_catch_all_of_odoo(odoos, routes)
 
     # -- provisioning --------------------------------------------------------------------
 

@@ -246,11 +246,15 @@ class Backend(models.Model):
         compute="_compute_abilities", help="Whether aliases have rules for their members.",
     )
 
+    rules = fields.Boolean(
+        compute="_compute_abilities", help="Whether mailboxes forward, and reply to senders.",
+    )
+
     @api.depends("kind")
     def _compute_abilities(self):
         for backend in self:
             client = backend.kind and backend._client()
-            for ability in ("verifies_domains", "names_hosts", "lists"):
+            for ability in ("verifies_domains", "names_hosts", "lists", "rules"):
                 backend[ability] = bool(client) and getattr(client, ability)
 
     # -- how full its mailboxes are ----------------------------------------------------

@@ -163,13 +163,15 @@ class Drift(models.Model):
         }
         if there.display_name:
             values["name"] = there.display_name
+        rules = mailbox._values_of_rules(there.rules) if there.rules else {}
         if not mailbox:
             values |= {"state": "suspended" if there.suspended else "active"}
             values |= {"local_part": self.name.rpartition("@")[0], "domain_id": self._domain().id}
-            mailbox.create(values)
+            mailbox.create(values | rules)
             return
         if there.suspended != mailbox._spec().suspended:
             values |= {"state": "suspended" if there.suspended else "active", "active": True}
+        values |= rules
         self._write_changes(mailbox, values)
 
     def _adopt_alias(self, alias, there):

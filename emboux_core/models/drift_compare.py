@@ -203,6 +203,8 @@ class BackendComparison(models.Model):
             ]
             if there.display_name:  # not every platform reports it
                 rows.append((self.env._("Full Name"), here.display_name, there.display_name))
+            if here.rules and there.rules:
+                rows += self._rows_of_rules(here.rules, there.rules, yes_no)
         else:
             rows = [
                 (
@@ -221,6 +223,20 @@ class BackendComparison(models.Model):
                      yes_no[there.rules.send_as]),
                 ]
         return "\n".join(f"{label}: {a} → {b}" for label, a, b in rows if a != b)
+
+    def _rows_of_rules(self, here, there, yes_no):
+        nobody = self.env._("nobody")
+        rows = [
+            (self.env._("Forwards To"), ", ".join(sorted(here.forward_to)) or nobody,
+             ", ".join(sorted(there.forward_to)) or nobody),
+            (self.env._("Out of Office"), yes_no[here.vacation_on], yes_no[there.vacation_on]),
+        ]
+        if here.forward_to and there.forward_to:
+            rows.append((self.env._("Keep a Copy"), yes_no[here.forward_keep],
+                         yes_no[there.forward_keep]))
+        if here.vacation_on and there.vacation_on:
+            rows.append((self.env._("Reply"), here.vacation_text, there.vacation_text))
+        return rows
 
     def _quota(self, quota):
         if not quota:

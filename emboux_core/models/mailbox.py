@@ -399,6 +399,7 @@ class Mailbox(models.Model):
             service_password_hash=self.sudo().service_password_hash or None,
             push_url=self.sudo().push_url or "",
             push_secret=self.sudo().push_secret or None,
+            rules=self._rules(),
         )
 
     def _provision_call(self, client, secret=None, with_password=False):

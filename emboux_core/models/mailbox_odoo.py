@@ -11,7 +11,7 @@ from .. import faults, passwords
 from ..net import push
 from ..net.errors import BackendError
 from ..transactions import each_in_own_transaction, own_transaction
-from .mail_route import MailRoutes
+from .mail_route import ForwardRoutes
 from .notification import notification
 
 _logger = logging.getLogger(__name__)
@@ -261,7 +261,7 @@ class MailboxOdoo(models.Model):
 
     def _assert_no_catch_all(self):
         """Refuse that Odoo takes the mail of this mailbox while a catch-all leads to it."""
-        self._assert_no_catch_all_of_odoo(self, MailRoutes(self.env, self.domain_id))
+        self._assert_no_catch_all_of_odoo(self, ForwardRoutes(self.env, self.domain_id))
 
     def _start_push(self):
         """Let the mail server hand this mailbox' mail to this Odoo; what is in it stays there.

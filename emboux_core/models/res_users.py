@@ -45,6 +45,7 @@ class Users(models.Model):
         # as superuser: who archives a user need not manage mail
         mailboxes = self.sudo().emboux_mailbox_ids
         if active:
+            mailboxes._end_handover("active")
             back = mailboxes.filtered("suspended_with_user")
             back.write({"state": "active", "suspended_with_user": False})
         else:

@@ -24,6 +24,7 @@ from . import (
     test_dsn,
     test_gateway,
     test_mailbox_mox,
+    test_mailbox_rules,
     test_message_id,
     test_mox,
     test_mox_compose,

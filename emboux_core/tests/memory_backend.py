@@ -3,7 +3,17 @@
 
 """A platform in a dictionary, and one with scripted outages, for tests."""
 
-from ..backends.base import AliasSpec, Backend, DomainSpec, MailboxSpec, Usage, UsagePage
+from dataclasses import replace
+
+from ..backends.base import (
+    AliasSpec,
+    Backend,
+    DomainSpec,
+    MailboxRules,
+    MailboxSpec,
+    Usage,
+    UsagePage,
+)
 from ..dns.expected import DkimKey, MailService, MxTarget
 from ..net.errors import Refused
 
@@ -12,6 +22,7 @@ class MemoryBackend(Backend):
     """A platform in memory, as strict as a real one about domains that are not there."""
 
     transactional = False
+    rules = True
 
     def __init__(self):
         self._domains = {}
@@ -46,7 +57,9 @@ class MemoryBackend(Backend):
 
     def ensure_mailbox(self, mailbox: MailboxSpec):
         self._domain_of(mailbox.email)
-        self._mailboxes[mailbox.email] = mailbox
+        before = self._mailboxes.get(mailbox.email)
+        kept = before.rules if before else MailboxRules()
+        self._mailboxes[mailbox.email] = replace(mailbox, rules=mailbox.rules or kept)
 
     def delete_mailbox(self, email):
         self._mailboxes.pop(email, None)

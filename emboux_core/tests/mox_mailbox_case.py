@@ -19,6 +19,7 @@ class FarMox(FarBackend):
     takes_hashes = False
     sends_as_domain = False
     lists = True
+    rules = False
 
 
 class Account:

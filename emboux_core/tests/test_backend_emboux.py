@@ -5,8 +5,14 @@
 
 import uuid
 from dataclasses import replace
+from datetime import date
 
-from odoo.addons.emboux_core.backends.base import AliasSpec, DomainSpec, MailboxSpec
+from odoo.addons.emboux_core.backends.base import (
+    AliasSpec,
+    DomainSpec,
+    MailboxRules,
+    MailboxSpec,
+)
 from odoo.addons.emboux_core.dns.expected import (
     DkimKey,
     ExpectedRecord,
@@ -221,6 +227,17 @@ class TestMailboxes(EmbouxCase):
              "push_url": ""},
         )
         self.assertNotIn("Idempotency-Key", self.server.seen[0].headers)
+
+    def test_rules_are_sent_where_there_are_any(self):
+        rules = MailboxRules(("joe@b.example",), False, True, "Away", "Until Monday",
+                             None, date(2026, 3, 9), 3)
+        self.server.script(answer(200, user()))
+        self.ensure(MailboxSpec("ann@a.example", rules=rules))
+        self.assertLessEqual(
+            {"forward_to": ["joe@b.example"], "forward_keep": False, "vacation_on": True,
+             "vacation_subject": "Away", "vacation_text": "Until Monday", "vacation_from": None,
+             "vacation_until": "2026-03-09", "vacation_days": 3}.items(),
+            self.server.seen[0].json.items())
 
     def test_a_new_mailbox_is_posted_after_that(self):
         self.server.script(answer(404, NOT_FOUND), answer(201, user()))

@@ -2,6 +2,8 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from . import (
     mail_compose_message,
+    mailbox_handover,
+    my_rules,
     parent_change,
     publish,
     publish_elsewhere,

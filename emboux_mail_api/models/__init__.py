@@ -28,7 +28,7 @@ from . import (
     mailbox_tenancy,
     mailbox_rules,
     mail_story,
-    mailbox_people,
+    mailbox_address,
     message,
     message_send,
     submission,

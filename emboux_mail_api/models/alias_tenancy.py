@@ -3,14 +3,11 @@
 import re
 
 from odoo import api, models
-from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
-from odoo.addons.emboux_core import addresses
 from odoo.addons.emboux_core.models.alias import DESTINATIONS_SQL
 
 from .customer import QuotaReached
-from .mail_route import ForwardRoutes, LoopError
 
 
 class AliasTenancy(models.Model):
@@ -25,7 +22,6 @@ class AliasTenancy(models.Model):
         super()._on_created()
         self._assert_within_limits()
         self._assert_reach()
-        self._check_forward_loops()
 
     def _on_written(self, vals, before):
         super()._on_written(vals, before)
@@ -34,7 +30,6 @@ class AliasTenancy(models.Model):
         if "destinations" in vals:
             self._assert_within_limits()
             led._assert_reach()
-        (led | self.filtered(lambda a: before[a][1] != a.active))._check_forward_loops()
 
     # -- aliases per mailbox: how many deliver to it -----------------------------------
 
@@ -73,29 +68,6 @@ class AliasTenancy(models.Model):
                             mailbox=box.display_name,
                         )
                     )
-
-    # -- an alias may lead to a mailbox that forwards to it ----------------------------
-
-    def _check_forward_loops(self):
-        for domain, aliases in self.filtered("active").grouped("domain_id").items():
-            if ForwardRoutes(self.env, domain).forwards():  # else core's own look was enough
-                for alias in aliases:
-                    alias._assert_no_way_back(ForwardRoutes(self.env, domain))
-
-    def _assert_no_way_back(self, routes):
-        try:
-            routes.assert_no_way_back(self.email, self._destination_list(), must_exist=False)
-        except LoopError as error:
-            raise ValidationError(
-                self.env._(
-                    "%(alias)s cannot deliver to %(address)s: that mailbox forwards its mail, "
-                    "which would come back to %(alias)s.",
-                    alias=self.display_name,
-                    address=addresses.display_address(error.by),
-                )
-            ) from error
-        odoos = self.env["emboux.mailbox"]._taken_by_odoo(routes.passed)
-        self._assert_no_catch_all_of_odoo(odoos, routes)
 
     # -- many at once ------------------------------------------------------------------
 

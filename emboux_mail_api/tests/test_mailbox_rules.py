@@ -212,9 +212,9 @@ class TestMailboxRules(PlatformCase):
         self.rows("UPDATE emboux_backend SET kind = 'mox' WHERE id = %s RETURNING 1",
                   self.backend.id)
         self.env.invalidate_all()
-        with self.assertRaisesRegex(UserError, "does not run"):
+        with self.assertRaisesRegex(UserError, "neither forwards nor replies"):
             self.ann.forward_to = "friend@outside.example"
-        with self.assertRaisesRegex(UserError, "does not run"):
+        with self.assertRaisesRegex(UserError, "neither forwards nor replies"):
             self.ann.write({"vacation_on": True, "vacation_text": "Away"})
 
     # -- who may -------------------------------------------------------------------------

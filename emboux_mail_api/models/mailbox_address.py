@@ -1,75 +1,14 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from odoo import api, fields, models
+from odoo import models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
-from odoo.addons.emboux_core import passwords
-from odoo.addons.emboux_core.transactions import each_in_own_transaction
 
-
-class MailboxPeople(models.Model):
-    """A mailbox whose person has left, or has another name.
-
-    Who leaves hands it over: their mail goes to a colleague, for so many days; meanwhile the
-    mailbox receives and keeps its mail, and nobody can log in.
-    """
+class MailboxAddress(models.Model):
+    """A mailbox whose person has another name, and so gets another address."""
 
     _inherit = "emboux.mailbox"
-    _system_fields = frozenset({"handed_over_until"})
-
-    handed_over_until = fields.Date(
-        readonly=True, copy=False, index="btree_not_null", tracking=True,
-        help="The last day on which a colleague gets this mailbox' mail. Then it is suspended.",
-    )
-
-    # -- handed over -----------------------------------------------------------------------
-
-    def _hand_over(self, colleague, until, reply):
-        """``colleague``: a mailbox.  ``reply``: to whoever writes; empty for none."""
-        self.ensure_one()
-        self.write({
-            "state": "active", "forward_to": colleague.email, "forward_keep": True,
-            "vacation_on": bool(reply), "vacation_text": reply, "vacation_subject": False,
-            "vacation_from": False, "vacation_until": until if reply else False,
-            # one that nobody knows
-            "password": passwords.generate(30),
-        })
-        if self.state != "active":
-            raise UserError(self.env._(
-                "%(mailbox)s: %(fault)s", mailbox=self.display_name, fault=self.suspended_note))
-        # as superuser: the system keeps track of it, and of what Odoo logs in with
-        system = self.sudo()
-        system.handed_over_until = until
-        if not system.mail_server_ids:
-            system.service_password_hash = False
-
-    def _end_handover(self, state="suspended"):
-        # as superuser: it ends by itself, or with the user who is back
-        for mailbox in self.sudo().filtered("handed_over_until"):
-            mailbox.write({
-                "state": state, "suspended_with_user": state == "suspended", "forward_to": False,
-                "vacation_on": False, "handed_over_until": False,
-            })
-
-    def action_end_handover(self):
-        self.check_access("write")
-        self._end_handover()
-        return True
-
-    def action_hand_over(self):
-        self.ensure_one()
-        return self.env["ir.actions.act_window"]._for_xml_id(
-            "emboux_mail_api.action_mailbox_handover"
-        ) | {"context": {"default_mailbox_id": self.id}}
-
-    @api.model
-    def _cron_end_handovers(self):
-        """Suspend those whose last day is over."""
-        over = self.search([("handed_over_until", "<", fields.Date.context_today(self))])
-        each_in_own_transaction(self.env, [over], lambda mailbox: mailbox._end_handover())
-
-    # -- another address -------------------------------------------------------------------
 
     def action_change_address(self):
         self.ensure_one()
@@ -166,17 +105,6 @@ class MailboxPeople(models.Model):
             server.smtp_user = self.email
             if server.from_filter == former:
                 server.from_filter = self.email
-
-
-class Users(models.Model):
-    _inherit = "res.users"
-
-    def _take_mailboxes_along(self, active):
-        done = super()._take_mailboxes_along(active)
-        if active:
-            # as superuser: as there
-            self.sudo().emboux_mailbox_ids._end_handover("active")
-        return done
 
 
 def _renamed(addresses, former, address):

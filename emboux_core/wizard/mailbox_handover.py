@@ -6,7 +6,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_date
 
-from odoo.addons.emboux_core.models.notification import notification
+from ..models.notification import notification
 
 DAYS = 30
 LONGEST = 366  # days

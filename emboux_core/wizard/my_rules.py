@@ -3,9 +3,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
-from odoo.addons.emboux_core.models.notification import notification
-
 from ..models.mailbox_rules import FORWARD, VACATION
+from ..models.notification import notification
 
 
 class MyRules(models.TransientModel):
