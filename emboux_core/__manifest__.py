@@ -26,6 +26,7 @@
         "wizard/user_mailbox_views.xml",
         "wizard/my_rules_views.xml",
         "wizard/mailbox_handover_views.xml",
+        "wizard/mailbox_rename_views.xml",
         "wizard/mail_compose_message_views.xml",
         "wizard/parent_change_views.xml",
         "wizard/publish_views.xml",

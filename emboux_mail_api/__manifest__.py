@@ -29,7 +29,6 @@
         "data/outbound_cron.xml",
         "data/webhook_type.xml",
         "wizard/new_api_key_views.xml",
-        "wizard/mailbox_rename_views.xml",
         "wizard/queue_postpone_views.xml",
         "views/provider_views.xml",
         "views/dkim_key_views.xml",

@@ -182,6 +182,9 @@ class Backend(ABC):
     #: Whether a mailbox can have ``MailboxRules``.
     rules: ClassVar[bool] = False
 
+    #: Whether a mailbox can get another address.
+    renames: ClassVar[bool] = False
+
     #: Whether it takes the hash of a password.  Else one that did not get through at once has to be
     #: set again: it is stored nowhere.
     takes_hashes: ClassVar[bool] = True
@@ -221,6 +224,14 @@ class Backend(ABC):
     @abstractmethod
     def ensure_mailbox(self, mailbox: MailboxSpec) -> None:
         """Create or update the mailbox; its domain has to exist."""
+
+    def rename_mailbox(self, email: str, address: str, keep: bool) -> None:
+        """Give the mailbox another address of its domain; it is no error if it has it already.
+
+        Whatever led to it leads there. ``keep``: the former address becomes an alias. For those
+        that ``renames``; where each call is a transaction of the caller there is nothing to do.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def delete_mailbox(self, email: str) -> None:

@@ -62,6 +62,7 @@ class EmbouxBackend(Backend):
     at_once: ClassVar[int] = 2
     pushes: ClassVar[bool] = True
     rules: ClassVar[bool] = True
+    renames: ClassVar[bool] = True
     verifies_domains: ClassVar[bool] = True
     names_hosts: ClassVar[bool] = True
 
@@ -233,6 +234,25 @@ class EmbouxBackend(Backend):
             if error.status != 404:
                 raise
         raise Refused(str(conflict))
+
+    def rename_mailbox(self, email: str, address: str, keep: bool) -> None:
+        def read(fields: Fields) -> None:
+            assert_same(mailbox_of(fields).email, address)
+
+        body = {"email": address, "keep": keep}
+        try:
+            return self._call("PUT", f"{_path('users', email)}/address", read, body=body)
+        except _No as error:
+            if error.status != 404:
+                raise
+            refusal = error
+        try:
+            # an earlier call of ours may have got through
+            return self._call("GET", _path("users", address), read)
+        except _No as error:
+            if error.status != 404:
+                raise
+        raise refusal
 
     def delete_mailbox(self, email: str) -> None:
         self._delete(_path("users", email))

@@ -250,11 +250,15 @@ class Backend(models.Model):
         compute="_compute_abilities", help="Whether mailboxes forward, and reply to senders.",
     )
 
+    renames = fields.Boolean(
+        compute="_compute_abilities", help="Whether a mailbox can get another address.",
+    )
+
     @api.depends("kind")
     def _compute_abilities(self):
         for backend in self:
             client = backend.kind and backend._client()
-            for ability in ("verifies_domains", "names_hosts", "lists", "rules"):
+            for ability in ("verifies_domains", "names_hosts", "lists", "rules", "renames"):
                 backend[ability] = bool(client) and getattr(client, ability)
 
     # -- how full its mailboxes are ----------------------------------------------------

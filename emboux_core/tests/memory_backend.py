@@ -23,6 +23,7 @@ class MemoryBackend(Backend):
 
     transactional = False
     rules = True
+    renames = True
 
     def __init__(self):
         self._domains = {}
@@ -60,6 +61,14 @@ class MemoryBackend(Backend):
         before = self._mailboxes.get(mailbox.email)
         kept = before.rules if before else MailboxRules()
         self._mailboxes[mailbox.email] = replace(mailbox, rules=mailbox.rules or kept)
+
+    def rename_mailbox(self, email, address, keep):
+        if email not in self._mailboxes and address in self._mailboxes:
+            return
+        self._mailboxes[address] = replace(self._mailboxes.pop(email), email=address)
+        self._aliases.pop(address, None)
+        if keep:
+            self._aliases[email] = AliasSpec(email, (address,))
 
     def delete_mailbox(self, email):
         self._mailboxes.pop(email, None)
@@ -125,6 +134,9 @@ class FarBackend(MemoryBackend):
 
     def ensure_mailbox(self, mailbox):
         return self._do("ensure", mailbox.email, super().ensure_mailbox, mailbox)
+
+    def rename_mailbox(self, email, address, keep):
+        return self._do("rename", email, super().rename_mailbox, email, address, keep)
 
     def ensure_alias(self, alias):
         return self._do("ensure", alias.address, super().ensure_alias, alias)

@@ -20,6 +20,7 @@ class FarMox(FarBackend):
     sends_as_domain = False
     lists = True
     rules = False
+    renames = False
 
 
 class Account:

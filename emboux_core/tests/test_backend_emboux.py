@@ -239,6 +239,20 @@ class TestMailboxes(EmbouxCase):
              "vacation_until": "2026-03-09", "vacation_days": 3}.items(),
             self.server.seen[0].json.items())
 
+    def test_another_address(self):
+        self.server.script(answer(200, user("ann.smith@a.example")))
+        self.backend.rename_mailbox("ann@a.example", "ann.smith@a.example", keep=False)
+        self.assertEqual(self.requests(), ["PUT /users/ann%40a.example/address"])
+        self.assertEqual(self.server.seen[0].json, {"email": "ann.smith@a.example", "keep": False})
+
+    def test_another_address_that_it_has_already(self):
+        self.server.script(answer(404, NOT_FOUND), answer(200, user("ann.smith@a.example")))
+        self.backend.rename_mailbox("ann@a.example", "ann.smith@a.example", keep=True)
+        self.assertEqual(self.requests()[1:], ["GET /users/ann.smith%40a.example"])
+        self.server.script(answer(404, NOT_FOUND), answer(404, NOT_FOUND))
+        self.failure(Refused, self.backend.rename_mailbox, "ann@a.example", "b@a.example", True)
+        self.requests()
+
     def test_a_new_mailbox_is_posted_after_that(self):
         self.server.script(answer(404, NOT_FOUND), answer(201, user()))
         self.ensure(MailboxSpec("ann@a.example", password="a secret password"))

@@ -7,7 +7,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from ..backends.base import MailboxRules, MailboxSpec
-from .remote_case import RemoteCase
+from ..net.errors import UnknownOutcome
+from .remote_case import CUT, RemoteCase
 
 
 @tagged("post_install", "-at_install")
@@ -127,3 +128,53 @@ class TestMailboxRules(RemoteCase):
         there = self.far._mailboxes[self.mailbox.email]
         self.assertTrue(there.suspended)
         self.assertFalse(there.rules.forward_to or there.rules.vacation_on)
+
+    # -- another address
+
+    def change(self, local_part="ann.smith", **values):
+        action = self.mailbox.action_change_address()
+        self.env[action["res_model"]].with_context(**action["context"]).create(
+            {"local_part": local_part, **values}).action_change()
+        self.commit()
+
+    def test_another_address(self):
+        alias = self.make_alias(self.domain, to="ann@far.example")
+        self.mailbox.user_id = self.user()
+        self.change()
+        self.assertEqual(self.mailbox.email, "ann.smith@far.example")
+        self.assertEqual(self.mailbox.user_id.email, "ann.smith@far.example")
+        self.assertEqual(alias.destinations, "ann.smith@far.example")
+        self.assertEqual(set(self.far._mailboxes), {"ann.smith@far.example"})
+        self.assertEqual({key: found.destinations for key, found in self.far._aliases.items()}, {
+            "ann@far.example": ("ann.smith@far.example",),
+            "sales@far.example": ("ann.smith@far.example",)})
+        self.later(minutes=1)
+        self.backend.action_compare()
+        self.assertFalse(self.env["emboux.drift"].search([]), "both sides say the same")
+        self.change("ann")
+        self.assertEqual(set(self.far._mailboxes), {"ann@far.example"})
+        self.assertIn("ann.smith@far.example", self.far._aliases)
+
+    def test_a_change_whose_answer_was_lost_is_repeated(self):
+        self.far.faults["after rename"] = UnknownOutcome("no answer within 10 seconds")
+        with self.assertRaisesRegex(UserError, "[Rr]epeating is safe"):
+            self.change()
+        self.assertEqual(self.mailbox.email, "ann@far.example")
+        self.far.faults.clear()
+        self.change()
+        self.assertEqual(self.mailbox.email, "ann.smith@far.example")
+        self.assertEqual(set(self.far._mailboxes), {"ann.smith@far.example"})
+
+    def test_one_that_waits_for_its_platform_keeps_its_address(self):
+        self.far.faults["*"] = CUT
+        self.mailbox.quota_mb = 7
+        self.commit()
+        self.far.faults.clear()
+        with self.assertRaisesRegex(UserError, "waits for its platform"):
+            self.change()
+
+    def test_a_platform_that_cannot_rename_says_so(self):
+        self.far.renames = False
+        self.env.invalidate_all()
+        with self.assertRaisesRegex(UserError, "cannot be changed"):
+            self.change()

@@ -3,6 +3,7 @@
 from . import (
     mail_compose_message,
     mailbox_handover,
+    mailbox_rename,
     my_rules,
     parent_change,
     publish,

@@ -45,6 +45,7 @@ class LocalBackend(Backend):
     transactional: ClassVar[bool] = True
     pushes: ClassVar[bool] = True
     rules: ClassVar[bool] = True
+    renames: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ from . import (
     mailbox_tenancy,
     mailbox_rules,
     mail_story,
-    mailbox_address,
+    mailbox_usage,
     message,
     message_send,
     submission,

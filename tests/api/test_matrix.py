@@ -37,6 +37,7 @@ BODIES = {
     "create_user": {"email": "new@{name}"},
     "create_users": {"users": [{"email": "new@{name}"}]},
     "update_user": {"display_name": "Ann"},
+    "change_address": {"email": "new@{name}"},
     "set_quota": {"quota": 1048576},
     "upsert_alias": {"address": "new@{name}", "destinations": [OUTSIDE]},
     "upsert_aliases": {"aliases": [{"address": "new@{name}", "destinations": [OUTSIDE]}]},

@@ -300,6 +300,27 @@ def test_users_put_rule_that_cannot_be_is_refused(wish, words, customer, box, na
     assert done(customer.get(f"/users/{box}"))["forward_to"] == []
 
 
+def test_users_put_customer_changes_an_address(customer, box, name):
+    new = f"married@{name}"
+    done(customer.put(f"/users/{box}", {"display_name": "Ann"}))
+    shown = done(customer.put(f"/users/{box}/address", {"email": new}))
+    assert (shown["email"], shown["display_name"]) == (new, "Ann")
+    detail(customer.get(f"/users/{box}"), 404)
+    assert done(customer.get(f"/aliases/{box}"))["destinations"] == [new]
+    done(customer.put(f"/users/{new}/address", {"email": box, "keep": False}))
+    detail(customer.get(f"/aliases/{new}"), 404)
+    detail(customer.get(f"/users/{new}"), 404)
+
+
+def test_users_put_an_address_that_cannot_be_is_refused(customer, box, name):
+    other = f"other@{name}"
+    done(customer.post("/users/", {"email": other}), 201)
+    path = f"/users/{box}/address"
+    assert "exists already" in detail(customer.put(path, {"email": other}), 409)
+    assert set(faults(customer.put(path, {"email": "ann@elsewhere.example"}))) == {"email"}
+    assert set(faults(customer.put(path, {"email": f"ann smith@{name}"}))) == {"email"}
+
+
 def test_users_put_customer_has_mail_handed_over(customer, name):
     """To an Odoo of theirs; by https alone, and never to what is not on the internet."""
     email = f"pushed@{name}"

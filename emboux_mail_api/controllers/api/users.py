@@ -261,6 +261,19 @@ class UserController(http.Controller):
         [shown] = show_users(mailbox)
         return shown
 
+    @operation("PUT", "/users/{email}/address", role="customer", area="mailboxes", tag=TAG,
+               body=schemas.AddressUpdate, out=schemas.User,
+               errors={409: "Somebody has the address; the sentence says so."},
+               summary="Give a mailbox another address of its domain")
+    def change_address(self, email, body):
+        mailbox = find_mailbox(email)
+        local_part, _at, name = body.email.rpartition("@")
+        if name != mailbox.domain_id.name:
+            raise invalid("email", f"It has to be an address of {mailbox.domain_id.name}.")
+        mailbox._change_address(local_part, body.keep)
+        [shown] = show_users(mailbox)
+        return shown
+
     @operation("DELETE", "/users/{email}", role="customer", area="mailboxes", tag=TAG,
                status=204, errors={409: "It is still in use; the sentence says by what."},
                summary="Delete a mailbox, with the mail in it")

@@ -140,6 +140,15 @@ class UserUpdate(Passwords, Rules):
     ] = None
 
 
+class AddressUpdate(Schema):
+    """Its mail, password and rules stay; whatever led to it leads to the new address."""
+
+    email: Address
+    keep: Annotated[
+        bool, Field(description="The former address becomes an alias that leads here.")
+    ] = True
+
+
 class User(Schema):
     email: str
     domain: str

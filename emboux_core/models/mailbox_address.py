@@ -1,8 +1,10 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from odoo import models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
+
+from .errors import backend_errors
 
 
 class MailboxAddress(models.Model):
@@ -10,10 +12,18 @@ class MailboxAddress(models.Model):
 
     _inherit = "emboux.mailbox"
 
+    can_be_renamed = fields.Boolean(compute="_compute_can_be_renamed")
+
+    @api.depends("domain_id")
+    def _compute_can_be_renamed(self):
+        for mailbox in self:
+            # as superuser: who sees the mailbox need not see its backend
+            mailbox.can_be_renamed = mailbox.sudo().backend_id.renames
+
     def action_change_address(self):
         self.ensure_one()
         return self.env["ir.actions.act_window"]._for_xml_id(
-            "emboux_mail_api.action_mailbox_rename"
+            "emboux_core.action_mailbox_rename"
         ) | {"context": {"default_mailbox_id": self.id}}
 
     def _change_address(self, local_part, keep=True):
@@ -24,20 +34,25 @@ class MailboxAddress(models.Model):
         """
         self.ensure_one()
         self.check_access("write")
-        if not self._is_local():
+        if not self.can_be_renamed:
             raise UserError(self.env._(
-                "%s is on another platform, where the address of a mailbox cannot be changed.",
+                "%s is on a platform where the address of a mailbox cannot be changed.",
                 self.display_name))
         self._assert_not_odoos_own()
+        if self.sync_state != "done":
+            raise UserError(self.env._(
+                "%s waits for its platform. Try again when that is done.", self.display_name))
         former, local_part = self.email, self._normalise_local_part(local_part or "")
         address = f"{local_part}@{self.domain_id.name}"
         if address == former:
             return
-        self._take_address(address)
+        old_alias = self._alias_in_the_way(address)
+        self._rename_there(former, address, keep)
+        old_alias.unlink()
         # who refers to it, before nobody has it any more
         aliases, forwards = self._aliases_to(former), self._forwards_to(former)
         self._set_local_part(local_part)
-        self._rename_usage(former)
+        self._on_renamed(former)
         if keep:
             self.env["emboux.alias"].create({
                 "local_part": former.partition("@")[0], "domain_id": self.domain_id.id,
@@ -49,6 +64,20 @@ class MailboxAddress(models.Model):
             mailbox.forward_to = _renamed(mailbox.forward_to, former, address)
         self._tell_odoo(former)
 
+    def _rename_there(self, former, address, keep):
+        """Let its platform rename it, before anything is written here: if what follows fails, the
+        next attempt finds it done there, and goes on."""
+        # as superuser: who manages mail need not see the backend
+        backend = self.sudo().backend_id
+        if not backend.is_remote:
+            return
+        self.env.flush_all()  # let the database refuse first
+        with backend_errors(self.env, backend.name):
+            backend._client().rename_mailbox(former, address, keep)
+
+    def _on_renamed(self, former):
+        """It has another address now; other add-ons extend this."""
+
     def _assert_not_odoos_own(self):
         # as superuser: how Odoo's mail is set up is for administrators to see
         setups = self.env["emboux.odoo.mail"].sudo()
@@ -57,16 +86,19 @@ class MailboxAddress(models.Model):
                 "Odoo's own mail goes through %s, whose address stays as it is.",
                 self.display_name))
 
-    def _take_address(self, address):
-        """Nobody else's: an alias that leads here alone, as after an earlier change, goes."""
+    def _alias_in_the_way(self, address):
+        """One with this address that leads here alone, as after an earlier change; or none.
+
+        :raises UserError: it is anybody else's.
+        """
         holder = self.env["emboux.address"]._holder(self.domain_id, address)
         if not holder:
-            return
+            return self.env["emboux.alias"]
         if holder._name != "emboux.alias" or holder._destination_list() != (self.email,):
             raise UserError(self.env._(
                 "%s exists already, as a mailbox or as an alias (perhaps archived).",
                 holder.display_name))
-        holder.with_env(self.env).unlink()
+        return holder.with_env(self.env)
 
     def _aliases_to(self, address):
         # as superuser: its owner's aliases, as when it is deleted
@@ -85,12 +117,6 @@ class MailboxAddress(models.Model):
         owners = self.domain_id.sudo().partner_id.ids or [False]
         return (Domain("backend_id", "in", self.backend_id.ids)
                 & Domain("domain_id.partner_id", "in", owners))
-
-    def _rename_usage(self, former):
-        """What Dovecot has counted is the mailbox', whatever it is called."""
-        self.env.cr.execute("DELETE FROM emboux_mail.usage WHERE username = %s", [self.email])
-        self.env.cr.execute(
-            "UPDATE emboux_mail.usage SET username = %s WHERE username = %s", [self.email, former])
 
     def _tell_odoo(self, former):
         """Where this database has the address: its user's email, and what Odoo logs in with."""

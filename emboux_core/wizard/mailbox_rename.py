@@ -2,7 +2,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from odoo import fields, models
 
-from odoo.addons.emboux_core.models.notification import notification
+from ..models.notification import notification
 
 
 class MailboxRename(models.TransientModel):
