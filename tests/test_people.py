@@ -5,6 +5,7 @@ import time
 
 import pytest
 from support.mail_client import eventually
+from support.odoo_client import Odoo
 
 OUTSIDE = "customer@outside.tests.example"
 
@@ -52,6 +53,37 @@ def test_mail_of_somebody_who_has_left_reaches_a_colleague(person, hosting, odoo
     odoo("res.users").write([user], {"active": True})
     odoo("emboux.mailbox").write([number], {"password": "a password of the return"})
     mail.arrives(address, "a password of the return", "for who has left")
+
+
+def test_what_somebody_writes_leaves_through_their_own_mailbox(
+    person, hosting, odoo, mail, status, domain
+):
+    """Odoo 19's personal outgoing server: their address in the envelope, their login."""
+    number, address, user = person("writer")
+    login = f"writer-{time.time_ns()}"
+    groups = [odoo("ir.model.data").search_read(
+        [("module", "=", "base"), ("name", "=", name)], ["res_id"])[0]["res_id"]
+        for name in ("group_user", "group_partner_manager")]
+    odoo("res.users").write([user], {"login": login, "password": hosting.PASSWORD,
+                                     "email": address, "group_ids": [(6, 0, groups)]})
+    theirs = Odoo(status["odoo"]["url"], status["odoo"]["db"], login, hosting.PASSWORD)
+    # as Odoo's settings let people have servers of their own
+    odoo("ir.config_parameter").set_param("base_setup.default_external_email_server", "True")
+    theirs("res.users").action_setup_outgoing_mail_server("emboux")
+    [row] = theirs("res.users").read([user], ["outgoing_mail_server_type"])
+    assert row["outgoing_mail_server_type"] == "emboux"
+    assert mail.can_login(address, hosting.PASSWORD), "their mail programs go on"
+    customer = theirs("res.partner").create({"name": "Customer", "email": OUTSIDE})
+    subject = f"personally {time.time_ns()}"
+    theirs("res.partner").message_post(
+        [customer], body="Hello", subject=subject, message_type="comment",
+        subtype_xmlid="mail.mt_comment", partner_ids=[customer])
+    odoo("ir.config_parameter").set_param("base_setup.default_external_email_server", "False")
+    text = mail.outside(subject).decode()
+    assert f"X-Envelope-From: <{address}>" in text and address in text.partition("\nTo:")[0]
+    logged = eventually("the message in the log", lambda: odoo("emboux.message").search_read(
+        [("sender", "=", address), ("recipient", "=", OUTSIDE)], ["login"]))
+    assert {row["login"] for row in logged} == {address}
 
 
 def test_another_address_and_the_mail_that_is_there(person, hosting, odoo, mail, connect):

@@ -104,6 +104,35 @@ def test_a_mailbox_from_a_form_in_b_is_real_at_the_platform(customer_odoo, domai
     assert row["message_total"] == 1 and row["usage_bytes"] > 0
 
 
+def test_a_reply_a_forward_and_another_address_set_in_b_hold_at_the_platform(
+    customer_odoo, domain, mail, backend
+):
+    number, name = domain
+    assert check(customer_odoo, number)["state"] == "verified"
+    mailboxes = customer_odoo("emboux.mailbox")
+    ann, bob = (mailboxes.create({"domain_id": number, "local_part": local, "password": PASSWORD})
+                for local in ("ann", "bob"))
+    mailboxes.write([ann], {"vacation_on": True, "vacation_text": "Until Monday.",
+                            "forward_to": f"bob@{name}"})
+    sender = f"asks.{time.time_ns()}@outside.tests.example"
+    mail.from_outside(sender, f"ann@{name}", f"asking {name}")
+    mail.arrives(f"bob@{name}", PASSWORD, f"asking {name}")
+    assert "Until Monday." in mail.outside(f"Auto: asking {name}").decode()
+    wizard = customer_odoo("emboux.mailbox.rename").create(
+        {"mailbox_id": ann, "local_part": "married"})
+    customer_odoo("emboux.mailbox.rename").action_change([wizard])
+    mail.arrives(f"married@{name}", PASSWORD, f"asking {name}")
+    assert not mail.can_login(f"ann@{name}", PASSWORD)
+    mail.from_outside(sender, f"ann@{name}", f"to the former {name}")
+    mail.arrives(f"married@{name}", PASSWORD, f"to the former {name}")
+    shown = done(backend[1].get(f"/users/married@{name}"))
+    assert (shown["vacation_on"], shown["forward_to"]) == (True, [f"bob@{name}"])
+    mailboxes.write([ann], {"vacation_on": False, "forward_to": False})
+    shown = done(backend[1].get(f"/users/married@{name}"))
+    assert (shown["vacation_on"], shown["forward_to"]) == (False, [])
+    assert mailboxes.read([ann, bob], ["sync_state"])[0]["sync_state"] == "done"
+
+
 def test_odoos_own_mail_in_b_goes_out_by_the_platform_and_comes_back(
     customer_odoo, customer_browser, domain, odoo, backend
 ):
