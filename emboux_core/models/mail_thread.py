@@ -10,7 +10,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools.mail import decode_message_header, email_normalize_all
 
-from .. import dsn, message_id
+from .. import addresses, dsn, message_id
 from ..transactions import advisory_lock, in_own_transaction, own_transaction
 
 _logger = logging.getLogger(__name__)
@@ -57,6 +57,20 @@ class MailThread(models.AbstractModel):
         for bounce in bounces:
             super().message_process(model, bounce, *args, **kwargs)
         return False
+
+    @api.model
+    def _message_parse_extract_bounce(self, email_message, message_dict):
+        """Of a recipient whose domain is internationalised Odoo knows the Unicode; mail servers
+        report the A-labels (RFC 5891), or what ``dsn`` has translated to them."""
+        values = super()._message_parse_extract_bounce(email_message, message_dict)
+        address = values.get("bounced_email") or ""
+        if "@" in address and not values["bounced_partner"]:
+            shown = addresses.display_address(address)
+            # as superuser: whoever runs the gateway, as in Odoo's own
+            partners = self.env["res.partner"].sudo().search([("email_normalized", "=", shown)])
+            if shown != address and partners:
+                values |= {"bounced_email": shown, "bounced_partner": partners}
+        return values
 
     @api.model
     def _routing_create_bounce_email(self, email_from, body_html, message, **mail_values):

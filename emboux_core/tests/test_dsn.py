@@ -130,6 +130,20 @@ class TestBounces(TransactionCase):
         self.process(LATE, GONE, FULL)
         self.assertEqual(sorted(self.bounced()), ["bob", "eve"])
 
+    def test_an_internationalised_report_marks_its_recipient(self):
+        """RFC 6533, of which Odoo's own gateway understands nothing."""
+        self.people[1].email = "bob@bücher.example"
+        self.process((r"utf-8; bob@b\x{FC}cher.example", "failed", "5.1.1"), LATE,
+                     kind="message/global-delivery-status", returned="message/global-headers")
+        self.assertEqual(self.bounced(), ["bob"])
+
+    def test_a_report_of_an_internationalised_domain_marks_its_recipient(self):
+        """Mail servers name the A-labels, also where nothing else is internationalised."""
+        self.people[1].email = "bob@bücher.example"
+        self.process(("rfc822; bob@xn--bcher-kva.example", "failed", "5.1.1"))
+        self.assertEqual(self.bounced(), ["bob"])
+        self.assertEqual(self.people.mapped("message_bounce"), [0, 1, 0])
+
     def test_who_is_merely_late_is_not(self):
         self.process(LATE)
         self.process(OK)

@@ -1,6 +1,11 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import email
+
 from odoo.tests import TransactionCase, new_test_user, tagged
+
+from ..models.mail_thread import _is_automatic
+from .dns_server import PlainTest
 
 
 @tagged("post_install", "-at_install")
@@ -69,3 +74,27 @@ class TestGateway(TransactionCase):
         self.assertLessEqual(together, alone - 5 * 3 + 5, (alone, together))
         emails = self.document.message_ids.filtered(lambda m: m.message_type == "email")
         self.assertEqual(len(emails), 11)
+
+
+class TestAutomatic(PlainTest):
+    """Whom the gateway does not answer (RFC 3834, section 2)."""
+
+    def automatic(self, *headers):
+        return _is_automatic(email.message_from_string("\n".join([*headers, "", "Hello"])))
+
+    def test_robots_and_lists(self):
+        for header in (
+            "Auto-Submitted: auto-replied", "Auto-Submitted: AUTO-GENERATED; x=y",
+            "Return-Path: <>", "Precedence: Bulk", "Precedence: list", "Precedence: junk",
+            "List-Id: <news.example>",
+        ):
+            with self.subTest(header):
+                self.assertTrue(self.automatic("From: a@b.example", header))
+
+    def test_people(self):
+        for header in (
+            "Auto-Submitted: no", "Auto-Submitted: No", "Return-Path: <a@b.example>",
+            "Precedence: first-class", "Subject: Auto-Submitted",
+        ):
+            with self.subTest(header):
+                self.assertFalse(self.automatic("From: a@b.example", header))

@@ -70,6 +70,25 @@ class TestOdooMail(OdooMailCase):
         self.assertEqual(self.traces(), before)
         self.assertEqual(set(self.states(setup).values()), {"undone"})
 
+    def test_odoo_takes_mail_for_the_domain_beside_those_that_it_took(self):
+        allowed = "mail.catchall.domain.allowed"
+        self.env["ir.config_parameter"].set_param(allowed, "one.example, two.example")
+        setup = self.start()
+        step = self.step(setup, "allowed")
+        self.assertEqual(step.found, "Odoo takes mail for one.example, two.example only.")
+        setup.action_apply()
+        self.env.invalidate_all()
+        self.assertEqual((step.state, step.outcome), ("done", "unit.example is added."))
+        self.assertEqual(self.env["ir.config_parameter"].get_param(allowed),
+                         "one.example,two.example,unit.example")
+        setup.action_undo()
+        self.env["ir.config_parameter"].set_param(allowed, False)
+        setup.action_apply()
+        self.env.invalidate_all()
+        self.assertEqual((step.state, step.outcome),
+                         ("kept", "Odoo takes mail for unit.example."))
+        self.assertFalse(self.env["ir.config_parameter"].get_param(allowed), "it takes all")
+
     def test_uninstalling_leaves_all_as_it_was(self):
         before = self.traces()
         self.apply()
