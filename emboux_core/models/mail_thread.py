@@ -73,6 +73,29 @@ class MailThread(models.AbstractModel):
         return values
 
     @api.model
+    def _message_route_process(self, message, message_dict, routes):
+        """The answer to a company's message on a document of no company is that company's too.
+
+        Odoo takes it for one of the company of whoever runs the gateway, by whose servers those who
+        follow the document would then be told.
+        """
+        # as superuser: whoever runs the gateway
+        parent = self.env["mail.message"].sudo().browse(message_dict.get("parent_id") or ())
+        if parent.record_company_id and not self._companies_of_routes(routes):
+            self = self.with_company(parent.record_company_id)
+        return super()._message_route_process(message, message_dict, routes)
+
+    @api.model
+    def _companies_of_routes(self, routes):
+        """Those of the documents that are there."""
+        companies = self.env["res.company"]
+        for model, number, *_rest in routes or ():
+            # as superuser: see above
+            document = self.env[model].sudo().browse(number or ()).exists()
+            companies = companies.union(*document._mail_get_companies().values())
+        return companies
+
+    @api.model
     def _routing_create_bounce_email(self, email_from, body_html, message, **mail_values):
         """Not to robots, and not for ever (RFC 3834, section 2).
 
