@@ -229,6 +229,18 @@ class Backend(models.Model):
             kind = "success"
         return notification(kind, self.state_message, sticky=kind == "danger")
 
+    @api.model
+    def _connect_first(self, company):
+        """Where an administrator connects a platform for this company; None once there is one."""
+        there = self.search([("company_id", "in", (False, company.id))])
+        if "connected" in there.mapped("state"):
+            return None
+        action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_backend")
+        action["display_name"] = self.env._("Connect the Mail Platform")
+        if len(there) > 1:
+            return action | {"domain": [("id", "in", there.ids)]}
+        return action | {"views": [(False, "form")], "res_id": there.id}
+
     def action_open_domains(self):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("emboux_core.action_domain")

@@ -235,8 +235,8 @@ class OdooMail(models.Model):
 
     @api.model
     def action_set_up_company(self):
-        """The next step until this company's mail goes by a domain of its own: add one, publish
-        its records, or let Odoo use it."""
+        """The next step until this company's mail goes by a domain of its own: connect a mail
+        platform, add a domain, publish its records, or let Odoo use it."""
         company = self.env.company
         if setup := self.search([("company_id", "=", company.id)]):
             # one that is not in use is planned anew: what was found may have changed
@@ -244,6 +244,8 @@ class OdooMail(models.Model):
             return setup.domain_id.action_use_for_odoo() if planned else setup._open()
         own = self.env["emboux.domain"].search(
             [("company_id", "=", company.id), ("partner_id", "=", False)])
+        if not own and (action := self.env["emboux.backend"]._connect_first(company)):
+            return action
         ready = own.filtered(lambda domain: domain.state == "verified")
         if len(ready) == 1:
             return ready.action_use_for_odoo()

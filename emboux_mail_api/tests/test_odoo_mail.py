@@ -458,6 +458,21 @@ class TestOdooMail(OdooMailCase):
         company = self.env["res.company"].create({"name": "A new company"})
         self.env.user.company_ids += company
         setups = self.env["emboux.odoo.mail"].with_company(company)
+        backends = self.env["emboux.backend"].search([])
+        backends.active = False
+        action = setups.action_set_up_company()
+        self.assertEqual((action["res_model"], action["res_id"]), ("emboux.backend", False))
+        self.backend.active = True
+        self.backend.sudo().state = "error"
+        self.assertEqual(setups.action_set_up_company()["res_id"], self.backend.id)
+        other = self.env["emboux.backend"].create(
+            {"name": "Elsewhere", "kind": "emboux", "url": "https://platform.example",
+             "company_id": self.env.company.id})
+        self.assertEqual(setups.action_set_up_company()["res_id"], self.backend.id, "not another's")
+        other.company_id = company
+        self.assertEqual(setups.action_set_up_company()["domain"],
+                         [("id", "in", (self.backend + other).ids)])
+        other.sudo().state = "connected"
         action = setups.action_set_up_company()
         self.assertEqual((action["res_model"], action["res_id"]), ("emboux.domain", False))
         domain = self.make_domain("first.example", company_id=company.id)
