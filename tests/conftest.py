@@ -16,6 +16,7 @@ sys.path.append(str(PROJECT / "emboux_mail_api"))  # emboux_daemons is there
 from parts import dns, odoo_server, report  # noqa: E402
 from parts.state import State  # noqa: E402
 from parts.supervisor import Service, Supervisor, listening  # noqa: E402
+from support.another_odoo import another_odoo  # noqa: E402
 from support.api_client import Api, done  # noqa: E402
 from support.mail_client import Mail  # noqa: E402
 from support.odoo_client import Odoo  # noqa: E402
@@ -202,6 +203,25 @@ def browser(status, state, odoo):
     odoo("res.users").write([odoo.uid], {"tour_enabled": False})
     browser = Browser(status, state.path("pictures"))
     browser.log_in(status["odoo"]["login"], status["odoo"]["password"])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def customer_odoo(state):
+    """A customer's Odoo: a database where nothing but emboux_core is installed."""
+    with another_odoo(state, "customer", ("emboux_core",)) as odoo:
+        # the platform of these tests is on loopback
+        odoo("ir.config_parameter").set_param("emboux_core.backend_allow_private", "True")
+        yield odoo
+
+
+@pytest.fixture
+def customer_browser(customer_odoo, state):
+    from support.browser import Browser  # not above: most tests need none
+
+    browser = Browser({"odoo": {"url": customer_odoo.url}}, state.path("pictures"))
+    browser.log_in("admin", "admin")
     yield browser
     browser.close()
 

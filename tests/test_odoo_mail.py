@@ -86,19 +86,6 @@ def setup(companies):
     return companies[0]
 
 
-def received(mail, address):
-    """What reached somebody outside: the raw message, with the envelope above it."""
-
-    def probe():
-        box = mailbox.Maildir(mail.status["sink"]["maildir"], create=False)
-        for key, found in box.iteritems():
-            if f"<{address}>" in found.get_all("X-Envelope-To", []):
-                return box.get_bytes(key)
-        return None
-
-    return eventually(f"mail to {address}", probe)
-
-
 def parsed(raw):
     return email.message_from_bytes(raw, policy=email.policy.default)
 
@@ -125,13 +112,6 @@ def bodies(odoo, document):
     return " ".join(row["body"] for row in rows)
 
 
-def send(mail, made, recipient, sender=OUTSIDE):
-    with smtplib.SMTP("localhost", mail.status["smtp"]["port"], timeout=30) as smtp:
-        smtp.ehlo("outside.tests.example")
-        recipients = [recipient] if isinstance(recipient, str) else recipient
-        smtp.send_message(made, sender, recipients)
-
-
 def test_all_steps_are_done(companies):
     for company in companies:
         assert company.read("state")["state"] == "done", company.steps()
@@ -152,7 +132,7 @@ def test_a_user_gets_a_mailbox_and_sends_by_its_address(companies, odoo, browser
     [user] = odoo("res.users").read([setup.user], ["email", "login"])
     assert user == {"id": setup.user, "email": f"user.main@{setup.domain_name}",
                     "login": setup.login}
-    sent = parsed(received(mail, chatter(setup, odoo, status)))
+    sent = parsed(mail.received(chatter(setup, odoo, status)))
     assert user["email"] in sent["From"]
     # as before, for the tests that follow
     odoo("res.users").write([setup.user], {"email": setup.login})
@@ -182,8 +162,8 @@ def test_two_systems_that_answer_each_other_come_to_an_end(setup, odoo, mail, fe
         return [(key, found) for key, found in box.iteritems()
                 if f"<{robot}>" in found.get_all("X-Envelope-To", []) and key not in seen]
 
-    send(mail, message(robot, f"{name}@{setup.domain_name}", "Hello robot"),
-         f"{name}@{setup.domain_name}", robot)
+    mail.send(message(robot, f"{name}@{setup.domain_name}", "Hello robot"),
+              robot, [f"{name}@{setup.domain_name}"])
     last = time.monotonic()
     while time.monotonic() - last < 6:
         for key, found in answers():
@@ -192,7 +172,7 @@ def test_two_systems_that_answer_each_other_come_to_an_end(setup, odoo, mail, fe
             assert len(seen) < 15, "they go on and on"
             back = message(robot, f"{name}@{setup.domain_name}", f"Robot answer {len(seen)}")
             back["In-Reply-To"] = found["Message-ID"]
-            send(mail, back, f"{name}@{setup.domain_name}", robot)
+            mail.send(back, robot, [f"{name}@{setup.domain_name}"])
         time.sleep(0.2)
     assert len(seen) == few_answers, "Odoo answers so often, and no more"
     odoo("mail.alias").unlink([alias])
@@ -290,7 +270,7 @@ KINDS = (
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_each_kind_of_mail_leaves_by_its_own_companys_domain(companies, odoo, status, mail, kind):
     for company in companies:
-        raw = received(mail, kind(company, odoo, status))
+        raw = mail.received(kind(company, odoo, status))
         sent, name = parsed(raw), company.domain_name
         assert sent["X-Envelope-From"] == f"<bounce@{name}>"
         assert f"@{name}" in sent["From"], sent["From"]
@@ -321,7 +301,7 @@ def test_what_the_policy_puts_off_leaves_when_there_is_room(setup, odoo, mail):
     finally:
         odoo("emboux.domain").write([setup.domain], {"outbound_daily_limit": 0})
     odoo("mail.mail").send([waiting["id"]])
-    assert "not today" in body_of(received(mail, address)).decode()
+    assert "not today" in body_of(mail.received(address)).decode()
 
 
 # -- replies, new mail, bounces -----------------------------------------------------------------
@@ -331,11 +311,11 @@ def test_a_reply_reaches_the_chatter(companies, odoo, mail, status):
     for company in companies:
         partner, address = company.partner("reply")
         posted(odoo, partner, "a question", partner_ids=[partner])
-        sent = parsed(received(mail, address))
+        sent = parsed(mail.received(address))
         catchall = f"catchall@{company.domain_name}"
         reply = message(address, catchall, "An answer", "An answer.\n")
         reply["In-Reply-To"] = sent["Message-ID"]
-        send(mail, reply, catchall, address)
+        mail.send(reply, address, [catchall])
         eventually("the reply in the chatter",
                    lambda partner=partner: "An answer." in bodies(odoo, partner))
 
@@ -349,14 +329,14 @@ def test_mail_to_two_aliases_of_which_no_header_tells_makes_both_documents(setup
           "alias_defaults": repr({"ref": name})} for name in names])
     sender = f"sender.{time.time_ns()}@outside.tests.example"
     made = message(sender, "undisclosed@outside.tests.example", "For two teams")
-    send(mail, made, [f"{name}@{setup.domain_name}" for name in names], sender)
+    mail.send(made, sender, [f"{name}@{setup.domain_name}" for name in names])
     for name in names:
         eventually(f"the document of {name}",
                    lambda name=name: odoo("res.partner").search([("ref", "=", name)]))
         assert len(odoo("res.partner").search([("ref", "=", name)])) == 1
     odoo("mail.alias").unlink(aliases)
     with pytest.raises(smtplib.SMTPRecipientsRefused):
-        send(mail, made, f"{names[0]}@{setup.domain_name}")
+        mail.send(made, OUTSIDE, [f"{names[0]}@{setup.domain_name}"])
 
 
 def test_a_bounce_marks_the_message_and_the_recipient(companies, odoo, mail):
@@ -386,6 +366,6 @@ def test_what_no_document_takes_goes_back_to_its_sender_and_holds_up_nothing(set
     """The address of Odoo's own mailbox is that of no alias."""
     sender = f"astray.{time.time_ns()}@outside.tests.example"
     made = message(sender, f"odoo@{setup.domain_name}", "astray")
-    send(mail, made, f"odoo@{setup.domain_name}", sender)
-    returned = received(mail, sender).decode(errors="replace")
+    mail.send(made, sender, [f"odoo@{setup.domain_name}"])
+    returned = mail.received(sender).decode(errors="replace")
     assert "Odoo has no document for this message" in " ".join(returned.split())

@@ -4,48 +4,16 @@ import time
 
 import psycopg2
 import pytest
-from parts import odoo_server, postgres
-from parts.supervisor import Service, Supervisor, listening
+from parts import odoo_server
 from support.api_client import Heard, done
 from support.mail_client import eventually
-from support.odoo_client import Odoo, OdooError
+from support.odoo_client import OdooError
 from support.traces import NEEDED_ANYWHERE, assert_clean, in_tables
 
 from odoo.addons.emboux_mail_api.tests.mailgun_server import MailgunServer
 
 DATABASE = "customer"
 PASSWORD = "a password chosen at B"
-
-
-@pytest.fixture(scope="module")
-def customer_odoo(state, status):
-    """Odoo B: a second database, where nothing but emboux_core is installed."""
-    odoo_server.prepare(state, DATABASE)
-    odoo_server.make_database(state, DATABASE, anew=True, addons=("emboux_core",))
-    conf = str(odoo_server.config(state, DATABASE))
-    port, gevent = state.port("customer_odoo"), state.port("customer_odoo_gevent")
-    supervisor = Supervisor(state, echo=False, pids="pids-customer.json")
-    supervisor.start(Service(
-        "customer",
-        (str(odoo_server.command(state)), "server", "-c", conf, f"--http-port={port}",
-         f"--gevent-port={gevent}", "--max-cron-threads=0"),
-        ready=listening(port), env=odoo_server.environment(state), start_seconds=60))
-    odoo = Odoo(f"http://127.0.0.1:{port}", DATABASE, "admin", "admin")
-    # the platform of this test is on loopback
-    odoo("ir.config_parameter").set_param("emboux_core.backend_allow_private", "True")
-    yield odoo
-    supervisor.stop()
-    postgres.drop(state, DATABASE)
-
-
-@pytest.fixture
-def customer_browser(customer_odoo, state):
-    from support.browser import Browser  # not above: one test needs it
-
-    browser = Browser({"odoo": {"url": customer_odoo.url}}, state.path("pictures"))
-    browser.log_in("admin", "admin")
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(scope="module")

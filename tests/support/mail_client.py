@@ -44,10 +44,13 @@ class Mail:
 
     def from_outside(self, sender, recipient, subject, body="Hello.\n", **kwargs):
         """What another mail server does: no login, port 25."""
+        self.send(message(sender, recipient, subject, body), sender, [recipient], **kwargs)
+
+    def send(self, made, sender, recipients, **kwargs):
+        """The same with a message of one's own."""
         with smtplib.SMTP("localhost", self.status["smtp"]["port"], timeout=30) as smtp:
             smtp.ehlo("outside.tests.example")
-            smtp.send_message(message(sender, recipient, subject, body), sender, [recipient],
-                              **kwargs)
+            smtp.send_message(made, sender, recipients, **kwargs)
 
     def raw_from_outside(self, sender, recipient, text):
         """The same with a whole message, as text or as bytes."""
@@ -128,6 +131,18 @@ class Mail:
             return None
 
         return eventually(f"'{subject}' at the outside", probe)
+
+    def received(self, address):
+        """What reached somebody outside: the raw message, with the envelope above it."""
+
+        def probe():
+            box = mailbox.Maildir(self.status["sink"]["maildir"], create=False)
+            for key, found in box.iteritems():
+                if f"<{address}>" in found.get_all("X-Envelope-To", []):
+                    return box.get_bytes(key)
+            return None
+
+        return eventually(f"mail to {address}", probe)
 
     def outside_subjects(self):
         return [m["Subject"] for m in mailbox.Maildir(self.status["sink"]["maildir"], create=False)]

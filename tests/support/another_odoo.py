@@ -1,0 +1,31 @@
+"""A further Odoo beside the world's: a database of its own, and a process."""
+
+import contextlib
+
+from parts import odoo_server, postgres
+from parts.supervisor import Service, Supervisor, listening
+
+from .odoo_client import Odoo
+
+
+@contextlib.contextmanager
+def another_odoo(state, database, addons):
+    """Give it as an ``Odoo``, where its administrator has logged in; at the end it is dropped."""
+    odoo_server.prepare(state, database)
+    odoo_server.make_database(state, database, anew=True, addons=addons)
+    conf = str(odoo_server.config(state, database))
+    port, gevent = state.port(f"{database}_odoo"), state.port(f"{database}_odoo_gevent")
+    supervisor = Supervisor(state, echo=False, pids=f"pids-{database}.json")
+    supervisor.start(Service(
+        database,
+        (str(odoo_server.command(state)), "server", "-c", conf, f"--http-port={port}",
+         f"--gevent-port={gevent}", "--max-cron-threads=0"),
+        ready=listening(port), env=odoo_server.environment(state), start_seconds=60))
+    odoo = Odoo(f"http://127.0.0.1:{port}", database, "admin", "admin")
+    # Odoo's own tours for new users would begin beside ours
+    odoo("res.users").write([odoo.uid], {"tour_enabled": False})
+    try:
+        yield odoo
+    finally:
+        supervisor.stop()
+        postgres.drop(state, database)
