@@ -326,6 +326,7 @@ class Domain(models.Model):
 
         Returns what is to be done when they are gone: functions, in their order.
         """
+        self.env["emboux.odoo.mail"]._leave(self)
         self.with_context(active_test=False).alias_ids.unlink()
         parents = self.parent_id - self
         return [parents._refresh_outgoing_servers]

@@ -379,6 +379,10 @@ class Mailbox(models.Model):
     def _unlink_references(self):
         """Remove the mailboxes from whatever refers to them."""
         self._assert_odoo_does_not_send()
+        # what their users write leaves by the company's server again, instead of not at all; as
+        # superuser: who deletes a mailbox need not read mail servers
+        self.env["ir.mail_server"].sudo().with_context(active_test=False).search(
+            [("emboux_personal", "=", True), ("smtp_user", "in", self.mapped("email"))]).unlink()
         self.filtered("catch_all").write({"catch_all": False})
 
     # -- provisioning --------------------------------------------------------------------

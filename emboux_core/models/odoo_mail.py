@@ -228,10 +228,23 @@ class OdooMail(models.Model):
     def _steps_to_undo(self):
         return self.step_ids.sorted(reverse=True).filtered(lambda s: s.state in ("done", "failed"))
 
-    def _undo_all(self):
-        """The same in the caller's transaction, which it breaks off with the first that fails."""
-        for step in self._steps_to_undo():
-            step.state, step.outcome = getattr(step, f"_undo_{step.kind}")()
+    @api.model
+    def _leave(self, domains):
+        """These domains are to be deleted: what is planned for one goes with it.
+
+        :raises UserError: a company's mail goes by one of them.
+        """
+        # as superuser: who deletes a domain need not be the administrator of Odoo's mail
+        setups = self.sudo().search([("domain_id", "in", domains.ids)])
+        if used := setups.filtered(lambda setup: setup.state != "planned")[:1]:
+            raise UserError(
+                self.env._(
+                    "Odoo's own mail of %(company)s goes by %(domain)s. Use Undo All in "
+                    "Configuration > Odoo's Own Mail first.",
+                    company=used.company_id.display_name, domain=used.domain_id.display_name,
+                )
+            )
+        setups.unlink()
 
     @api.model
     def action_set_up_company(self):

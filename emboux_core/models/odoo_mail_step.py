@@ -98,6 +98,10 @@ class OdooMailStep(models.Model):
         finally:
             self.env.invalidate_all(flush=False)
 
+    def _undo(self):
+        """Undo this step in the caller's transaction."""
+        self.state, self.outcome = getattr(self, f"_undo_{self.kind}")()
+
     def action_undo(self):
         """Undo this step alone.
 

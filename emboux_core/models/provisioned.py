@@ -1,5 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from functools import partial
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
@@ -114,6 +116,10 @@ class Provisioned(models.AbstractModel):
         """
         # let the database refuse first, before the platform is called
         self.env.flush_all()
+        if farewell := self.env.context.get("emboux_farewell"):
+            for intent in intents:
+                farewell.call(backend, intent.key, partial(self._make_call, client, intent))
+            return
         operations = self.env["emboux.operation"]
         # an import needs thousands of calls, and its test run none
         at_once = len(intents) <= MAX_IMMEDIATE and not self.env.context.get("import_file")
@@ -138,10 +144,8 @@ class Provisioned(models.AbstractModel):
             record._set_sync("pending", out, operations._defer(ticket, out))
             return
         try:
-            if ticket.intent.verb == "delete":
-                self._provision_delete(client, ticket.intent.key)
-            else:
-                record._provision_ensure(client, secrets.get(record.id), ticket.with_password)
+            self._make_call(
+                client, ticket.intent, secrets.get(record.id), ticket.with_password)
         except Refused as error:
             operations._mark_refused(ticket, str(error))
             raise UserError(backend_sentence(self.env, backend.name, error)) from error
@@ -152,6 +156,13 @@ class Provisioned(models.AbstractModel):
             told = record._spec(with_password=ticket.with_password) if record else None
             operations._mark_done(ticket, told)
             record._set_sync("done")
+
+    @api.model
+    def _make_call(self, client, intent, secret=None, with_password=False):
+        if intent.verb == "delete":
+            self._provision_delete(client, intent.key)
+        else:
+            self.browse(intent.res_id)._provision_ensure(client, secret, with_password)
 
     def _set_sync(self, state, message=False, next_try=False):
         """Store the outcome where people see it."""
