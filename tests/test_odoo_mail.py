@@ -8,9 +8,10 @@ import time
 
 import dkim
 import pytest
-from support.mail_client import eventually, message
+from support.mail_client import Mail, eventually, message
 from support.odoo_client import Odoo
-from support.zone import txt_of
+from support.smtp_recorder import SmtpRecorder
+from support.zone import Zone, txt_of
 
 OUTSIDE = "customer@outside.tests.example"
 PASSWORD = "a password of the tests"
@@ -21,18 +22,22 @@ class Company:
     of no domain that any server may send for."""
 
     def __init__(self, odoo, hosting, name, company, set_up):
-        self.odoo, self.name, self.id = odoo, name, company
+        self.odoo, self.hosting, self.name, self.id = odoo, hosting, name, company
         self.last_mail = max(odoo("mail.mail").search([]), default=0)
         self.domain, self.domain_name = hosting.domain("odoo", company_id=company)
         set_up(self.domain)
         [self.setup] = odoo("emboux.odoo.mail").search([("domain_id", "=", self.domain)])
         self.login = f"{name}-{time.time_ns()}@elsewhere.tests.example"
-        self.user = odoo("res.users").create({
-            "name": f"User {name}", "login": self.login, "email": self.login,
-            "password": PASSWORD, "company_id": company, "company_ids": [(6, 0, [company])],
+        self.user = self.new_user(self.login)
+
+    def new_user(self, login, **values):
+        """Somebody of the company, who logs in by this address."""
+        return self.odoo("res.users").create({
+            "name": f"User {self.name}", "login": login, "email": login,
+            "password": PASSWORD, "company_id": self.id, "company_ids": [(6, 0, [self.id])],
             "notification_type": "email",
             "group_ids": [(4, self._group("base.group_user")),
-                          (4, self._group("base.group_partner_manager"))],
+                          (4, self._group("base.group_partner_manager"))], **values,
         }, context={"no_reset_password": True})
 
     def _group(self, name):
@@ -74,11 +79,25 @@ def companies(odoo, hosting, browser):
     odoo("res.users").write([odoo.uid], {"company_ids": [(4, other)]})
     made = [Company(odoo, hosting, "main", main, by_clicks),
             Company(odoo, hosting, "other", other, by_methods)]
+    made[0].neighbour, made[1].neighbour = reversed(made)
     yield made
     for company in made:
         odoo("emboux.odoo.mail").action_undo([company.setup])
         left = [step for step in company.steps() if step["state"] not in ("undone", "kept")]
         assert not left
+
+
+@pytest.fixture(scope="module")
+def recorder(companies, odoo, state, status):
+    """Between Odoo and the submission server of both companies, from now on."""
+    made = SmtpRecorder(
+        state.path("tls", "cert.pem"), state.path("tls", "key.pem"),
+        state.path("tls", "ca-bundle.pem"), status["smtps"]["port"]).start()
+    servers = [company.read("server_id")["server_id"][0] for company in companies]
+    odoo("ir.mail_server").write(servers, {"smtp_port": made.port})
+    yield made
+    odoo("ir.mail_server").write(servers, {"smtp_port": status["smtps"]["port"]})
+    made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -255,29 +274,99 @@ def template(company, odoo, status):
 
 
 def own_notice(company, odoo, status):
-    """Ours: of a domain of the company, to whoever is responsible for it."""
-    partner, address = company.partner("notice")
-    odoo("emboux.domain").message_post(
-        [company.domain], body="Something happened", partner_ids=[partner],
-        message_type="comment", subtype_xmlid="mail.mt_comment")
+    """Ours: that a record of a domain is missing, to whoever is responsible for the domain."""
+    _partner, address = company.partner("notice")
+    user = company.new_user(address)
+    odoo("emboux.domain").write([company.domain], {"user_id": user},
+                                context={"mail_auto_subscribe_no_notify": True})
+    Zone(company.hosting.state, status).delete(company.domain_name, "MX")
+    odoo("emboux.domain").action_check_now([company.domain])
+    company.hosting.publish(company.domain)
+    # it is for nobody any more that all is well again
+    odoo("emboux.domain").write([company.domain], {"user_id": False})
+    odoo("emboux.domain").action_check_now([company.domain])
+    return address
+
+
+def neighbours_address(company, odoo, status):
+    """Of a user whose address is of the other company's domain, for which a server is there."""
+    partner, address = company.partner("neighbour")
+    login = f"guest-{time.time_ns()}@{company.neighbour.domain_name}"
+    company.new_user(login)
+    user = Odoo(status["odoo"]["url"], status["odoo"]["db"], login, PASSWORD)
+    posted(user, partner, "from next door", partner_ids=[partner])
+    return address
+
+
+def answer(company, odoo, status):
+    """What a customer answers on a document of no company, to who follows it."""
+    _partner, address = company.partner("follower")
+    user = company.new_user(address)
+    [follower] = odoo("res.users").read([user], ["partner_id"])
+    _partner, customer = company.partner("asked")
+    document = odoo("res.partner").create({"name": "A shared one", "email": customer})
+    author = Odoo(status["odoo"]["url"], status["odoo"]["db"], company.login, PASSWORD)
+    posted(author, document, "a shared question", partner_ids=[document])
+    odoo("res.partner").message_subscribe(
+        [document], partner_ids=[follower["partner_id"][0]])
+    mail = Mail(status)
+    sent = parsed(mail.received(customer))
+    catchall = f"catchall@{company.domain_name}"
+    reply = message(customer, catchall, "A shared answer")
+    reply["In-Reply-To"] = sent["Message-ID"]
+    mail.send(reply, customer, [catchall])
     return address
 
 
 KINDS = (
-    chatter, notification, invitation, password_reset, mailing, invoice, template, own_notice)
+    chatter, notification, invitation, password_reset, mailing, invoice, template, own_notice,
+    neighbours_address, answer)
+
+
+def assert_it_leaves_by_its_own_domain(company, kind, odoo, status, mail, recorder):
+    address, name = kind(company, odoo, status), company.domain_name
+    raw = mail.received(address)
+    sent = parsed(raw)
+    assert sent["X-Envelope-From"] == f"<bounce@{name}>"
+    assert f"@{name}" in sent["From"], sent["From"]
+    assert f"@{name}" in (sent["Reply-To"] or sent["From"]), sent["Reply-To"]
+    assert sent["Return-Path"] in (None, f"<bounce@{name}>", f"bounce@{name}")
+    assert dkim.verify(body_of(raw), dnsfunc=txt_of(status))
+    assert f"d={name}" in sent["DKIM-Signature"]
+    sessions = recorder.sessions_for(address)
+    assert sessions, "by the company's server"
+    for session in sessions:
+        assert session.login == f"odoo@{name}", session.commands
+        assert (f"bounce@{name}", [address]) in session.envelopes(), session.commands
+        assert {sender for sender, _to in session.envelopes()} == {f"bounce@{name}"}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_each_kind_of_mail_leaves_by_its_own_companys_domain(companies, odoo, status, mail, kind):
+def test_each_kind_of_mail_leaves_by_its_own_companys_domain(
+    companies, odoo, status, mail, kind, recorder
+):
     for company in companies:
-        raw = mail.received(kind(company, odoo, status))
-        sent, name = parsed(raw), company.domain_name
-        assert sent["X-Envelope-From"] == f"<bounce@{name}>"
-        assert f"@{name}" in sent["From"], sent["From"]
-        assert f"@{name}" in (sent["Reply-To"] or sent["From"]), sent["Reply-To"]
-        assert sent["Return-Path"] in (None, f"<bounce@{name}>", f"bounce@{name}")
-        assert dkim.verify(body_of(raw), dnsfunc=txt_of(status))
-        assert f"d={name}" in sent["DKIM-Signature"]
+        assert_it_leaves_by_its_own_domain(company, kind, odoo, status, mail, recorder)
+
+
+def test_the_notice_of_a_job_that_is_switched_off_reaches_the_administrators(setup, odoo, status):
+    """By Odoo's own code: the fifth failure in a week is told in a channel, of which no mail is
+    made."""
+    [model] = odoo("ir.model").search([("model", "=", "res.partner")])
+    job = odoo("ir.cron").create({
+        "name": f"Fails {time.time_ns()}", "model_id": model, "state": "code",
+        "code": "raise UserError('It fails.')", "failure_count": 4,
+        "first_failure_date": "2020-01-01 00:00:00", "nextcall": "2020-01-01 00:00:00"})
+    own_notice(setup, odoo, status)  # wakes the scheduler
+    eventually("the job switched off", lambda: not odoo("ir.cron").read(
+        [job], ["active"])[0]["active"], seconds=90)
+    [channel] = odoo("ir.model.data").search_read(
+        [("module", "=", "mail"), ("name", "=", "channel_admin")], ["res_id"])
+    [told] = odoo("mail.message").search_read(
+        [("model", "=", "discuss.channel"), ("res_id", "=", channel["res_id"]),
+         ("body", "like", f"({job}) has been deactivated")], ["mail_ids", "notification_ids"])
+    assert not told["mail_ids"] and not told["notification_ids"]
+    odoo("ir.cron").unlink([job])
 
 
 def test_no_mail_failed_for_its_sender(companies, odoo):

@@ -4,7 +4,8 @@ import urllib.error
 
 import pytest
 from support.mail_client import eventually
-from test_publish import Zone, new_name, publish, published
+from support.zone import Zone
+from test_publish import new_name, publish, published
 
 
 @pytest.fixture(scope="module")

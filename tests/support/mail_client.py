@@ -38,7 +38,8 @@ def eventually(what, probe, seconds=PATIENCE):
 class Mail:
     """The world's mail servers, as ``setup/run --status --json`` names them."""
 
-    def __init__(self, status, ca_file):
+    def __init__(self, status, ca_file=None):
+        """``ca_file``: for those that log in."""
         self.status = status
         self.tls = ssl.create_default_context(cafile=ca_file)
 
