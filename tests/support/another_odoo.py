@@ -9,8 +9,11 @@ from .odoo_client import Odoo
 
 
 @contextlib.contextmanager
-def another_odoo(state, database, addons):
-    """Give it as an ``Odoo``, where its administrator has logged in; at the end it is dropped."""
+def another_odoo(state, database, addons, crons=0):
+    """Give it as an ``Odoo``, where its administrator has logged in; at the end it is dropped.
+
+    ``crons``: how many of its scheduled actions run at a time.
+    """
     odoo_server.prepare(state, database)
     odoo_server.make_database(state, database, anew=True, addons=addons)
     conf = str(odoo_server.config(state, database))
@@ -19,7 +22,7 @@ def another_odoo(state, database, addons):
     supervisor.start(Service(
         database,
         (str(odoo_server.command(state)), "server", "-c", conf, f"--http-port={port}",
-         f"--gevent-port={gevent}", "--max-cron-threads=0"),
+         f"--gevent-port={gevent}", f"--max-cron-threads={crons}"),
         ready=listening(port), env=odoo_server.environment(state), start_seconds=60))
     odoo = Odoo(f"http://127.0.0.1:{port}", database, "admin", "admin")
     # Odoo's own tours for new users would begin beside ours
