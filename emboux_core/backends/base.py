@@ -238,8 +238,12 @@ class Backend(ABC):
         """Remove the mailbox; it is no error if there is none."""
 
     @abstractmethod
-    def ensure_alias(self, alias: AliasSpec) -> None:
-        """Create or update the alias or catch-all; its domain has to exist."""
+    def ensure_alias(self, alias: AliasSpec) -> tuple[str, ...]:
+        """Create or update the alias or catch-all; its domain has to exist.
+
+        Returns the destinations that it left out: another one leads to the same mailbox, and the
+        platform would deliver twice.
+        """
 
     @abstractmethod
     def delete_alias(self, address: str) -> None:

@@ -260,7 +260,7 @@ class EmbouxBackend(Backend):
     def mailboxes(self, domain: str) -> Iterable[MailboxSpec]:
         return self._list("/users/", {"domain": domain}, rows_of(mailbox_of, "email", domain))
 
-    def ensure_alias(self, alias: AliasSpec) -> None:
+    def ensure_alias(self, alias: AliasSpec) -> tuple[str, ...]:
         body = {"address": alias.address, "destinations": list(alias.destinations)}
         try:
             self._call(
@@ -271,6 +271,7 @@ class EmbouxBackend(Backend):
             if error.status != 404:
                 raise
             raise _no_domain(alias.address) from None
+        return ()
 
     def delete_alias(self, address: str) -> None:
         self._delete(_path("aliases", address))

@@ -12,6 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ..dns.expected import MailService
@@ -251,25 +252,45 @@ class MoxBackend(Backend):
 
     # -- aliases -------------------------------------------------------------------------
 
-    def ensure_alias(self, alias: AliasSpec) -> None:
+    def ensure_alias(self, alias: AliasSpec) -> tuple[str, ...]:
         local, _at, domain = alias.address.rpartition("@")
         names = self._there.names(domain)
         if not local:
-            return self._ensure_catch_all(alias, names)
-        if not self.api.knows("AliasAdd"):
-            return self._ensure_address(alias, names)
+            self._ensure_catch_all(alias, names)
+            return ()
+        alias, left_out = self._one_of_each(alias)
+        if self.api.knows("AliasAdd"):
+            self._ensure_list(alias, names)
+        else:
+            self._ensure_address(alias, names)
+        return left_out
+
+    def _one_of_each(self, alias: AliasSpec) -> tuple[AliasSpec, tuple[str, ...]]:
+        """The alias with the first address of each account alone, and the other ones: to an account
+        with two addresses in a list mox delivers twice."""
+        if len(alias.destinations) < 2:
+            return alias, ()
+        accounts = self._there.accounts_of(alias.destinations)
+        first: dict[str, str] = {}
+        for address in alias.destinations:
+            first.setdefault(accounts.get(address, address), address)
+        left_out = tuple(a for a in alias.destinations if a not in first.values())
+        return replace(alias, destinations=tuple(first.values())), left_out
+
+    def _ensure_list(self, alias: AliasSpec, names: Names) -> None:
+        local, _at, domain = alias.address.rpartition("@")
         if local in names.lists:
-            return self._change_list(alias, names.lists[local])
+            self._change_list(alias, names.lists[local])
+            return
         if local in names.accounts:
             if self._leads_to(alias.address, names.accounts[local]) == alias.destinations:
-                return None
+                return
             raise Refused(f"{alias.address} is the address of a mailbox on this mox.")
         rules = alias.rules or ListRules()
         self._list_change(alias, "AliasAdd", local, domain, {
             "Addresses": list(alias.destinations), "PostPublic": rules.open,
             "ListMembers": rules.shows_members, "AllowMsgFrom": rules.send_as,
         })
-        return None
 
     def _ensure_catch_all(self, alias: AliasSpec, names: Names) -> None:
         if len(alias.destinations) != 1:

@@ -107,13 +107,23 @@ class MoxDirectory:
 
     def account_of(self, address: str) -> str | None:
         """Which account has exactly this address, None for none."""
-        local, _at, domain = address.rpartition("@")
-        try:
-            return self.names(domain).accounts.get(local)
-        except Refused as error:
-            if isinstance(error, (MoxNo, NotAuthorised)):
-                raise
-            return None
+        return self.accounts_of([address]).get(address)
+
+    def accounts_of(self, addresses: Iterable[str]) -> dict[str, str]:
+        """Address to the account that has exactly it; without those that no account has."""
+        found: dict[str, str] = {}
+        for domain, those in _by_domain(addresses).items():
+            try:
+                names = self.names(domain)
+            except Refused as error:
+                if isinstance(error, (MoxNo, NotAuthorised)):
+                    raise
+                continue
+            found |= {
+                address: names.accounts[local] for local, address in those.items()
+                if local in names.accounts
+            }
+        return found
 
     def config(self) -> dict[str, Any]:
         """The whole configuration, at most some seconds old; domains by their A-labels."""
@@ -145,6 +155,15 @@ class MoxDirectory:
             if own:
                 email, *others = sorted(own, key=_likely(account, config.get("Domain")))
                 yield Person(account, config, email, tuple(others))
+
+
+def _by_domain(addresses: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Domain to local part to address."""
+    found: dict[str, dict[str, str]] = {}
+    for address in addresses:
+        local, _at, domain = address.rpartition("@")
+        found.setdefault(domain, {})[local] = address
+    return found
 
 
 def _likely(account: str, home: str | None):

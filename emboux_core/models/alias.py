@@ -286,6 +286,22 @@ class Alias(models.Model):
             return partial(client.ensure_alias, spec)
         return partial(client.delete_alias, self.email)
 
+    def _provisioned(self, client, answer):
+        super()._provisioned(client, answer)
+        if not answer or not self._spec():
+            return
+        left = [address for address in self._destination_list() if address not in answer]
+        # as superuser, and as the platform's outcome: it is so there already
+        self.sudo().write({"destinations": "\n".join(left), "sync_state": "done"})
+        self._message_log(
+            body=self.env._(
+                "%(backend)s left out %(addresses)s: another member is the same mailbox, which "
+                "would have got each message twice.",
+                backend=self.backend_id.display_name,
+                addresses=", ".join(map(addresses.display_address, answer)),
+            )
+        )
+
     @api.model
     def _provision_delete(self, client, key):
         client.delete_alias(key)

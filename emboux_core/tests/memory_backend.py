@@ -76,6 +76,7 @@ class MemoryBackend(Backend):
     def ensure_alias(self, alias: AliasSpec):
         self._domain_of(alias.address)
         self._aliases[alias.address] = alias
+        return ()
 
     def delete_alias(self, address):
         self._aliases.pop(address, None)

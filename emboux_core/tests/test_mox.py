@@ -58,6 +58,21 @@ class TestMox(MoxCase):
         there = self.mox.config.DomainLocalparts("acme.example")[1]["team"]
         self.assertEqual((there["PostPublic"], there["ListMembers"]), (True, True))
 
+    def test_a_list_with_two_addresses_of_one_mailbox_says_which_was_left_out(self):
+        domain = self.make_mox_domain("acme.example", "ann", "bob")
+        self.mox.config.AddressAdd("ann.lee@acme.example", "ann_acme.example")
+        self.run_compare()
+        self.server.drift_ids.filtered(lambda d: d.kind == "alias").action_adopt()
+        team = self.make_alias(domain, "team", "ann@acme.example\nann.lee@acme.example\n"
+                               "bob@acme.example")
+        self.assert_done(team)
+        self.assertEqual(team.destinations, "ann@acme.example\nbob@acme.example")
+        self.assertIn("left out ann.lee@acme.example", str(team.message_ids.mapped("body")))
+        calls = len(self.mox.calls)
+        self.run_compare()
+        self.assertEqual(self.server.drift_ids.mapped("name"), ["localhost"])
+        self.assertFalse([c for c in self.mox.calls[calls:] if c[0].startswith("Alias")])
+
     def test_a_catch_all_and_its_removal(self):
         domain = self.make_mox_domain("acme.example", "ann")
         domain.mailbox_ids.catch_all = True

@@ -148,8 +148,9 @@ class LocalBackend(Backend):
             "DELETE FROM emboux_mail.usage WHERE username = %s"
             " AND NOT EXISTS (SELECT FROM emboux_mail.held WHERE email = username)", email)
 
-    def ensure_alias(self, alias: AliasSpec) -> None:
-        """The row is published as it is."""
+    def ensure_alias(self, alias: AliasSpec) -> tuple[str, ...]:
+        """The row is published as it is; Postfix delivers once to each mailbox."""
+        return ()
 
     def delete_alias(self, address: str) -> None:
         """The row is deleted, and with it what it published."""

@@ -153,6 +153,23 @@ class _Contract(BackendContract):
         self.client.ensure_alias(replace(wish, rules=None))
         self.assertEqual(self._aliases()[wish.address].rules, wish.rules, "as they were")
 
+    def test_a_mailbox_with_two_addresses_is_in_a_list_once(self):
+        self.domain("ann", "bob")
+        ann, more, bob = (f"{who}@{self.name}" for who in ("ann", "ann.lee", "bob"))
+        self.ask("AddressAdd", more, account_name(ann))
+        team = f"team@{self.name}"
+        if self.old:
+            self.assertEqual(self.client.ensure_alias(AliasSpec(team, (ann, more))), (more,))
+            self.assertEqual(self._aliases()[team].destinations, (ann,))
+            return
+        self.assertEqual(self.client.ensure_alias(AliasSpec(team, (ann, bob, more))), (more,))
+        self.assertEqual(self._aliases()[team].destinations, (ann, bob))
+        # one that somebody else has put in goes too
+        self.ask("AliasAddressesAdd", "team", self.name, [more])
+        self.assertEqual(self.client.ensure_alias(AliasSpec(team, (ann, more, bob))), (more,))
+        self.assertEqual(self._aliases()[team].destinations, (ann, bob))
+        self.assertEqual(self.client.ensure_alias(AliasSpec(team, (ann, bob))), ())
+
     def test_the_last_member_of_a_list_stays(self):
         if self.old:
             return
