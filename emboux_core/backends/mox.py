@@ -40,6 +40,7 @@ _logger = logging.getLogger(__name__)
 
 _LOGIN_DISABLED = "This mailbox is suspended."
 _USAGE_ACCOUNTS = 300  # asked at a time: each is a call, of which there are 1,000 in a minute
+_NO_LIMIT = -1  # bytes, as mox has it: its 0 is the server's default
 _OLDER = "This mox is too old for that: update it."
 
 
@@ -88,7 +89,9 @@ class MoxBackend(Backend):
             version = f"mox {as_list(self.api.ask('Version'))[0]}"
         counts = f"{domains} domain{'s' * (domains != 1)} and {len(accounts)} account" + (
             "s" * (len(accounts) != 1))
-        return f"{version} answers. It has {counts}; reports on domains go to {home}."
+        quota = self._there.default_quota()
+        limit = f" A mailbox without a quota of its own holds {quota // 2**20} MB." * bool(quota)
+        return f"{version} answers. It has {counts}; reports on domains go to {home}.{limit}"
 
     # -- domains -------------------------------------------------------------------------
 
@@ -205,11 +208,11 @@ class MoxBackend(Backend):
     def _settle(self, account: str, mailbox: MailboxSpec, made: bool) -> None:
         """Quota, and whether one may log in; a new account is known without a look."""
         now = {} if made else self._there.account(account)
-        if mailbox.quota != now.get("QuotaMessageSize", 0):
+        if mailbox.quota != self._there.quota_of(now):
             # all of them together: what nobody asked for stays as it is
             settings = [
                 now.get("MaxOutgoingMessagesPerDay", 0), now.get("MaxFirstTimeRecipientsPerDay", 0),
-                mailbox.quota, not now.get("NoFirstTimeSenderDelay", False),
+                mailbox.quota or _NO_LIMIT, not now.get("NoFirstTimeSenderDelay", False),
             ]
             if len(self.api.parameters("AccountSettingsSave")) == 6:
                 settings.append(now.get("NoCustomPassword", True))
@@ -246,7 +249,7 @@ class MoxBackend(Backend):
         for person in self._there.people():
             if person.email.rpartition("@")[2] == domain:
                 yield MailboxSpec(
-                    person.email, quota=int(person.config.get("QuotaMessageSize") or 0),
+                    person.email, quota=self._there.quota_of(person.config),
                     suspended=bool(person.config.get("LoginDisabled")),
                 )
 
@@ -457,8 +460,8 @@ class MoxBackend(Backend):
     def _home(self) -> str:
         """The account that gets reports on domains."""
         if not self._account:
-            _path, _dynamic, static, _text = as_list(self.api.ask("ConfigFiles"))
-            found = re.search(r"(?m)^Postmaster:\n(?:\t.*\n)*?\tAccount: (\S+)$", str(static))
+            found = re.search(
+                r"(?m)^Postmaster:\n(?:\t.*\n)*?\tAccount: (\S+)$", self._there.static())
             if not found:
                 raise Refused("Name the account of mox that is to get the reports on domains.")
             self._account = found[1]

@@ -56,6 +56,7 @@ class MoxDirectory:
         self.api = api
         self._lock = threading.Lock()
         self._config_read: tuple[float, dict[str, Any]] | None = None
+        self._static_read: tuple[float, str] | None = None
 
     def forget(self) -> None:
         """Something was changed."""
@@ -140,6 +141,24 @@ class MoxDirectory:
             with self._lock:
                 self._config_read = read
         return read[1]
+
+    def static(self) -> str:
+        """The file ``mox.conf``, at most some seconds old; no call changes it."""
+        read = self._static_read
+        if read is None or time.monotonic() - read[0] > _REMEMBERED:
+            _path, _dynamic, text, _rest = as_list(self.api.ask("ConfigFiles"))
+            self._static_read = read = time.monotonic(), as_text(text)
+        return read[1]
+
+    def default_quota(self) -> int:
+        """Bytes that an account without a quota of its own may hold; 0 for no limit."""
+        found = re.search(r"(?m)^QuotaMessageSize: (\d+)$", self.static())
+        return int(found[1]) if found else 0
+
+    def quota_of(self, config: dict[str, Any]) -> int:
+        """Bytes that the account with these settings may hold; 0 for no limit, which for mox is a
+        negative number, and 0 the server's default (``QuotaMessageSize`` in its ``config.go``)."""
+        return max(int(config.get("QuotaMessageSize") or 0) or self.default_quota(), 0)
 
     def reports(self) -> set[str]:
         """All addresses that reports go to."""

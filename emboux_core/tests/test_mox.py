@@ -61,6 +61,7 @@ class TestMox(MoxCase):
     def test_a_list_with_two_addresses_of_one_mailbox_says_which_was_left_out(self):
         domain = self.make_mox_domain("acme.example", "ann", "bob")
         self.mox.config.AddressAdd("ann.lee@acme.example", "ann_acme.example")
+        self.later(minutes=1)
         self.run_compare()
         self.server.drift_ids.filtered(lambda d: d.kind == "alias").action_adopt()
         team = self.make_alias(domain, "team", "ann@acme.example\nann.lee@acme.example\n"
@@ -69,9 +70,27 @@ class TestMox(MoxCase):
         self.assertEqual(team.destinations, "ann@acme.example\nbob@acme.example")
         self.assertIn("left out ann.lee@acme.example", str(team.message_ids.mapped("body")))
         calls = len(self.mox.calls)
+        self.later(minutes=1)
         self.run_compare()
         self.assertEqual(self.server.drift_ids.mapped("name"), ["localhost"])
         self.assertFalse([c for c in self.mox.calls[calls:] if c[0].startswith("Alias")])
+
+    def test_no_limit_is_one_thing_here_and_there(self):
+        """On a mox with a default quota its own 0 is that."""
+        self.mox.config.default_quota = 500 * 2**20
+        mailbox = self.make_mailbox(self.make_mox_domain(), quota_mb=0)
+        account = "ann_acme.example"
+        self.assertEqual(self.mox.config.Account(account)[0]["QuotaMessageSize"], -1)
+        self.later(minutes=1)
+        self.run_compare()
+        self.assertNotIn("ann@acme.example", self.server.drift_ids.mapped("name"))
+        self.mox.config.change_account(account, "", QuotaMessageSize=0)
+        self.server._client()._there.forget()
+        self.run_compare()
+        drift = self.server.drift_ids.filtered(lambda d: d.name == "ann@acme.example")
+        self.assertEqual(drift.difference, "Quota: unlimited → 500 MB")
+        drift.action_adopt()
+        self.assertEqual(mailbox.quota_mb, 500)
 
     def test_a_catch_all_and_its_removal(self):
         domain = self.make_mox_domain("acme.example", "ann")

@@ -21,10 +21,13 @@ def servers(tmp_path_factory):
     with contextlib.ExitStack() as stack:
 
         @functools.cache
-        def started(kind):
+        def started(kind, quota=0):
             if kind in ("new", "old"):
-                return stack.enter_context(_StandIn(kind))
-            return stack.enter_context(RealMox(kind, tmp_path_factory.mktemp("mox") / "data"))
+                server = stack.enter_context(_StandIn(kind))
+                server.config.default_quota = quota
+                return server
+            folder = tmp_path_factory.mktemp("mox") / "data"
+            return stack.enter_context(RealMox(kind, folder, quota))
 
         yield started
         for kind in KINDS[:2]:

@@ -20,12 +20,13 @@ _TRIES = 5  # somebody may take a port before mox does
 
 class RealMox:
     """``program`` is the binary; its folder must not be there yet.  ``generation`` is known
-    when it runs."""
+    when it runs.  ``quota``: bytes that an account may hold without a quota of its own."""
 
     password = "moxadmin"
 
-    def __init__(self, program: str, folder: Path):
+    def __init__(self, program: str, folder: Path, quota: int = 0):
         self.program, self.folder = os.path.abspath(program), Path(folder)
+        self.quota = quota
         self.url = self.generation = ""
         self._process = None
 
@@ -58,6 +59,9 @@ class RealMox:
         text = re.sub(r"^(\t+Port: )(\d+)$", lambda found: f"{found[1]}{free[found[2]]}", text,
                       flags=re.MULTILINE)
         text = re.sub(r"^LogLevel: .*", "LogLevel: error", text, flags=re.MULTILINE)
+        text = re.sub(r"^QuotaMessageSize: .*\n", "", text, flags=re.MULTILINE)
+        if self.quota:
+            text += f"QuotaMessageSize: {self.quota}\n"
         if unlimited:
             text = re.sub(r"^(\t+)(WebserverHTTPS?:\n)", r"\1\2\1\tRateLimitDisabled: true\n",
                           text, flags=re.MULTILINE)

@@ -28,7 +28,7 @@ class _Contract(BackendContract):
 
     @pytest.fixture(autouse=True)
     def _mox(self, servers):
-        self.server = server = servers(self.kind)
+        self.servers, self.server = servers, (server := servers(self.kind))
         self.old = server.generation == "old"
         self.name = f"contract{time.time_ns()}.example"
         self.client = MoxBackend(server.url, server.password, allow_private=True)
@@ -111,6 +111,27 @@ class _Contract(BackendContract):
              config["QuotaMessageSize"], config["NoFirstTimeSenderDelay"]),
             (7, 3, 5_000_000, True))
         self.assertEqual(config.get("NoCustomPassword", False), False)
+
+    def test_no_limit_is_none_on_a_server_with_a_default_too(self):
+        """0 is mox's default, and a negative number its "no limit"."""
+        default, more = 900_000_000, [] if self.old else [True]
+        self.server = server = self.servers(self.kind, quota=default)
+        self.client = MoxBackend(server.url, server.password, allow_private=True)
+        self.domain()
+        ann, bob = f"ann@{self.name}", f"bob@{self.name}"
+        for email in (ann, bob):
+            self.ask("AccountAdd", account_name(email), email)
+        self.assertEqual(self._mailboxes()[ann].quota, default)
+        self.assertIn("without a quota of its own holds 858 MB", self.client.check())
+        for wish, stored in ((0, -1), (5_000_000, 5_000_000), (0, -1), (default, default)):
+            for email in (ann, f"cid{wish}@{self.name}"):
+                self.client.ensure_mailbox(MailboxSpec(email, quota=wish))
+                self.assertEqual(self._mailboxes()[email].quota, wish)
+            self.assertEqual(self.ask("Account", account_name(ann))[0]["QuotaMessageSize"], stored)
+        self.ask("AccountSettingsSave", account_name(bob), 0, 0, -5, True, *more)
+        # what somebody else changes is seen some seconds later
+        self.client = MoxBackend(server.url, server.password, allow_private=True)
+        self.assertEqual(self._mailboxes()[bob].quota, 0)
 
     def test_an_account_of_somebody_elses_is_found_by_its_address(self):
         self.domain()

@@ -19,8 +19,9 @@ def _request(what: str, text: str) -> Failure:
 
 
 class Config(Domains):
-    """``server.config``.  ``transports`` (name to settings) and ``mta_sts`` are for tests to set:
-    the real one reads them from a file that the calls do not change."""
+    """``server.config``.  ``transports`` (name to settings), ``mta_sts`` and ``default_quota``
+    (bytes) are for tests to set: the real one reads them from a file that the calls do not change.
+    """
 
     postmaster = POSTMASTER
 
@@ -29,6 +30,7 @@ class Config(Domains):
         self.generation, self.old = generation, generation == "old"
         self.transports: dict[str, dict] = {}
         self.mta_sts = False
+        self.default_quota = 0
         self.passwords = {POSTMASTER: "moxmoxmox"}
         self.keys: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.state, self.derived = State(), None

@@ -307,8 +307,10 @@ class MoxServer:
         return _VERSIONS[self.generation], "linux", "amd64"
 
     def ConfigFiles(self):
-        """Of the texts only the part that a client looks for."""
+        """Of the texts only the parts that a client looks for."""
         static = "Postmaster:\n\tAccount: mox\n\tMailbox: Inbox\n"
+        if self.config.default_quota:
+            static = f"QuotaMessageSize: {self.config.default_quota}\n{static}"
         return "config/mox.conf", "config/domains.conf", static, "Domains:\n"
 
     def CheckUpdatesEnabled(self):
