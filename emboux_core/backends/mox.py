@@ -40,6 +40,7 @@ _logger = logging.getLogger(__name__)
 
 _LOGIN_DISABLED = "This mailbox is suspended."
 _USAGE_ACCOUNTS = 300  # asked at a time: each is a call, of which there are 1,000 in a minute
+_REPORTS = {"DMARC": "DomainDMARCAddressSave", "TLSRPT": "DomainTLSRPTAddressSave"}
 _NO_LIMIT = -1  # bytes, as mox has it: its 0 is the server's default
 _OLDER = "This mox is too old for that: update it."
 
@@ -148,8 +149,7 @@ class MoxBackend(Backend):
         for local in names.lists:
             self._change("AliasRemove", local, name)
         self._leave_lists({f"{local}@{name}" for local in names.accounts if local})
-        for function, section in (("DomainDMARCAddressSave", "DMARC"),
-                                  ("DomainTLSRPTAddressSave", "TLSRPT")):
+        for section, function in _REPORTS.items():
             if config.get(section):
                 self._save(function, name, "", "", "", "")
         reports = reports_of(name, config)
@@ -181,13 +181,16 @@ class MoxBackend(Backend):
             raise Refused(
                 "mox hands mail to an Odoo by its webhooks: set them up on the mailbox instead."
             )
-        made = account is None
+        now = {}
         if account is None:
             account = account_name(mailbox.email)
             self._add_account(account, mailbox.email)
+        else:
+            now = self._there.account(account)
+            self._assert_own(mailbox.email, account, now)
         if mailbox.password:
             self._change("SetPassword", account, mailbox.password, secret=mailbox.password)
-        self._settle(account, mailbox, made)
+        self._settle(account, mailbox, now)
         if mailbox.password_hash and not mailbox.password:
             raise Refused(
                 f"{mailbox.email} is there, but its password is not set: Odoo stores no "
@@ -205,9 +208,20 @@ class MoxBackend(Backend):
                 ) from None
             raise
 
-    def _settle(self, account: str, mailbox: MailboxSpec, made: bool) -> None:
-        """Quota, and whether one may log in; a new account is known without a look."""
-        now = {} if made else self._there.account(account)
+    def _assert_own(self, email: str, account: str, config: dict[str, Any]) -> None:
+        """mox gives each domain addresses of an account that is somebody else's: what is done to
+        the mailbox would be done to that one."""
+        if email not in destinations(config):
+            raise Refused(
+                f"{email} gets reports on a domain on this mox. Choose another address, or "
+                "another one for the reports first."
+            )
+        if email.startswith("postmaster@") and account == self._home():
+            raise Refused(f"{email} is an address of the account {account} on this mox, which gets "
+                          "the reports on domains.")
+
+    def _settle(self, account: str, mailbox: MailboxSpec, now: dict[str, Any]) -> None:
+        """Quota, and whether one may log in; ``now``: the account's settings, none if it is new."""
         if mailbox.quota != self._there.quota_of(now):
             # all of them together: what nobody asked for stays as it is
             settings = [
@@ -238,11 +252,15 @@ class MoxBackend(Backend):
             # the account is more than this mailbox
             self._change("AddressRemove", email)
             return
+        # mox keeps an account that gets reports: from now on the one for all domains gets them, at
+        # the address that the domains' records name
         for name, row in self._there.config()["Domains"].items():
-            for function, section in (("DomainDMARCAddressSave", "DMARC"),
-                                      ("DomainTLSRPTAddressSave", "TLSRPT")):
-                if as_dict(row.get(section)).get("Account") == account:
-                    self._save(function, name, "", "", "", "")
+            for section, function in _REPORTS.items():
+                report = as_dict(row.get(section))
+                if report.get("Account") == account:
+                    self._save(function, name, report.get("Localpart") or "",
+                               report.get("Domain") or "", self._home(),
+                               report.get("Mailbox") or "")
         self._change("AccountRemove", account)
 
     def mailboxes(self, domain: str) -> Iterable[MailboxSpec]:

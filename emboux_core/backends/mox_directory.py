@@ -165,6 +165,21 @@ class MoxDirectory:
         return {address for name, row in self.config()["Domains"].items()
                 for address in reports_of(name, row)}
 
+    def holder(self, address: str) -> str:
+        """Whose own address this is: an account or a list as a phrase, "" for nobody's.
+
+        An address of reports is nobody's own: mox makes and removes it by itself.
+        """
+        config = self.config()
+        local, _at, domain = address.rpartition("@")
+        if local in as_dict(as_dict(config["Domains"].get(domain)).get("Aliases")):
+            return f"the alias {address}"
+        for account, row in config["Accounts"].items():
+            if address in destinations(row):
+                email = next((p.email for p in self.people() if p.account == account), address)
+                return f"the mailbox {email} (account {account})"
+        return ""
+
     def people(self) -> Iterable[Person]:
         """The accounts that have an address, in the order of their names."""
         reports = self.reports()

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ..net.answers import printable
+from ..net.errors import Refused
 from .mox_directory import MoxDirectory, as_dict, as_list
 from .mox_rows import (
     HoldRow,
@@ -202,7 +203,15 @@ class MoxServer:
         """Where reports on a domain go; an empty local part asks for none.
 
         ``kind``: ``dmarc`` or ``tls``.
+        :raises Refused: it is somebody's own address, whose mail mox would give to the reports.
         """
+        self._there.forget()
+        address = f"{local_part.lower()}@{name}"
+        if local_part and (holder := self._there.holder(address)):
+            raise Refused(
+                f"{address} belongs to {holder}, which would get no mail any more: mox would give "
+                "all of it to the reports. Choose an address that nobody has."
+            )
         function = {"dmarc": "DomainDMARCAddressSave", "tls": "DomainTLSRPTAddressSave"}[kind]
         given = (local_part, "", account, folder) if local_part else ("", "", "", "")
         self._save(function, name, *given)

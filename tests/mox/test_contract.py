@@ -160,6 +160,47 @@ class _Contract(BackendContract):
         self.client.delete_mailbox(f"zoe@{self.name}")
         self.assertEqual(list(self.ask("Account", account)[0]["Destinations"]), [f"zoe@{other}"])
 
+    def test_reports_take_nobodys_address(self):
+        """mox would give them all mail for it, without a word."""
+        self.domain("ann")
+        server, home = self.client.server, self.client._home()
+        server.send_reports_to(self.name, "dmarc", "reports", home, "DMARC")
+        server.send_reports_to(self.name, "tls", "reports", home, "TLSRPT")
+        taken = {"ann": f"the mailbox ann@{self.name}"}
+        if not self.old:
+            self.client.ensure_alias(AliasSpec(f"team@{self.name}", (f"ann@{self.name}",)))
+            taken["team"] = f"the alias team@{self.name}"
+        for kind in ("dmarc", "tls"):
+            for local_part, holder in taken.items():
+                with self.assertRaisesRegex(Refused, f"^{local_part}@{self.name} .* {holder}"):
+                    server.send_reports_to(self.name, kind, local_part, home, "R")
+        # and nobody takes theirs, or mox's own: it would be the mailbox of another account
+        self.ask("AddressAdd", f"postmaster@{self.name}", home)
+        for local_part in ("reports", "postmaster"):
+            with self.assertRaisesRegex(Refused, f"^{local_part}@{self.name} .* reports"):
+                self.client.ensure_mailbox(
+                    MailboxSpec(f"{local_part}@{self.name}", password="a long password"))
+        config = self.ask("DomainConfig", self.name)
+        self.assertEqual([config[kind]["Localpart"] for kind in ("DMARC", "TLSRPT")],
+                         ["reports"] * 2)
+
+    def test_who_goes_leaves_the_reports_of_others_as_they_were(self):
+        other = f"other{self.name}"
+        self.domain("ann")
+        self.client.ensure_domain(DomainSpec(other))
+        account = account_name(f"ann@{self.name}")
+        for name in (self.name, other):
+            self.client.server.send_reports_to(name, "dmarc", "dmarc", account, "D")
+            self.client.server.send_reports_to(name, "tls", "tls", account, "T")
+        self.client.delete_mailbox(f"ann@{self.name}")
+        self.assertNotIn(account, str(self.ask("Accounts")))
+        for name in (self.name, other):
+            config = self.ask("DomainConfig", name)
+            self.assertEqual(
+                [(config[kind]["Localpart"], config[kind]["Account"], config[kind]["Mailbox"])
+                 for kind in ("DMARC", "TLSRPT")],
+                [("dmarc", "mox", "D"), ("tls", "mox", "T")])
+
     def test_a_list_has_rules(self):
         if self.old:
             return
