@@ -195,6 +195,9 @@ class Backend(ABC):
     #: Whether a mailbox may be let send as any address of its domain (``send_as_domain``).
     sends_as_domain: ClassVar[bool] = True
 
+    #: Whether a suspended mailbox still gets its mail: then it is log-ins alone that are refused.
+    suspended_receive: ClassVar[bool] = False
+
     #: Whether the platform itself says which of its domains are verified (``standing``): then
     #: nobody else does.
     verifies_domains: ClassVar[bool] = False

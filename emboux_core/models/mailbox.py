@@ -73,8 +73,10 @@ class Mailbox(models.Model):
         required=True,
         tracking=True,
         copy=False,
-        help="A suspended mailbox neither receives nor sends and cannot log in; nothing is lost.",
+        help="Nobody can log in to a suspended mailbox or send through it, and it gets no mail, "
+        "except on a mox server, which still delivers. Nothing is lost.",
     )
+    suspended_receives = fields.Boolean(compute="_compute_suspended_receives")
     suspended_with_user = fields.Boolean(
         readonly=True, copy=False, help="Its user was archived; it comes back with them.")
     send_as = fields.Selection(
@@ -114,6 +116,13 @@ class Mailbox(models.Model):
     def _compute_quota_mb(self):
         for mailbox in self:
             mailbox.quota_mb = mailbox.quota_mb or mailbox.backend_id.default_quota_mb
+
+    @api.depends("domain_id")
+    def _compute_suspended_receives(self):
+        for mailbox in self:
+            # as superuser: who sees the mailbox need not see its backend
+            backend = mailbox.sudo().backend_id
+            mailbox.suspended_receives = bool(backend) and backend._client().suspended_receive
 
     @api.depends("password_hash")
     def _compute_has_password(self):

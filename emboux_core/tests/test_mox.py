@@ -110,6 +110,11 @@ class TestMox(MoxCase):
         domain.mailbox_ids.action_activate()
         self.assertFalse(self.mox.config.Account("ann_acme.example")[0]["LoginDisabled"])
 
+    def test_what_suspending_a_mailbox_does_is_said_as_its_platform_does_it(self):
+        mailboxes = self.make_mox_domain("acme.example", "ann").mailbox_ids
+        mailboxes += self.make_mailbox(self.make_domain())
+        self.assertEqual(mailboxes.mapped("suspended_receives"), [True, False])
+
     def test_a_limit_is_waited_for_and_counts_as_no_try(self):
         domain = self.make_mox_domain()
         self.mox.too_many()
