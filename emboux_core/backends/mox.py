@@ -304,15 +304,34 @@ class MoxBackend(Backend):
         if local in names.lists:
             self._change_list(alias, names.lists[local])
             return
-        if local in names.accounts:
-            if self._leads_to(alias.address, names.accounts[local]) == alias.destinations:
-                return
-            raise Refused(f"{alias.address} is the address of a mailbox on this mox.")
         rules = alias.rules or ListRules()
+        if local in names.accounts:
+            leads_to = self._leads_to(alias.address, names.accounts[local])
+            if not leads_to:
+                raise Refused(f"{alias.address} is the address of a mailbox on this mox.")
+            if leads_to == alias.destinations and rules.open and rules.send_as:
+                return  # a further address is that already
+            self._release_address(alias)
         self._list_change(alias, "AliasAdd", local, domain, {
             "Addresses": list(alias.destinations), "PostPublic": rules.open,
             "ListMembers": rules.shows_members, "AllowMsgFrom": rules.send_as,
         })
+
+    def _release_address(self, alias: AliasSpec) -> None:
+        """Take an address from its account, so that there may be a list of that name.
+
+        :raises Refused: there could not be; nothing was changed.
+        """
+        there = self._there.accounts_of(alias.destinations)
+        for address in alias.destinations:
+            if address not in there or address == alias.address:
+                raise self._not_here(address)
+        if lists := self._there.lists_with({alias.address}):
+            raise Refused(
+                f"{alias.address} is a member of {lists[0].address} on this mox, where a member "
+                "cannot be an alias of its own. Take it out of that one first."
+            )
+        self._change("AddressRemove", alias.address)
 
     def _ensure_catch_all(self, alias: AliasSpec, names: Names) -> None:
         if len(alias.destinations) != 1:
@@ -392,9 +411,7 @@ class MoxBackend(Backend):
 
     def aliases(self, domain: str) -> Iterable[AliasSpec]:
         here = f"@{domain}"
-        lists = as_dict(as_dict(self._there.config()["Domains"].get(domain)).get("Aliases"))
-        for local, row in lists.items():
-            yield AliasSpec(f"{local}{here}", tuple(members(row)), rules_of(row))
+        yield from self._there.lists(domain)
         for person in self._there.people():
             caught = [here] if here in destinations(person.config) else []
             for address in [*(a for a in person.others if a.endswith(here)), *caught]:
@@ -405,21 +422,17 @@ class MoxBackend(Backend):
 
         :raises Refused: of one of these they are the only members.
         """
-        there = [
-            (name, local, members(as_dict(row)))
-            for name, config in self._there.config()["Domains"].items()
-            for local, row in as_dict(config.get("Aliases")).items()
-            if addresses & set(members(as_dict(row)))
-        ]
-        for name, local, all_members in there:
-            if not set(all_members) - addresses:
+        there = self._there.lists_with(addresses)
+        for one in there:
+            if not set(one.destinations) - addresses:
                 raise Refused(
-                    f"{', '.join(all_members)} is the only member of {local}@{name}. Delete that "
-                    "alias first, or give it another member."
+                    f"{', '.join(one.destinations)} is the only member of {one.address}. Delete "
+                    "that alias first, or give it another member."
                 )
-        for name, local, all_members in there:
+        for one in there:
+            local, _at, domain = one.address.rpartition("@")
             self._change(
-                "AliasAddressesRemove", local, name, sorted(addresses & set(all_members)))
+                "AliasAddressesRemove", local, domain, sorted(addresses & set(one.destinations)))
 
     # -- use -----------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..addresses import AddressError, normalise_domain
 from ..net.errors import NotAuthorised, Refused, Unreachable
-from .base import ListRules
+from .base import AliasSpec, ListRules
 from .mox_api import MoxApi, MoxNo
 
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -164,6 +164,19 @@ class MoxDirectory:
         """All addresses that reports go to."""
         return {address for name, row in self.config()["Domains"].items()
                 for address in reports_of(name, row)}
+
+    def lists(self, domain: str) -> list[AliasSpec]:
+        """The lists of a domain."""
+        rows = as_dict(as_dict(self.config()["Domains"].get(domain)).get("Aliases"))
+        return [
+            AliasSpec(f"{local}@{domain}", tuple(members(as_dict(row))), rules_of(as_dict(row)))
+            for local, row in rows.items()
+        ]
+
+    def lists_with(self, addresses: set[str]) -> list[AliasSpec]:
+        """The lists that one of these is a member of."""
+        return [one for domain in self.config()["Domains"] for one in self.lists(domain)
+                if addresses & set(one.destinations)]
 
     def holder(self, address: str) -> str:
         """Whose own address this is: an account or a list as a phrase, "" for nobody's.

@@ -215,6 +215,37 @@ class _Contract(BackendContract):
         self.client.ensure_alias(replace(wish, rules=None))
         self.assertEqual(self._aliases()[wish.address].rules, wish.rules, "as they were")
 
+    def test_a_further_address_may_lead_elsewhere(self):
+        self.domain("ann", "bob")
+        ann, bob, more = (f"{who}@{self.name}" for who in ("ann", "bob", "more"))
+        self.ask("AddressAdd", more, account_name(ann))
+        self.client.ensure_alias(AliasSpec(more, (bob,)))
+        self.assertEqual(self._aliases()[more].destinations, (bob,))
+        if self.old:
+            return
+        self.client.ensure_alias(AliasSpec(more, (ann, bob)))
+        self.assertEqual(set(self._aliases()[more].destinations), {ann, bob})
+
+    def test_a_further_address_is_open_to_all_and_its_mailbox_sends_as_it(self):
+        if self.old:
+            return
+        self.domain("ann", "bob")
+        ann, bob, more = (f"{who}@{self.name}" for who in ("ann", "bob", "more"))
+        self.ask("AddressAdd", more, account_name(ann))
+        self.client.ensure_alias(AliasSpec(more, (ann,), ListRules(shows_members=True)))
+        self.assertIn(more, self.ask("Account", account_name(ann))[0]["Destinations"])
+        self.client.ensure_alias(AliasSpec(f"team@{self.name}", (more, bob)))
+        wish = AliasSpec(more, (ann,), ListRules(open=False))
+        with self.assertRaisesRegex(Refused, f"{more} is a member of team@{self.name}"):
+            self.client.ensure_alias(wish)
+        self.client.ensure_alias(AliasSpec(f"team@{self.name}", (bob,)))
+        # what cannot be is said before the address is given up
+        with self.assertRaisesRegex(Refused, "nobody@.* is none of them"):
+            self.client.ensure_alias(replace(wish, destinations=(f"nobody@{self.name}",)))
+        self.assertEqual(self._aliases()[more].destinations, (ann,))
+        self.client.ensure_alias(wish)
+        self.assertEqual(self._aliases()[more], wish)
+
     def test_a_mailbox_with_two_addresses_is_in_a_list_once(self):
         self.domain("ann", "bob")
         ann, more, bob = (f"{who}@{self.name}" for who in ("ann", "ann.lee", "bob"))
