@@ -18,80 +18,21 @@ Prints the medians of the rounds and what Odoo adds.
 import argparse
 import json
 import os
-import select
-import socket
-import socketserver
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "tests" / "mox")]
 
 from asking import Asking  # noqa: E402
 from real import RealMox  # noqa: E402
+from support.mox_relay import MoxRelay  # noqa: E402
 from support.odoo_client import Odoo  # noqa: E402
 
 PASSWORD, QUOTA_MB = "a password for tests", 500
-
-
-class Relay(socketserver.BaseRequestHandler):
-    """Hands on bytes, and adds up the time in which mox has calls to answer."""
-
-    def handle(self):
-        server = self.server
-        with socket.create_connection(server.mox) as mox:
-            for one in (self.request, mox):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            asked = False
-            while True:
-                ready, _, _ = select.select([self.request, mox], [], [])
-                for one in ready:
-                    data = one.recv(1 << 20)
-                    if not data:
-                        return
-                    if one is mox:
-                        if asked:
-                            server.count(-1)
-                            asked = False
-                        self.request.sendall(data)
-                    else:
-                        server.calls += data.startswith(b"POST ")
-                        if not asked:
-                            server.count(1)
-                            asked = True
-                        mox.sendall(data)
-
-
-class RelayServer(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-
-    def __init__(self, mox):
-        super().__init__(("127.0.0.1", 0), Relay)
-        self.mox, self.lock = mox, threading.Lock()
-        self.begin()
-
-    def begin(self):
-        self.seconds, self.calls, self.open, self.since = 0.0, 0, 0, 0.0
-
-    def count(self, step):
-        """One more call that mox has to answer, or one less."""
-        now = time.perf_counter()
-        with self.lock:
-            if self.open:
-                self.seconds += now - self.since
-            self.open, self.since = self.open + step, now
-
-
-def relay_to(url):
-    parts = urlsplit(url)
-    server = RelayServer((parts.hostname, parts.port))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 def by_hand(mox, count, password):
@@ -129,11 +70,13 @@ def imported(odoo, domain, count):
 
 def by_odoo(mox, count, odoo, make):
     """Seconds in all, seconds of mox in them, calls."""
-    relay = relay_to(mox.url)
-    port = relay.server_address[1]
+    with MoxRelay(mox) as relay:
+        return by_relay(relay, count, odoo, make)
+
+
+def by_relay(relay, count, odoo, make):
     backend = odoo("emboux.backend").create(
-        {"name": "Benchmark", "kind": "mox", "url": f"http://127.0.0.1:{port}/admin/",
-         "secret": mox.password})
+        {"name": "Benchmark", "kind": "mox", "url": relay.url, "secret": relay.password})
     domain = odoo("emboux.domain").create({"name": "bench.example", "backend_id": backend})
     [row] = odoo("emboux.domain").read([domain], ["sync_state", "sync_message"])
     assert row["sync_state"] == "done", row
@@ -141,11 +84,10 @@ def by_odoo(mox, count, odoo, make):
     started = time.perf_counter()
     make(odoo, domain, count)
     taken = time.perf_counter() - started
-    mine, calls = relay.seconds, relay.calls
+    mine, calls = relay.seconds, len(relay.calls)
     boxes = odoo("emboux.mailbox").search([("domain_id", "=", domain)])
     for start in range(0, len(boxes), 500):
         odoo("emboux.mailbox").write(boxes[start:start + 500], {"active": False})
-    relay.shutdown()
     # the mox is gone with this round, and so is what it would be told
     odoo("emboux.backend").write([backend], {"active": False})
     odoo("emboux.domain").write([domain], {"active": False})

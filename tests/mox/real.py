@@ -20,13 +20,14 @@ _TRIES = 5  # somebody may take a port before mox does
 
 class RealMox:
     """``program`` is the binary; its folder must not be there yet.  ``generation`` is known
-    when it runs.  ``quota``: bytes that an account may hold without a quota of its own."""
+    when it runs.  ``quota``: bytes that an account may hold without a quota of its own;
+    ``limited``: it takes 1,000 calls in a minute, as mox usually does."""
 
     password = "moxadmin"
 
-    def __init__(self, program: str, folder: Path, quota: int = 0):
+    def __init__(self, program: str, folder: Path, quota: int = 0, limited: bool = False):
         self.program, self.folder = os.path.abspath(program), Path(folder)
-        self.quota = quota
+        self.quota, self.limited = quota, limited
         self.url = self.generation = ""
         self._process = None
 
@@ -36,7 +37,7 @@ class RealMox:
         try:
             for number in range(_TRIES):
                 # the earlier generation neither has nor knows the switch
-                self._write(written, unlimited=number % 2 == 0)
+                self._write(written, unlimited=number % 2 == 0 and not self.limited)
                 if self._started():
                     break
             else:
@@ -48,6 +49,12 @@ class RealMox:
             self.stop()
             raise
         return self
+
+    def restart(self) -> None:
+        """Its sessions are gone."""
+        self._end()
+        if not self._started():
+            raise RuntimeError(f"mox does not start again: {self._log()[-1000:]}")
 
     def _run(self, *options):
         subprocess.run([self.program, "localserve", "-dir", str(self.folder), *options],

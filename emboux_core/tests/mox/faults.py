@@ -52,6 +52,11 @@ class Faults:
         with self._lock:
             self._orders.append((kind, function, value))
 
+    def forget(self) -> None:
+        """What has not been done yet is not to be."""
+        with self._lock:
+            self._orders.clear()
+
     def take(self, kind: str, function: str) -> tuple[bool, object]:
         """Whether it was ordered for this call, and with what."""
         with self._lock:
@@ -60,6 +65,23 @@ class Faults:
                     del self._orders[number]
                     return True, value
         return False, None
+
+
+    def before(self, handler, function: str) -> bool:
+        """Whether the call is over already."""
+        slow, seconds = self.take("slow", function)
+        if slow and self.stopping.wait(seconds):
+            return True
+        if self.take("too_many", function)[0]:
+            handler.reply(429, {}, TOO_MANY)
+            return True
+        if self.take("cut_before", function)[0]:
+            reset(handler)
+            return True
+        lies, value = self.take("answer", function)
+        if lies:
+            lie(handler, value, self.stopping)
+        return lies
 
 
 def reset(handler) -> None:

@@ -10,17 +10,13 @@
         mox.calls  # [("LoginPrep", []), ("Login", [...]), ...]
 """
 
-import http.server
-import json
-import sys
 import threading
 import time
-from typing import Any
-from urllib.parse import urlsplit
 
 from . import faults, sherpa
 from .config import Config
 from .docs import BadParams, Docs, Failure, user_error
+from .front import Front
 from .hooks import Hooks
 from .queue import Queue
 from .records import Records
@@ -28,109 +24,31 @@ from .reports import Reports
 from .sessions import Limits, Refused, Sessions
 from .webapi import WebApi
 
-_JSON = {"Content-Type": "application/json; charset=utf-8"}
 _LOGIN = ("LoginPrep", "Login")
 _VERSIONS = {"new": "v0.0.17", "old": "v0.0.11"}
 _PREFIX, _WEB_PREFIX = "/admin/api/", "/webapi/v0/"
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def reply(self, status, headers, body, cookies=()):
-        self.send_response(status)
-        for name, value in {"Content-Type": "text/plain; charset=utf-8", **headers}.items():
-            self.send_header(name, value)
-        for name, value in cookies:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def reply_json(self, status, value, cookies=()):
-        body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-        self.reply(status, _JSON, body, cookies)
-
-    def _serve(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.mox.serve(self, urlsplit(self.path).path, body)
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve
-
-    def log_message(self, *args):
-        pass
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Clients that hang up are what these tests are about; all else is kept for them."""
-        self.mox.note_error()
-
-
-class MoxServer:
+class MoxServer(Front):
     """``generation`` is "new" (v0.0.17) or "old" (April 2024, before aliases).
 
     ``bad_auth_s`` is how long a request with a bad session waits: one second in the real one.
-    ``errors`` holds what broke in the stand-in itself, which a test may look at in the end.
     """
 
     def __init__(self, generation: str = "new", password: str = "moxadmin",  # noqa: S107
                  rate_limits: bool = False, bad_auth_s: float = 0):  # fmt: skip
+        super().__init__()
         self.generation, self.password = generation, password
         self.bad_auth_s = bad_auth_s
         self.lock = threading.RLock()
-        self.calls: list[tuple[str, list]] = []
-        self.errors: list[BaseException] = []
         self.docs = Docs(generation)
         self.queue, self.hooks = Queue(self, self.docs), Hooks(self, self.docs)
         self.webapi, self.reports = WebApi(self), Reports(self, self.docs)
         self.records = Records(self, self.docs)
         self.config = Config(self, self.docs, generation)
-        self.faults = faults.Faults()
         self.limits = Limits() if rate_limits else None
         self._sessions = Sessions(password, generation == "old", self._attempted)
         self._parts = (self.config, self.queue, self.hooks, self.reports, self.records, self)
-        self._http = _Server(("127.0.0.1", 0), _Handler)
-        self._http.mox = self
-        self.port = self._http.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/admin/"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-
-    def start(self) -> "MoxServer":
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self.faults.stopping.set()
-        if self._thread.is_alive():
-            self._http.shutdown()
-        self._http.server_close()
-
-    def __enter__(self) -> "MoxServer":
-        return self.start()
-
-    def __exit__(self, *_error) -> None:
-        self.stop()
-
-    # faults, for the next calls
-
-    def slow(self, seconds: float, function: str | None = None) -> None:
-        self.faults.slow(seconds, function)
-
-    def cut_before(self, function: str | None = None) -> None:
-        self.faults.cut_before(function)
-
-    def cut_after(self, function: str | None = None) -> None:
-        self.faults.cut_after(function)
-
-    def too_many(self, times: int = 1) -> None:
-        self.faults.too_many(times)
-
-    def answer(self, function: str | None, value: Any) -> None:
-        self.faults.answer(function, value)
 
     def forget_sessions(self) -> None:
         """As after a restart."""
@@ -142,11 +60,6 @@ class MoxServer:
         self.queue.QueueFail(self.docs.make("Filter", Account=account))
         self.hooks.HookCancel(self.docs.make("HookFilter", Account=account))
         self.webapi.forget(account)
-
-    def note_error(self) -> None:
-        error = sys.exc_info()[1]
-        if error and not isinstance(error, OSError):
-            self.errors.append(error)
 
     def _attempted(self, result):
         known = result == "ok"
@@ -170,7 +83,7 @@ class MoxServer:
             handler.reply(404, {}, b"404 page not found\n")
 
     def _serve_webapi(self, handler, method, body):
-        if self._faulty_before(handler, method):
+        if self.faults.before(handler, method):
             return
         if handler.command == "GET":
             handler.reply(200, {"Content-Type": "text/html; charset=utf-8"}, b"<title>Call</title>")
@@ -185,29 +98,13 @@ class MoxServer:
         else:
             handler.reply(status, headers, text)
 
-    def _faulty_before(self, handler, function) -> bool:
-        """Whether the call is over already."""
-        slow, seconds = self.faults.take("slow", function)
-        if slow:
-            self.faults.stopping.wait(seconds)
-        if self.faults.take("too_many", function)[0]:
-            handler.reply(429, {}, faults.TOO_MANY)
-            return True
-        if self.faults.take("cut_before", function)[0]:
-            faults.reset(handler)
-            return True
-        lies, value = self.faults.take("answer", function)
-        if lies:
-            faults.lie(handler, value, self.faults.stopping)
-        return lies
-
     def _serve_call(self, handler, function, body):
         if handler.command != "POST":
             handler.reply(405, {}, b"405 - method not allowed - use post\n")
             return
         with self.lock:
-            self.calls.append((function, sherpa.recorded(body)))
-        if self._faulty_before(handler, function):
+            self.note_call(function, body)
+        if self.faults.before(handler, function):
             return
         with self.lock:
             reply = self._call(handler.headers, function, body)
