@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ..net.errors import BackendError, Refused
 from .errors import backend_errors
@@ -171,6 +172,45 @@ class ServerReport(models.Model):
             }
             for row in [*server.dmarc_reports(*span), *server.tls_reports(*span)]
         }
+
+
+class ServerReportOutcome(models.Model):
+    """The same for charts, which draw one measure: what passed and what failed are rows of their
+    own."""
+
+    _name = "emboux.server.report.outcome"
+    _description = "Outcome in Reports to a Mail Server"
+    _auto = False
+    _order = "day desc, id desc"
+    _rec_name = "domain"
+
+    backend_id = fields.Many2one("emboux.backend", "Server", readonly=True)
+    kind = fields.Selection([("dmarc", "DMARC"), ("tls", "TLS")], "About", readonly=True)
+    day = fields.Datetime("Period End", readonly=True)
+    domain = fields.Char(readonly=True)
+    by = fields.Char("Reported By", readonly=True)
+    source = fields.Char(readonly=True)
+    outcome = fields.Selection([("passed", "Passed"), ("failed", "Failed")], readonly=True)
+    count = fields.Integer(readonly=True, aggregator="sum", help="Messages, or connections.")
+
+    _depends = {  # noqa: RUF012 - Odoo's own
+        "emboux.server.report": [
+            "backend_id", "kind", "day", "domain", "by", "source", "passed", "failed"],
+    }
+
+    @property
+    def _table_query(self):
+        return SQL(
+            """
+            SELECT r.id * 2 + o.number AS id, r.backend_id, r.kind, r.day, r.domain, r.by, r.source,
+                   o.outcome, o.count
+              FROM emboux_server_report r
+             CROSS JOIN LATERAL (
+                   VALUES (0, 'passed', r.passed), (1, 'failed', r.failed)
+                   ) o (number, outcome, count)
+             WHERE o.count > 0
+            """
+        )
 
 
 class ServerLogin(models.Model):

@@ -37,8 +37,11 @@ class ServerPage(models.AbstractModel):
         raise NotImplementedError
 
     @api.model
-    def action_open(self):
-        """Read what the servers say now, and show it."""
+    def action_open(self, page=None):
+        """Read what the servers say now, and show it.
+
+        :param page: external id of another window action that shows it.
+        """
         self.browse().check_access("read")
         servers = self.env["emboux.backend"]._with_servers()
         problems = []
@@ -48,7 +51,7 @@ class ServerPage(models.AbstractModel):
             except BackendError as error:
                 # what it said the last time is better than nothing
                 problems.append(backend_sentence(self.env, backend.name, error))
-        action = self.env["ir.actions.act_window"]._for_xml_id(self._page)
+        action = self.env["ir.actions.act_window"]._for_xml_id(page or self._page)
         if problems:
             return notification("danger", "\n".join(problems), sticky=True, next=action)
         return action

@@ -1,5 +1,6 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+import ast
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -248,6 +249,16 @@ class TestServerPages(MoxCase):
             [("backend_id", "=", self.server.id)], ["kind"], ["count:sum", "failed:sum"])}
         self.assertEqual(groups, {"dmarc": (42, 2), "tls": (8, 1)})
         self.assertEqual(reports.search([("kind", "=", "tls")]).result, "certificate-expired")
+        for kind, right, wrong in (("dmarc", 40, 2), ("tls", 7, 1)):
+            page = f"emboux_core.action_server_report_{kind}"
+            action = reports.action_open(page)
+            self.assertEqual(action["xml_id"], page)
+            chart = self.env[action["res_model"]]
+            self.assertEqual(
+                dict(chart._read_group(
+                    [*ast.literal_eval(action["domain"]), ("backend_id", "=", self.server.id)],
+                    ["outcome"], ["count:sum"])),
+                {"passed": right, "failed": wrong})
 
     def test_log_ins(self):
         self.mox.reports.put_attempt("ann_acme.example", "badcreds", Protocol="imap")
@@ -311,7 +322,8 @@ class TestServerPages(MoxCase):
 
     def test_only_administrators_see_servers(self):
         message = self.queue(1)
-        pages = ("message", "hold.rule", "hook", "suppression", "report", "login", "route", "key")
+        pages = ("message", "hold.rule", "hook", "suppression", "report", "report.outcome", "login",
+                 "route", "key")
         for role, allowed in (("user", False), ("manager", False), ("admin", True)):
             env = self.env(user=new_test_user(
                 self.env, f"server.{role}", groups=f"emboux_core.group_{role}"))
@@ -321,8 +333,9 @@ class TestServerPages(MoxCase):
                 else:
                     with self.assertRaises(AccessError):
                         env[f"emboux.server.{page}"].search([])
-                    with self.assertRaises(AccessError):
-                        env[f"emboux.server.{page}"].action_open()
+                    if page != "report.outcome":  # it is opened by the reports
+                        with self.assertRaises(AccessError):
+                            env[f"emboux.server.{page}"].action_open()
             if allowed:
                 message.with_env(env).action_hold()
                 with self.assertRaises(AccessError):

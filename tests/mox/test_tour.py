@@ -5,6 +5,8 @@ import imaplib
 import re
 import smtplib
 import ssl
+import time
+from datetime import UTC, datetime
 from email.message import EmailMessage
 
 import pytest
@@ -81,6 +83,7 @@ def test_a_mox_from_the_first_click_to_its_queue(world, browser, odoo, state):
     browser.tour("emboux_mox_domain", "/odoo/email-domains")
     browser.tour("emboux_mox_mailboxes", "/odoo/mailboxes")
     browser.tour("emboux_mox_list", "/odoo/email-aliases")
+    browser.assert_no_danger()
     accounts, lists = ask("DomainLocalparts", NAME)
     assert {accounts[local] for local in ("", "ann")} == {f"ann_{NAME}"}
     assert len(lists["team"]["Addresses"]) == 3
@@ -112,11 +115,50 @@ def test_a_mox_from_the_first_click_to_its_queue(world, browser, odoo, state):
     assert left == {FAR[0]: False, FAR[2]: False}
     # in the list other tests' domains may be before it, on more than a page
     [domain] = odoo("emboux.domain").search([("name", "=", NAME)])
+    browser.assert_no_danger()
     browser.tour("emboux_mox_suspend", f"/odoo/email-domains/{domain}")
     assert ask("DomainConfig", NAME)["Disabled"] is True
     browser.tour("emboux_mox_activate", f"/odoo/email-domains/{domain}")
     assert ask("DomainConfig", NAME)["Disabled"] is False
-    for page in ("message", "hold-rule", "hook", "report", "login", "route"):
+    [mailbox] = odoo("emboux.mailbox").search([("email", "=", f"cid@{NAME}")])
+    browser.tour("emboux_mox_suspend_mailbox", f"/odoo/mailboxes/{mailbox}")
+    assert ask("Account", f"cid_{NAME}")[0]["LoginDisabled"]
+    for page in ("message", "hold-rule", "hook", "suppression", "report", "login", "route"):
         browser.open(f"/odoo/email-server-{page}", ".o_list_view")
+        browser.assert_no_danger()
         assert not browser.errors, browser.errors
         browser.picture(f"mox_{page}")
+    for kind in ("dmarc", "tls"):
+        browser.open(f"/odoo/email-server-report-{kind}", ".o_graph_view")
+        browser.assert_no_danger()
+        assert not browser.errors, browser.errors
+    if not real:
+        draws_what_was_reported(world, browser)
+        # a page that cannot be read is seen to be one
+        world.answer("LoginAttempts", "no list")
+        browser.open("/odoo/email-server-login", ".o_list_view")
+        with pytest.raises(AssertionError, match="no list where one should be"):
+            browser.assert_no_danger()
+
+
+def draws_what_was_reported(world, browser):
+    """Passed and failed, one above the other, for each kind by itself."""
+    end = int(time.time())
+    record = world.reports.dmarc_record
+    world.reports.put_dmarc(NAME, end - 86400, end, [
+        record("192.0.2.1", 40), record("192.0.2.9", 2, "reject", "fail", "fail")])
+    moment = datetime.fromtimestamp(end, UTC).isoformat()
+    world.reports.put_tls(NAME, moment, moment, success=7, failure=1,
+                          details=[{"ResultType": "certificate-expired"}])
+    for kind, passed, failed in (("dmarc", 40, 2), ("tls", 7, 1)):
+        browser.open("/odoo/email-server-report", ".o_list_view tr.o_data_row")
+        browser.page.click(f"button:has-text('{kind.upper()} Chart')")
+        browser.page.wait_for_selector(".o_graph_canvas_container canvas", timeout=60_000)
+        sets = browser.page.evaluate(
+            "Chart.getChart(document.querySelector('.o_graph_canvas_container canvas'))"
+            ".data.datasets.filter(set => set.type !== 'line')"  # that of the sums
+            ".map(set => [set.label, set.stack, set.data.reduce((a, b) => a + b)])")
+        assert {label: total for label, _stack, total in sets} == {
+            "Passed": passed, "Failed": failed}
+        assert len({stack for _label, stack, _total in sets}) == 1, "beside each other"
+        browser.picture(f"mox_report_{kind}")

@@ -91,6 +91,12 @@ class Browser:
         self.page.goto(f"{self._url}{path}")
         self.page.wait_for_selector(wait_for, timeout=60_000)
 
+    def assert_no_danger(self):
+        """No notification says that something went wrong, such as a server that is away: the page
+        below it looks well all the same."""
+        said = self.page.locator(".o_notification:has(.bg-danger)").all_inner_texts()
+        assert not said, said
+
     def picture(self, name):
         self._pictures.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=self._pictures / f"{name}.png")

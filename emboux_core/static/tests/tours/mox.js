@@ -115,6 +115,15 @@ tours.add("emboux_mox_suspend", {
     ],
 });
 
+/** Of a mailbox it says that mail still comes. */
+tours.add("emboux_mox_suspend_mailbox", {
+    steps: () => [
+        { content: "suspend", trigger: "button[name=action_suspend]", run: "click" },
+        { content: "asked", trigger: ".modal:contains(It still receives mail) .btn-primary", run: "click" },
+        { content: "suspended", trigger: ".alert-danger:contains(Mail still comes in)" },
+    ],
+});
+
 tours.add("emboux_mox_activate", {
     steps: () => [
         { content: "activate", trigger: "button[name=action_activate]", run: "click" },
