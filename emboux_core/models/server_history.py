@@ -190,7 +190,8 @@ class ServerReportOutcome(models.Model):
     domain = fields.Char(readonly=True)
     by = fields.Char("Reported By", readonly=True)
     source = fields.Char(readonly=True)
-    outcome = fields.Selection([("passed", "Passed"), ("failed", "Failed")], readonly=True)
+    # charts take colours in the order of the keys: the second is red
+    outcome = fields.Selection([("passed", "Passed"), ("wrong", "Failed")], readonly=True)
     count = fields.Integer(readonly=True, aggregator="sum", help="Messages, or connections.")
 
     _depends = {  # noqa: RUF012 - Odoo's own
@@ -206,7 +207,7 @@ class ServerReportOutcome(models.Model):
                    o.outcome, o.count
               FROM emboux_server_report r
              CROSS JOIN LATERAL (
-                   VALUES (0, 'passed', r.passed), (1, 'failed', r.failed)
+                   VALUES (0, 'passed', r.passed), (1, 'wrong', r.failed)
                    ) o (number, outcome, count)
              WHERE o.count > 0
             """

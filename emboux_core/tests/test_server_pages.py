@@ -258,7 +258,7 @@ class TestServerPages(MoxCase):
                 dict(chart._read_group(
                     [*ast.literal_eval(action["domain"]), ("backend_id", "=", self.server.id)],
                     ["outcome"], ["count:sum"])),
-                {"passed": right, "failed": wrong})
+                {"passed": right, "wrong": wrong})
 
     def test_log_ins(self):
         self.mox.reports.put_attempt("ann_acme.example", "badcreds", Protocol="imap")
