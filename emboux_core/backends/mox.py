@@ -13,12 +13,13 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import UTC, timedelta
 from typing import Any, ClassVar
 
 from ..dns.expected import MailService
 from ..net.errors import BackendError, Refused, UnknownOutcome, Unreachable
 from ..net.guard import Timeouts
-from .base import AliasSpec, Backend, DomainSpec, ListRules, MailboxSpec, Usage, UsagePage
+from .base import AliasSpec, Backend, DomainSpec, ListRules, MailboxSpec, Room, Usage, UsagePage
 from .mox_api import MoxApi, MoxNo
 from .mox_directory import (
     MoxDirectory,
@@ -41,6 +42,7 @@ _logger = logging.getLogger(__name__)
 _LOGIN_DISABLED = "This mailbox is suspended."
 _USAGE_ACCOUNTS = 300  # asked at a time: each is a call, of which there are 1,000 in a minute
 _REPORTS = {"DMARC": "DomainDMARCAddressSave", "TLSRPT": "DomainTLSRPTAddressSave"}
+_A_DAY = 1000  # messages that an account may send unless it is set (``SendLimitReached`` in mox)
 _NO_LIMIT = -1  # bytes, as mox has it: its 0 is the server's default
 _OLDER = "This mox is too old for that: update it."
 
@@ -249,7 +251,7 @@ class MoxBackend(Backend):
         others = set(destinations(config)) - {email} - self._there.reports()
         # a refused removal has already failed its queued mail: what stands in the way goes first
         self._leave_lists({email})
-        if account == self._home() or any(not a.startswith("postmaster@") for a in others):
+        if account == self._home() or any(not a.startswith(("@", "postmaster@")) for a in others):
             # the account is more than this mailbox
             self._change("AddressRemove", email)
             return
@@ -454,6 +456,24 @@ class MoxBackend(Backend):
             rows.append(Usage(primary[name], found[1], None))
         whole = len(chosen) == len(after or names)
         return UsagePage("after:" if whole else f"after:{chosen[-1]}", tuple(rows))
+
+    def room_to_send(self, domain: str, login: str) -> Room | None:
+        """Of the messages that mox lets an account send in 24 hours, once for each recipient.
+
+        mox does not tell its count, but it lists what it still knows: what it has forgotten, and
+        how many of the recipients are new, it says when it refuses.
+        """
+        account = self._there.account_of(login)
+        if account is None:
+            return None
+        most = int(self._there.account(account).get("MaxOutgoingMessagesPerDay") or _A_DAY)
+        sent = self.server.sent_lately(account)
+        left = max(most - len(sent), 0)
+        if left:
+            return Room(left, per_day=most)
+        # when there is room for one again
+        again = sent[most - 1] + timedelta(hours=24)
+        return Room(0, again.replace(tzinfo=UTC), most)
 
     # -- what is there -------------------------------------------------------------------
 

@@ -4,8 +4,9 @@
 """What an administrator does on a mox server beside domains and mailboxes: its queue, calls of
 webhooks, reports, log-ins, routes, keys."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from ..net.answers import printable
@@ -54,6 +55,14 @@ class MoxServer:
             queue_row(row, "delivered" if row.get("Success") else "failed")
             for row in self._pages("RetiredList", "LastActivity")
         ]
+
+    def sent_lately(self, account: str) -> list[datetime]:
+        """When the account submitted what mox still knows of the last 24 hours, once for each
+        recipient, the latest first."""
+        mine = {"Account": account, "Submitted": ">-24h"}
+        rows = [*self._pages("QueueList", "Queued", mine),
+                *self._pages("RetiredList", "Queued", mine)]
+        return sorted((time_of(row.get("Queued")) for row in rows), reverse=True)
 
     def hold(self, numbers: Sequence[int], on: bool) -> int:
         return self._act("QueueHoldSet", numbers, on)
@@ -234,13 +243,14 @@ class MoxServer:
             return 0
         return int(self.api.change(function, {"IDs": list(numbers)}, *more) or 0)
 
-    def _pages(self, function: str, field: str) -> Iterable[dict[str, Any]]:
-        """Newest first, ``MOST`` at most."""
+    def _pages(self, function: str, field: str, chosen: Mapping[str, str] = MappingProxyType({})
+               ) -> Iterable[dict[str, Any]]:
+        """Newest first, ``MOST`` at most; ``chosen``: of mox's filter."""
         after: dict[str, Any] = {}
         seen: set[int] = set()
         while len(seen) < MOST:
             rows = as_list(self.api.ask(
-                function, {"Max": PAGE}, {"Field": field, "Asc": False, **after}))
+                function, {**chosen, "Max": PAGE}, {"Field": field, "Asc": False, **after}))
             fresh = [row for row in rows if row.get("ID") not in seen]
             yield from fresh
             seen.update(row["ID"] for row in fresh)

@@ -5,9 +5,10 @@ import re
 import time
 import unittest
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from asking import Asking
+from asking import Asking, send
 from real import KINDS
 from support.plain_core.backends.base import AliasSpec, DomainSpec, ListRules, MailboxSpec
 from support.plain_core.backends.mox import MoxBackend
@@ -184,6 +185,14 @@ class _Contract(BackendContract):
         self.assertEqual([config[kind]["Localpart"] for kind in ("DMARC", "TLSRPT")],
                          ["reports"] * 2)
 
+    def test_the_account_of_a_catch_all_goes_with_its_mailbox(self):
+        self.domain("ann")
+        ann = f"ann@{self.name}"
+        self.client.ensure_alias(AliasSpec(f"@{self.name}", (ann,)))
+        self.client.delete_mailbox(ann)
+        self.assertNotIn(account_name(ann), str(self.ask("Accounts")))
+        self.client.ensure_mailbox(MailboxSpec(ann))
+
     def test_who_goes_leaves_the_reports_of_others_as_they_were(self):
         other = f"other{self.name}"
         self.domain("ann")
@@ -311,6 +320,29 @@ class _Contract(BackendContract):
         page = self.client.usage()
         self.assertTrue({f"ann@{self.name}", f"bob@{self.name}"} <= {r.email for r in page.rows})
         self.assertIsNone(page.rows[0].messages, "mox does not count them")
+
+    def test_what_may_still_be_sent_is_the_days_limit_without_what_was(self):
+        self.domain("ann")
+        room = self.client.room_to_send(self.name, f"ann@{self.name}")
+        self.assertEqual((room.left, room.again, room.per_day), (1000, None, 1000))
+        self.assertIsNone(self.client.room_to_send(self.name, f"nobody@{self.name}"))
+        mox, more = Asking(self.server.url).log_in(self.server.password), [] if self.old else [True]
+        before = 1000 - self.client.room_to_send("localhost", "mox@localhost").left
+        rule = mox("QueueHoldRuleAdd", {})
+        try:
+            send(mox, ["joe@far.example", "zoe@far.example"])
+            [dropped] = send(mox, ["bob@far.example"])
+            mox("QueueDrop", {"IDs": [dropped]})  # its account keeps those that are gone
+            for limit, left in ((before + 5, 2), (before + 3, 0), (before + 2, 0)):
+                mox("AccountSettingsSave", "mox", limit, 0, 0, True, *more)
+                room = self.client.room_to_send("localhost", "mox@localhost")
+                self.assertEqual((room.left, room.per_day), (left, limit))
+            wait = room.again - datetime.now(UTC)
+            self.assertTrue(timedelta(hours=23) < wait <= timedelta(hours=24), wait)
+        finally:
+            mox("QueueHoldRuleRemove", rule["ID"])
+            mox("QueueDrop", {})
+            mox("AccountSettingsSave", "mox", 0, 0, 0, True, *more)
 
     def test_moxs_own_check_has_all_its_sections(self):
         self.domain()
