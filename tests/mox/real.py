@@ -21,13 +21,15 @@ _TRIES = 5  # somebody may take a port before mox does
 class RealMox:
     """``program`` is the binary; its folder must not be there yet.  ``generation`` is known
     when it runs.  ``quota``: bytes that an account may hold without a quota of its own;
-    ``limited``: it takes 1,000 calls in a minute, as mox usually does."""
+    ``transports``: names of transports that deliver as usual; ``limited``: it takes 1,000 calls in
+    a minute, as mox usually does."""
 
     password = "moxadmin"
 
-    def __init__(self, program: str, folder: Path, quota: int = 0, limited: bool = False):
+    def __init__(self, program: str, folder: Path, quota: int = 0,
+                 transports: tuple[str, ...] = (), limited: bool = False):
         self.program, self.folder = os.path.abspath(program), Path(folder)
-        self.quota, self.limited = quota, limited
+        self.quota, self.transports, self.limited = quota, transports, limited
         self.url = self.generation = ""
         self._process = None
 
@@ -50,6 +52,11 @@ class RealMox:
             raise
         return self
 
+    def port(self, service: str) -> int:
+        """``Submissions`` or ``IMAPS``, for instance."""
+        text = (self.folder / "mox.conf").read_text()
+        return int(re.search(rf"\t\t{service}:\n.*?\t\t\tPort: (\d+)", text, re.DOTALL)[1])
+
     def restart(self) -> None:
         """Its sessions are gone."""
         self._end()
@@ -69,12 +76,15 @@ class RealMox:
         text = re.sub(r"^QuotaMessageSize: .*\n", "", text, flags=re.MULTILINE)
         if self.quota:
             text += f"QuotaMessageSize: {self.quota}\n"
+        if self.transports:
+            direct = [f"\t{name}:\n\t\tDirect:\n\t\t\tDisableIPv6: true\n"
+                      for name in self.transports]
+            text += "Transports:\n" + "".join(direct)
         if unlimited:
             text = re.sub(r"^(\t+)(WebserverHTTPS?:\n)", r"\1\2\1\tRateLimitDisabled: true\n",
                           text, flags=re.MULTILINE)
         (self.folder / "mox.conf").write_text(text)
-        port = re.search(r"\tAdminHTTP:\n.*?\tPort: (\d+)", text, re.DOTALL)[1]
-        self.url = f"http://127.0.0.1:{port}/admin/"
+        self.url = f"http://127.0.0.1:{self.port('AdminHTTP')}/admin/"
 
     def _started(self) -> bool:
         with (self.folder / "log").open("wb") as log:

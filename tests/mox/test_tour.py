@@ -2,7 +2,6 @@
 mox also by SMTP and IMAP."""
 
 import imaplib
-import re
 import smtplib
 import ssl
 import time
@@ -11,6 +10,7 @@ from email.message import EmailMessage
 
 import pytest
 from asking import Asking
+from leaving import remove
 from real import KINDS
 from support.mail_client import eventually
 
@@ -24,11 +24,7 @@ class RealMail:
     """Mail to and from a real mox, whose certificate is its own."""
 
     def __init__(self, server):
-        text = (server.folder / "mox.conf").read_text()
-        self._port = {
-            name: int(re.search(rf"\t\t{name}:\n.*?\t\t\tPort: (\d+)", text, re.DOTALL)[1])
-            for name in ("Submissions", "IMAPS")
-        }
+        self._port = {name: server.port(name) for name in ("Submissions", "IMAPS")}
         self._url, self._inboxes = server.url, {}
         self._tls = ssl.create_default_context(cafile=server.folder / "localhost.crt")
 
@@ -65,15 +61,7 @@ def world(request, servers, odoo):
     """A mox without a backend in Odoo, and nothing left of it afterwards."""
     odoo("ir.config_parameter").set_param("emboux_core.backend_allow_private", "True")
     yield servers(request.param)
-    for model in ("alias", "mailbox", "domain"):
-        rows = odoo(f"emboux.{model}")
-        field = "name" if model == "domain" else "email"
-        found = rows.search([(field, "like", NAME), ("active", "in", [True, False])])
-        if model == "mailbox":
-            rows.write(found, {"active": False})
-        rows.unlink(found)
-    backends = odoo("emboux.backend")
-    backends.unlink(backends.search([("name", "=", "Tour mox")]))
+    remove(odoo, NAME, "Tour mox")
 
 
 def test_a_mox_from_the_first_click_to_its_queue(world, browser, odoo, state):
