@@ -21,7 +21,6 @@ from . import (
     mailbox,
     mailbox_rules,
     mailbox_people,
-    mailbox_address,
     mailbox_odoo,
     ir_config_parameter,
     ir_ui_menu,

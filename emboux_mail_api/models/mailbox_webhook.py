@@ -6,7 +6,7 @@ from odoo.exceptions import UserError
 from odoo.addons.emboux_core.models.mailbox_rules import FORWARD, VACATION
 
 
-class MailboxRules(models.Model):
+class MailboxWebhook(models.Model):
     """A webhook that is told of the mail, instead of what else becomes of it.
 
     The view ``emboux_mail.sieve`` renders forwarding and reply into the script that Dovecot runs at
