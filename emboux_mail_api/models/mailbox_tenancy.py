@@ -350,10 +350,11 @@ class MailboxTenancy(models.Model):
     # -- use, as Dovecot counts it by its address ----------------------------------------
 
     def _on_renamed(self, former):
-        super()._on_renamed(former)
+        done = super()._on_renamed(former)
         self.env.cr.execute("DELETE FROM emboux_mail.usage WHERE username = %s", [self.email])
         self.env.cr.execute(
             "UPDATE emboux_mail.usage SET username = %s WHERE username = %s", [self.email, former])
+        return done
 
     # -- many at once ------------------------------------------------------------------
 
