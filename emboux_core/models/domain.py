@@ -40,7 +40,8 @@ class Domain(models.Model):
     _system_fields = frozenset(
         {
             "unicode_name", "parent_id", "owned_since", "state_before", "token", "usage_bytes",
-            "dns_state", "last_check", "next_check", "check_message",
+            "dns_state", "last_check", "next_check", "check_message", "server_check",
+            "server_check_at",
         }
     )
 

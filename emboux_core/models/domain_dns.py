@@ -3,6 +3,8 @@
 import logging
 from datetime import timedelta
 
+from markupsafe import Markup
+
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
@@ -371,6 +373,40 @@ class DomainDns(models.Model):
     # -- on a server that keeps settings of its own for a domain -------------------------------
 
     has_server = fields.Boolean(related="backend_id.has_server")
+    server_check = fields.Html(
+        "What the Mail Server Says", readonly=True, sanitize=False, copy=False)
+    server_check_at = fields.Datetime("Asked at", readonly=True, copy=False)
+
+    def action_server_check(self):
+        """Ask for the mail server's own check of the domain, beside ours; up to 30 seconds."""
+        self.ensure_one()
+        self.check_access("write")
+        with backend_errors(self.env, self.backend_id.name):
+            sections = self.backend_id._client().checked(self.name)
+        # as superuser: what a server says is not for users to write
+        self.sudo().write({
+            "server_check": self._sections_shown(sections),
+            "server_check_at": fields.Datetime.now(),
+        })
+
+    def _sections_shown(self, sections):
+        badge = Markup('<span class="badge text-bg-%s ms-2">%s</span>')
+        block = Markup("<details class='mb-1'><summary><b>%s</b>%s</summary>%s</details>")
+        line = Markup("<div class='%s text-break' style='white-space: pre-wrap'>%s</div>")
+        shown = Markup()
+        for section in sections:
+            state = (badge % ("danger", self.env._("Wrong")) if section.errors
+                     else badge % ("warning", self.env._("Doubtful")) if section.warnings
+                     else badge % ("success", self.env._("Right")))
+            lines = Markup().join(
+                line % (style, text)
+                for style, texts in (("text-danger", section.errors),
+                                     ("text-warning-emphasis", section.warnings),
+                                     ("text-muted", section.advice))
+                for text in texts
+            )
+            shown += block % (section.name, state, lines)
+        return shown
 
     def action_server_keys(self):
         """Read its signing keys from the server, and show them."""
@@ -391,7 +427,7 @@ class DomainDns(models.Model):
         }
 
     def action_server_settings(self):
-        """Show what the server keeps of it: where reports go, MTA-STS, and its own check."""
+        """Show what the server keeps of it: where reports go, and MTA-STS."""
         self.ensure_one()
         self.check_access("write")
         wizard = self.env["emboux.server.domain"].create({"domain_id": self.id})

@@ -304,8 +304,15 @@ class TestServerPages(MoxCase):
         self.assertIn("rua=mailto:dmarc@acme.example", values["dmarc"])
         self.assertIn("mta_sts", values)
         self.assertNotIn("tls_report", values)
-        wizard.action_check()
-        self.assertIn("no such host", wizard.check)
+
+    def test_the_servers_own_check_stands_beside_ours(self):
+        self.assertFalse(self.domain.server_check)
+        self.domain.action_server_check()
+        self.assertIn("no such host", self.domain.server_check)
+        self.assertTrue(self.domain.server_check_at)
+        with self.assertRaises(AccessError):
+            self.domain.with_user(new_test_user(
+                self.env, "server.reader", groups="emboux_core.group_user")).action_server_check()
 
     def test_the_status_of_a_server(self):
         wizard = self.env["emboux.server.status"].browse(

@@ -1,7 +1,5 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
@@ -33,7 +31,6 @@ class ServerDomain(models.TransientModel):
         "(RFC 8461). Try it in testing first.")
     sts_max_age = fields.Integer("Valid For (days)", default=1)
     sts_mx = fields.Char("Mail Hosts", help="With commas between them. Empty: the server itself.")
-    check = fields.Html("The Server's Own Check", readonly=True, sanitize=False)
 
     @api.constrains("sts_max_age")
     def _check_age(self):
@@ -66,33 +63,6 @@ class ServerDomain(models.TransientModel):
             "name": self.env._("%s on the Mail Server", self.domain_id.display_name),
             "views": [(False, "form")], "target": "new",
         }
-
-    def action_check(self):
-        """Ask for the server's own check, beside ours."""
-        domain = self.domain_id
-        with backend_errors(self.env, domain.backend_id.name):
-            sections = domain.backend_id._client().checked(domain.name)
-        self.check = self._sections_shown(sections)
-        return self._open()
-
-    def _sections_shown(self, sections):
-        badge = Markup('<span class="badge text-bg-%s ms-2">%s</span>')
-        block = Markup("<details class='mb-1'><summary><b>%s</b>%s</summary>%s</details>")
-        line = Markup("<div class='%s text-break' style='white-space: pre-wrap'>%s</div>")
-        shown = Markup()
-        for section in sections:
-            state = (badge % ("danger", self.env._("Wrong")) if section.errors
-                     else badge % ("warning", self.env._("Doubtful")) if section.warnings
-                     else badge % ("success", self.env._("Right")))
-            lines = Markup().join(
-                line % (style, text)
-                for style, texts in (("text-danger", section.errors),
-                                     ("text-warning-emphasis", section.warnings),
-                                     ("text-muted", section.advice))
-                for text in texts
-            )
-            shown += block % (section.name, state, lines)
-        return shown
 
     def action_save(self):
         domain, server = self.domain_id, self._server()
