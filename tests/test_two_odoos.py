@@ -126,6 +126,35 @@ def test_odoos_own_mail_in_b_goes_out_by_the_platform_and_comes_back(
     odoo("ir.config_parameter").set_param("emboux_mail_api.push_allow_private", "False")
 
 
+def test_where_the_platform_does_not_push_b_fetches_and_the_test_mail_comes_back(
+    customer_odoo, domain
+):
+    """The platform hands nothing to an Odoo on a private address, as this one is."""
+    number, _name = domain
+    assert check(customer_odoo, number)["state"] == "verified"
+    setup = customer_odoo("emboux.domain").action_use_for_odoo([number])["res_id"]
+    customer_odoo("emboux.odoo.mail").action_apply([setup])
+
+    def read(field):
+        return customer_odoo("emboux.odoo.mail").read([setup], [field])[0][field]
+
+    [step] = customer_odoo("emboux.odoo.mail.step").search_read(
+        [("setup_id", "=", setup), ("kind", "=", "incoming")], ["state", "outcome"])
+    assert step["state"] == "done" and "Odoo fetches from" in step["outcome"], step
+    assert read("state") == "done" and read("fetchmail_id")
+    customer_odoo("emboux.odoo.mail").action_test([setup])
+    [job] = customer_odoo("ir.model.data").search_read(
+        [("module", "=", "mail"), ("name", "=", "ir_cron_mail_gateway_action")], ["res_id"])
+
+    def arrived():
+        customer_odoo("ir.cron").method_direct_trigger([job["res_id"]])
+        return read("test_state") == "arrived"
+
+    eventually("the test mail, fetched", arrived)
+    customer_odoo("emboux.odoo.mail").action_undo([setup])
+    assert read("state") == "planned" and not read("fetchmail_id")
+
+
 def rows_of(odoo, domain, *names):
     return odoo("emboux.dns.record").search_read([("domain_id", "=", domain)], list(names))
 
