@@ -77,9 +77,11 @@ class ServerPage(models.AbstractModel):
             for key, values in rows.items() if key not in there
         ])
         for key, row in there.items():
+            values = rows.get(key, {})
+            now = row._convert_to_write({name: row[name] for name in values})
             changed = {
-                name: value for name, value in rows.get(key, {}).items()
-                if (row[name] or False) != (value or False)
+                name: value for name, value in values.items()
+                if (now[name] or False) != (value or False)
             }
             if changed:
                 row._store(changed)

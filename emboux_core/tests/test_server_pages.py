@@ -288,6 +288,13 @@ class TestServerPages(MoxCase):
         with self.assertRaisesRegex(UserError, "nothing would sign"):
             new.action_stop()
 
+    def test_rows_that_are_as_they_were_are_not_written(self):
+        self.domain.action_server_keys()
+        keys = self.env["emboux.server.key"]
+        with patch.object(type(keys), "_store") as written:
+            self.domain.action_server_keys()
+        written.assert_not_called()
+
     def test_reports_and_policies_of_a_domain(self):
         wizard = self.env["emboux.server.domain"].browse(
             self.domain.action_server_settings()["res_id"])
