@@ -51,8 +51,8 @@ def founder(odoo):
          "group_ids": [(6, 0, groups)]}, context={"no_reset_password": True})
     odoo("res.users").write([odoo.uid], {"company_ids": [(4, company)]})
     yield login, PASSWORD
-    [setup] = odoo("emboux.odoo.mail").search([("company_id", "=", company)])
-    odoo("emboux.odoo.mail").action_undo([setup])
+    odoo("emboux.odoo.mail").action_undo(
+        odoo("emboux.odoo.mail").search([("company_id", "=", company)]))
 
 
 def test_a_new_company_of_the_platform(founder, status, state, mail):

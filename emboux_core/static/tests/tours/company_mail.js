@@ -6,11 +6,8 @@ const tours = registry.category("web_tour.tours");
 const configuration = (entry) => [
     {
         content: "the menu, or where it is if there is no room for it",
-        trigger: ".o_menu_sections",
-        async run({ queryFirst, click }) {
-            const section = "button[data-menu-xmlid='emboux_core.menu_configuration']:visible";
-            await click(queryFirst(section) || ".o_menu_sections_more button");
-        },
+        trigger: "button[data-menu-xmlid='emboux_core.menu_configuration']:visible, .o_menu_sections_more button:visible",
+        run: "click",
     },
     { content: "its entry", trigger: `.o-dropdown--menu [data-menu-xmlid='emboux_core.${entry}']`, run: "click" },
 ];
