@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import lxml.html
+import polib
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -13,6 +14,7 @@ HEADER = """\
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 """
+TRANSLATIONS = sorted(PROJECT.glob("emboux_*/i18n/*.po"))
 addons = pytest.mark.parametrize("addon", ADDONS)
 
 
@@ -63,3 +65,11 @@ def test_readme_is_generated_from_its_fragments(addon):
 def test_the_pictures_of_a_manifest_are_there(addon):
     for name in ("static/description/icon.png", *manifest(addon).get("images", ())):
         assert (PROJECT / addon / name).read_bytes().startswith(b"\x89PNG"), name
+
+
+@pytest.mark.parametrize("path", TRANSLATIONS, ids=lambda path: path.parts[-3])
+def test_what_is_translated_is_still_said(path):
+    """By this add-on: Odoo looks for a sentence's translation in the one whose code says it."""
+    [template] = path.parent.glob("*.pot")
+    said = {entry.msgid for entry in polib.pofile(template)}
+    assert [entry.msgid for entry in polib.pofile(path) if entry.msgid not in said] == []
