@@ -422,8 +422,9 @@ class OdooMail(models.Model):
     def _shared_servers(self):
         """The outgoing servers that this company's mail may leave by: nobody's own, no other
         company's."""
+        # as superuser: whose mailbox a server uses is another company's to read
         return self.env["ir.mail_server"].search([("owner_user_id", "=", False)]).filtered(
-            lambda server: server.emboux_mailbox_id.company_id in (
+            lambda server: server.sudo().emboux_mailbox_id.company_id in (
                 self.company_id, self.env["res.company"]))
 
     def _taken_first(self, server):

@@ -3,7 +3,7 @@
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 from odoo.tools import file_open
 
 from odoo.addons.base.models.ir_mail_server import IrMail_Server, MailDeliveryException
@@ -348,6 +348,11 @@ class TestOdooMail(OdooMailCase):
         self.assertNotIn(user, dict(setup._senders_outside()))
         server.emboux_mailbox_id = self.make_mailbox("odoo", second)
         self.assertIn(user, dict(setup._senders_outside()))
+        self.env.flush_all()
+        self.env.invalidate_all()
+        theirs_alone = new_test_user(
+            self.env, "founder", groups="base.group_system,emboux_core.group_admin")
+        self.assertIn(user, dict(setup.with_user(theirs_alone)._senders_outside()))
 
     def test_it_sends_before_other_servers_of_the_same_domain(self):
         former = self.make_server("former", "unit.example", sequence=1)

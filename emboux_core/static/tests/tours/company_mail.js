@@ -52,6 +52,7 @@ tours.add("emboux_name_server", {
     steps: () => [
         ...stepUtils.goToAppSteps("emboux_core.menu_root", "the app"),
         ...configuration("menu_dns_server"),
+        { content: "no longer the domains", trigger: ".o_last_breadcrumb_item:contains(DNS Servers)" },
         { content: "a new one", trigger: ".o_list_button_add", run: "click" },
         { content: "its name", trigger: "div[name=name] input", run: "edit Our name server" },
         type("host", "host"),
