@@ -6,6 +6,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.orm.models import NO_ACCESS
+from odoo.tools import SQL
 
 from .. import faults, passwords
 from ..net import push
@@ -248,10 +249,10 @@ class MailboxOdoo(models.Model):
         As superuser: whose mailbox is Odoo's may be asked for anybody's alias.
         """
         emails = sorted(emails)
-        fetched = self.env["fetchmail.server"].sudo().search_fetch(
-            [("user", "in", emails)], ["user"]).mapped("user")
+        fetched = self.env["fetchmail.server"].sudo()._search([("user", "in", emails)])
         return self.sudo().search(
-            [("email", "in", emails), "|", ("email", "in", fetched),
+            [("email", "in", emails),
+             "|", ("email", "in", fetched.subselect(SQL.identifier(fetched.table, "user"))),
              "|", ("push_secret", "!=", False), ("mox_receives", "=", True)])
 
     @api.constrains("push_secret", "mox_receives")

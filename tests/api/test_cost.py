@@ -68,8 +68,8 @@ class Costs:
         }
 
 
-# of an alias: how far it leads, and whether somebody closes a loop at the same time
-LIMITS = {"create a mailbox": CREATE, "create an alias": CREATE + 2,
+# of an alias: how far it leads, whether to Odoo, and whether somebody closes a loop meanwhile
+LIMITS = {"create a mailbox": CREATE, "create an alias": CREATE + 3,
           "create an alias to outside": CREATE + 1,
           # one more: what is in them, as Dovecot has counted by now
           "page of mailboxes": PAGE + 1, "page of all mailboxes": PAGE + 1}
