@@ -27,7 +27,7 @@ class Leaving:
             "name": "Before", "smtp_host": "smtp.before.example", "from_filter": "before.example"})
         odoo("fetchmail.server").create({
             "name": "Before", "server_type": "imap", "server": "imap.before.example",
-            "user": "odoo", "password": "secret"})
+            "user": "odoo", "password": "a relay of before"})
         former = odoo("mail.alias.domain").create({
             "name": "before.example", "bounce_alias": "returned", "catchall_alias": "answers",
             "default_from": "odoo"})
