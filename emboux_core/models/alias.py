@@ -187,10 +187,10 @@ class Alias(models.Model):
             if not passed:
                 continue
             self.env["emboux.address"]._force_conflict(backend, aliases.mapped("email"), passed)
-            odoos = self.env["emboux.mailbox"]._taken_by_odoo(passed)
+            mailboxes = self.env["emboux.mailbox"].union(*(r.mailboxes for r in routes.values()))
+            odoos = mailboxes._taken_by_odoo()
             for alias, route in routes.items() if odoos else ():
-                alias._assert_no_catch_all_of_odoo(
-                    odoos.filtered(lambda box, route=route: box.email in route.passed), route)
+                alias._assert_no_catch_all_of_odoo(odoos & route.mailboxes, route)
 
     def _assert_arrives(self):
         """Raise ``ValidationError`` when the mail comes back to the alias or goes nowhere.
@@ -252,7 +252,7 @@ class Alias(models.Model):
 
     def _check_forward_loops(self):
         for domain, aliases in self.filtered("active").grouped("domain_id").items():
-            if ForwardRoutes(self.env, domain).forwards():  # else core's own look was enough
+            if ForwardRoutes(self.env, domain).forwards():  # else ``_check_loops`` was enough
                 for alias in aliases:
                     alias._assert_no_way_back(ForwardRoutes(self.env, domain))
 
@@ -268,8 +268,7 @@ class Alias(models.Model):
                     address=addresses.display_address(error.by),
                 )
             ) from error
-        odoos = self.env["emboux.mailbox"]._taken_by_odoo(routes.passed)
-        self._assert_no_catch_all_of_odoo(odoos, routes)
+        self._assert_no_catch_all_of_odoo(routes.mailboxes._taken_by_odoo(), routes)
 
     # -- provisioning --------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class MailRoutes:
     """Where mail goes within what the owner of a domain has, some queries for each step.
 
     Of others' addresses nobody learns whether they are there, or where they lead.
-    ``passed``: the addresses here that were on the way.
+    ``passed``: the addresses here that were on the way; ``mailboxes``: those that have them.
     """
 
     def __init__(self, env, domain):
@@ -43,6 +43,13 @@ class MailRoutes:
         self._domains = env["emboux.domain"].sudo()
         self._domain = domain.sudo()
         self.passed = set()
+        self.mailboxes = env["emboux.mailbox"].sudo()
+
+    @property
+    def _own(self):
+        """Search domain: the mailboxes or aliases of the same owner, on the same backend."""
+        return (Domain("domain_id.partner_id", "=", self._domain.partner_id.id)
+                & Domain("domain_id.backend_id", "=", self._domain.backend_id.id))
 
     def step(self, level):
         """(where the mail of these addresses goes next, those of hosted domains that nobody has)
@@ -64,6 +71,7 @@ class MailRoutes:
         caught = self._caught(level.difference(names))
         catch_alls = set(filter(None, caught.values()))
         self.passed.update(names, catch_alls)
+        self.mailboxes |= held.mailbox_id
         return self._onward(held) | catch_alls, caught
 
     def catch_alls_before(self, email):
@@ -77,11 +85,7 @@ class MailRoutes:
     def _origins(self, level):
         """The addresses whose mail goes to one of these next."""
         return set(self._aliases.search_fetch(
-            Domain("domain_id.partner_id", "=", self._domain.partner_id.id)
-            & Domain("backend_id", "=", self._domain.backend_id.id)
-            & self._aliases._delivering_to(level),
-            ["email"],
-        ).mapped("email"))
+            self._own & self._aliases._delivering_to(level), ["email"]).mapped("email"))
 
     def _onward(self, held):
         return {goal for alias in held.alias_id for goal in alias._destination_list()}
@@ -113,10 +117,6 @@ class MailRoutes:
 class ForwardRoutes(MailRoutes):
     """With what mailboxes forward."""
 
-    def __init__(self, env, domain):
-        super().__init__(env, domain)
-        self._mailboxes = env["emboux.mailbox"].sudo()
-
     def _onward(self, held):
         forwarded = {goal for box in held.mailbox_id for goal in box._forward_list()}
         return super()._onward(held) | forwarded
@@ -124,9 +124,8 @@ class ForwardRoutes(MailRoutes):
     def _origins(self, level):
         if not self.forwards():
             return super()._origins(level)
-        forwarding = self._mailboxes.search_fetch(
-            [("forward_to", "!=", False), ("domain_id.partner_id", "=", self._domain.partner_id.id),
-             ("domain_id.backend_id", "=", self._domain.backend_id.id)], ["email", "forward_to"])
+        forwarding = self.mailboxes.search_fetch(
+            self._own & Domain("forward_to", "!=", False), ["email", "forward_to"])
         return super()._origins(level) | {
             box.email for box in forwarding
             if level.intersection(map(without_tag, box._forward_list()))
@@ -152,12 +151,11 @@ class ForwardRoutes(MailRoutes):
 
         Asked once in a transaction, because hosts send thousands of aliases in one.
         """
-        known = self._mailboxes.env.cr.precommit.data.setdefault(_FORWARDS, {})
+        known = self.mailboxes.env.cr.precommit.data.setdefault(_FORWARDS, {})
         owner, backend = self._domain.partner_id.id, self._domain.backend_id.id
         if (owner, backend) not in known:
-            known[owner, backend] = bool(self._mailboxes.search_count(
-                [("forward_to", "!=", False), ("domain_id.partner_id", "=", owner),
-                 ("domain_id.backend_id", "=", backend)], limit=1))
+            known[owner, backend] = bool(self.mailboxes.search_count(
+                self._own & Domain("forward_to", "!=", False), limit=1))
         return known[owner, backend]
 
     def _missing(self, targets):

@@ -390,8 +390,10 @@ class Mailbox(models.Model):
         self._assert_odoo_does_not_send()
         # what their users write leaves by the company's server again, instead of not at all; as
         # superuser: who deletes a mailbox need not read mail servers
-        self.env["ir.mail_server"].sudo().with_context(active_test=False).search(
-            [("emboux_personal", "=", True), ("smtp_user", "in", self.mapped("email"))]).unlink()
+        if users := self.sudo().user_id:
+            self.env["ir.mail_server"].sudo().with_context(active_test=False).search([
+                ("emboux_personal", "=", True), ("owner_user_id", "in", users.ids),
+                ("smtp_user", "in", self.mapped("email"))]).unlink()
         self.filtered("catch_all").write({"catch_all": False})
 
     # -- provisioning --------------------------------------------------------------------

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 from odoo.orm.models import NO_ACCESS
 from odoo.tools import SQL
 
@@ -131,12 +132,19 @@ class MailboxOdoo(models.Model):
         """
         return self._odoos_servers()[:1].smtp_pass or passwords.generate(30)
 
-    def _odoos_servers(self):
-        """The outgoing servers by which Odoo logs in here, archived ones too."""
+    def _odoos_servers(self, email=None):
+        """The outgoing servers by which Odoo logs in here, archived ones too.
+
+        Personal ones are its user's alone: somebody else, who claims the domain too, may have a
+        mailbox of the same address.  ``email``: its address, where that was another one.
+        """
         # as superuser: users do not read mail servers, not even their own
+        mailbox = self.sudo()
+        personal = Domain("emboux_personal", "=", True) & Domain(
+            "owner_user_id", "in", mailbox.user_id.ids)
         return self.env["ir.mail_server"].sudo().with_context(active_test=False).search(
-            [("smtp_user", "=", self.email), ("smtp_pass", "!=", False),
-             "|", ("emboux_mailbox_id", "=", self.id), ("emboux_personal", "=", True)])
+            Domain("smtp_user", "=", email or self.email) & Domain("smtp_pass", "!=", False)
+            & (Domain("emboux_mailbox_id", "=", self.id) | personal))
 
     def _assert_may_send(self):
         if not self.smtp_host:
@@ -242,16 +250,16 @@ class MailboxOdoo(models.Model):
 
     # -- incoming mail, handed to Odoo instead of kept ----------------------------------------
 
-    @api.model
-    def _taken_by_odoo(self, emails):
-        """The mailboxes with these addresses whose mail an Odoo takes: this one, or a customer's.
+    def _taken_by_odoo(self):
+        """Those of these whose mail an Odoo takes: this one, or a customer's.
 
         As superuser: whose mailbox is Odoo's may be asked for anybody's alias.
         """
-        emails = sorted(emails)
-        fetched = self.env["fetchmail.server"].sudo()._search([("user", "in", emails)])
+        if not self:
+            return self
+        fetched = self.env["fetchmail.server"].sudo()._search([("user", "!=", False)])
         return self.sudo().search(
-            [("email", "in", emails),
+            [("id", "in", self.ids),
              "|", ("email", "in", fetched.subselect(SQL.identifier(fetched.table, "user"))),
              "|", ("push_secret", "!=", False), ("mox_receives", "=", True)])
 

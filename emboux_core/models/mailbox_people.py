@@ -184,10 +184,7 @@ class MailboxPeople(models.Model):
         user = self.sudo().user_id
         if user.email_normalized == former:
             user.email = self.email
-        servers = self.env["ir.mail_server"].sudo().with_context(active_test=False).search([
-            ("smtp_user", "=", former),
-            "|", ("emboux_mailbox_id", "=", self.id), ("emboux_personal", "=", True)])
-        for server in servers:
+        for server in self._odoos_servers(former):
             server.smtp_user = self.email
             if server.from_filter == former:
                 server.from_filter = self.email

@@ -105,7 +105,7 @@ class MailboxRules(models.Model):
     @api.constrains("forward_to", "vacation_on", "push_secret")
     def _check_rules_are_not_odoos(self):
         ruled = self.filtered(lambda box: box.forward_to or box.vacation_on)
-        for mailbox in self._taken_by_odoo(ruled.mapped("email")) if ruled else ():
+        for mailbox in ruled._taken_by_odoo():
             raise UserError(
                 self.env._(
                     "%s is a mailbox whose mail Odoo takes: it neither forwards nor replies, else "
@@ -151,7 +151,7 @@ class MailboxRules(models.Model):
                     address=addresses.display_address(error.address),
                 )
             ) from error
-        self._assert_no_catch_all_of_odoo(self._taken_by_odoo(routes.passed), routes)
+        self._assert_no_catch_all_of_odoo(routes.mailboxes._taken_by_odoo(), routes)
 
     @api.constrains(*VACATION)
     def _check_vacation(self):

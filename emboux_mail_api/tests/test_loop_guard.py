@@ -84,6 +84,17 @@ class TestLoopGuard(PlatformCase):
         self.take()
         self.assertTrue(self.odoos.sudo().push_secret)
 
+    def test_a_stranger_who_claims_the_domain_too_is_no_obstacle(self):
+        """Nor does anybody learn whose mail an Odoo takes."""
+        ours, theirs = (
+            self.make_domain("claimed.example", partner_id=self.env["res.partner"].create(
+                {"name": name}).id) for name in ("We", "They"))
+        mine, other = (self.make_mailbox("odoo", domain) for domain in (ours, theirs))
+        other._set_push("https://odoo.far.example/emboux/inbound/2", "whsec_" + "QUJD" * 8)
+        self.make_alias(False, "odoo@claimed.example", ours, kind="catch_all")
+        mine.write({"vacation_on": True, "vacation_text": "Gone fishing"})
+        self.assertTrue(mine.catch_all)
+
     def test_odoos_mailbox_neither_forwards_nor_replies(self):
         away = {"vacation_on": True, "vacation_text": "Gone fishing"}
         for take in (self.take, self.fetch):

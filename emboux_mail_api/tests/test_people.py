@@ -95,6 +95,23 @@ class TestPeople(PlatformCase):
         own = self.env["ir.mail_server"].search([("owner_user_id", "=", self.user.id)])
         self.assertEqual(own.smtp_pass, common.smtp_pass)
 
+    def test_a_stranger_of_the_same_address_leaves_a_personal_server_alone(self):
+        claim = self.make_domain("claimed.example")
+        mailbox = self.make_mailbox("ann", claim, user_id=self.user.id)
+        server = self.env["ir.mail_server"].create({
+            "name": "Ann's own", "smtp_host": "mail.example", "smtp_pass": "the one",
+            "smtp_user": mailbox.email, "emboux_personal": True, "owner_user_id": self.user.id})
+        owner = self.env["res.partner"].create({"name": "They"})
+        theirs = self.make_domain("claimed.example", partner_id=owner.id)
+        stranger = self.make_mailbox("ann", theirs)
+        stranger._change_address("bob", keep=False)
+        self.assertEqual(server.smtp_user, "ann@claimed.example")
+        stranger._change_address("ann", keep=False)
+        stranger.unlink()
+        self.assertTrue(server.exists())
+        mailbox.active = False
+        self.assertFalse(server.exists())
+
     def test_without_a_mailbox_they_are_told_whom_to_ask(self):
         self.allow_personal_servers()
         with self.assertRaisesRegex(UserError, "no mailbox of yours"):
