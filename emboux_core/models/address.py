@@ -191,7 +191,7 @@ class AddressMixin(models.AbstractModel):
         )
 
     def _assert_no_catch_all_of_odoo(self, odoos, routes):
-        """Refuse that Odoo takes the mail of a catch-all, on whatever way.
+        """Refuse that Odoo takes the mail of a catch-all, by whatever route.
 
         Odoo answers mail that it has no document for: to whatever mistyped address it came, and to
         robots that answer in turn.

@@ -75,7 +75,7 @@ class MailRoutes:
         return self._onward(held) | catch_alls, caught
 
     def catch_alls_before(self, email):
-        """The catch-alls, as ``@domain``, whose mail comes to this address on whatever way."""
+        """The catch-alls, as ``@domain``, whose mail reaches this address by whatever route."""
         seen, level = set(), {email}
         while level:
             seen |= level

@@ -346,8 +346,8 @@ class OdooMail(models.Model):
                 "%(fate)s",
                 minutes=TEST_PATIENCE.seconds // 60,
                 fate=self._fate_of_test() or self.env._(
-                    "Look whether the MX record of %s leads to its mail server, and at the step "
-                    "Incoming mail.", self.domain_id.name),
+                    "Check that the MX record of %s points to its mail server, and the step "
+                    "“Incoming mail”.", self.domain_id.name),
             ),
         })
 
@@ -387,8 +387,8 @@ class OdooMail(models.Model):
                 "Mail of these addresses leaves by this server instead. Take them out of its FROM "
                 "Filtering, or archive it.",
             ) if record.from_filter else self.env._(
-                "It is for any address, so Odoo does not use it any more. Set its FROM Filtering "
-                "to the domains that it sends for, or archive it.",
+                "It has no FROM Filtering, so Odoo no longer uses it. Set that to the domains that "
+                "it sends for, or archive the server.",
             )
         return self.env._("Use an address of %s.", domain)
 

@@ -72,4 +72,4 @@ class OdooMail(models.Model):
             return super()._fate_of_test()
         status = dict(found._fields["status"]._description_selection(self.env))[found.status]
         words = ": ".join(filter(None, (status, plain(found.answer))))
-        return self.env._("The message log has of it: %s.", words)
+        return self.env._("The message log says: %s.", words)

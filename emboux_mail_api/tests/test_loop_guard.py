@@ -8,7 +8,7 @@ from .common import PlatformCase
 
 @tagged("post_install", "-at_install")
 class TestLoopGuard(PlatformCase):
-    """What Odoo takes is the catch-all of nothing, on no way, and neither forwards nor replies.
+    """What Odoo takes is nobody's catch-all, by whatever route, and neither forwards nor replies.
 
     Whatever comes second is refused: the catch-all, the alias between, the forward, or Odoo.
     """

@@ -214,7 +214,7 @@ class TestOdooMail(OdooMailCase):
         self.assertEqual(setup.test_state, "sent", "it is too early to say")
         self.give_up(setup)
         self.assertEqual(setup.test_state, "failed")
-        self.assertIn("did not come back within 5 minutes. Look whether the MX", setup.test_outcome)
+        self.assertIn("did not come back within 5 minutes. Check that the MX", setup.test_outcome)
         mail.replace_header("From", "notifications@unit.example")
         self.env["mail.thread"].message_process(None, mail.as_bytes())
         self.env.invalidate_all()
@@ -225,7 +225,7 @@ class TestOdooMail(OdooMailCase):
         self.log_message(self.domain, message_id="two@unit.example", status="delayed",
                          answer="451 4.3.0 Odoo is away")
         self.give_up(setup)
-        self.assertIn("The message log has of it: Delayed: 451 4.3.0 Odoo is away.",
+        self.assertIn("The message log says: Delayed: 451 4.3.0 Odoo is away.",
                       setup.test_outcome)
 
     def test_a_test_mail_is_fetched_soon_where_mail_is_fetched(self):
@@ -332,7 +332,7 @@ class TestOdooMail(OdooMailCase):
         self.assertEqual(listed.get(ours), "shop@unit.example")
         self.assertNotIn(theirs, listed)
         self.assertNotIn(setup.server_id, listed)
-        for words in ("Odoo does not use it any more", "leaves by this server instead"):
+        for words in ("Odoo no longer uses it", "leaves by this server instead"):
             self.assertIn(words, setup.outside_note)
         choose = self.env["ir.mail_server"]._find_mail_server
         self.assertEqual(choose("shop@unit.example")[0], ours, "as the list says")
