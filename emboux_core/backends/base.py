@@ -196,7 +196,7 @@ class Backend(ABC):
     sends_as_domain: ClassVar[bool] = True
 
     #: Whether a suspended mailbox still gets its mail: then it is log-ins alone that are refused.
-    suspended_receive: ClassVar[bool] = False
+    suspended_receives: ClassVar[bool] = False
 
     #: Whether the platform itself says which of its domains are verified (``standing``): then
     #: nobody else does.

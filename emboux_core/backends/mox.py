@@ -61,7 +61,7 @@ class MoxBackend(Backend):
     names_hosts: ClassVar[bool] = True
     takes_hashes: ClassVar[bool] = False
     sends_as_domain: ClassVar[bool] = False
-    suspended_receive: ClassVar[bool] = True
+    suspended_receives: ClassVar[bool] = True
 
     def __init__(
         self,

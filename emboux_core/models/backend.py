@@ -266,11 +266,16 @@ class Backend(models.Model):
         compute="_compute_abilities", help="Whether a mailbox can get another address.",
     )
 
+    suspended_receives = fields.Boolean(
+        compute="_compute_abilities", help="Whether suspended mailboxes still get their mail.",
+    )
+
     @api.depends("kind")
     def _compute_abilities(self):
         for backend in self:
             client = backend.kind and backend._client()
-            for ability in ("verifies_domains", "names_hosts", "lists", "rules", "renames"):
+            for ability in ("verifies_domains", "names_hosts", "lists", "rules", "renames",
+                            "suspended_receives"):
                 backend[ability] = bool(client) and getattr(client, ability)
 
     # -- how full its mailboxes are ----------------------------------------------------

@@ -3,8 +3,6 @@
 import logging
 from datetime import timedelta
 
-from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
@@ -385,28 +383,10 @@ class DomainDns(models.Model):
             sections = self.backend_id._client().checked(self.name)
         # as superuser: what a server says is not for users to write
         self.sudo().write({
-            "server_check": self._sections_shown(sections),
+            "server_check": self.env["ir.qweb"]._render(
+                "emboux_core.server_check", {"sections": sections}),
             "server_check_at": fields.Datetime.now(),
         })
-
-    def _sections_shown(self, sections):
-        badge = Markup('<span class="badge text-bg-%s ms-2">%s</span>')
-        block = Markup("<details class='mb-1'><summary><b>%s</b>%s</summary>%s</details>")
-        line = Markup("<div class='%s text-break' style='white-space: pre-wrap'>%s</div>")
-        shown = Markup()
-        for section in sections:
-            state = (badge % ("danger", self.env._("Wrong")) if section.errors
-                     else badge % ("warning", self.env._("Doubtful")) if section.warnings
-                     else badge % ("success", self.env._("Right")))
-            lines = Markup().join(
-                line % (style, text)
-                for style, texts in (("text-danger", section.errors),
-                                     ("text-warning-emphasis", section.warnings),
-                                     ("text-muted", section.advice))
-                for text in texts
-            )
-            shown += block % (section.name, state, lines)
-        return shown
 
     def action_server_keys(self):
         """Read its signing keys from the server, and show them."""

@@ -76,7 +76,6 @@ class Mailbox(models.Model):
         help="Nobody can log in to a suspended mailbox or send through it, and it gets no mail, "
         "except on a mox server, which still delivers. Nothing is lost.",
     )
-    suspended_receives = fields.Boolean(compute="_compute_suspended_receives")
     suspended_with_user = fields.Boolean(
         readonly=True, copy=False, help="Its user was archived; it comes back with them.")
     send_as = fields.Selection(
@@ -117,12 +116,19 @@ class Mailbox(models.Model):
         for mailbox in self:
             mailbox.quota_mb = mailbox.quota_mb or mailbox.backend_id.default_quota_mb
 
+    # what its platform does by itself, see ``emboux.backend``
+    has_rules = fields.Boolean(compute="_compute_abilities")
+    can_be_renamed = fields.Boolean(compute="_compute_abilities")
+    suspended_receives = fields.Boolean(compute="_compute_abilities")
+
     @api.depends("domain_id")
-    def _compute_suspended_receives(self):
+    def _compute_abilities(self):
         for mailbox in self:
             # as superuser: who sees the mailbox need not see its backend
             backend = mailbox.sudo().backend_id
-            mailbox.suspended_receives = bool(backend) and backend._client().suspended_receive
+            mailbox.has_rules = backend.rules
+            mailbox.can_be_renamed = backend.renames
+            mailbox.suspended_receives = backend.suspended_receives
 
     @api.depends("password_hash")
     def _compute_has_password(self):

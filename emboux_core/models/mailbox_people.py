@@ -72,14 +72,6 @@ class MailboxPeople(models.Model):
 
     # -- another address -------------------------------------------------------------------
 
-    can_be_renamed = fields.Boolean(compute="_compute_can_be_renamed")
-
-    @api.depends("domain_id")
-    def _compute_can_be_renamed(self):
-        for mailbox in self:
-            # as superuser: who sees the mailbox need not see its backend
-            mailbox.can_be_renamed = mailbox.sudo().backend_id.renames
-
     def action_change_address(self):
         self.ensure_one()
         return self.env["ir.actions.act_window"]._for_xml_id(

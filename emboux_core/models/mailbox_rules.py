@@ -28,10 +28,8 @@ class MailboxRules(models.Model):
 
     _inherit = "emboux.mailbox"
     _provisioned_fields = frozenset({*FORWARD, *VACATION})
-
     _system_fields = frozenset({"rules_set"})
 
-    has_rules = fields.Boolean(compute="_compute_has_rules")
     # what was set elsewhere, such as in the platform's own portal, stays until it is set here
     rules_set = fields.Boolean(readonly=True, copy=False)
     forward_to = fields.Text(
@@ -57,12 +55,6 @@ class MailboxRules(models.Model):
     )
 
     _forwards_index = models.Index("(domain_id) WHERE forward_to IS NOT NULL")
-
-    @api.depends("domain_id")
-    def _compute_has_rules(self):
-        for mailbox in self:
-            # as superuser: who sees the mailbox need not see its backend
-            mailbox.has_rules = mailbox.sudo().backend_id.rules
 
     @api.model
     def _complete_values(self, vals):
@@ -188,8 +180,10 @@ class MailboxRules(models.Model):
     def _rules(self):
         """What its platform is told; None: nothing was ever set here, or it does neither."""
         given = self.rules_set or self.forward_to or self.vacation_on
-        if not given or not self.has_rules:
-            return None
+        return self._rules_here() if given and self.has_rules else None
+
+    def _rules_here(self):
+        """As they are set here."""
         return Rules(
             forward_to=self._forward_list(),
             forward_keep=self.forward_keep,

@@ -1,5 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
+from dataclasses import asdict
+
 from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
@@ -67,14 +69,7 @@ def show_users(mailboxes, counted=None):
             has_password=mailbox.has_password,
             push_url=mailbox.push_url or "",
             webhook=mailbox.sudo().webhook_id.id or None,  # the number alone
-            forward_to=list(mailbox._forward_list()),
-            forward_keep=mailbox.forward_keep,
-            vacation_on=mailbox.vacation_on,
-            vacation_subject=mailbox.vacation_subject or "",
-            vacation_text=mailbox.vacation_text or "",
-            vacation_from=mailbox.vacation_from or None,
-            vacation_until=mailbox.vacation_until or None,
-            vacation_days=mailbox.vacation_days,
+            **asdict(mailbox._rules_here()),
             created_at=mailbox.create_date,
         )
         for mailbox in mailboxes
