@@ -215,10 +215,12 @@ class AddressMixin(models.AbstractModel):
 
     def write(self, vals):
         if vals.get("active") is False:
+            self.check_access("write")  # before a refusal names what may be somebody else's
             self._assert_not_needed()
         return super().write(vals)
 
     def unlink(self):
+        self.check_access("unlink")
         self._assert_not_needed()
         return super().unlink()
 

@@ -385,6 +385,7 @@ class Mailbox(models.Model):
                 )
 
     def unlink(self):
+        self.check_access("unlink")  # before a refusal names what refers to it
         self._unlink_references()
         domains = self.domain_id
         done = super().unlink()
