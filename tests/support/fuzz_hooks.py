@@ -35,13 +35,13 @@ def _call(method, path, body):
 
 
 def _victim(operation, number):
-    """Make something that this operation may delete; its path parameters."""
+    """Make something that this operation may delete or rename; its path parameters."""
     name, short = _known["name"], number % 7
     if operation == "delete_domain":
         victim = f"victim{short}.{name}"
         _call("POST", "/domains/", {"name": victim})
         return {"name": victim}
-    if operation == "delete_user":
+    if operation in ("delete_user", "change_address"):
         victim = f"victim{short}@{name}"
         _call("POST", "/users/", {"email": victim})
         return {"email": victim}
@@ -103,6 +103,8 @@ def _named(operation, number, body):
         return body | {"email": f"user{number}@{name}"} | word
     if operation == "update_user":
         return body | (word if number % 2 else {})
+    if operation == "change_address":
+        return body | {"email": f"renamed{number}@{name}"}
     if operation == "create_users":
         rows = [row | {"email": f"user{number}.{at}@{name}"}
                 for at, row in enumerate(body["users"])]
