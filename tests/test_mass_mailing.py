@@ -5,6 +5,7 @@ import re
 import pytest
 from parts import odoo_server, postgres
 from parts.odoo_code import PROJECT
+from support.another_odoo import fresh_database
 
 DATABASE = "mailing"
 
@@ -12,8 +13,7 @@ DATABASE = "mailing"
 @pytest.fixture(scope="module")
 def printed(state):
     """What Odoo logged while *Email Marketing* was installed beside emboux_core."""
-    odoo_server.prepare(state, DATABASE)
-    odoo_server.make_database(state, DATABASE, anew=True, addons=("emboux_core",))
+    fresh_database(state, DATABASE, ("emboux_core",))
     log = state.path("log", "mailing.txt")
     odoo_server.run(
         state, "server", "-c", str(odoo_server.config(state, DATABASE)), "-d", DATABASE,

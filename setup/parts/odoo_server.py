@@ -63,10 +63,10 @@ def make_database(state, database=DATABASE, anew=False, addons=ADDONS):
     """
     if anew:
         postgres.drop(state, database)
+    if is_made(state, database):
+        return
     remembered = f"database {database}"
     code = _fingerprint()
-    if state.fact(remembered) == code and postgres.exists(state, database):
-        return
     conf = ["-c", str(config(state, database)), "-d", database, "--stop-after-init", "--no-http"]
     quiet = ["--log-level=warn"]
     started = time.monotonic()
@@ -91,6 +91,12 @@ def make_database(state, database=DATABASE, anew=False, addons=ADDONS):
                 whole.keep(database, files)
     state.fact(remembered, code)
     print(f"Database {database}: done in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def is_made(state, database):
+    """Whether there is a database with the add-ons as they are now."""
+    return state.fact(f"database {database}") == _fingerprint() and postgres.exists(
+        state, database)
 
 
 def install_warnings(state, addons=ADDONS):
