@@ -108,6 +108,7 @@ def test_a_mox_from_the_first_click_to_its_queue(world, browser, odoo, state):
     assert ask("DomainConfig", NAME)["Disabled"] is True
     browser.tour("emboux_mox_activate", f"/odoo/email-domains/{domain}")
     assert ask("DomainConfig", NAME)["Disabled"] is False
+    shows_its_own_check(browser, domain)
     [mailbox] = odoo("emboux.mailbox").search([("email", "=", f"cid@{NAME}")])
     browser.tour("emboux_mox_suspend_mailbox", f"/odoo/mailboxes/{mailbox}")
     assert ask("Account", f"cid_{NAME}")[0]["LoginDisabled"]
@@ -127,6 +128,21 @@ def test_a_mox_from_the_first_click_to_its_queue(world, browser, odoo, state):
         browser.open("/odoo/email-server-login", ".o_list_view")
         with pytest.raises(AssertionError, match="no list where one should be"):
             browser.assert_no_danger()
+
+
+def shows_its_own_check(browser, domain):
+    """mox's verdicts below our own, one section after the other."""
+    browser.open(f"/odoo/email-domains/{domain}", ".o_form_view")
+    browser.page.click("a.nav-link:has-text('DNS')")
+    browser.page.click("button[name=action_server_check]")
+    # it asks name servers, and may wait for some of them
+    wrong = browser.page.wait_for_selector(
+        "details:has(.text-bg-danger) summary:has-text('MX')", timeout=60_000)
+    wrong.click()
+    browser.page.wait_for_selector("details[open] .text-danger")
+    browser.assert_no_danger()
+    wrong.scroll_into_view_if_needed()
+    browser.picture("mox_check")
 
 
 def draws_what_was_reported(world, browser):
