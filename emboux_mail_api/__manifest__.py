@@ -13,7 +13,7 @@
     "depends": ["emboux_core"],
     "external_dependencies": {
         "python": [
-            "aiohttp", "boto3", "cryptography", "dkimpy", "dnspython", "idna", "prometheus_client",
+            "aiohttp", "boto3", "cryptography", "dkimpy", "dnspython", "idna",
             "publicsuffixlist", "pydantic", "pyspf",
         ],
     },
@@ -43,6 +43,7 @@
         "views/outbound_views.xml",
         "views/held_message_views.xml",
         "views/queue_views.xml",
+        "views/daemon_views.xml",
         "views/reputation_settings_views.xml",
         "views/retention_views.xml",
         "views/traffic_views.xml",
@@ -51,6 +52,7 @@
         "data/queue_cron.xml",
         "data/traffic_cron.xml",
         "data/webhook_cron.xml",
+        "data/daemon_cron.xml",
         "data/secrets.xml",
     ],
     "assets": {

@@ -90,6 +90,11 @@ HELD_EXPIRED = Setting(
     "Whether mail that needs a decision is kept, or discarded; Postfix cannot return it.",
     choices=("keep", "discard"),
 )
+DAEMON_AWAY_MINUTES = Setting(
+    "emboux_mail_api.daemon_away_minutes", int, 5,
+    "Minutes for which a daemon is in trouble before the administrators are told; 0: never.",
+    maximum=99_999,
+)
 CLUSTER = Setting(
     "emboux_mail_api.cluster", str, "",
     "PostgreSQL cluster of which the API's cursors are; set by itself.",

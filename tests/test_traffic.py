@@ -129,7 +129,8 @@ class Reader:
     """A reader of the test's own, on a log of its own; killed and started again."""
 
     def __init__(self, state, database, path):
-        self._argv = traffic.command(state, database, name="test-reader", logs=[path])
+        self._argv = traffic.command(
+            state, database, "--metrics", "none", name="test-reader", logs=[path])
         self._env = traffic.environment(state, database)
         self._supervisor = Supervisor(state, echo=False, pids="pids-traffic.json")
 

@@ -42,10 +42,11 @@ class EmbouxInbound(Command):
         sys.path.append(get_module_path("emboux_core"))
         from net.push import Message, Pusher
 
+        watch = options.watch(self, arguments, database)
         sys.exit(daemon.run(
             Handover(
                 database, partial(Pusher, ca_file=arguments.ca_file), Message,
-                arguments.odoo.rstrip("/"), {"X-Odoo-Database": database["dbname"]},
+                arguments.odoo.rstrip("/"), {"X-Odoo-Database": database["dbname"]}, watch.vitals,
             ),
-            arguments.listen,
+            arguments.listen, watch,
         ))

@@ -28,7 +28,7 @@ class EmbouxKey(Command):
         parser.add_argument("--partner-ref", help="the customer: their reference, or id:NUMBER")
         parser.add_argument("--read-only", action="store_true")
         parser.add_argument(
-            "--area", choices=("all", "domains", "mailboxes", "send"), default="all")
+            "--area", choices=("all", "domains", "mailboxes", "send", "metrics"), default="all")
         parser.add_argument("--domain", help="the one domain that it reaches")
         parser.add_argument("--networks", help="where it may be used from: 192.0.2.0/24, ...")
         parser.add_argument("--days", type=int, help="how long it is valid; default: no expiry")

@@ -32,8 +32,6 @@ class EmbouxPolicy(Command):
         parser = options.make_parser(self)
         parser.add_argument("--listen", default="127.0.0.1:10040",
                             help="host:port, or the path of a Unix socket (default %(default)s)")
-        parser.add_argument("--metrics", default="127.0.0.1:9040",
-                            help="host:port of /metrics, /healthz and /ready; none for no port")
         parser.add_argument("--when-down", choices=("closed", "open"), default="closed",
                             help="without PostgreSQL: defer (default), or let pass uncounted")
         parser.add_argument("--wait", type=float, default=4.0, metavar="SECONDS",
@@ -55,8 +53,7 @@ class EmbouxPolicy(Command):
         sys.exit(daemon.run(daemon.Options(
             database=database,
             listen=arguments.listen,
-            metrics=None if arguments.metrics == "none" else arguments.metrics,
             when_down=arguments.when_down,
             wait=arguments.wait,
             dry_run=arguments.dry_run,
-        )))
+        ), options.watch(self, arguments, database)))

@@ -11,7 +11,6 @@ itself is not root, and reaches the queue by nothing but rows in its database.  
 looked for, see ``emboux_policy``.  It loads no registry.
 """
 
-import socket
 import sys
 from pathlib import Path
 
@@ -37,8 +36,6 @@ class EmbouxQueue(Command):
         parser.add_argument("--dovecot", metavar="FILE",
                             help="Dovecot's configuration, where it runs beside this Postfix: "
                             "sessions of suspended mailboxes are ended")
-        parser.add_argument("--name", default=socket.gethostname(),
-                            help="of this mail server, one agent each (default %(default)s)")
         parser.add_argument("--once", action="store_true",
                             help="do what is to be done, then end: for cron instead of a service")
         arguments = parser.parse_args(cmdargs)
@@ -46,8 +43,10 @@ class EmbouxQueue(Command):
         dovecot = arguments.dovecot and sessions.Dovecot(str(Path(arguments.dovecot).resolve()))
         folder = str(Path(arguments.postfix).resolve())
         postfix = postqueue.Postfix(folder, spool=postqueue.spool_of(folder))
-        sys.exit(agent.run(
-            agent.Agent(postfix, store.Store(database, arguments.name), dovecot),
-            forget.Forgetting(postfix, store.Routing(database, arguments.name)),
-            once=arguments.once,
-        ))
+        serving = agent.Agent(postfix, store.Store(database, arguments.name), dovecot)
+        forgetting = forget.Forgetting(postfix, store.Routing(database, arguments.name))
+        if arguments.once:
+            sys.exit(agent.run(serving, forgetting, once=True))
+        with options.watch(self, arguments, database) as watch:
+            code = agent.run(serving, forgetting, watch=watch)
+        sys.exit(code)

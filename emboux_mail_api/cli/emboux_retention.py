@@ -18,6 +18,8 @@ from odoo.cli import Command
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
 
+MAILBOX_SECONDS = 3600.0  # for one mailbox; one with a million messages takes long
+
 
 class EmbouxRetention(Command):
     """Remove mail that is older than its domain keeps it."""
@@ -46,12 +48,12 @@ class EmbouxRetention(Command):
         if arguments.every and arguments.all:
             parser.error("--all is for a single run")
         database = options.start(self, parser, arguments)
-        sys.exit(purge.run(
-            purge.Purge(
-                doveadm.Dovecot(str(Path(arguments.dovecot).resolve())), store.Store(database)),
-            every=arguments.every * 3600,
-            everything=arguments.all,
-            dry_run=arguments.dry_run,
-            domain=arguments.domain,
-            mail_root=arguments.mail_root,
-        ))
+        purging = purge.Purge(
+            doveadm.Dovecot(str(Path(arguments.dovecot).resolve())), store.Store(database))
+        limits = {"dry_run": arguments.dry_run, "domain": arguments.domain,
+                  "mail_root": arguments.mail_root}
+        if not arguments.every:
+            sys.exit(purge.run(purging, everything=arguments.all, **limits))
+        with options.watch(self, arguments, database, patience=MAILBOX_SECONDS) as watch:
+            code = purge.run(purging, every=arguments.every * 3600, watch=watch, **limits)
+        sys.exit(code)

@@ -10,7 +10,6 @@ several (``--log`` again), and notices when they are rotated.  Where odoo.conf i
 ``emboux_policy``.  It loads no registry.
 """
 
-import socket
 import sys
 from pathlib import Path
 
@@ -33,16 +32,16 @@ class EmbouxTransfer(Command):
         parser.add_argument("--log", action="append", metavar="FILE",
                             help="a log of Postfix or Dovecot, or of both (default "
                             "/var/log/mail.log)")
-        parser.add_argument("--name", default=socket.gethostname(),
-                            help="of this mail server (default %(default)s)")
         parser.add_argument("--once", action="store_true",
                             help="read what is there, then end: for cron instead of a service")
         arguments = parser.parse_args(cmdargs)
         database = options.start(self, parser, arguments)
         paths = [Path(path).resolve() for path in arguments.log or ["/var/log/mail.log"]]
-        sys.exit(follow.run(
-            follow.Follower([logs.Log(path) for path in dict.fromkeys(paths)],
-                            store.Store(database, arguments.name),
-                            store.Lookups(database, arguments.name)),
-            once=arguments.once,
-        ))
+        follower = follow.Follower([logs.Log(path) for path in dict.fromkeys(paths)],
+                                   store.Store(database, arguments.name),
+                                   store.Lookups(database, arguments.name))
+        if arguments.once:
+            sys.exit(follow.run(follower, once=True))
+        with options.watch(self, arguments, database) as watch:
+            code = follow.run(follower, watch=watch)
+        sys.exit(code)

@@ -38,6 +38,8 @@ class EmbouxWebhooks(Command):
         from net.public import is_public
         from net.push import signed
 
-        sys.exit(sender.run(lambda: sender.Sender(
-            store.Store(database), store.Listener(database),
-            Poster(signed, is_public, arguments.ca_file))))
+        with options.watch(self, arguments, database) as watch:
+            code = sender.run(lambda: sender.Sender(
+                store.Store(database), store.Listener(database),
+                Poster(signed, is_public, arguments.ca_file), watch.vitals))
+        sys.exit(code)

@@ -19,6 +19,7 @@ DELETE FROM emboux_submission;
 -- what is on hold is on hold at the mail servers of production
 DELETE FROM emboux_held_message;
 DELETE FROM emboux_queue_agent;
+DELETE FROM emboux_daemon;
 DELETE FROM emboux_mail.queue_message;
 -- nor do receivers hear of what is tried out here
 UPDATE emboux_webhook SET state = 'paused';

@@ -8,5 +8,6 @@ package by itself: it puts the folder above this one in ``sys.path``.  Odoo and 
 same files as ``odoo.addons.emboux_mail_api.emboux_daemons``.
 
 ``options.py`` has the options that all commands take, ``store.py`` the connection to Odoo's
-database, ``rounds.py`` the pauses after an error and the end by a signal.
+database, ``rounds.py`` the pauses after an error and the end by a signal.  ``vitals.py`` knows how
+a daemon does, and ``watch.py`` lets others see it, in the format of ``exposition.py``.
 """

@@ -7,13 +7,24 @@ It reads Odoo's configuration and loads no registry.
 """
 
 import argparse
+import ast
 import logging
 import os
 import pwd
+import socket
 import sys
 from pathlib import Path
 
 from odoo.tools import config
+
+from .vitals import PATIENCE, Vitals
+from .watch import Watch
+
+#: Where each serves its metrics, unless ``--metrics`` says otherwise.
+PORTS = {
+    "emboux_policy": 9040, "emboux_inbound": 9041, "emboux_queue": 9042, "emboux_retention": 9043,
+    "emboux_transfer": 9044, "emboux_webhooks": 9045,
+}  # fmt: skip
 
 
 def make_parser(command, may_become=False):
@@ -33,6 +44,11 @@ def make_parser(command, may_become=False):
     parser.add_argument("--db-host", help="default: odoo.conf's db_host")
     parser.add_argument("--db-port", type=int, help="default: odoo.conf's db_port; PostgreSQL "
                         "itself, because PgBouncer's transactions know no LISTEN and no lock")
+    parser.add_argument("--metrics", default=f"127.0.0.1:{PORTS[command.name]}", metavar="ADDRESS",
+                        help="host:port of /metrics and /health (default %(default)s); none for "
+                        "no port")
+    parser.add_argument("--name", default=socket.gethostname(),
+                        help="of this machine, as Odoo shows it (default %(default)s)")
     if may_become:
         parser.add_argument("--user", help="become this system user before anything is done")
     return parser
@@ -72,6 +88,14 @@ def start(command, parser, arguments):
     if getattr(arguments, "user", None):
         become(parser, arguments.user)
     return {key: value for key, value in found.items() if value} | {"dbname": databases[0]}
+
+
+def watch(command, arguments, database, patience=PATIENCE):
+    """The ``Watch`` over this command's daemon, which is to be started with it."""
+    manifest = Path(__file__).resolve().parents[1] / "__manifest__.py"
+    version = ast.literal_eval(manifest.read_text())["version"]
+    vitals = Vitals(command.name.removeprefix("emboux_"), arguments.name, version, patience)
+    return Watch(vitals, database, None if arguments.metrics == "none" else arguments.metrics)
 
 
 def become(parser, name):

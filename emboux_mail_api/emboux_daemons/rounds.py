@@ -45,11 +45,13 @@ class BackOff:
     """How long to wait after an error: ``first`` seconds, then twice as long each time, at most
     ``longest``.
 
-    ``logger`` gets each problem once, not each time, and the end of it.
+    ``logger`` gets each problem once, not each time, and the end of it; ``vitals`` (a
+    ``vitals.Vitals``) is told each time.
     """
 
-    def __init__(self, first, longest, logger=None):
+    def __init__(self, first, longest, logger=None, vitals=None):
         self._first, self._longest, self._logger = first, longest, logger
+        self._vitals = vitals
         self._pause, self.problem = first, None
 
     def failed(self, error):
@@ -59,12 +61,16 @@ class BackOff:
             self._logger.error("%s", text)
         self.problem = text
         pause, self._pause = self._pause, min(2 * self._pause, self._longest)
+        if self._vitals:
+            self._vitals.failed(error, pause, getattr(error, "is_standby", False))
         return pause
 
     def worked(self):
         if self._logger and self.problem is not None:
             self._logger.info("all is well again")
         self._pause, self.problem = self._first, None
+        if self._vitals:
+            self._vitals.worked()
 
 
 def one_line(error):

@@ -13,6 +13,12 @@ import select
 import psycopg2
 
 
+class NotAlone(psycopg2.OperationalError):
+    """Another process does the same: this one waits for its end."""
+
+    is_standby = True
+
+
 class BaseStore:
     """``database``: psycopg2's keywords; ``host``: the name of this mail server.
 
@@ -61,12 +67,12 @@ class BaseStore:
     def _be_alone(self, cursor, sentence):
         """No other connection for this mail server does the same as long as this one is open.
 
-        :raises psycopg2.OperationalError: one does; it has the sentence.
+        :raises NotAlone: one does; it has the sentence.
         """
         cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s), hashtext(%s))",
                        [self.name, self.host])
         if not cursor.fetchone()[0]:
-            raise psycopg2.OperationalError(sentence)
+            raise NotAlone(sentence)
 
     def close(self):
         if self._connection is not None:

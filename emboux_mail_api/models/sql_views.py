@@ -13,7 +13,7 @@ class SqlViews(models.AbstractModel):
     def init(self):
         for script in (
             "usage", "traffic", "address", "sending", "views", "retention", "leftover", "policy",
-            "queue", "message", "webhook", "grants",
+            "queue", "message", "webhook", "daemon", "grants",
         ):
             with file_open(f"emboux_mail_api/sql/{script}.sql") as source:
                 self.env.cr.execute(source.read())

@@ -12,6 +12,8 @@
 -- Those that exist are granted their rights on each installation and update, and by the
 -- button Test on the backend.
 DO $$
+DECLARE
+    daemon text;
 BEGIN
     REVOKE ALL ON ALL TABLES IN SCHEMA emboux_mail FROM PUBLIC;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_mail') THEN
@@ -57,6 +59,14 @@ BEGIN
         GRANT EXECUTE ON FUNCTION emboux_mail.normal_domain, emboux_mail.as_utf8
             TO emboux_relay;
     END IF;
+    -- each daemon says how it does, and of itself alone
+    FOREACH daemon IN ARRAY ARRAY['policy', 'inbound', 'queue', 'retention', 'transfer', 'webhooks']
+    LOOP
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_' || daemon) THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION emboux_mail.daemon_seen TO %I',
+                           'emboux_' || daemon);
+        END IF;
+    END LOOP;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'emboux_queue') THEN
         GRANT USAGE ON SCHEMA emboux_mail TO emboux_queue;
         GRANT SELECT, INSERT ON emboux_mail.held_messages TO emboux_queue;

@@ -35,6 +35,7 @@ from . import (
     test_tenancy,
     test_api_routes,
     test_customer,
+    test_daemon,
     test_verification,
     test_waiting,
     test_events_parsers,

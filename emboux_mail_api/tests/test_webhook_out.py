@@ -14,6 +14,7 @@ from odoo.tests import new_test_user, tagged
 from odoo.tools import file_open
 
 from ..controllers.api.schemas.webhook import EVENTS, example_of
+from ..emboux_daemons.vitals import Vitals
 from ..emboux_daemons.webhooks.post import Answer, parse_headers
 from ..emboux_daemons.webhooks.sender import PAUSES, Sender, judge
 from ..emboux_daemons.webhooks.store import Delivery
@@ -325,7 +326,7 @@ class TestWebhookJudgement(PlatformCase):
             async def post(self, _delivery):
                 raise KeyError("ours")
 
-        sender = Sender(None, None, Broken())
+        sender = Sender(None, None, Broken(), Vitals("webhooks", "unit.example", "1"))
         delivery = self.delivery()
         with self.assertLogs("odoo.addons.emboux_mail_api.emboux_daemons.webhooks.sender", "ERROR"):
             asyncio.run(sender._send(delivery))

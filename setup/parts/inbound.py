@@ -1,6 +1,7 @@
 """The daemon by which Postfix hands incoming mail to Odoo."""
 
 from . import odoo_server
+from .policy import NAME
 from .supervisor import Service, listening
 
 PACKAGES = ()
@@ -9,14 +10,16 @@ PACKAGES = ()
 def prepare(state):
     """The daemon's role gets its rights from Odoo's add-on; there is nothing to write."""
     state.port("inbound")
+    state.port("inbound_metrics")
 
 
-def command(state, database, listen, *options):
+def command(state, database, listen, metrics, *options, name=NAME):
     """The command line of a daemon, also for tests that start one of their own."""
     return (
         str(odoo_server.command(state)), "emboux_inbound",
         "-c", str(odoo_server.config(state, database)), "-d", database,
-        "--listen", listen, "--odoo", f"http://127.0.0.1:{state.port('odoo')}", *options,
+        "--listen", listen, "--metrics", metrics, "--name", name,
+        "--odoo", f"http://127.0.0.1:{state.port('odoo')}", *options,
     )
 
 
@@ -28,11 +31,11 @@ def environment(state, database):
 
 
 def services(state, database):
-    port = state.port("inbound")
+    port, metrics = state.port("inbound"), state.port("inbound_metrics")
     return [
         Service(
             "inbound",
-            command(state, database, f"127.0.0.1:{port}"),
+            command(state, database, f"127.0.0.1:{port}", f"127.0.0.1:{metrics}"),
             ready=listening(port),
             env=environment(state, database),
         )

@@ -4,6 +4,7 @@ from . import odoo_server
 from .supervisor import Service, listening
 
 PACKAGES = ()
+NAME = "mail.emboux.example"  # of the mail server, as Odoo shows it
 
 
 def prepare(state):
@@ -12,12 +13,12 @@ def prepare(state):
     state.port("policy_metrics")
 
 
-def command(state, database, listen, metrics, *options):
+def command(state, database, listen, metrics, *options, name=NAME):
     """The command line of a daemon, also for tests that start one of their own."""
     return (
         str(odoo_server.command(state)), "emboux_policy",
         "-c", str(odoo_server.config(state, database)), "-d", database,
-        "--listen", listen, "--metrics", metrics, *options,
+        "--listen", listen, "--metrics", metrics, "--name", name, *options,
     )
 
 

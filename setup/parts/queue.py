@@ -2,14 +2,15 @@
 root."""
 
 from . import odoo_server, postgres, system
+from .policy import NAME
 from .supervisor import Service
 
 PACKAGES = ()
-NAME = "mail.emboux.example"  # of the mail server, as Odoo shows it
 FRESH = 3  # seconds; it tells Odoo that it lives every two
 
 
 def prepare(state):
+    state.port("queue_metrics")
     system.secret_file(state.path("postfix", "queue-password"), state.secret("emboux_queue"))
 
 
@@ -29,7 +30,7 @@ def services(state, database):
     return [
         Service(
             "queue",
-            command(state, database),
+            command(state, database, "--metrics", f"127.0.0.1:{state.port('queue_metrics')}"),
             ready=lambda: is_seen(state, database),
             root=True,
             cwd="/",

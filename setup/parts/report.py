@@ -6,6 +6,7 @@ from . import odoo_server
 from .supervisor import listening
 
 DEMO_DOMAIN = "emboux.example"
+DAEMONS = ("policy", "inbound", "queue", "retention", "transfer", "webhooks")
 
 
 def path(state):
@@ -30,6 +31,8 @@ def write(state, database, mail):
         report |= {n: at(n) for n in ("smtp", "submission", "smtps", "imap", "imaps", "sieve")}
         report["dns"] = {"host": "127.0.0.1", "port": state.port("dns")}
         report["policy"] = at("policy") | {"metrics": f"http://127.0.0.1:{state.port('policy_metrics')}"}
+        report["metrics"] = {name: f"http://127.0.0.1:{state.port(f'{name}_metrics')}"
+                             for name in DAEMONS}
         report["sink"] = {
             "host": "127.0.0.1",
             "port": state.port("sink"),

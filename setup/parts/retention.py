@@ -1,6 +1,7 @@
 """The daily purge of mail that is older than its domain keeps it."""
 
 from . import dovecot, odoo_server, postgres, system
+from .policy import NAME
 from .supervisor import Service
 
 PACKAGES = ()
@@ -8,6 +9,7 @@ HOURS = 1  # from one look at who is due to the next
 
 
 def prepare(state):
+    state.port("retention_metrics")
     system.secret_file(
         state.path("dovecot", "retention-password"), state.secret("emboux_retention"))
 
@@ -29,7 +31,8 @@ def services(state, database):
     return [
         Service(
             "retention",
-            command(state, database, "--every", str(HOURS)),
+            command(state, database, "--every", str(HOURS), "--name", NAME,
+                    "--metrics", f"127.0.0.1:{state.port('retention_metrics')}"),
             ready=lambda: _connected(state, database),
             root=True,
             cwd="/",

@@ -1,7 +1,7 @@
 """The reader of the mail servers' logs, which counts what each domain moves."""
 
 from . import odoo_server, postgres
-from .queue import NAME
+from .policy import NAME
 from .supervisor import Service
 
 PACKAGES = ()
@@ -10,6 +10,7 @@ LOGS = ("postfix", "dovecot")
 
 def prepare(state):
     """The logs are the supervisor's to write; there is nothing to set up."""
+    state.port("transfer_metrics")
 
 
 def command(state, database, *options, name=NAME, logs=None):
@@ -34,7 +35,7 @@ def services(state, database):
     return [
         Service(
             "transfer",
-            command(state, database),
+            command(state, database, "--metrics", f"127.0.0.1:{state.port('transfer_metrics')}"),
             ready=lambda: _reads(state, database),
             env=environment(state, database),
         )

@@ -1,6 +1,7 @@
 """The daemon that sends webhooks."""
 
 from . import odoo_server, postgres
+from .policy import NAME
 from .supervisor import Service
 
 PACKAGES = ()
@@ -8,6 +9,7 @@ PACKAGES = ()
 
 def prepare(state):
     """The daemon's role gets its rights from Odoo's add-on; there is nothing to write."""
+    state.port("webhooks_metrics")
 
 
 def command(state, database, *options):
@@ -15,7 +17,8 @@ def command(state, database, *options):
     return (
         str(odoo_server.command(state)), "emboux_webhooks",
         "-c", str(odoo_server.config(state, database)), "-d", database,
-        "--ca-file", str(state.path("tls", "ca-bundle.pem")), *options,
+        "--ca-file", str(state.path("tls", "ca-bundle.pem")),
+        "--metrics", f"127.0.0.1:{state.port('webhooks_metrics')}", "--name", NAME, *options,
     )
 
 

@@ -112,7 +112,7 @@ class World:
             ready=listening(http), env=odoo_server.environment(self.state), start_seconds=60))
         supervisor.start(Service(
             "bench_inbound",
-            inbound.command(self.state, self.database, f"127.0.0.1:{lmtp}",
+            inbound.command(self.state, self.database, f"127.0.0.1:{lmtp}", "none",
                             "--odoo", f"http://127.0.0.1:{http}"),
             ready=listening(lmtp), env=inbound.environment(self.state, self.database)))
         try:

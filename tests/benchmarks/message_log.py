@@ -228,7 +228,8 @@ def measure_steady(world, rate=100, seconds=60):
         lines = log_of(rate * seconds).splitlines(keepends=True)
         before = _backends(world)
         daemon = psutil.Popen(
-            traffic.command(world.state, database, name=HOST, logs=[path]),
+            traffic.command(
+                world.state, database, "--metrics", "none", name=HOST, logs=[path]),
             env=traffic.environment(world.state, database), stdout=subprocess.DEVNULL)
         try:
             time.sleep(8)  # it has begun, and has read nothing

@@ -19,8 +19,8 @@ class InboundDaemon:
     def start(self):
         self._supervisor.start(Service(
             "own_inbound",
-            inbound.command(self._state, self._database, f"127.0.0.1:{self.port}",
-                            "--odoo", self._odoo),
+            inbound.command(self._state, self._database, f"127.0.0.1:{self.port}", "none",
+                            "--odoo", self._odoo, name="inbound-of-a-test"),
             ready=listening(self.port), env=inbound.environment(self._state, self._database),
         ))
 

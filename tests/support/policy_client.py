@@ -82,7 +82,8 @@ class Daemon:
         self.log = state.folder("log") / f"{name}-own.log"
         self.log.unlink(missing_ok=True)
         self._argv = policy.command(state, database, f"127.0.0.1:{self.port}",
-                                    f"127.0.0.1:{self.metrics}", *options)
+                                    f"127.0.0.1:{self.metrics}", *options,
+                                    name=policy.NAME if name == "policy" else name)
         self._environment = policy.environment(state, database) | (environment or {})
         self.process = None
 

@@ -30,9 +30,11 @@ TAKEN = "250 2.6.0 Taken by Odoo"
 class Handover:
     """``pusher``: makes what calls an Odoo, ``message`` what it is given (``net/push.py`` of
     emboux_core).  ``here``: the URL of this database's Odoo; ``headers``: what it has to be told
-    besides."""
+    besides.  ``vitals``: a ``vitals.Vitals``, which is told whether the database and this Odoo
+    answer."""
 
-    def __init__(self, database, pusher, message, here, headers):
+    def __init__(self, database, pusher, message, here, headers, vitals):
+        self._vitals = vitals
         self._database, self._pusher, self._message = database, pusher, message
         self._here, self._headers = here, headers
         self._own = threading.local()
@@ -55,6 +57,7 @@ class Handover:
                 replies[mailbox] = self._to_mailbox(mailbox, sender, meant, content)
             except psycopg2.Error as error:
                 self._store().close()
+                self._vitals.failed(error)
                 _logger.error("the database is away: %s", one_line(error))
                 replies[mailbox] = "451 4.3.0 The database is away, try again later"
         return [replies[mailbox] for mailbox, _original in recipients]
@@ -80,12 +83,22 @@ class Handover:
                 return "451 4.3.2 This Odoo is busy with other messages, try again later"
             lane.messages += 1
         try:
-            return _reply(mailbox, lane.hand_over(waiting))
+            outcome = lane.hand_over(waiting)
+            if not target.url:  # another Odoo's trouble is not ours
+                self._heard(outcome)
+            return _reply(mailbox, outcome)
         finally:
             with self._lock:
                 lane.messages -= 1
                 if not lane.messages:
                     del self._lanes[whose]
+
+    def _heard(self, outcome):
+        if outcome.status and outcome.status < 500:
+            self._vitals.worked()
+        else:
+            self._vitals.failed(
+                f"Odoo at {self._here} takes no mail: {outcome.sentence or outcome.status}")
 
     def _send(self, group):
         """What ``Lane`` does with messages of one mailbox."""

@@ -23,13 +23,14 @@ _logger = logging.getLogger(__name__)
 BACKLOG = 1024  # a hundred smtpd of each Postfix may come at once
 IDLE_SECONDS = 1200  # Postfix keeps a connection for 300 s of idleness and 1000 s in all
 STOP_SECONDS = 10
+HOUSE_SECONDS = 60  # from one look at idle connections to the next
 MOST_SESSIONS = 4000
 SAMPLE = 1000  # of the messages that pass, one in so many is logged
 
 
 @dataclass(frozen=True)
 class Options:
-    """``listen``, ``metrics``: ``host:port`` or the path of a Unix socket; metrics may be None.
+    """``listen``: ``host:port`` or the path of a Unix socket.
 
     ``database``: psycopg2's keywords.  ``when_down``: closed or open.  ``wait``: seconds that a
     question waits for PostgreSQL; less than Postfix' own time-out for the policy service.
@@ -38,7 +39,6 @@ class Options:
 
     database: dict
     listen: str = "127.0.0.1:10040"
-    metrics: str | None = "127.0.0.1:9040"
     when_down: str = "closed"
     wait: float = 4.0
     dry_run: bool = False
@@ -153,14 +153,18 @@ class Session(asyncio.Protocol):
 
 
 class Daemon:
-    """``await run()`` until SIGTERM or SIGINT; returns the exit code."""
+    """``await run()`` until SIGTERM or SIGINT; returns the exit code.
 
-    def __init__(self, options):
-        self.options = options
+    ``watch``: a ``watch.Watch``, which is started and stopped with it.
+    """
+
+    def __init__(self, options, watch):
+        self.options, self.watch = options, watch
         self.metrics = Metrics()
         self.engine = Engine(options, self.metrics, DecisionLog(options.sample))
         self.sessions = set()
         self.metrics.sessions, self.metrics.engine = self.sessions, self.engine
+        watch.vitals.reports(self.metrics.families, self.metrics.figures, self.metrics.problem)
         self._stopping = asyncio.Event()
         self._told = 0.0
 
@@ -170,21 +174,18 @@ class Daemon:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._forget)
         self.engine.start()
-        servers = [await _listen(self.options.listen, lambda: Session(self))]
-        if self.options.metrics:
-            host, port = _address(self.options.metrics)
-            servers.append(await asyncio.start_server(self.metrics.serve, host, port))
-        _logger.info("listening on %s, metrics on %s, without PostgreSQL %s%s",
-                     self.options.listen, self.options.metrics or "no port",
+        server = await _listen(self.options.listen, lambda: Session(self))
+        self.watch.start()
+        _logger.info("listening on %s, without PostgreSQL %s%s", self.options.listen,
                      self.options.when_down, ", dry run" if self.options.dry_run else "")
         idle = asyncio.create_task(self._close_idle())
         await self._stopping.wait()
         _logger.info("stopping: %d connections", len(self.sessions))
         idle.cancel()
-        for server in servers:
-            server.close()
+        server.close()
         await self._end_sessions()
         await self.engine.stop()
+        self.watch.stop()
         if not _is_address(self.options.listen):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.options.listen)
@@ -204,7 +205,8 @@ class Daemon:
 
     async def _close_idle(self):
         while True:
-            await asyncio.sleep(60)
+            self.watch.vitals.lives(HOUSE_SECONDS)
+            await asyncio.sleep(HOUSE_SECONDS)
             long_ago = time.monotonic() - IDLE_SECONDS
             for session in [s for s in self.sessions if s.idle and s.touched < long_ago]:
                 session.end()
@@ -243,14 +245,14 @@ async def _listen(where, factory):
     return server
 
 
-def run(options):
+def run(options, watch):
     """Run until a signal; returns the exit code."""
-    return asyncio.run(_run(options))
+    return asyncio.run(_run(options, watch))
 
 
-async def _run(options):
+async def _run(options, watch):
     # a question makes no cycles, and a full collection over the caches stops all of them
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    return await Daemon(options).run()
+    return await Daemon(options, watch).run()

@@ -15,8 +15,10 @@ import psycopg2
 
 from ..rounds import BackOff, Ending, one_line
 from . import rules
+from .certificate import Certificate
 from .forget import Forgetter
 from .listing import Listing
+from .metrics import Metrics
 from .postqueue import QueueError
 from .rules import DISCARDING, GONE, HELD, OVER_LIMIT, RELEASING
 from .sessions import SessionError
@@ -38,8 +40,9 @@ class Agent:
         self.postfix, self.store, self.dovecot = postfix, store, dovecot
         self._envelopes = {}  # key -> Envelope
         self._seen_waiting = set()  # keys
-        self._sessions_again, self._session_problem = 0.0, None
+        self._sessions_again, self.session_problem = 0.0, None
         self._listing = Listing(postfix, store)
+        self.metrics = Metrics()
 
     def round(self):
         """Returns whether something was done, so that the next round should see its effect."""
@@ -61,6 +64,8 @@ class Agent:
         acted |= self._within_limits(world, rows)
         if acted or any(row.state in (RELEASING, DISCARDING) for row in rows):
             acted |= self._let_go(messages)
+        self.metrics.saw(messages.values())
+        self.metrics.held(rows)
         held = sum(m.is_held for m in messages.values())
         store.beat(len(messages) - held, held)
         self._seen_waiting = {
@@ -85,11 +90,11 @@ class Agent:
             if suspended:
                 self.dovecot.end(suspended)
                 _logger.info("sessions ended for a suspension: %d", len(suspended))
-            self._session_problem = None
+            self.session_problem = None
         except SessionError as error:
-            if (problem := one_line(error)) != self._session_problem:
+            if (problem := one_line(error)) != self.session_problem:
                 _logger.error("%s", problem)
-            self._session_problem = problem
+            self.session_problem = problem
 
     def _look(self, rows, messages):
         self._envelopes = {key: e for key, e in self._envelopes.items() if key in messages}
@@ -114,6 +119,7 @@ class Agent:
             self.store.set_states({row.id: GONE for row in drop})
         if hold:
             self.postfix.hold([row.queue_id for row in hold])
+            self.metrics.did("held", len(hold))
             _logger.info("held for a suspension: %s", _ids(hold))
         return bool(new or drop or hold)
 
@@ -176,9 +182,11 @@ class Agent:
         discard = [row for row in rows if row.state == DISCARDING]
         if release:
             self.postfix.release([row.queue_id for row in release])
+            self.metrics.did("released", len(release))
             _logger.info("released: %s", _ids(release))
         if discard:
             self.postfix.discard([row.queue_id for row in discard])
+            self.metrics.did("discarded", len(discard))
             _logger.info("discarded: %s", _ids(discard))
         return bool(release or discard)
 
@@ -187,13 +195,21 @@ class Agent:
         return self.postfix.envelopes([row.queue_id], kept=None).get(row.queue_id)
 
 
-def run(agent, forgetting=None, once=False):
+def run(agent, forgetting=None, once=False, watch=None):
     """Rounds until SIGTERM or SIGINT; returns the exit code.  ``once``: until nothing is to do.
 
-    ``forgetting``: a ``forget.Forgetting``, which goes on beside the rounds.
+    ``forgetting``: a ``forget.Forgetting``, which goes on beside the rounds.  ``watch``: a
+    ``watch.Watch`` that has been started.
     """
     store, ending = agent.store, Ending().on_signals()
-    back_off = BackOff(1.0, LONGEST_PAUSE, _logger)
+    vitals = watch.vitals if watch else None
+    back_off = BackOff(1.0, LONGEST_PAUSE, _logger, vitals)
+    certificate = Certificate(agent.postfix.config)
+    if vitals:
+        forgetting.reloaded = agent.metrics.reloaded
+        vitals.reports(
+            agent.metrics.families, agent.metrics.figures,
+            warn=lambda: forgetting.problem or agent.session_problem or certificate.warning())
     _logger.info("serving the queue of %s as %s", agent.postfix.config, store.host)
     forgetter = None
     while not ending.is_set():
@@ -210,6 +226,7 @@ def run(agent, forgetting=None, once=False):
             acted = agent.round()
             wait = 0.1 if acted else ROUND_SECONDS
             back_off.worked()
+            agent.metrics.certificate_ends = certificate.look()
         except (psycopg2.Error, QueueError) as error:
             wait = back_off.failed(error)
             _tell(store, error)

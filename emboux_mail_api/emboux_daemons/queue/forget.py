@@ -32,9 +32,16 @@ AGAIN_SECONDS = 0.25  # from one try to reach the database to the next
 
 
 class Forgetting:
-    """``postfix``: a ``postqueue.Postfix``; ``routing``: a ``store.Routing``."""
+    """``postfix``: a ``postqueue.Postfix``; ``routing``: a ``store.Routing``.
+
+    ``problem``: why Postfix could not be reloaded the last time, or None; ``reloaded()``: called
+    when it was.
+    """
+
+    problem = None
 
     def __init__(self, postfix, routing, clock=time.monotonic):
+        self.reloaded = lambda: None
         self.postfix, self.routing, self._clock = postfix, routing, clock
         self._due = False  # something has changed since the last reload began
         self._mark = None
@@ -79,10 +86,12 @@ class Forgetting:
         try:
             self.postfix.reload()
         except QueueError as error:
-            self._due = True
+            self._due, self.problem = True, str(error)
             _logger.error("%s", error)
             self.routing.tell(None, str(error))
         else:
+            self.problem = None
+            self.reloaded()
             _logger.info("Postfix forgets what it knew of relays and the database")
             self.routing.tell(self._mark)
 

@@ -18,6 +18,7 @@ import psycopg2
 from ..rounds import BackOff, Ending
 from . import leftover
 from .doveadm import DoveadmError
+from .metrics import Metrics
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ class Purge:
     def __init__(self, dovecot, store, clock=None):
         self.dovecot, self.store = dovecot, store
         self.clock = clock or store.now
-        self.ended = Ending()
+        self.ended, self.metrics = Ending(), Metrics()
+        self.lives = lambda: None  # called from mailbox to mailbox
 
     def round(self, since, dry_run=False, domain=None):
         """All mailboxes that were not purged since that time; returns domain to ``Tally``."""
@@ -56,6 +58,7 @@ class Purge:
                     break
                 tally = tallies.setdefault(mailbox.domain, Tally())
                 tally.mailboxes += 1
+                self.lives()
                 self._mailbox(mailbox, layout, dry_run, tally)
             after = mailboxes[-1].id
         return tallies
@@ -71,10 +74,12 @@ class Purge:
                 found, removed = self._purge(mailbox, layout)
                 tally.found += found
                 tally.removed += removed
+                self.metrics.mailbox(removed)
         except DoveadmError as error:
             if error.is_gone or self.ended.is_set():  # then the command was killed too
                 return
             tally.problems += 1
+            self.metrics.failed()
             _logger.error("%s: %s", mailbox.email, error)
             self.store.fail(mailbox, str(error))
 
@@ -115,13 +120,18 @@ class Purge:
         return found
 
 
-def run(purge, every=0, everything=False, dry_run=False, domain=None, mail_root=None):
+def run(purge, every=0, everything=False, dry_run=False, domain=None, mail_root=None, watch=None):
     """One round, or with ``every`` (seconds) one after the other; returns the exit code.
 
     ``everything``: also those mailboxes that were done within the last day. ``mail_root``: where
-    the folders of mailboxes lie, to delete those of deleted ones.
+    the folders of mailboxes lie, to delete those of deleted ones. ``watch``: a ``watch.Watch``
+    that has been started, where one goes on.
     """
-    store, back_off = purge.store, BackOff(5.0, LONGEST_PAUSE, _logger)
+    vitals = watch.vitals if watch else None
+    store, back_off = purge.store, BackOff(5.0, LONGEST_PAUSE, _logger, vitals)
+    if vitals:
+        vitals.reports(purge.metrics.families)
+        purge.lives = vitals.lives
     again = timedelta(0) if everything or dry_run else A_DAY
     purge.ended.on_signals()
     while True:
@@ -135,6 +145,8 @@ def run(purge, every=0, everything=False, dry_run=False, domain=None, mail_root=
                 failed |= _leftovers(purge, mail_root, dry_run)
             wait = every
             back_off.worked()
+            if vitals:
+                _tell(vitals, tallies, wait)
         except (psycopg2.Error, DoveadmError) as error:
             store.close()
             wait, failed = back_off.failed(error), True
@@ -143,9 +155,19 @@ def run(purge, every=0, everything=False, dry_run=False, domain=None, mail_root=
             return int(failed and not every)
 
 
+def _tell(vitals, tallies, wait):
+    """Odoo's page has which mailboxes and why; here, that there are some."""
+    if problems := sum(tally.problems for tally in tallies.values()):
+        vitals.failed(f"The old mail of {problems} mailboxes could not be removed.", wait)
+    else:
+        vitals.lives(wait)
+
+
 def _leftovers(purge, mail_root, dry_run):
     """Whether some could not be deleted."""
     done, failed = leftover.remove(mail_root, purge.store, purge.ended.is_set, dry_run)
+    if not dry_run:
+        purge.metrics.folders(done, failed)
     if done:
         text = "would be deleted" if dry_run else "deleted"
         _logger.info("the mail of %d deleted mailboxes %s", done, text)

@@ -11,9 +11,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg2
-
-from ..store import BaseStore
+from ..store import BaseStore, NotAlone
 
 _LOCK = "hashtext('emboux_retention'), 0"
 AT_ONCE = 500  # mailboxes
@@ -50,7 +48,7 @@ class Store(BaseStore):
         """
         [[taken]] = self._all(f"SELECT pg_try_advisory_lock({_LOCK})")
         if not taken:
-            raise psycopg2.OperationalError("another purge runs on this database just now")
+            raise NotAlone("another purge runs on this database just now")
         yield
         # after an error the connection is closed, which ends the lock too
         self._all(f"SELECT pg_advisory_unlock({_LOCK})")

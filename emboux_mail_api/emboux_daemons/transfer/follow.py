@@ -18,6 +18,7 @@ import psycopg2
 from ..rounds import BackOff, Ending
 from .book import Book
 from .lines import parse
+from .metrics import Metrics
 from .store import Batch, prepare
 from .story import TOLD, Story, names
 
@@ -39,6 +40,7 @@ class Follower:
         self._positions, self._messages, self._story = {}, {}, None
         self._writer, self._written = ThreadPoolExecutor(1), None
         self._swept = 0.0
+        self.metrics = Metrics(lambda: dict(self._positions))
 
     def connect(self):
         self.lookups.open()
@@ -67,16 +69,19 @@ class Follower:
 
     def round(self):
         """Returns whether there is more to read already."""
-        now, more, events, read = datetime.now(UTC), False, [], {}
+        now, more, events, read, lines = datetime.now(UTC), False, [], {}, 0
         for log in self.logs:
             if piece := log.next_piece(self._positions[log]):
                 events += [event for line in piece.lines if (event := parse(line, now))]
+                lines += len(piece.lines)
                 read[log] = piece.position
                 more |= piece.more
         if read:
             self._enter(events, read)
+            self.metrics.entered(lines, len(events))
         if not more:
             self._finish()
+            self.metrics.caught_up()
         if time.monotonic() - self._swept > SWEEP_SECONDS:
             self._finish()
             self._swept = time.monotonic()
@@ -109,12 +114,18 @@ class Follower:
             written.result()
 
 
-def run(follower, once=False):
-    """Rounds until SIGTERM or SIGINT; returns the exit code.  ``once``: until all is read."""
+def run(follower, once=False, watch=None):
+    """Rounds until SIGTERM or SIGINT; returns the exit code.  ``once``: until all is read.
+
+    ``watch``: a ``watch.Watch`` that has been started.
+    """
     # a round makes a hundred thousand objects and no cycles: to look for them took a tenth of it
     gc.freeze()
     gc.set_threshold(500_000)
-    ending, back_off = Ending().on_signals(), BackOff(2.0, LONGEST_PAUSE, _logger)
+    vitals = watch.vitals if watch else None
+    ending, back_off = Ending().on_signals(), BackOff(2.0, LONGEST_PAUSE, _logger, vitals)
+    if vitals:
+        vitals.reports(follower.metrics.families, follower.metrics.figures)
     _logger.info("reading %s", ", ".join(str(log.path) for log in follower.logs))
     while not ending.is_set():
         try:

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg2
 
 from ..rounds import BackOff
+from .metrics import Metrics
 from .post import Answer
 from .store import Result
 
@@ -39,9 +40,10 @@ _random = random.SystemRandom()
 
 class Sender:
     """``store``: a ``store.Store``; ``listener``: a ``store.Listener``; ``poster``: a
-    ``post.Poster``."""
+    ``post.Poster``; ``vitals``: a ``vitals.Vitals``."""
 
-    def __init__(self, store, listener, poster):
+    def __init__(self, store, listener, poster, vitals):
+        self._vitals = vitals
         self._store, self._listener, self._poster = store, listener, poster
         self._pool = ThreadPoolExecutor(1, "store")  # psycopg2 serves one thread at a time
         self._ears = ThreadPoolExecutor(1, "listener")
@@ -49,6 +51,8 @@ class Sender:
         self._busy, self._results, self._tasks = {}, [], set()
         self._failing, self._slots = set(), {}
         self._read_settings = 0.0
+        self.metrics = Metrics(self._busy)
+        vitals.reports(self.metrics.families, self.metrics.figures)
 
     def end(self):
         self._ending.set()
@@ -57,7 +61,7 @@ class Sender:
     async def run(self):
         await self._poster.open()
         ears = asyncio.ensure_future(self._listen())
-        back_off = BackOff(1.0, LONGEST_PAUSE, _logger)
+        back_off = BackOff(1.0, LONGEST_PAUSE, _logger, self._vitals)
         try:
             while not self._ending.is_set():
                 try:
@@ -155,6 +159,7 @@ class Sender:
             self._failing.discard(hook)
         else:
             self._failing.add(hook)
+        self.metrics.tried(result)
         self._results.append(result)
         self._wake.set()
 
