@@ -107,12 +107,13 @@ class ApiKey(models.Model):
     read_only = fields.Boolean(readonly=True, help="It can read, but change nothing.")
     area = fields.Selection(
         [("all", "Everything"), ("domains", "Domains"), ("mailboxes", "Mailboxes and Aliases"),
-         ("send", "Messages")],
+         ("send", "Messages"), ("metrics", "Metrics for Prometheus")],
         "Reaches",
         required=True,
         default="all",
         readonly=True,
-        help="Messages: send mail, and see what became of it.",
+        help="Messages: send mail, and see what became of it. Metrics: numbers of the whole "
+             "platform, by a master key.",
     )
     domain_name = fields.Char("Only This Domain", readonly=True)
     sender = fields.Char(
@@ -201,6 +202,9 @@ class ApiKey(models.Model):
             raise ValidationError(self.env._("The expiry of a key has to be in the future."))
         if values["role"] == "customer" and not values.get("partner_id"):
             raise ValidationError(self.env._("Choose the customer that the key is for."))
+        if values["role"] == "customer" and values.get("area") == "metrics":
+            raise ValidationError(
+                self.env._("Metrics are of the whole platform: a master key reads them."))
         secret = keys.generate()
         # as superuser: technical users and hashes are made here and by nobody else
         key = self.sudo().create(

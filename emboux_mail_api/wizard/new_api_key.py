@@ -19,7 +19,7 @@ class NewApiKey(models.TransientModel):
     read_only = fields.Boolean()
     area = fields.Selection(
         [("all", "Everything"), ("domains", "Domains"), ("mailboxes", "Mailboxes and Aliases"),
-         ("send", "Messages")],
+         ("send", "Messages"), ("metrics", "Metrics for Prometheus")],
         "Reaches", required=True, default="all",
     )
     domain_id = fields.Many2one("emboux.domain", "Only This Domain")

@@ -120,7 +120,7 @@ class ApiKeyController(http.Controller):
         env = request.env(user=self._user_of(token))
         try:
             rows, cursor, more = env["emboux.change"]._since(
-                query.since, query.limit, _KINDS[request.emboux_key.area]
+                query.since, query.limit, _KINDS.get(request.emboux_key.area, ())
             )
         except CursorError as error:
             raise invalid("since", "it is not a cursor of ours; begin without one") from error

@@ -357,6 +357,8 @@ def _assert_allowed(operation, key):
         raise ApiError(403, READ_ONLY)
     if operation.area and key.area != "all" and key.area != operation.area:
         raise ApiError(403, f"This key reaches {key.area} only")
+    if key.area == "metrics":
+        raise ApiError(403, "This key reaches metrics only")
     if operation.role == "master" and operation.area is None:
         # otherwise it could create a key that reaches everything
         if key.area != "all":

@@ -19,7 +19,7 @@ from ..types import (
 )
 
 Role = Literal["customer", "master"]
-Area = Literal["all", "domains", "mailboxes", "send"]
+Area = Literal["all", "domains", "mailboxes", "send", "metrics"]
 State = Literal["active", "expired", "revoked"]
 
 
