@@ -1,0 +1,56 @@
+"""Odoo's code on the mail host: the daemons are commands of it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from parts import odoo_code
+from parts.odoo_code import PROJECT
+from parts.state import State
+
+from .findings import bad, good
+
+HOME = "/opt/emboux"  # where it is put where there is none
+OWN = f"{HOME}/venv/bin/odoo"
+CLOSED = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - what units cannot see
+
+
+def needs_code(command):
+    """Whether Odoo's code has to be fetched: nobody named one, and it is not there yet."""
+    return command == OWN and not Path(OWN).exists()
+
+
+def fetch():
+    """Odoo's code and the Python packages, as the demo has them; some minutes."""
+    odoo_code.prepare(State(HOME))
+
+
+def check(command):
+    """Can the services run it?"""
+    closed = _closed(PROJECT)
+    if closed:
+        return [bad(f"The services cannot read this checkout: {closed}.",
+                    f"Move it to {HOME}/checkout, readable for everybody, and run setup/server "
+                    f"there.", True)]
+    if not os.access(command, os.X_OK):
+        return [bad(f"There is no program {command}.",
+                    "Name Odoo 19's command with --odoo, or leave that out to have it fetched.",
+                    True)]
+    done = subprocess.run(
+        [command, f"--addons-path={PROJECT}", "emboux_policy", "--help"],
+        capture_output=True, text=True, check=False, env=dict(os.environ, HOME="/nonexistent"))
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        return [bad(f"{command} does not know emboux_policy: {said[-1] if said else 'no word'}",
+                    f"Install the Python packages of {PROJECT}/requirements.txt for it, or leave "
+                    f"--odoo out to have an Odoo of its own fetched.", True)]
+    return [good(f"{command} runs the daemons.")]
+
+
+def _closed(path):
+    for folder in (path, *path.parents):
+        if str(folder) in CLOSED:
+            return f"it lies in {folder}"
+        if not folder.stat().st_mode & 0o001:
+            return f"{folder} is closed to others"
+    return None
