@@ -490,13 +490,15 @@ def test_the_way_out(resolver):
 def test_ports_that_others_have(status):
     taken = status["imap"]["port"]
     assert machine.listeners()[taken][1] == "dovecot"
-    assert not faults(machine.check_ports({"imap": taken, "smtp": status["smtp"]["port"]},
-                                          {"policy": status["policy"]["port"]}))
+    ours = {name: status[name]["port"] for name in ("imap", "smtp", "policy")}
+    assert not faults(machine.check_ports(ours, served=True))
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        [found] = machine.check_ports({"smtp": port}, {})
+        [found] = machine.check_ports({"smtp": port})
         assert found.serious and f"Port {port} (smtp) is taken by" in found.text
-    assert not faults(machine.check_ports({"smtp": port}, {}))
+    assert not faults(machine.check_ports({"smtp": port}))
+    assert faults(machine.check_ports({"smtp": port}, served=True)) == [
+        f"Nothing listens on port {port} (smtp)."]
 
 
 @pytest.mark.parametrize(("ahead", "fault"), [

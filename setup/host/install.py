@@ -90,12 +90,15 @@ def _vmail_uid():
 # -- look around -----------------------------------------------------------------------------
 
 
-def look(host):
-    """All checks of this machine and of what is around; changes nothing."""
+def look(host, served=False):
+    """All checks of this machine and of what is around; changes nothing.
+
+    ``served``: whether the mail host has to be up by now.
+    """
     chosen, ours = host.chosen, host.managed()
     system.release()
     found = machine.check_size()
-    found += machine.check_ports(plan.PUBLIC, plan.LOOPBACK)
+    found += machine.check_ports(plan.PORTS, served)
     found += machine.check_clock()
     missing = system.missing_packages(names.PACKAGES)
     if missing:
@@ -124,7 +127,7 @@ def check(host):
     """Everything that can be seen without changing anything; returns the exit code."""
     if host.is_image:
         return _told(_files_as_they_should_be(host, host.passwords()))
-    found = look(host)
+    found = look(host, served=not host.managed().is_empty())
     password = host.passwords()
     if password.missing():
         found.append(note(f"Roles without a password in {PASSWORDS}: the database was not asked.",

@@ -20,21 +20,27 @@ PROBES = ("gmail.com", "outlook.com")
 OURS = ("master", "dovecot", "opendkim")
 
 
-def check_ports(ports, loopback):
+def check_ports(ports, served=False):
     """Is each one free, or ours?
 
-    :param ports: name to number, on all addresses; ``loopback``: the same on 127.0.0.1.
+    :param ports: name to number.
+    :param served: whether something has to listen by now.
     """
     taken = listeners()
     found = []
-    for name, port in {**ports, **loopback}.items():
+    for name, port in ports.items():
         who = taken.get(port)
-        if who and not _is_ours(*who):
+        if served and not who:
+            found.append(bad(
+                f"Nothing listens on port {port} ({name}).",
+                "setup/server starts what does not run; the mail log says why it ended."))
+        elif who and not _is_ours(*who):
             found.append(bad(
                 f"Port {port} ({name}) is taken by {who[1] or 'a program'} (process {who[0]}).",
                 f"End it and keep it from starting (systemctl disable --now ...): {name} has to "
                 f"listen there.", True))
-    return found or [good("The ports are free, or in use by what is to listen there.")]
+    return found or [good("The mail servers listen on their ports." if served else
+                          "The ports are free, or in use by what is to listen there.")]
 
 
 def _is_ours(pid, name):
