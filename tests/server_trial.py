@@ -229,7 +229,7 @@ def authority(world):
                                  f"{WORLD}:53"),
           env=os.environ | {"PEBBLE_VA_NOSLEEP": "1"})
     eventually("an ACME server", lambda: answers(WORLD, 14000))
-    return (["--acme-server", "https://acme.world:14000/dir", "--email", "admin@emboux.example"],
+    return (["--acme-server", "https://acme.world:14000/dir"],
             {"REQUESTS_CA_BUNDLE": str(cert)})
 
 
@@ -374,6 +374,8 @@ with smtplib.SMTP('{HOST}', 25, timeout=30) as smtp:
     assert "554" in said and "550" in said, said
     eventually("mail from outside", lambda: f"{what} in" in subjects(ALICE))
     tell(f"{what}: from outside on 25; no relay, no unknown mailbox: {said.strip()}")
+    run("sendmail", "root", input=f"Subject: {what} of cron\n\nHello.\n")
+    eventually("mail for root", lambda: f"{what} of cron" in subjects(ALICE))
     try:
         smtplib.SMTP_SSL(HOST, 465, timeout=30, context=tls).login(ALICE, "wrong password")
     except smtplib.SMTPAuthenticationError as refused:
@@ -406,7 +408,7 @@ def inside():
         run("./setup/run", "--detach", "--no-mail", show=True)
         options = ["--host", HOST, "--db-port", status["postgres"]["port"],
                    "--db-name", status["postgres"]["db"], "--odoo", ODOO,
-                   "--odoo-url", status["odoo"]["url"]]
+                   "--odoo-url", status["odoo"]["url"], "--email", ALICE]
         given, environment = authority(world)
         run("sh", "-c", "rm -rf /etc/emboux")  # of the first run; the real one begins here
         shutil.rmtree("/var/lib/emboux")

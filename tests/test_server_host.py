@@ -248,6 +248,7 @@ def test_passwords_may_be_given(tmp_path, options):
     (["--host", HOST, "--cert", "/x.pem"], "belong together"),
     (["--host", HOST, "--cert", "x.pem", "--key", "/k"], "full path"),
     (["--host", HOST, "--db-host", "a b"], "blanks"),
+    (["--host", HOST, "--email", "root"], "no address"),
     (["--host", HOST, "--db-name", "x'y"], "alone"),
     (["--host", HOST, "--odoo-url", "odoo.example.org"], "http://"),
     ([], "--host"),
@@ -296,6 +297,23 @@ def test_the_listeners_are_those_of_a_mail_host(image):
         assert word not in said
 
 
+def test_mail_for_root_goes_to_who_looks_after_the_machine(tmp_path, options):
+    server(tmp_path, *options)
+    assert "system-mail" not in as_root("cat", tmp_path / "etc/postfix/main.cf")
+    server(tmp_path, "--yes", "--email", "admin@example.org")
+
+    def leads_to(address):
+        return in_place(tmp_path, "postmap", "-q", address, "regexp:/etc/postfix/system-mail",
+                        code=None).strip()
+
+    assert leads_to(f"root@{HOST}") == "admin@example.org"
+    for other in (f"ann@{HOST}", "root@mailxexample.org", f"root@{HOST}.test"):
+        assert leads_to(other) == ""
+    [line] = [line for line in in_place(tmp_path, "postconf", "-n").splitlines()
+              if line.startswith("virtual_alias_maps ")]
+    assert line.endswith("sql-aliases.cf, regexp:/etc/postfix/system-mail")
+
+
 def test_the_demo_and_a_host_are_of_the_same_templates():
     """What is the demo's alone is in its folder."""
     folders = [TEMPLATES / name for name in ("postfix", "dovecot-2.3", "dovecot-2.4", "opendkim")]
@@ -324,7 +342,8 @@ def test_what_reads_a_changed_file_is_started_anew():
     assert units("/etc/emboux/queue.password") == ["emboux-queue"]
     assert units("/etc/systemd/system/emboux-policy.service") == ["emboux-policy"]
     assert units("/etc/systemd/system/postfix@.service.d/emboux.conf") == ["postfix"]
-    assert set(units("/etc/emboux/odoo.conf")) == set(services.EMBOUX)
+    for path in ("/etc/emboux/odoo.conf", plan.CODE):
+        assert units(path) == [f"emboux-{name}" for name in plan.DAEMONS]
     assert units("/etc/emboux/server.json", "/etc/logrotate.d/emboux") == []
 
 

@@ -57,7 +57,7 @@ class Host:
 
     def places(self, password):
         """The files, as they should be."""
-        return plan.files(self.chosen, password, _dovecot(), _vmail_uid())
+        return plan.files(self.chosen, password, _dovecot(), _vmail_uid(), odoo.version())
 
 
 def agreed(host, question):
@@ -90,16 +90,15 @@ def _vmail_uid():
 # -- look around -----------------------------------------------------------------------------
 
 
-def look(host, served=False):
-    """All checks of this machine and of what is around; changes nothing.
-
-    ``served``: whether the mail host has to be up by now.
-    """
-    chosen, ours = host.chosen, host.managed()
+def look_at_machine(served=False):
+    """What needs no package; ``served``: whether the mail host has to be up by now."""
     system.release()
-    found = machine.check_size()
-    found += machine.check_ports(plan.PORTS, served)
-    found += machine.check_clock()
+    return [*machine.check_size(), *machine.check_ports(plan.PORTS, served)]
+
+
+def look_around(host):
+    """What others see of it, the clock, and the certificate where there is one."""
+    chosen, found = host.chosen, machine.check_clock()
     missing = system.missing_packages(names.PACKAGES)
     if missing:
         found.append(note("The DNS, port 25 out and the blocklists were not looked at.",
@@ -108,15 +107,15 @@ def look(host, served=False):
         asked = names.Names(host.nameserver)
         found += names.check(asked, chosen.host, names.sending_addresses())
         found += machine.check_way_out(asked)
-    if not host.chosen.by_acme or not ours.is_empty():
-        found += certificate.check(*map(Path, chosen.files_of_certificate()), chosen.host)
-    return found
+    cert, key = map(Path, chosen.files_of_certificate())
+    if chosen.by_acme and not cert.exists():
+        return [*found, note("There is no certificate yet: certbot will get one.")]
+    return found + certificate.check(cert, key, chosen.host)
 
 
 def look_at_odoo(host, password):
     """The database and Odoo's code; the roles have to have passwords."""
-    found = [note(f"Odoo's code is not here yet: it will be fetched to {odoo.HOME}.")] \
-        if odoo.needs_code(host.chosen.odoo) else odoo.check(host.chosen.odoo)
+    found = odoo.check(host.chosen.odoo)
     if system.missing_packages(database.PACKAGES):
         return [*found, note("The database was not asked.",
                              f"apt install {' '.join(database.PACKAGES)}")]
@@ -127,7 +126,7 @@ def check(host):
     """Everything that can be seen without changing anything; returns the exit code."""
     if host.is_image:
         return _told(_files_as_they_should_be(host, host.passwords()))
-    found = look(host, served=not host.managed().is_empty())
+    found = look_at_machine(served=not host.managed().is_empty()) + look_around(host)
     password = host.passwords()
     if password.missing():
         found.append(note(f"Roles without a password in {PASSWORDS}: the database was not asked.",
@@ -168,13 +167,13 @@ def _files_as_they_should_be(host, password):
 
 def install(host):
     """All steps; returns the exit code."""
-    done = False
+    done = False  # anything at all
     if not host.is_image:
-        print("Looking around:")
-        found = look(host)
-        printed(found)
-        _stop_at_serious(found)
+        print("This machine:")
+        _judge(look_at_machine())
         done |= _packages(host)
+        print("\nWhat is around it:")
+        _judge(look_around(host))
     password = host.passwords()
     if password.missing():
         print(f"\nThe roles of the database have no passwords yet ({PASSWORDS}).")
@@ -204,10 +203,11 @@ def install(host):
     return 0
 
 
-def _stop_at_serious(found):
+def _judge(found):
+    """Print the findings; go no further where one of them is serious."""
+    printed(found)
     if any(finding.serious for finding in found):
-        raise SystemExit("\nWith this no mail host comes up: see to it and run this again. Nothing "
-                         "was changed.")
+        raise SystemExit("\nWith this no mail host comes up: see to it, and run this again.")
 
 
 def _packages(host):
@@ -234,8 +234,7 @@ def _database(host, password):
         agreed(host, "Make the roles in the PostgreSQL of this machine?")
         database.make_roles(password.sql())
         found = look_at_odoo(host, password)
-    printed(found)
-    _stop_at_serious(found)
+    _judge(found)
 
 
 def _has_postgres():

@@ -1,5 +1,6 @@
 """Odoo's code on the mail host: the daemons are commands of it."""
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from parts import odoo_code
 from parts.odoo_code import PROJECT
 from parts.state import State
 
-from .findings import bad, good
+from .findings import bad, good, note
 
 HOME = "/opt/emboux"  # where it is put where there is none
 OWN = f"{HOME}/venv/bin/odoo"
@@ -16,8 +17,10 @@ CLOSED = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - wha
 
 
 def needs_code(command):
-    """Whether Odoo's code has to be fetched: nobody named one, and it is not there yet."""
-    return command == OWN and not Path(OWN).exists()
+    """Whether Odoo's code has to be fetched: nobody named one, and it is not there, or older than
+    this checkout."""
+    own = Path(OWN)
+    return command == OWN and not (own.exists() and odoo_code.is_current(own.parents[1]))
 
 
 def fetch():
@@ -25,8 +28,20 @@ def fetch():
     odoo_code.prepare(State(HOME))
 
 
+def version():
+    """Changes when a file of the daemons does: what runs has to be started anew."""
+    digest = hashlib.sha256(odoo_code.REQUIREMENTS.read_bytes())
+    for folder in ("cli", "emboux_daemons"):
+        for path in sorted((PROJECT / "emboux_mail_api" / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def check(command):
-    """Can the services run it?"""
+    """Can the services run it?  It need not be here yet."""
+    if needs_code(command):
+        return [note(f"Odoo's code for the daemons is not in {HOME} yet, or of older packages.",
+                     "setup/server without --check fetches it.")]
     closed = _closed(PROJECT)
     if closed:
         return [bad(f"The services cannot read this checkout: {closed}.",

@@ -12,6 +12,8 @@ from . import passwords, settings
 
 MAIL_ROOT = "/var/vmail"
 MAIL_LOG = "/var/log/emboux/mail.log"
+CODE = "/etc/emboux/code"
+SYSTEM_MAIL = "system-mail"
 UNITS = "/etc/systemd/system"
 
 #: Where others connect, on all addresses.
@@ -56,16 +58,19 @@ FOLDERS = (
 )
 
 
-def files(chosen, password, series, vmail_uid):
+def files(chosen, password, series, vmail_uid, code):
     """All of them.
 
     :param chosen: the ``Settings``.
     :param password: tells the password of a role of the database.
     :param series: of Dovecot, as ``dovecot.series`` has it.
     :param vmail_uid: the number of the user who owns the mail.
+    :param code: the version of the daemons' code, as ``odoo.version`` has it.
     """
     for folder, file in _rendered(chosen, password, series, vmail_uid):
         yield Place(f"{folder}/{file.name}", file.text(), file.mode, file.owner)
+    # a service is started anew when a file that it reads has changed; so its code is one of those
+    yield Place(CODE, f"{code}\n", "644", "root:root")
     yield Place(f"/{settings.REMEMBERED}", chosen.text(), "644", "root:root")
     yield password_file(password)
 
@@ -95,12 +100,16 @@ def _rendered(chosen, password, series, vmail_uid):
         "ODOO": chosen.odoo,
         "ODOO_URL": chosen.odoo_url,
         "ADDONS_PATH": PROJECT,
+        "SYSTEM_MAIL": f", regexp:/etc/postfix/{SYSTEM_MAIL}" if chosen.email else "",
     }
     words |= {f"{name.upper()}_PORT": port for name, port in PORTS.items()}
     words |= {name.upper(): PORTS[name] for name in postfix.LISTENERS}
 
     for file in postfix.files(words, password, PORTS["policy"]):
         yield "/etc/postfix", file
+    if chosen.email:
+        own = {"HOST_PATTERN": chosen.host.replace(".", r"\."), "EMAIL": chosen.email}
+        yield "/etc/postfix", File(SYSTEM_MAIL, (f"host/{SYSTEM_MAIL}",), own)
     for file in dovecot.files(series, words, password):
         yield "/etc/dovecot", file
     for file in signer.files(Path("/etc/opendkim"), database, PORTS.__getitem__, password):

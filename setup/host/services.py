@@ -8,6 +8,7 @@ from parts import system
 from . import plan
 from .findings import bad, good, note
 
+_DAEMONS = {f"emboux-{name}" for name in plan.DAEMONS}
 EMBOUX = (*plan.SIGNERS, *(f"emboux-{name}" for name in plan.DAEMONS))
 #: In the order of their start: Postfix defers what it cannot ask about.
 UNITS = ("rsyslog", *EMBOUX, "dovecot", "postfix")
@@ -41,7 +42,7 @@ def _readers(path):
         "/etc/dovecot": {"dovecot"},
         "/etc/opendkim": set(plan.SIGNERS),
         "/etc/rsyslog.d": {"rsyslog"},
-    }.get(folder, set(EMBOUX) if path == "/etc/emboux/odoo.conf" else set())
+    }.get(folder, _DAEMONS if path in ("/etc/emboux/odoo.conf", plan.CODE) else set())
 
 
 def not_running():

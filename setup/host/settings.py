@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 HOST_NAME = re.compile(r"(?!-)(?:[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{2,63}(?<!-)").fullmatch
+ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+").fullmatch
 DATABASE_NAME = re.compile(r"[A-Za-z0-9_.-]+").fullmatch
 REMEMBERED = "etc/emboux/server.json"
 
@@ -14,6 +15,7 @@ REMEMBERED = "etc/emboux/server.json"
 class Settings:
     """A host, as the options of ``setup/server`` describe it.
 
+    ``email``: where mail for this machine's root goes, and what the certificate's authority writes.
     ``cert`` and ``key`` are empty where certbot gets a certificate.
     """
 
@@ -60,6 +62,8 @@ class Settings:
                    f"digits, '_', '-' and '.' alone.")
         if self.odoo_url.split(":")[0] not in ("http", "https"):
             yield f"--odoo-url {self.odoo_url!r} begins with neither http:// nor https://."
+        if self.email and not ADDRESS(self.email):
+            yield f"--email {self.email!r} is no address, such as admin@example.org."
         for name in ("db_host", "db_ca", "odoo", "odoo_url", "cert", "key", "webroot"):
             value = getattr(self, name)
             # they become words of configuration files

@@ -29,6 +29,7 @@ def prepare(state, db, policy_port=None):
         "CA_FILE": state.path("tls", "ca-bundle.pem"),
         "MAIL_HOST": mail_host(state),
         "SINK_PORT": state.port("sink"),
+        "SYSTEM_MAIL": "",
     }
     for name in LISTENERS:
         values[name.upper()] = f"127.0.0.1:{state.port(name)}"
