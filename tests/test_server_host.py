@@ -386,6 +386,15 @@ def test_the_certificate(certificates, tmp_path):
     assert "no certificate in PEM" in faults(certificate.check(key, key, HOST))[0]
 
 
+def test_the_port_that_certbot_needs():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        [found] = certificate.check_way_in(Settings(HOST), port)
+        assert found.serious and "--webroot" in found.remedy
+        assert not faults(certificate.check_way_in(Settings(HOST, webroot="/var/www"), port))
+    assert not faults(certificate.check_way_in(Settings(HOST), port))
+
+
 def test_certbot_is_asked_as_said():
     chosen = Settings(HOST, email="a@example.org")
     assert certificate.command(chosen)[-4:] == ["--cert-name", HOST, "--domain", HOST]

@@ -5,6 +5,7 @@ import subprocess
 from parts import system
 from parts.tls import SYSTEM_BUNDLE
 
+from . import machine
 from .findings import bad, good, note
 
 PACKAGES = ("certbot",)
@@ -91,6 +92,16 @@ def _openssl(*arguments):
     done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True,
                           check=False, stdin=subprocess.DEVNULL)
     return done.returncode, done.stdout + done.stderr
+
+
+def check_way_in(chosen, port=80):
+    """Before there is a certificate: can certbot open the port by which the authority asks?"""
+    who = machine.listeners().get(port)
+    if who and not chosen.webroot:
+        return [bad(f"Port {port} is taken by {who[1] or 'a program'} (process {who[0]}), and certbot "
+                    f"has to open it.",
+                    "Name the folder that it serves with --webroot DIR, or stop it.", True)]
+    return [note("There is no certificate yet: certbot will get one.")]
 
 
 def command(chosen):

@@ -109,7 +109,7 @@ def look_around(host):
         found += machine.check_way_out(asked)
     cert, key = map(Path, chosen.files_of_certificate())
     if chosen.by_acme and not cert.exists():
-        return [*found, note("There is no certificate yet: certbot will get one.")]
+        return [*found, *certificate.check_way_in(chosen)]
     return found + certificate.check(cert, key, chosen.host)
 
 

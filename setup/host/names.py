@@ -12,6 +12,9 @@ PACKAGES = ("python3-dnspython",)
 #: Whose answer is known to mean something: addresses in 127.0.0.0/8 but those of 127.255.255.0/24,
 #: by which Spamhaus says that it does not answer who asks by a public resolver.
 BLOCKLISTS = ("zen.spamhaus.org", "bl.spamcop.net", "psbl.surriel.com")
+#: Addresses that something between translates (RFC 1918, 6598, 4193).
+TRANSLATED = tuple(map(ipaddress.ip_network, (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 NO_ANSWER = ipaddress.ip_network("127.255.255.0/24")
 
 
@@ -95,8 +98,8 @@ def _sent_from(address, host, addresses):
     if address in addresses:
         return []
     same = [known for known in addresses if known.version == address.version]
-    if address.is_private and same:
-        return [note(f"This machine's own address is {address}, a private one: it is taken that "
+    if any(address in network for network in TRANSLATED):
+        return [] if not same else [note(f"This machine's own address is {address}, a private one: it is taken that "
                      f"{same[0]} is translated to it.")]
     if not same:
         kind = "AAAA" if address.version == 6 else "A"

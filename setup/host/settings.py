@@ -88,6 +88,8 @@ def from_options(options, root):
     """
     path = root / REMEMBERED
     known = json.loads(path.read_text()) if path.exists() else {}
+    fields = {field.name for field in dataclasses.fields(Settings)}
+    known = {name: value for name, value in known.items() if name in fields}  # of another version
     given = {name: value for name, value in options.items() if value is not None}
     if given.get("cert"):  # of an earlier run by certbot
         known |= {"webroot": "", "acme_server": ""}
