@@ -98,8 +98,8 @@ def check_way_in(chosen, port=80):
     """Before there is a certificate: can certbot open the port by which the authority asks?"""
     who = machine.listeners().get(port)
     if who and not chosen.webroot:
-        return [bad(f"Port {port} is taken by {who[1] or 'a program'} (process {who[0]}), and certbot "
-                    f"has to open it.",
+        return [bad(f"Port {port} is taken by {who[1] or 'a program'} (process {who[0]}), and "
+                    f"certbot has to open it.",
                     "Name the folder that it serves with --webroot DIR, or stop it.", True)]
     return [note("There is no certificate yet: certbot will get one.")]
 

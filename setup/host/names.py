@@ -99,8 +99,8 @@ def _sent_from(address, host, addresses):
         return []
     same = [known for known in addresses if known.version == address.version]
     if any(address in network for network in TRANSLATED):
-        return [] if not same else [note(f"This machine's own address is {address}, a private one: it is taken that "
-                     f"{same[0]} is translated to it.")]
+        return [note(f"This machine's own address is {address}, a private one: it is taken that "
+                     f"{known} is translated to it.") for known in same[:1]]
     if not same:
         kind = "AAAA" if address.version == 6 else "A"
         return [bad(f"This machine reaches others from {address}, and {host} has no {kind} record.",
