@@ -1,6 +1,7 @@
 """``setup/server``: a whole host is written, checked by the real programs, and taken back."""
 
 import datetime
+import json
 import socket
 import socketserver
 import struct
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from host import certificate, database, machine, names, passwords, plan, services
-from host.managed import Change
+from host.managed import MANIFEST
 from host.settings import Settings
 from parts import postfix, system
 from parts.odoo_code import PROJECT
@@ -148,6 +149,10 @@ def test_a_host_is_written_once_and_taken_back_byte_for_byte(tmp_path, options):
     assert "-myhostname = old" in said and f"+myhostname = {HOST}" in said
     written = tree(root)
     assert written != before
+
+    # whoever starts the services knows what they have not read yet
+    unread = json.loads(as_root("cat", root / MANIFEST))["unread"]
+    assert set(services.touched(unread)) == set(services.UNITS)
 
     # all options are remembered
     assert "Nothing to do" in server(root)
@@ -335,7 +340,7 @@ def test_a_database_elsewhere_is_reached_by_tls_alone(tmp_path, options):
 
 def test_what_reads_a_changed_file_is_started_anew():
     def units(*paths):
-        return services.touched([Change(path, None, None) for path in paths])
+        return services.touched(paths)
 
     assert units("/etc/postfix/sql-relays.cf") == ["postfix"]
     assert units("/etc/opendkim/signer.lua") == list(plan.SIGNERS)

@@ -177,7 +177,8 @@ def install(host):
     password = host.passwords()
     if password.missing():
         print(f"\nThe roles of the database have no passwords yet ({PASSWORDS}).")
-        password.complete(ask=not host.yes and sys.stdin.isatty())
+        password.complete(ask=not host.yes and sys.stdin.isatty() and input(
+            "Make random ones?  (n: each is asked for) [Y/n] ").strip().lower() in ("n", "no"))
         done |= _write(host, [host.managed().change(plan.password_file(password))],
                        "Write this file?")
     if not host.is_image:
@@ -188,14 +189,15 @@ def install(host):
     else:
         print("Into a folder: no packages, certificate or database is looked at, nothing is "
               "started.")
-    changes, written = _files(host, password)
-    done |= written
+    ours = host.managed()
+    done |= _write(host, ours.changes(host.places(password)), "Write these files?",
+                   ours.folders(plan.FOLDERS))
     if not host.is_image:
         found = accepted.check()
         if printed(found):
             raise SystemExit("Nothing was started. Correct it and run this again, or take all of "
                              "it back with --remove.")
-        done |= _start(changes)
+        done |= _start(host)
     if not done:
         print("\nNothing to do: all is as it should be.")
     elif not host.is_image:
@@ -256,39 +258,36 @@ def _certificate(host):
     return True
 
 
-def _files(host, password):
-    """Returns the changes, and whether anything was done."""
-    ours = host.managed()
-    folders = ours.folders(plan.FOLDERS)
-    ours.make_folders(folders)
-    changes = ours.changes(host.places(password))
-    return changes, _write(host, changes, "Write these files?") or bool(folders)
-
-
-def _write(host, changes, question):
+def _write(host, changes, question, folders=()):
     """Show, ask, write; returns whether there was anything."""
-    if not changes:
+    if not changes and not folders:
         return False
     print()
     known = host.passwords().secrets()
+    for folder in folders:
+        print(f"folder: {folder.path} (mode {folder.mode}, owner {folder.owner})")
     for change in changes:
         print(managed.shown(change, known), end="")
     agreed(host, f"\n{question}")
-    kept = host.managed().apply(changes)
+    ours = host.managed()
+    ours.make_folders(folders)
+    kept = ours.apply(changes)
     print(f"Written: {len(changes)} files."
           + (f" What they replace is kept in {kept}." if kept else ""))
     return True
 
 
-def _start(changes):
+def _start(host):
     if not services.is_there():
         printed(services.check(installed=True))
         return False
-    restart = services.touched(changes)
+    # also of an earlier run, which ended before it came here
+    restart = services.touched(host.managed().unread())
     if not restart and not services.not_running():
         return False
     print("Starting: " + ", ".join(services.UNITS))
     services.start(restart)
+    host.managed().were_read()
     printed(services.check(installed=True))
     return True
 

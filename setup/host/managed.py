@@ -42,7 +42,7 @@ class Managed:
     def __init__(self, root):
         self.root = Path(root)
         self._file = self.root / MANIFEST
-        self._ours = {"files": {}, "folders": []}
+        self._ours = {"files": {}, "folders": [], "unread": []}
         if self._file.exists():
             self._ours = json.loads(self._file.read_text())
 
@@ -52,6 +52,15 @@ class Managed:
 
     def is_empty(self):
         return not self._ours["files"]
+
+    def unread(self):
+        """The paths that have changed since ``were_read`` was last called."""
+        return self._ours["unread"]
+
+    def were_read(self):
+        """The programs have read all files as they are now."""
+        self._ours["unread"] = []
+        self._save()
 
     # -- what is to be done ----------------------------------------------------------------
 
@@ -97,6 +106,8 @@ class Managed:
                 copy = self._keep(target, kept)
             else:
                 copy = None
+            if change.path not in self._ours["unread"]:
+                self._ours["unread"].append(change.path)
             if change.place is None:
                 self._put_back(change.path)
                 continue

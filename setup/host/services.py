@@ -21,11 +21,11 @@ def is_there():
     return os.path.isdir("/run/systemd/system")
 
 
-def touched(changes):
+def touched(paths):
     """The units that have to read the changed files anew."""
     found = set()
-    for change in changes:
-        found |= _readers(change.path)
+    for path in paths:
+        found |= _readers(path)
     return [unit for unit in UNITS if unit in found]
 
 
