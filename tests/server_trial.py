@@ -6,8 +6,7 @@
 It has to be alone on its machine: in the tree of ``test-on``, as root.  In there is a network with
 two machines: the mail host, and one that plays the world: the root of the DNS, a time server, an
 authority that speaks ACME (pebble, where this Debian has it), and a server to send mail to.  Odoo
-and PostgreSQL run beside the mail host.  Systemd does not run there: what its units say is started
-by hand, without their sandbox.
+and PostgreSQL run beside the mail host, whose process 1 is systemd.
 """
 
 import imaplib
@@ -16,7 +15,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import smtplib
 import socket
 import ssl
@@ -31,8 +29,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE / "setup"))
 
-from host import plan, services  # noqa: E402
-from parts import postgres  # noqa: E402
+from host import plan  # noqa: E402
+from parts import postgres, tls  # noqa: E402
+from parts.render import render  # noqa: E402
 from parts.state import State  # noqa: E402
 
 CHECKOUT = Path("/opt/checkout")  # /root is closed to the daemons
@@ -42,7 +41,7 @@ HOST, HOST_ADDRESS = "mail.emboux.example", "203.0.113.5"
 DATABASE = "db.emboux.example"
 WORLD = "203.0.113.9"
 ALICE, BOB, OUTSIDE = "alice@emboux.example", "bob@emboux.example", "joe@outside.example"
-PACKAGES = ("iproute2", "systemd", "knot")
+PACKAGES = ("iproute2", "systemd-sysv", "dbus", "knot")
 ZONE = f"""$ORIGIN .
 $TTL 60
 @ SOA ns.world. hostmaster.world. 1 60 60 60 60
@@ -59,16 +58,48 @@ mx.world. A {WORLD}
 """
 
 
+#: A machine of its own in this tree: systemd as its process 1, with the devices of a container.
+BOOT = """
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t cgroup2 none /sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /mnt
+for name in null zero full random urandom tty; do
+    touch /mnt/$name; mount --bind /dev/$name /mnt/$name; done
+for name in fd:fd stdin:fd/0 stdout:fd/1 stderr:fd/2; do
+    ln -s /proc/self/${name#*:} /mnt/${name%:*}; done
+mkdir /mnt/pts /mnt/shm
+mount -t devpts -o newinstance,ptmxmode=0666 devpts /mnt/pts
+ln -s pts/ptmx /mnt/ptmx
+mount --move /mnt /dev
+mount --make-rshared /
+exec env -i container=trial PATH=$PATH /lib/systemd/systemd --unit=multi-user.target
+"""
+
+
 def main():
     if sys.argv[1:]:
         return {"prepare": prepare, "inside": inside, "clock": clock}[sys.argv[1]]()
     if not CHECKOUT.exists():
         shutil.copytree(HERE, CHECKOUT, symlinks=True)
-    script = CHECKOUT / "tests/server_trial.py"
-    for step in (["prepare"], ["inside"]):
-        net = ["unshare", "--net"] if step == ["inside"] else []
-        subprocess.run([*net, sys.executable, "-B", script, *step], check=True, cwd=CHECKOUT)
-    return 0
+    step = [sys.executable, "-B", CHECKOUT / "tests/server_trial.py"]
+    subprocess.run([*step, "prepare"], check=True, cwd=CHECKOUT)
+    return subprocess.run([*booted(), *step, "inside"], check=False, cwd=CHECKOUT).returncode
+
+
+def booted():
+    """Start systemd in namespaces of its own; returns the words that run a program there."""
+    spaces = ("mount", "pid", "net", "uts", "ipc", "cgroup")
+    machine = spawn("systemd", "unshare", *(f"--{space}" for space in spaces), "--fork",
+                    "--kill-child", "sh", "-ec", BOOT)
+    children = Path(f"/proc/{machine.pid}/task/{machine.pid}/children")
+    [first] = eventually("a process 1", lambda: children.read_text().split())
+    there = ["nsenter", "--target", first, "--all", "--root", "--wd"]
+    eventually("systemd", lambda: run(
+        *there, "systemctl", "is-system-running", code=None).strip() in ("running", "degraded"), 60)
+    tell(f"systemd runs, {run(*there, 'systemctl', '--version').splitlines()[0]}")
+    return there
 
 
 def run(*argv, code=0, show=False, **options):
@@ -198,28 +229,14 @@ def answers(address, port):
         return probe.connect_ex((address, port)) == 0
 
 
-def own_devices():
-    """The machine's /dev has to be left alone: rsyslog makes its socket there."""
-    script = """
-    mount -t tmpfs -o mode=755 tmpfs /mnt
-    for name in null zero full random urandom tty; do
-        touch /mnt/$name; mount --bind /dev/$name /mnt/$name; done
-    mkdir /mnt/pts /mnt/shm; mount --rbind /dev/pts /mnt/pts; ln -s pts/ptmx /mnt/ptmx
-    for name in fd:fd stdin:fd/0 stdout:fd/1 stderr:fd/2; do
-        ln -s /proc/self/${name#*:} /mnt/${name%:*}; done
-    mount --move /mnt /dev"""
-    run("sh", "-ec", script)
-
-
 def authority(world):
     """Options by which the host gets its certificate, and the environment for that; and the file of
     the authority, which is there once the certificate is."""
     if not shutil.which("pebble"):
         tell("This Debian has no pebble: the certificate is given.")
-        openssl("ca", "Trial authority")
-        cert, key = openssl("mail", HOST, "ca")
+        _authority, cert, key = certified(HOST)
         return ["--cert", cert, "--key", key], {}
-    cert, key = openssl("acme", "acme.world")
+    signer, cert, key = certified("acme.world")
     conf = {"pebble": {
         "listenAddress": f"{WORLD}:14000", "managementListenAddress": f"{WORLD}:15000",
         "certificate": str(cert), "privateKey": str(key), "httpPort": 80, "tlsPort": 443,
@@ -230,88 +247,26 @@ def authority(world):
           env=os.environ | {"PEBBLE_VA_NOSLEEP": "1"})
     eventually("an ACME server", lambda: answers(WORLD, 14000))
     return (["--acme-server", "https://acme.world:14000/dir"],
-            {"REQUESTS_CA_BUNDLE": str(cert)})
+            {"REQUESTS_CA_BUNDLE": str(signer)})
 
 
-def openssl(name, subject, signer=None):
-    """A certificate of its own, or by an authority made before; returns (certificate, key)."""
-    cert, key = WORK / f"{name}.pem", WORK / f"{name}.key"
-    by = ["-CA", WORK / f"{signer}.pem", "-CAkey", WORK / f"{signer}.key"] if signer else []
-    names = [] if name == "ca" else ["-addext", f"subjectAltName=DNS:{subject}"]
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-noenc", "-keyout", key, "-out", cert, "-subj", f"/CN={subject}", "-days", "60", *names,
-        *by)
-    return cert, key
+def certified(host):
+    """An authority and its certificate for this name: (authority, certificate, key)."""
+    folder = WORK / host
+    folder.mkdir()
+    render("tls/openssl.cnf", folder / "openssl.cnf", {"MAIL_HOST": host})
+    tls.make(folder, host)
+    return folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
 
 
 def trusted():
     """Who has signed the host's certificate."""
     if not shutil.which("pebble"):
-        return WORK / "ca.pem"
-    context = ssl.create_default_context(cafile=WORK / "acme.pem")
+        return WORK / HOST / "ca.pem"
+    context = ssl.create_default_context(cafile=WORK / "acme.world/ca.pem")
     with urllib.request.urlopen("https://acme.world:15000/roots/0", context=context) as answer:
         (WORK / "root.pem").write_bytes(answer.read())
     return WORK / "root.pem"
-
-
-# -- what systemd would do ------------------------------------------------------------------------
-
-
-def start_services():
-    Path("/run/dovecot").mkdir(exist_ok=True)
-    spawn("rsyslog", "rsyslogd", "-n")
-    eventually("syslog", lambda: Path("/dev/log").exists())
-    for name in services.EMBOUX:
-        start_unit(name)
-    run("dovecot")
-    run("postfix", "start")
-    for name, port in plan.PORTS.items():
-        eventually(f"{name} on port {port}", lambda port=port: answers("127.0.0.1", port))
-
-
-def start_unit(name):
-    """What the unit says: command, user, groups, environment, credentials."""
-    text = Path(plan.UNITS, f"{name}.service").read_text()
-    lines = [line.partition("=") for line in text.splitlines() if "=" in line and line[0] != "#"]
-
-    def said(key):
-        return [value for word, _sign, value in lines if word == key]
-
-    credentials = Path("/run/credentials", name)
-    user = (said("User") or ["nobody"])[0]
-    credentials.mkdir(parents=True, exist_ok=True)
-    for credential in said("LoadCredential"):
-        target, _colon, source = credential.partition(":")
-        shutil.copy(source, credentials / target)
-        shutil.chown(credentials / target, user)
-    states = [Path("/var/lib", folder) for folder in said("StateDirectory")]
-    for folder in states:
-        folder.mkdir(exist_ok=True)
-        shutil.chown(folder, user)
-
-    def expanded(value):
-        return value.replace("%d", str(credentials)).replace("%S", "/var/lib")
-
-    environment = dict(word.split("=", 1) for value in said("Environment")
-                       for word in expanded(value).split())
-    [command] = said("ExecStart")
-    argv = [re.sub(r"\$\{(\w+)\}", lambda match: environment[match[1]], word)
-            for word in shlex.split(expanded(command))]
-    group = run("id", "-gn", user).strip()
-    groups = [f"--groups={','.join(said('SupplementaryGroups'))}"] \
-        if said("SupplementaryGroups") else ["--init-groups"]
-    spawn(name, "setpriv", f"--reuid={user}", f"--regid={group}", *groups, *argv,
-          env={"PATH": os.environ["PATH"], **environment})
-
-
-def stop_services():
-    run("postfix", "stop")
-    run("doveadm", "stop")
-    for name, process in list(RUNNING):
-        if name in services.UNITS:
-            os.killpg(process.pid, signal.SIGKILL if "signer" in name else signal.SIGTERM)
-            process.wait(timeout=60)
-            RUNNING.remove((name, process))
 
 
 # -- mail -----------------------------------------------------------------------------------------
@@ -319,25 +274,25 @@ def stop_services():
 
 def exchange(world, passwords, authorities, what):
     """Mail between the mailboxes, out into the world and in from there."""
-    tls = ssl.create_default_context(cafile=authorities)
+    secure = ssl.create_default_context(cafile=authorities)
 
     def submit(recipient, subject, wrapped):
         made = EmailMessage()
         made["From"], made["To"], made["Subject"] = ALICE, recipient, subject
         made.set_content("Hello.\n")
-        session = (smtplib.SMTP_SSL(HOST, 465, timeout=30, context=tls) if wrapped
+        session = (smtplib.SMTP_SSL(HOST, 465, timeout=30, context=secure) if wrapped
                    else smtplib.SMTP(HOST, 587, timeout=30))
         with session as smtp:
             if not wrapped:
-                smtp.starttls(context=tls)
+                smtp.starttls(context=secure)
             smtp.login(ALICE, passwords[ALICE])
             smtp.send_message(made)
 
     def subjects(address, starttls=False):
         client = (imaplib.IMAP4(HOST, 143, timeout=30) if starttls
-                  else imaplib.IMAP4_SSL(HOST, 993, ssl_context=tls, timeout=30))
+                  else imaplib.IMAP4_SSL(HOST, 993, ssl_context=secure, timeout=30))
         if starttls:
-            client.starttls(tls)
+            client.starttls(secure)
         client.login(address, passwords[address])
         client.select("INBOX", readonly=True)
         _ok, [numbers] = client.search(None, "ALL")
@@ -377,7 +332,7 @@ with smtplib.SMTP('{HOST}', 25, timeout=30) as smtp:
     run("sendmail", "root", input=f"Subject: {what} of cron\n\nHello.\n")
     eventually("mail for root", lambda: f"{what} of cron" in subjects(ALICE))
     try:
-        smtplib.SMTP_SSL(HOST, 465, timeout=30, context=tls).login(ALICE, "wrong password")
+        smtplib.SMTP_SSL(HOST, 465, timeout=30, context=secure).login(ALICE, "wrong password")
     except smtplib.SMTPAuthenticationError as refused:
         tell(f"{what}: a wrong password is refused: {refused.smtp_code}")
     else:
@@ -400,7 +355,6 @@ def inside():
     """In a network of its own."""
     status = json.loads((WORK / "status.json").read_text())
     passwords = status["demo_mailboxes"]
-    own_devices()
     world = World()
     world.start()
     state = State(CHECKOUT / ".state")
@@ -420,8 +374,7 @@ def inside():
         assert "--roles" in said, "the roles have other passwords by now"
         postgres.sql(state, run(sys.executable, "-B", "setup/server", *options, *given, "--roles"))
         said = server(*options, *given, "--yes", env=os.environ | environment)
-        assert "Systemd does not run here" in said
-        start_services()
+        assert "All services run" in said
         authorities = trusted()
         exchange(world, passwords, authorities, "first")
         assert "Nothing to do" in server("--yes")
@@ -435,12 +388,14 @@ def inside():
         encrypted(state, status)
         server("--check")
 
-        stop_services()
         server("--remove", "--yes")
+        assert not [port for port in plan.PUBLIC.values() if answers("127.0.0.1", port)
+                    and port not in (143, 993)]  # Debian's own Dovecot listens there
         assert etc() == before, "--remove left something: " + changed(before, etc())
         tell("/etc is as it was before, byte for byte")
     except BaseException:
-        for name in ("emboux-policy", "emboux-transfer", "emboux-signer", "pebble", "outside"):
+        print(run("journalctl", "--no-pager", "-q", "-n", "120", "-u", "emboux-*", code=None))
+        for name in ("pebble", "outside"):
             log = WORK / f"{name}.log"
             print(f"-- {name}\n" + (log.read_text()[-1500:] if log.exists() else ""))
         log = Path(plan.MAIL_LOG)
@@ -490,11 +445,10 @@ def rotated(state, status):
 
 def elsewhere(state, status):
     """The database as if it were on another machine: by a name, and TLS that is checked."""
-    openssl("ca", "Trial authority")
-    cert, key = openssl("db", DATABASE, "ca")
+    signer, cert, key = certified(DATABASE)
     for path in (cert, key):
         shutil.chown(path, "postgres", "postgres")
-    said = server("--check", "--db-host", DATABASE, "--db-ca", WORK / "ca.pem", code=1)
+    said = server("--check", "--db-host", DATABASE, "--db-ca", signer, code=1)
     assert "offers no TLS" in said
     for name, value in (("ssl_cert_file", cert), ("ssl_key_file", key), ("ssl", "on")):
         postgres.sql(state, f"ALTER SYSTEM SET {name} = '{value}'")
@@ -502,10 +456,9 @@ def elsewhere(state, status):
     time.sleep(1)
     said = server("--check", "--db-host", DATABASE, code=1)
     assert "cannot be trusted" in said
-    stop_services()
-    said = server("--yes", "--db-host", DATABASE, "--db-ca", WORK / "ca.pem")
+    said = server("--yes", "--db-host", DATABASE, "--db-ca", signer)
     assert "-db_sslmode = disable" in said and "+db_sslmode = verify-full" in said
-    start_services()
+    assert "All services run" in said
 
 
 def encrypted(state, status):

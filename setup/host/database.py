@@ -102,7 +102,10 @@ def _answer(chosen, role, password):
     return done.stdout.strip() or done.stderr.strip() or "psql ended without a word"
 
 
-def make_roles(sql):
-    """On one machine: as PostgreSQL's own user."""
-    system.run(system.as_user("postgres", ["psql", "-X", "-q", "-d", "postgres"]),
-               input=sql, cwd="/")
+def make_roles(chosen, sql):
+    """On one machine: as PostgreSQL's own user, whom Debian's lets in by its socket.
+
+    :raises CommandFailed: it does not.
+    """
+    argv = ["psql", "-X", "-q", "-w", "-p", str(chosen.db_port), "-d", "postgres"]
+    system.run(system.as_user("postgres", argv), input=sql, cwd="/")

@@ -6,6 +6,7 @@ Each step finds out whether there is anything to do, so that all of it can be ru
 import os
 import pwd
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ PACKAGES = (
     *tls.PACKAGES, *signer.PACKAGES, *postfix.PACKAGES, *dovecot.PACKAGES, *database.PACKAGES,
     *names.PACKAGES, "rsyslog", "logrotate",
 )
+START_SECONDS = 30  # Odoo's commands take some to come up
 LATER = f"""
 What is left to do, in Odoo: Email Hosting > Configuration > Backends > This Odoo
   Mail Host, SMTP and IMAP: {{host}}, ports {plan.PUBLIC['submission']} (STARTTLS) and \
@@ -234,8 +236,12 @@ def _database(host, password):
     found = look_at_odoo(host, password)
     if host.chosen.is_one_machine and any("--roles" in f.remedy for f in found) and _has_postgres():
         agreed(host, "Make the roles in the PostgreSQL of this machine?")
-        database.make_roles(password.sql())
-        found = look_at_odoo(host, password)
+        try:
+            database.make_roles(host.chosen, password.sql())
+        except system.CommandFailed as failed:
+            print(f"They could not be made.  {failed}")
+        else:
+            found = look_at_odoo(host, password)
     _judge(found)
 
 
@@ -286,9 +292,15 @@ def _start(host):
     if not restart and not services.not_running():
         return False
     print("Starting: " + ", ".join(services.UNITS))
+    ours = host.managed()
+    ours.switched_off(services.unused())
     services.start(restart)
-    host.managed().were_read()
-    printed(services.check(installed=True))
+    ours.were_read()
+    # a daemon that cannot go on ends after a moment
+    deadline = time.monotonic() + START_SECONDS
+    while not services.are_up() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    printed([*services.check(installed=True), *machine.check_ports(plan.PORTS, served=True)])
     return True
 
 
@@ -305,12 +317,12 @@ def remove(host):
     acts = services.is_there() and not host.is_image
     if acts:
         services.stop()
-    kept, edited = ours.remove()
+    kept, edited, switched_off = ours.remove()
     for path in edited:
         print(f"It had been edited: {path}")
     print(f"Put back. What was removed is kept in {kept}.")
     if acts:
-        services.back(has_postfix=(host.root / "etc/postfix/main.cf").exists())
+        services.back((host.root / "etc/postfix/main.cf").exists(), switched_off)
     elif not host.is_image:
         print("Systemd does not run here: stop Postfix, Dovecot, the signers and the daemons "
               "yourself.")

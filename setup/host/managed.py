@@ -42,7 +42,7 @@ class Managed:
     def __init__(self, root):
         self.root = Path(root)
         self._file = self.root / MANIFEST
-        self._ours = {"files": {}, "folders": [], "unread": []}
+        self._ours = {"files": {}, "folders": [], "unread": [], "switched_off": []}
         if self._file.exists():
             self._ours = json.loads(self._file.read_text())
 
@@ -56,6 +56,11 @@ class Managed:
     def unread(self):
         """The paths that have changed since ``were_read`` was last called."""
         return self._ours["unread"]
+
+    def switched_off(self, units):
+        """Remember which of systemd's units are on no more, for ``remove``."""
+        self._ours["switched_off"] = sorted({*self._ours["switched_off"], *units})
+        self._save()
 
     def were_read(self):
         """The programs have read all files as they are now."""
@@ -127,11 +132,9 @@ class Managed:
     def remove(self):
         """Put back what was there before the first run.
 
-        Returns the folder that keeps what was removed, or None where nothing is ours, and the paths
-        of files that somebody has edited since.
+        Returns the folder that keeps what was removed, the paths of files that somebody has edited
+        since, and which units were switched off.
         """
-        if self.is_empty():
-            return None, []
         edited = [path for path, known in self._ours["files"].items()
                   if (now := _content(self.at(path))) is None or _digest(now) != known["digest"]]
         kept = self._new_backup()
@@ -144,7 +147,7 @@ class Managed:
         for path in sorted(self._ours["folders"], key=len, reverse=True):
             with contextlib.suppress(OSError):
                 self.at(path).rmdir()
-        return kept, edited
+        return kept, edited, self._ours["switched_off"]
 
     def _put_back(self, path):
         target, known = self.at(path), self._ours["files"].pop(path)

@@ -5,7 +5,7 @@ import subprocess
 
 from parts import system
 
-from . import plan
+from . import machine, plan
 from .findings import bad, good, note
 
 _DAEMONS = {f"emboux-{name}" for name in plan.DAEMONS}
@@ -13,7 +13,7 @@ EMBOUX = (*plan.SIGNERS, *(f"emboux-{name}" for name in plan.DAEMONS))
 #: In the order of their start: Postfix defers what it cannot ask about.
 UNITS = ("rsyslog", *EMBOUX, "dovecot", "postfix")
 #: Debian starts one of its own, which nobody asks.
-UNUSED = "opendkim"
+DEBIANS = "opendkim"
 
 
 def is_there():
@@ -51,11 +51,22 @@ def not_running():
             if _fails("is-active", unit) or _fails("is-enabled", unit)]
 
 
+def unused():
+    """What is on and not asked by anybody."""
+    return [] if _fails("is-enabled", DEBIANS) else [DEBIANS]
+
+
+def are_up():
+    """Whether all run and listen."""
+    taken = machine.listeners()
+    return not not_running() and all(port in taken for port in plan.PORTS.values())
+
+
 def start(restart):
     """Enable and start all of them; those in ``restart`` anew."""
     _systemctl("daemon-reload")
-    if not _fails("is-enabled", UNUSED) or not _fails("is-active", UNUSED):
-        _systemctl("disable", "--now", UNUSED)
+    for unit in unused():
+        _systemctl("disable", "--now", unit)
     for unit in UNITS:
         _systemctl("enable", unit)
         _systemctl("restart" if unit in restart else "start", unit)
@@ -68,18 +79,21 @@ def stop():
             _systemctl("disable", "--now", unit)
 
 
-def back(has_postfix):
+def back(has_postfix, switched_off):
     """After our files are gone: the others read those that are there now.
 
     :param has_postfix: whether there is a configuration for it.
+    :param switched_off: what was on before.
     """
     _systemctl("daemon-reload")
+    for unit in switched_off:
+        _systemctl("enable", "--now", unit)
     for unit in ("rsyslog", "dovecot"):
         _systemctl("try-restart", unit)
     if has_postfix:
         _systemctl("try-restart", "postfix")
     else:
-        _systemctl("disable", "--now", "postfix")
+        _systemctl("stop", "postfix")
 
 
 def check(installed):
