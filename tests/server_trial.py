@@ -36,7 +36,7 @@ from parts.state import State  # noqa: E402
 
 CHECKOUT = Path("/opt/checkout")  # /root is closed to the daemons
 ODOO = CHECKOUT / ".state/venv/bin/odoo"
-WORK = Path("/var/tmp/trial")  # noqa: S108 - in a tree of its own
+WORK = Path("/srv/trial")
 HOST, HOST_ADDRESS = "mail.emboux.example", "203.0.113.5"
 DATABASE = "db.emboux.example"
 WORLD = "203.0.113.9"

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from host import certificate, database, machine, names, passwords, plan, services
+from host import certificate, database, machine, names, odoo, passwords, plan, services
 from host.managed import MANIFEST
 from host.settings import Settings
 from parts import postfix, system
@@ -356,6 +356,22 @@ def test_each_port_of_the_configuration_is_looked_at():
     wanted = {*postfix.LISTENERS, *postfix.PORTS, "imap", "imaps", "sieve", "policy"}
     assert wanted <= set(plan.PORTS)
     assert len(set(plan.PORTS.values())) == len(plan.PORTS)
+
+
+def test_odoo_has_to_be_where_services_can_read_it(tmp_path):
+    own = Path(sys.executable).parent / "odoo"
+    [found] = odoo.check("/usr/bin/no-such-odoo")
+    assert found.serious and "There is no program" in found.text
+    [found] = odoo.check(str(own))
+    if Path(sys.executable).resolve().is_relative_to("/root"):
+        assert "lies in /root" in found.text and found.serious
+    else:
+        assert not found.is_fault, found.text
+    other = tmp_path / "odoo"
+    other.write_text("#!/bin/sh\nexit 1\n")
+    other.chmod(0o755)
+    [found] = odoo.check(str(other))
+    assert found.serious
 
 
 # -- the certificate ---------------------------------------------------------------------------

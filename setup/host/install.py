@@ -110,6 +110,9 @@ def look_around(host):
         found += names.check(asked, chosen.host, names.sending_addresses())
         found += machine.check_way_out(asked)
     cert, key = map(Path, chosen.files_of_certificate())
+    found += [bad(f"{path} lies in {odoo.hidden(path)}, where services cannot see it.",
+                  "Move it, to /etc/ssl for example.", True)
+              for path in (chosen.db_ca, cert, key) if odoo.hidden(path)]
     if chosen.by_acme and not cert.exists():
         return [*found, *certificate.check_way_in(chosen)]
     return found + certificate.check(cert, key, chosen.host)

@@ -51,6 +51,11 @@ def check(command):
         return [bad(f"There is no program {command}.",
                     "Name Odoo 19's command with --odoo, or leave that out to have it fetched.",
                     True)]
+    closed = next(filter(None, map(_closed, _programs(Path(command)))), None)
+    if closed:
+        return [bad(f"The services cannot run {command}: {closed}.",
+                    "Name an Odoo that is installed outside people's homes, or leave --odoo out to "
+                    "have one fetched.", True)]
     done = subprocess.run(
         [command, f"--addons-path={PROJECT}", "emboux_policy", "--help"],
         capture_output=True, text=True, check=False, env=dict(os.environ, HOME="/nonexistent"))
@@ -62,10 +67,24 @@ def check(command):
     return [good(f"{command} runs the daemons.")]
 
 
+def hidden(path):
+    """The folder around it that services have none, or another one, of; None where they see it."""
+    return next((folder for folder in CLOSED if Path(path).is_relative_to(folder)), None)
+
+
+def _programs(command):
+    """The command, and what interprets it, where they really lie."""
+    yield command.resolve()
+    first = command.open("rb").readline()
+    if first.startswith(b"#!"):
+        yield Path(first[2:].split()[0].decode()).resolve()
+
+
 def _closed(path):
+    """Why the services cannot read it, or None."""
+    if hidden(path):
+        return f"{path} lies in {hidden(path)}"
     for folder in (path, *path.parents):
-        if str(folder) in CLOSED:
-            return f"it lies in {folder}"
         if not folder.stat().st_mode & 0o001:
             return f"{folder} is closed to others"
     return None
