@@ -59,6 +59,8 @@ def check(chosen, password):
             fault = next(n for n, (said, *_rest) in enumerate(FAULTS)
                          if re.match(said, answer, re.DOTALL))
             by_fault.setdefault(fault, []).append((role, answer))
+            if "{roles}" not in FAULTS[fault][1]:
+                break  # it is so for all of them
     found = [_finding(chosen, FAULTS[fault], failed) for fault, failed in by_fault.items()]
     where = f"{chosen.db_host}:{chosen.db_port}"
     if not found:

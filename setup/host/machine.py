@@ -60,7 +60,7 @@ def listeners():
         path = Path("/proc/net", table)
         for line in path.read_text().splitlines()[1:] if path.exists() else ():
             fields = line.split()
-            if fields[3] == "0A":  # LISTEN
+            if fields[3] == "0A" and fields[9] != "0":  # LISTEN, and not just being closed
                 sockets[fields[9]] = int(fields[1].rsplit(":", 1)[1], 16)
     found = dict.fromkeys(sockets.values(), (0, ""))
     for folder in Path("/proc").glob("[0-9]*"):
@@ -114,17 +114,27 @@ def check_way_out(names, domains=PROBES, port=25, seconds=10):
     tried = []
     for domain in domains:
         try:
-            for server in names.mail_servers(domain)[:2]:
-                tried.append(server)
-                with socket.create_connection((server, port), timeout=seconds) as connection:
-                    if connection.recv(512).startswith(b"220"):
-                        return [good(f"Port {port} out is open: {server} answers.")]
+            servers = names.mail_servers(domain)[:2]
+            addresses = [(server, str(address)) for server in servers
+                         for address in names.addresses(server)]
         except OSError:
             continue
+        for server, address in addresses:
+            tried.append(f"{server} [{address}]")
+            if _greets(address, port, seconds):
+                return [good(f"Port {port} out is open: {server} answers.")]
     who = ", ".join(tried) or f"the mail servers of {' and '.join(domains)}"
     return [bad(f"No mail server could be reached on port {port} ({who}).",
                 "Most providers of machines block it until you ask them to open it. Until then no "
                 "mail leaves: ask, or set a route by a relay in Odoo.")]
+
+
+def _greets(address, port, seconds):
+    try:
+        with socket.create_connection((address, port), timeout=seconds) as connection:
+            return connection.recv(512).startswith(b"220")
+    except OSError:
+        return False
 
 
 def check_size(folder="/var", memory=None):
