@@ -364,8 +364,7 @@ def inside():
                    "--db-name", status["postgres"]["db"], "--odoo", ODOO,
                    "--odoo-url", status["odoo"]["url"], "--email", ALICE]
         given, environment = authority(world)
-        run("sh", "-c", "rm -rf /etc/emboux")  # of the first run; the real one begins here
-        shutil.rmtree("/var/lib/emboux")
+        server("--remove", "--yes")  # what the first run has left; the real one begins here
         before = etc()
 
         server("--check", *options, *given, code=1)

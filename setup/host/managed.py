@@ -20,7 +20,9 @@ from pathlib import Path
 MANIFEST = "var/lib/emboux/files.json"
 BACKUPS = "var/backups/emboux"
 #: What is not shown of a file that is replaced: who wrote it may have their own secrets in there.
-SECRET_LINE = re.compile(r"(?im)((?:pass|password|passwd|secret|token)\b[\"']?\s*[=:]\s*)[^\s,;]+")
+_WORD = r"(?:pass|password|passwd|secret|token)\b[\"']?\s*"
+#: (With a colon it is prose where it stands in a comment.)
+SECRETS = re.compile(rf"(?im)({_WORD}=\s*|^(?!\s*#).*?{_WORD}:\s*)[^\s,;]+")
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ def shown(change, secrets):
 def _without_secrets(text, secrets):
     for secret in secrets:
         text = text.replace(secret, "********")
-    return SECRET_LINE.sub(r"\1********", text)
+    return SECRETS.sub(r"\1********", text)
 
 
 def _content(path):
