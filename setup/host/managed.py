@@ -22,7 +22,7 @@ BACKUPS = "var/backups/emboux"
 #: What is not shown of a file that is replaced: who wrote it may have their own secrets in there.
 _WORD = r"(?:pass|password|passwd|secret|token)\b[\"']?\s*"
 #: (With a colon it is prose where it stands in a comment.)
-SECRETS = re.compile(rf"(?im)({_WORD}=\s*|^(?!\s*#).*?{_WORD}:\s*)[^\s,;]+")
+SECRETS = re.compile(rf"(?im)({_WORD}=\s*|^(?!\s*#).*?{_WORD}:\s+)[^\s,;]+")
 
 
 @dataclass(frozen=True)
