@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE / "setup"))
 
 from host import plan  # noqa: E402
-from parts import postgres, tls  # noqa: E402
+from parts import postfix, postgres, tls  # noqa: E402
 from parts.render import render  # noqa: E402
 from parts.state import State  # noqa: E402
 
@@ -388,8 +388,9 @@ def inside():
         server("--check")
 
         server("--remove", "--yes")
-        assert not [port for port in plan.PUBLIC.values() if answers("127.0.0.1", port)
-                    and port not in (143, 993)]  # Debian's own Dovecot listens there
+        # Debian's own Dovecot goes on, with Debian's configuration
+        ports = [plan.PORTS[name] for name in (*postfix.LISTENERS, *postfix.PORTS, "policy")]
+        assert not [port for port in ports if answers("127.0.0.1", port)]
         assert etc() == before, "--remove left something: " + changed(before, etc())
         tell("/etc is as it was before, byte for byte")
     except BaseException:
