@@ -4,7 +4,7 @@ import pwd
 import re
 
 from . import system
-from .render import render
+from .render import File
 from .supervisor import Service, listening
 from .tls import mail_host
 
@@ -35,6 +35,7 @@ FILES = {
     },
 }
 SECRET = {"2.3": ("640", "root:dovecot"), "2.4": ("600", "root:root")}  # mode and owner
+PORTS = ("imap", "imaps", "sieve", "quota_status", "inject")
 
 
 def series(said):
@@ -58,20 +59,32 @@ def prepare(state, db):
     system.own(state.path("mail", "vmail"), f"{OWNER}:{OWNER}", mode="700")
     # left by a power failure; the pid may belong to another process by now
     system.run(system.as_root(["rm", "-f", str(folder / "run" / "master.pid")]))
-    values = {
+    values = db.words() | {
         "STATE": state.root,
+        "DOVECOT": folder,
+        "DOVECOT_RUN": folder / "run",
+        "MAIL_ROOT": state.path("mail", "vmail"),
+        "TLS_CERT": state.path("tls", "cert.pem"),
+        "TLS_KEY": state.path("tls", "key.pem"),
         "MAIL_HOST": mail_host(state),
         "VMAIL_UID": pwd.getpwnam(OWNER).pw_uid,
-        "DB_PORT": db.port,
-        "DB_NAME": db.name,
     }
-    for name in ("imap", "imaps", "sieve", "quota_status", "inject"):
+    for name in PORTS:
         values[f"{name.upper()}_PORT"] = state.port(name)
     installed = series(system.run(["/usr/sbin/dovecot", "--version"]))
+    for file in files(installed, values, state.secret, demo=True):
+        file.write(folder)
+
+
+def files(installed, values, password, demo=False):
+    """Its configuration.  ``password``: tells the password of a role of the database."""
     for name, role in FILES[installed].items():
         mode, owner = SECRET[installed] if role else ("644", "root:root")
-        own = {"DB_PASSWORD": state.secret(role)} if role else {}
-        render(f"dovecot-{installed}/{name}", folder / name, values | own, mode=mode, owner=owner)
+        own = {"DB_PASSWORD": password(role)} if role else {}
+        templates = [f"dovecot-{installed}/{name}"]
+        if demo and name == "dovecot.conf":
+            templates.append("demo/dovecot.conf")
+        yield File(name, tuple(templates), values | own, mode, owner)
 
 
 def services(state):

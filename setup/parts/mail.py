@@ -9,10 +9,27 @@ PACKAGES = (*postfix.PACKAGES, *dovecot.PACKAGES)
 
 @dataclass(frozen=True)
 class Database:
-    """Where the views of the schema ``emboux_mail`` are; the host is 127.0.0.1."""
+    """Where the views of the schema ``emboux_mail`` are.
+
+    ``sslmode`` as libpq knows it; ``authorities``: the file of those that may have signed the
+    server's certificate.  On loopback there is nobody to hide from.
+    """
 
     port: int
     name: str
+    host: str = "127.0.0.1"
+    sslmode: str = "disable"
+    authorities: str = "/etc/ssl/certs/ca-certificates.crt"
+
+    def words(self):
+        """What the templates call it."""
+        return {
+            "DB_HOST": self.host,
+            "DB_PORT": self.port,
+            "DB_NAME": self.name,
+            "DB_SSLMODE": self.sslmode,
+            "DB_CA": self.authorities,
+        }
 
 
 def prepare(state, db, policy_port=None):

@@ -42,15 +42,26 @@ def prepare(state):
     """
     fetching = Task(lambda: _source(state))
     venv = state.code / "venv"
-    stamp = venv / ".complete"
+    if not is_current(venv):
+        _stamp(venv).unlink(missing_ok=True)
+        _make_venv(venv)
+        _stamp(venv).write_text(_wanted())
+    _link(venv, fetching.wait())
+
+
+def is_current(venv):
+    """Whether the virtual environment has what this checkout needs, for this Python."""
+    return _stamp(venv).exists() and _stamp(venv).read_text() == _wanted()
+
+
+def _stamp(venv):
+    return venv / ".complete"
+
+
+def _wanted():
     # an upgrade of the system brings another Python, for which it is made again
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + python.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        stamp.unlink(missing_ok=True)
-        _make_venv(venv)
-        stamp.write_text(wanted)
-    _link(venv, fetching.wait())
+    return hashlib.sha256(REQUIREMENTS.read_bytes() + python.encode()).hexdigest()
 
 
 def addons_path(state):

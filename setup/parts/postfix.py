@@ -1,12 +1,14 @@
 """Postfix: mail from outside, from our users, and out into the world."""
 
 from . import system
-from .render import TEMPLATES, render
+from .render import TEMPLATES, File
 from .supervisor import Service, listening
 from .tls import mail_host
 
 # the latter holds what Postfix logs in with at a relay (SASL PLAIN and LOGIN)
 PACKAGES = ("postfix", "postfix-pgsql", "libsasl2-modules")
+LISTENERS = ("smtp", "submission", "smtps")
+PORTS = ("inject", "quota_status", "opendkim", "opendkim_ed25519", "inbound")  # on loopback
 MASTER = "/usr/lib/postfix/sbin/master"
 
 POLICY = ("check_policy_service {{ inet:127.0.0.1:{port}, timeout=5s, try_limit=2,"
@@ -18,32 +20,44 @@ def prepare(state, db, policy_port=None):
     config, queue = state.folder("postfix", "etc"), home / "spool"
     system.own(queue, "root:root", mode="755")
     system.own(home / "data", "postfix:root", mode="700")
-    values = {
+    values = db.words() | {
         "STATE": state.root,
+        "POSTFIX": config,
+        "DOVECOT_RUN": state.path("dovecot", "run"),
+        "TLS_CERT": state.path("tls", "cert.pem"),
+        "TLS_KEY": state.path("tls", "key.pem"),
+        "CA_FILE": state.path("tls", "ca-bundle.pem"),
         "MAIL_HOST": mail_host(state),
-        "DB_PASSWORD": state.secret("emboux_mail"),
-        "RELAY_PASSWORD": state.secret("emboux_relay"),
-        "DB_PORT": db.port,
-        "DB_NAME": db.name,
-        "OUTBOUND_POLICY": _policy(policy_port),
-        "INJECT_POLICY": _policy(policy_port, ", policy_context=inject"),
+        "SINK_PORT": state.port("sink"),
+        "SYSTEM_MAIL": "",
     }
-    for name in ("smtp", "submission", "smtps", "inject", "quota_status", "opendkim",
-                 "opendkim_ed25519", "sink", "inbound"):
+    for name in LISTENERS:
+        values[name.upper()] = f"127.0.0.1:{state.port(name)}"
+    for name in PORTS:
         values[f"{name.upper()}_PORT"] = state.port(name)
-    changed = []
-    for template in sorted((TEMPLATES / "postfix").iterdir()):
-        secret = template.name.startswith("sql-")
-        changed.append(render(
-            f"postfix/{template.name}",
-            config / template.name,
-            values,
-            mode="640" if secret else "644",
-            owner="root:postfix" if secret else "root:root",
-        ))
+    changed = [file.write(config)
+               for file in files(values, state.secret, policy_port, demo=True)]
     if any(changed) or not (queue / "pid").exists():
         # makes the folders of the queue and looks at the configuration
         system.run(system.as_root(["/usr/sbin/postfix", "-c", str(config), "check"]))
+
+
+def files(values, password, policy_port, demo=False):
+    """Its configuration.  ``password``: tells the password of a role of the database."""
+    values = values | {
+        "DB_PASSWORD": password("emboux_mail"),
+        "RELAY_PASSWORD": password("emboux_relay"),
+        "OUTBOUND_POLICY": _policy(policy_port),
+        "INJECT_POLICY": _policy(policy_port, ", policy_context=inject"),
+    }
+    for path in sorted((TEMPLATES / "postfix").iterdir()):
+        templates = [f"postfix/{path.name}"]
+        if demo and path.name == "main.cf":
+            templates.append("demo/main.cf")
+        if path.name.startswith("sql-"):
+            yield File(path.name, tuple(templates), values, "640", "root:postfix")
+        else:
+            yield File(path.name, tuple(templates), values)
 
 
 def _policy(port, context=""):

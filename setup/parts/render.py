@@ -1,6 +1,11 @@
-"""Templates: files with ``@WORD@`` in them, so that configuration is read as configuration."""
+"""Templates: files with ``@WORD@`` in them, so that configuration is read as configuration.
+
+The same ones make the demo and a real host; what differs is in the words, and what the demo has
+besides is in ``templates/demo``, which is put behind.
+"""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import system
@@ -9,18 +14,44 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 WORD = re.compile(r"@([A-Z][A-Z0-9_]*)@")
 
 
+@dataclass(frozen=True)
+class File:
+    """A file of a program's configuration, and of which templates it is made, one behind the other.
+
+    ``name``: in the program's folder.  ``owner``: ``user:group``, set through root; None leaves the
+    file yours.
+    """
+
+    name: str
+    templates: tuple[str, ...]
+    values: dict
+    mode: str = "644"
+    owner: str | None = "root:root"
+
+    def text(self):
+        """The content, with each ``@WORD@`` replaced; a word without a value is an error."""
+        text = "".join((TEMPLATES / template).read_text() for template in self.templates)
+        unknown = set(WORD.findall(text)) - set(self.values)
+        if unknown:
+            raise KeyError(f"{' and '.join(self.templates)} wants {', '.join(sorted(unknown))}")
+        return WORD.sub(lambda match: str(self.values[match[1]]), text)
+
+    def write(self, folder):
+        """Write it into the folder; returns whether it changed."""
+        return _write(folder / self.name, self.text(), self.mode, self.owner)
+
+
 def render(template, target, values, mode="644", owner=None):
     """Write ``templates/<template>`` to ``target`` with each ``@WORD@`` replaced.
 
     A word without a value is an error.  ``owner`` (``user:group``) is set through root.
     Returns whether the file changed.
     """
-    text = (TEMPLATES / template).read_text()
-    unknown = set(WORD.findall(text)) - set(values)
-    if unknown:
-        raise KeyError(f"{template} wants {', '.join(sorted(unknown))}")
-    text = WORD.sub(lambda match: str(values[match[1]]), text)
     target = Path(target)
+    return File(target.name, (template,), values, mode, owner).write(target.parent)
+
+
+def _write(target, text, mode, owner):
     if owner is None:
         changed = not target.exists() or target.read_text() != text
         if changed:

@@ -5,7 +5,7 @@ every receiver knows, the second adds Ed25519 (RFC 8463).
 """
 
 from . import system
-from .render import render
+from .render import File
 from .supervisor import Service, listening
 
 PACKAGES = ("opendkim", "libopendbx1-pgsql")
@@ -19,21 +19,28 @@ SIGNERS = (
 def prepare(state, db):
     system.assert_no_blanks(state.root)
     folder = state.folder("opendkim")
-    for _service, port, suffix, algorithm, view in SIGNERS:
-        values = {
-            "STATE": state.root,
-            "OPENDKIM_PORT": state.port(port),
+    for file in files(folder, db, state.port, state.secret):
+        file.write(folder)
+
+
+def files(folder, db, port, password):
+    """Its configuration.
+
+    ``port`` tells the port of a listener, ``password`` the password of a role of the database.
+    """
+    for _service, listener, suffix, algorithm, view in SIGNERS:
+        values = db.words() | {
+            "OPENDKIM": folder,
+            "OPENDKIM_PORT": port(listener),
             "ALGORITHM": algorithm,
             "SCRIPT": f"signer{suffix}.lua",
             "SIGNING_VIEW": view,
-            "DB_PASSWORD": state.secret("emboux_dkim"),
-            "DB_PORT": db.port,
-            "DB_NAME": db.name,
+            "DB_PASSWORD": password("emboux_dkim"),
         }
         for template in ("opendkim.conf", "signer.lua"):
             stem, _dot, extension = template.partition(".")
-            render(f"opendkim/{template}", folder / f"{stem}{suffix}.{extension}", values,
-                   mode="640", owner="root:opendkim")
+            yield File(f"{stem}{suffix}.{extension}", (f"opendkim/{template}",), values,
+                       "640", "root:opendkim")
 
 
 def services(state):

@@ -23,14 +23,16 @@ def prepare(state):
     folder = state.folder("tls")
     changed = render("tls/openssl.cnf", folder / "openssl.cnf", {"MAIL_HOST": mail_host(state)})
     if changed or not (folder / "ca-bundle.pem").exists():
-        _make(folder, mail_host(state))
+        make(folder, mail_host(state))
 
 
 def services(_state):
     return []
 
 
-def _make(folder, host):
+def make(folder, host):
+    """An authority and a certificate that it has signed for this host: ``ca.pem``, ``cert.pem``,
+    ``key.pem``, ``ca-bundle.pem``; ``openssl.cnf`` has to be there."""
     authority, server = folder / "ca", folder / "server"
     for name, subject, extensions, signer in (
         (authority, "/CN=Emboux demo authority", "authority", []),

@@ -16,7 +16,7 @@
 --   Dovecot keeps it: the bounce of a redirect would go to whoever refused that, and nobody
 --   hear of it.
 
-local BASE = "dsn:pgsql://emboux_dkim:@DB_PASSWORD@@@DB_PORT@+127.0.0.1/@DB_NAME@"
+local BASE = "dsn:pgsql://emboux_dkim:@DB_PASSWORD@@@DB_PORT@+@DB_HOST@/@DB_NAME@"
 
 -- Does the table hold the key?  Each look-up has a connection of its own, which OpenDKIM itself closes
 -- when the script is over: it does not survive long what db_close does (2.11.0~beta2).
