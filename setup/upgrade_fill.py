@@ -5,6 +5,9 @@ Only what has been in every version: fields and methods that people and the API 
 
 env = globals()["env"]
 env = env(context={**env.context, "tracking_disable": False})
+backend = env.ref("emboux_mail_api.backend_local")
+if not backend.mail_host:  # of a world without mail
+    backend.write({"mail_host": "mail.emboux.example", "smtp_host": "mail.emboux.example"})
 product = env["product.product"].create({"name": "Email", "type": "service"})
 plans = env["emboux.plan"].create(
     [

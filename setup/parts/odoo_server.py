@@ -75,7 +75,7 @@ def make_database(state, database=DATABASE, anew=False, addons=ADDONS):
         run(state, "server", *conf, *quiet, "-u", ",".join(addons), log=_update_log(state))
     else:
         state.forget(f"settled {database}")
-        files = _files(state, database)
+        files = filestore(state, database)
         # all of them, or else the first of them, to which the others are added
         whole, *parts = (
             Kept(state, addons[:count], f"{code}-{odoo_code.identity(state)}")
@@ -121,18 +121,18 @@ def _complaints(log):
 def copy_database(state, source, target):
     """A second database with the same content, files included; nobody may be using the first."""
     _begin(state, target, template=source)
-    if _files(state, source).exists():
-        shutil.copytree(_files(state, source), _files(state, target))
+    if filestore(state, source).exists():
+        shutil.copytree(filestore(state, source), filestore(state, target))
 
 
 def _begin(state, database, **options):
     """A new database, without the attachments of an earlier one of that name."""
     postgres.drop(state, database)
     postgres.create(state, database, **options)
-    shutil.rmtree(_files(state, database), ignore_errors=True)
+    shutil.rmtree(filestore(state, database), ignore_errors=True)
 
 
-def _files(state, database):
+def filestore(state, database):
     """Odoo's folder of the database's attachments, which need not be there."""
     return state.path("odoo", "data", "filestore", database)
 

@@ -146,19 +146,29 @@ def dump(state, database, path):
     _client(state, "pg_dump", "-Fc", "-Z1", "-f", path, database)
 
 
+def dump_as_text(state, database):
+    """All of a database as SQL, for ``sql`` to read; small where it is packed well."""
+    return _client(state, "pg_dump", database)
+
+
 def restore(state, database, path):
     """Fill an empty database; the roles must be there."""
     _client(state, "pg_restore", "--exit-on-error", "-d", database, path)
 
 
+def client(state, program):
+    """The command line of one of PostgreSQL's own programs as the superuser, and the variables
+    of its environment."""
+    return (
+        [_bin(program), "-h", "127.0.0.1", "-p", str(state.port("postgres")), "-U", "postgres"],
+        {"PGPASSWORD": state.secret("postgres")},
+    )
+
+
 def _client(state, program, *arguments, **options):
     """Run one of PostgreSQL's own programs as the superuser; returns its output."""
-    return system.run(
-        [_bin(program), "-h", "127.0.0.1", "-p", str(state.port("postgres")), "-U", "postgres",
-         *arguments],
-        env={**os.environ, "PGPASSWORD": state.secret("postgres")},
-        **options,
-    )
+    argv, variables = client(state, program)
+    return system.run([*argv, *arguments], env={**os.environ, **variables}, **options)
 
 
 def make_roles(state):

@@ -67,8 +67,19 @@ def enough_rights(root):
     if not asks.returncode and not roots_state:
         return
     print("Mail servers are started as root: going on with sudo.", file=sys.stderr, flush=True)
+    _go_on_as_root()
+
+
+def be_root():
+    """Go on as root, for what reads and writes everybody's files."""
+    if not is_root():
+        _go_on_as_root()
+
+
+def _go_on_as_root():
     kept = [f"{name}={os.environ[name]}" for name in ("ODOO_SOURCE",) if name in os.environ]
-    os.execvp("sudo", ["sudo", "--", "env", *kept, sys.executable, "-B", *sys.argv])
+    argv = as_root(["env", *kept, sys.executable, "-B", *sys.argv])
+    os.execvp(argv[0], argv)
 
 
 def as_user(user, argv):
