@@ -10,7 +10,7 @@ from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE, hash_cache
 from odoo.addons.emboux_core.models.mailbox_rules import FORWARD, VACATION
 from odoo.addons.emboux_core.net.errors import Refused
-from odoo.addons.emboux_core.net.push import is_secret
+from odoo.addons.emboux_core.net.signature import is_secret
 
 from ...api_errors import NOT_FOUND, ApiError, invalid, not_found
 from .domains import (
