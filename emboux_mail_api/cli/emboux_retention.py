@@ -27,7 +27,6 @@ class EmbouxRetention(Command):
     def run(self, cmdargs):
         # not above: Odoo takes a command whose file cannot be imported for unknown
         from emboux_daemons import options
-        from emboux_daemons.retention import doveadm, purge, store
 
         parser = options.make_parser(self, may_become=True)
         parser.add_argument("--dovecot", default="/etc/dovecot/dovecot.conf", metavar="FILE",
@@ -45,13 +44,4 @@ class EmbouxRetention(Command):
         arguments = parser.parse_args(cmdargs)
         if arguments.every and arguments.all:
             parser.error("--all is for a single run")
-        database = options.start(self, parser, arguments)
-        sys.exit(purge.run(
-            purge.Purge(
-                doveadm.Dovecot(str(Path(arguments.dovecot).resolve())), store.Store(database)),
-            every=arguments.every * 3600,
-            everything=arguments.all,
-            dry_run=arguments.dry_run,
-            domain=arguments.domain,
-            mail_root=arguments.mail_root,
-        ))
+        options.start(self, parser, arguments)
