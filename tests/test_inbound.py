@@ -12,7 +12,7 @@ from parts import postgres
 from support.inbound_daemon import InboundDaemon, running
 from support.mail_client import eventually
 
-from odoo.addons.emboux_core.net import push
+from odoo.addons.emboux_core.net import push, signature
 
 MESSAGES = int(os.environ.get("EMBOUX_MESSAGES", "150"))  # 1,000 take some three minutes
 SENDERS = 12
@@ -173,8 +173,8 @@ def hand_over(state, status, odoo, mailbox, messages, forged=None):
         state, f"SELECT push_secret FROM emboux_mailbox WHERE id = {int(number)}",
         status["odoo"]["db"])
     files = [
-        (push.FIELD, (f"{at}.eml", raw, "message/rfc822", push.signed(
-            push.new_secret() if raw == forged else secret, f"msg_{at}", raw)))
+        (push.FIELD, (f"{at}.eml", raw, "message/rfc822", signature.signed(
+            signature.new_secret() if raw == forged else secret, f"msg_{at}", raw)))
         for at, raw in enumerate(messages)
     ]
     answer = requests.post(

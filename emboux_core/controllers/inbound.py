@@ -16,7 +16,7 @@ from odoo import SUPERUSER_ID, http
 from odoo.http import request
 
 from ..models.mail_thread import InUse, Undeliverable
-from ..net import push
+from ..net import push, signature
 
 _logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class InboundController(http.Controller):
             return _refusal(400, "There is no message in this request.")
         bodies = [part.read() for part in parts]
         answers = [
-            None if push.is_signed(secret, part.headers, body) else UNSIGNED
+            None if signature.is_signed(secret, part.headers, body) else UNSIGNED
             for part, body in zip(parts, bodies, strict=True)
         ]
         signed = [body for body, answer in zip(bodies, answers, strict=True) if not answer]

@@ -9,9 +9,11 @@ those servers, so that a change shows at once and no cache stands between.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
 
 import dns.exception
 import dns.name
@@ -36,7 +38,7 @@ from .spf import LookupFailed, follow
 from .spf_merge import terms
 from .zone import NotDelegated, Zone, find_zone
 
-__all__ = ["DomainCheck", "Resolver", "check_domains", "dmarc_texts"]
+__all__ = ["DomainCheck", "Resolver", "check_domains", "checks_as_done", "dmarc_texts"]
 _logger = logging.getLogger(__name__)
 
 _PATIENCE_S = 0.25  # after which a domain that is not done makes room for the next one
@@ -74,14 +76,66 @@ def check_domains(
 
     :raises ValueError: ``concurrency`` below 1, or a record type that cannot be judged.
     """
+    work = _work(jobs, concurrency)
+    return in_own_loop(lambda: _check_all(work, resolver, deadline_s, concurrency))
+
+
+def checks_as_done(
+    jobs: Iterable[tuple[str, tuple[ExpectedRecord, ...]]],
+    resolver: Resolver,
+    deadline_s: float = 10.0,
+    concurrency: int = 50,
+) -> Iterator[list[DomainCheck]]:
+    """As ``check_domains``, but each result is given as soon as it is there, with the others that
+    are: whoever takes them has something to do while the rest is looked up, in a thread.
+
+    Closing the iterator ends the look-up.
+    """
+    work = _work(jobs, concurrency)
+    results: SimpleQueue[DomainCheck | None] = SimpleQueue()
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task]] = Future()
+
+    async def look() -> None:
+        started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        untold = set(work)
+
+        def tell(check: DomainCheck) -> None:
+            if check.domain in untold:
+                untold.remove(check.domain)
+                results.put(check)
+
+        found = await _check_all(work, resolver, deadline_s, concurrency, tell)
+        for check in found.values():
+            tell(check)
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(asyncio.run, look())
+        looking.add_done_callback(lambda _looking: results.put(None))
+        try:
+            while (result := results.get()) is not None:
+                some = [result]
+                with suppress(Empty):
+                    while (result := results.get_nowait()) is not None:
+                        some.append(result)
+                    results.put(None)
+                yield some
+        finally:
+            loop, task = started.result()
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(task.cancel)
+        looking.result()
+
+
+def _work(
+    jobs: Iterable[tuple[str, tuple[ExpectedRecord, ...]]], concurrency: int
+) -> dict[str, tuple[ExpectedRecord, ...]]:
     if concurrency < 1:
         raise ValueError(f"The concurrency is {concurrency}: give 1 or more.")
     work = dict(jobs)
     for records in work.values():
         for record in records:
             judge(record, ())  # a type that cannot be judged is the caller's fault: say so now
-
-    return in_own_loop(lambda: _check_all(work, resolver, deadline_s, concurrency))
+    return work
 
 
 async def _check_all(
@@ -89,14 +143,16 @@ async def _check_all(
     resolver: Resolver,
     deadline_s: float,
     concurrency: int,
+    tell: Callable[[DomainCheck], None] | None = None,
 ) -> dict[str, DomainCheck]:
+    """``tell`` is called with each result that is there before the deadline."""
     try:
         client = Client(resolver, _SOCKET_FACTOR * concurrency)
     except dns.resolver.NoResolverConfiguration:
         reason = "This system names no DNS resolver: add a nameserver line to /etc/resolv.conf."
         return {domain: _Check(domain, r, None).result(reason) for domain, r in work.items()}
     checks = {domain: _Check(domain, records, client) for domain, records in work.items()}
-    everything = asyncio.create_task(_run_all(list(checks.values()), concurrency))
+    everything = asyncio.create_task(_run_all(list(checks.values()), concurrency, tell))
     done, _ = await asyncio.wait({everything}, timeout=deadline_s)
     if done:
         everything.result()
@@ -105,7 +161,9 @@ async def _check_all(
     return {domain: check.result(late) for domain, check in checks.items()}
 
 
-async def _run_all(checks: list["_Check"], concurrency: int) -> None:
+async def _run_all(
+    checks: list["_Check"], concurrency: int, tell: Callable[[DomainCheck], None] | None
+) -> None:
     """Run all checks, ``concurrency`` at a time, slow ones beside them.
 
     Otherwise a few dead domains would occupy all slots until the deadline.
@@ -119,6 +177,9 @@ async def _run_all(checks: list["_Check"], concurrency: int) -> None:
             task = asyncio.create_task(check.run())
             running.add(task)
             task.add_done_callback(running.discard)
+            if tell:
+                task.add_done_callback(
+                    lambda done, check=check: done.cancelled() or tell(check.result("")))
             await asyncio.wait({task}, timeout=_PATIENCE_S)
             if task.done():
                 continue

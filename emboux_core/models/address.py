@@ -167,29 +167,6 @@ class AddressMixin(models.AbstractModel):
         )
         return records
 
-    def _log_creation(self, text):
-        """What ``mail.thread`` would write, without the reply address that no note needs.
-
-        Hosts import thousands of mailboxes, and it took a third of the time of each.
-        """
-        # as superuser: it is the system that records who made it
-        self.sudo()._message_create(
-            [
-                {
-                    "model": self._name,
-                    "res_id": record.id,
-                    "body": text,
-                    "author_id": self.env.user.partner_id.id,
-                    "email_from": False,
-                    "reply_to": False,
-                    "message_type": "notification",
-                    "subtype_id": self.env["ir.model.data"]._xmlid_to_res_id("mail.mt_note"),
-                    "is_internal": True,
-                }
-                for record in self
-            ]
-        )
-
     def _assert_no_catch_all_of_odoo(self, odoos, routes):
         """Refuse that Odoo takes the mail of a catch-all, by whatever route.
 

@@ -107,7 +107,7 @@ class Alias(models.Model):
                 vals["local_part"] = self._normalise_local_part(vals.get("local_part") or "")
         aliases = super(Alias, self.with_context(mail_create_nolog=True)).create(vals_list)
         aliases = aliases.with_env(self.env)
-        aliases._log_creation(self.env._("Alias created"))
+        aliases._note(self.env._("Alias created"))
         aliases._on_created()
         return aliases
 

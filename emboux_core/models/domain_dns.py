@@ -1,6 +1,7 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 import logging
+from contextlib import closing
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -21,6 +22,7 @@ FORM_DEADLINE = 10.0  # seconds that a person waits at most
 BRIEF_DEADLINE = 3.0
 BATCH_DEADLINE = 60.0
 BATCH = 500  # a name server that keeps silent is waited for once in each
+TOGETHER = 25  # domains whose answers are stored in one transaction
 
 RETRY_DELAY = timedelta(seconds=30)
 MAX_IMMEDIATE = 3  # names that are withdrawn from the DNS while their deletion waits
@@ -145,27 +147,61 @@ class DomainDns(models.Model):
 
     def _look_up(self, deadline):
         """Ask for all records of these domains at once: record id to ``DomainCheck``."""
-        answers = {}
+        return {
+            domain.id: found[domain.name]
+            for batch in self._without_namesakes()
+            for found in [lookup.check_domains(
+                batch._dns_jobs(), self._dns_resolver(), deadline_s=deadline)]
+            for domain in batch
+        }
+
+    def _look_up_in_turn(self, deadline):
+        """The same, but as soon as they are known: some of the domains, and their answers.
+
+        What is done with these is done while the others are asked.
+        """
+        for batch in self._without_namesakes():
+            numbers = {domain.name: domain.id for domain in batch}
+            for found in lookup.checks_as_done(
+                batch._dns_jobs(), self._dns_resolver(), deadline_s=deadline
+            ):
+                answers = {numbers[check.domain]: check for check in found}
+                yield self.browse(answers), answers
+
+    def _without_namesakes(self):
+        """Two backends may know one name, each with a token of its own: one after the other."""
         waiting = self
         while waiting:
-            # two backends may know one name, each with a token of its own: one after the other
-            batch = {domain.name: domain for domain in waiting}
-            jobs = [
-                (name, tuple(record._as_expected() for record in domain.dns_record_ids))
-                for name, domain in batch.items()
-            ]
-            found = lookup.check_domains(jobs, self._dns_resolver(), deadline_s=deadline)
-            answers |= {domain.id: found[name] for name, domain in batch.items()}
-            waiting -= self.browse(domain.id for domain in batch.values())
-        return answers
+            batch = self.browse({domain.name: domain.id for domain in waiting}.values())
+            yield batch
+            waiting -= batch
+
+    def _dns_jobs(self):
+        """What ``dns.lookup`` is given."""
+        return [
+            (domain.name, tuple(record._as_expected() for record in domain.dns_record_ids))
+            for domain in self
+        ]
 
     def _store_check(self, answer):
-        """Store one domain's answer; tell the responsible only what changed."""
         self.ensure_one()
+        self._store_checks({self.id: answer})
+
+    def _store_checks(self, answers):
+        """Store each domain's answer; tell the responsible only what changed."""
         # as superuser: verdicts and the state that follows are not the user's to write, and the
         # user need not be allowed to see who is responsible
-        self = self.sudo()
-        self = self.with_context(lang=self.user_id.lang or self.env.lang)
+        by_lang = self.sudo().grouped(lambda domain: domain.user_id.lang or self.env.lang)
+        for lang, domains in by_lang.items():
+            domains = domains.with_context(lang=lang)
+            changes = {domain: domain._store_verdicts(answers[domain.id]) for domain in domains}
+            domains._apply_verification()
+            for domain in domains:
+                if changes[domain]:
+                    domain._notify_changes(changes[domain])
+
+    def _store_verdicts(self, answer):
+        """Returns [(record, its state before)] of those that are judged otherwise now."""
         verdicts = {verdict.key: verdict for verdict in answer.verdicts}
         changes = []
         for record in self.dns_record_ids:
@@ -185,16 +221,14 @@ class DomainDns(models.Model):
         self.write(
             {"last_check": now, "check_message": message, "next_check": self._next_check(now)}
         )
-        self._apply_verification()
-        if changes:
-            self._notify_changes(changes)
+        return changes
 
-    def _store_answer(self, answer):
+    def _store_answers(self, answers):
         """Store what the DNS, or the domain's platform, has answered."""
-        if isinstance(answer, lookup.DomainCheck):
-            self._store_check(answer)
-        else:
-            self._store_platform_status(answer)
+        looked = self.filtered(lambda d: isinstance(answers[d.id], lookup.DomainCheck))
+        looked._store_checks(answers)
+        for domain in self - looked:
+            domain._store_platform_status(answers[domain.id])
 
     def _next_check(self, now):
         """Pending: often at first, then ever less, at least daily.  Others: daily, and more
@@ -249,27 +283,31 @@ class DomainDns(models.Model):
             [*due, ("id", "not in", seen.ids)], limit=BATCH, order="next_check, id"
         ):
             seen |= domains
-            elsewhere = domains._verified_by_platform()
-            answers = (domains - elsewhere)._look_up(BATCH_DEADLINE)
-            answers |= elsewhere._query_platforms()
-            remaining = self.search_count([*due, ("id", "not in", seen.ids)])
-            # a transaction for each: others write domains too, and the one before is as old as
-            # the slowest name server
-            time_left = each_in_own_transaction(
-                self.env, [domains],
-                lambda domain, answers=answers: domain._store_if_free(answers[domain.id]),
-                lambda domain, _error: domain._check_later(), more=remaining,
-            )
+            remaining = len(domains) + self.search_count([*due, ("id", "not in", seen.ids)])
+            with closing(domains._ask_in_turn()) as known:
+                for some, answers in known:
+                    remaining -= len(some)
+                    # transactions of their own, and short: others write domains too
+                    if not each_in_own_transaction(
+                        self.env, [some],
+                        lambda these, answers=answers: these._store_if_free(answers),
+                        lambda domain, _error: domain._check_later(),
+                        more=remaining, size=TOGETHER,
+                    ):
+                        return
             _logger.info("checked the DNS of %d domains, %d remain", len(domains), remaining)
-            if not time_left:
-                return
 
-    def _store_if_free(self, answer):
-        """A concurrent write of the domain has priority; it stays due."""
+    def _ask_in_turn(self):
+        """Some of the domains and their answers, as soon as these are known."""
+        if elsewhere := self._verified_by_platform():
+            yield elsewhere, elsewhere._query_platforms()
+        yield from (self - elsewhere)._look_up_in_turn(BATCH_DEADLINE)
+
+    def _store_if_free(self, answers):
+        """Concurrent writes of domains have priority; these stay due."""
         # others may go on to refer to the domain, as the history of its sending does, which
         # passes over a domain that is being deleted
-        if self.try_lock_for_update(allow_referencing=True):
-            self._store_answer(answer)
+        self.try_lock_for_update(allow_referencing=True)._store_answers(answers)
 
     def _check_later(self):
         """If the result cannot be stored, the look-up is not repeated at once."""

@@ -120,21 +120,22 @@ class DomainState(models.Model):
     def _write_state(self, state, reason):
         """A suspended domain stays suspended, and is later activated into the new state."""
         # as superuser: the state is not for users to write who merely looked
-        for domain in self.sudo().with_context(**{REASON_KEY: reason}):
-            before = domain._underlying_state()
-            if state == before:
+        domains = self.sudo().with_context(**{REASON_KEY: reason})
+        before = {domain: domain._underlying_state() for domain in domains}
+        changing = domains.filtered(lambda d: before[d] != state)
+        # whoever is just adding it sees how it stands
+        known = changing.filtered("state_since")
+        for suspended, some in changing.grouped(lambda d: d.state == "suspended").items():
+            if suspended:
+                some.state_before = state
                 continue
-            # whoever is just adding it sees how it stands
-            is_new = not domain.state_since
-            if domain.state == "suspended":
-                domain.state_before = state
-            elif domain._verified_by_platform():
+            elsewhere = some._verified_by_platform()
+            for domain in elsewhere:
                 # with the outcome, so that the platform's own answer is not sent back to it
                 domain.write({"state": state, "sync_state": domain.sync_state})
-            else:
-                domain.state = state
-            if not is_new:
-                domain._notify_state_change(before, reason)
+            (some - elsewhere).state = state
+        for domain in known:
+            domain._notify_state_change(before[domain], reason)
 
     def _underlying_state(self):
         """The state beneath a suspension."""
@@ -168,21 +169,18 @@ class DomainState(models.Model):
         """Log when the domain entered its state, and why."""
         now = fields.Datetime.now()
         said = self.env.context.get(REASON_KEY)
-        steps = []
-        # as superuser: the steps are not for users to write
-        for domain in self.sudo():
-            known = not domain.state_since and domain.state_reason
-            reason = said or known or domain._default_reason()
-            domain.write({"state_since": now, "state_reason": reason})
-            steps.append(
-                {
-                    "domain_id": domain.id,
-                    "happened_at": now,
-                    "state": domain.state,
-                    "reason": reason,
-                }
-            )
-        self.env["emboux.domain.step"].sudo().create(steps)
+        reasons = {
+            domain: said or (not domain.state_since and domain.state_reason)
+            or domain._default_reason()
+            # as superuser: the steps are not for users to write
+            for domain in self.sudo()
+        }
+        for reason, domains in self.sudo().grouped(reasons.get).items():
+            domains.write({"state_since": now, "state_reason": reason})
+        self.env["emboux.domain.step"].sudo().create([
+            {"domain_id": domain.id, "happened_at": now, "state": domain.state, "reason": reason}
+            for domain, reason in reasons.items()
+        ])
 
     def _default_reason(self):
         if self.state == "verified":
@@ -295,70 +293,77 @@ class DomainState(models.Model):
 
     def _apply_verification(self):
         """Pending domains advance by themselves; a verified one is not lost by one look-up."""
-        self.ensure_one()
         # as superuser: what follows from the DNS is not for users to write
         self = self.sudo()
-        if self._verified_by_platform():
-            return  # its platform says what it is
-        seen = self.dns_record_ids.filtered(lambda r: r.key == "verification")
-        if not self.owned_since and seen.state == "ok" and not self._claim_ownership():
-            return
-        if self.parent_id:
-            return  # its parent speaks for it
-        state, reason = self._verification_status()
-        before = self._underlying_state()
-        if state == "verified":
-            self._mark_verified(before, reason)
-        elif before == "verified" and state and self.proven_at:
-            self._count_failure(reason)
-        elif before == "pending" and state == "failed":
-            self._change_state("failed", reason)
-        elif before == "pending" and self._claim_is_expired():
-            self._change_state(
-                "failed",
-                self.env._(
-                    "Ownership was not proven within %s days. Set the DNS records and check "
-                    "again, or delete the domain.",
-                    CLAIM_DAYS.read(self.env),
-                ),
-            )
+        judged = self - self._verified_by_platform()  # their platform says what they are
+        proven = judged.filtered(
+            lambda d: not d.owned_since
+            and "ok" in d.dns_record_ids.filtered(lambda r: r.key == "verification").mapped("state")
+        )
+        verified = {}
+        taken = proven._claim_ownership() if proven else proven
+        for domain in judged - taken:
+            if domain.parent_id:
+                continue  # its parent speaks for it
+            state, reason = domain._verification_status()
+            before = domain._underlying_state()
+            if state == "verified":
+                verified[before, reason] = verified.get((before, reason), self.browse()) | domain
+            elif before == "verified" and state and domain.proven_at:
+                domain._count_failure(reason)
+            elif before == "pending" and state == "failed":
+                domain._change_state("failed", reason)
+            elif before == "pending" and domain._claim_is_expired():
+                domain._change_state(
+                    "failed",
+                    self.env._(
+                        "Ownership was not proven within %s days. Set the DNS records and check "
+                        "again, or delete the domain.",
+                        CLAIM_DAYS.read(self.env),
+                    ),
+                )
+        for (before, reason), domains in verified.items():
+            domains._mark_verified(before, reason)
 
     def _claim_ownership(self):
-        """Note that its DNS proves it to be its owner's; the first who proves it has it.
+        """Note that their DNS proves them to be their owners'; the first who proves it has it.
 
-        Returns False where the name is somebody else's here already, and tells so: whoever
-        reads it controls the name's DNS.
+        Returns those whose name is somebody else's here already, and tells so: whoever reads it
+        controls the name's DNS.
         """
-        taken = self.with_context(active_test=False).search_count(
-            [("name", "=", self.name), ("backend_id", "=", self.backend_id.id),
-             ("owned_since", "!=", False), ("id", "!=", self.id)], limit=1
-        )
-        if not taken:
-            try:
-                with self.env.cr.savepoint():
-                    self.owned_since = fields.Datetime.now()
-                    self.flush_recordset(["owned_since"])
-            except UniqueViolation:  # at this very moment
-                self.invalidate_recordset(["owned_since"])
-                taken = True
+        there = self.with_context(active_test=False).search(
+            [("name", "in", self.mapped("name")), ("owned_since", "!=", False)])
+        proven = {(domain.name, domain.backend_id) for domain in there}
+        taken = self.filtered(lambda d: (d.name, d.backend_id) in proven)
+        free = self - taken
+        try:
+            with self.env.cr.savepoint():
+                free.owned_since = fields.Datetime.now()
+                free.flush_recordset(["owned_since"])
+        except UniqueViolation:  # at this very moment, or two of these have one name
+            free.invalidate_recordset(["owned_since"])
+            if len(free) > 1:
+                for domain in free:
+                    taken |= domain._claim_ownership()
+                return taken
+            taken |= free
         if taken:
             reason = self.env._(
                 "Its DNS proves that it is yours, but another customer has it here. Ask the "
                 "operator to move it to you."
             )
-            self._change_state("failed", reason)
-            self.state_reason = reason  # also where the claim had failed before
-            return False
-        return True
+            taken._change_state("failed", reason)
+            taken.state_reason = reason  # also where the claim had failed before
+        return taken
 
     def _mark_verified(self, before, reason):
-        values = {"failing_days": 0, "failing_on": False} if self.failing_days else {}
-        if not self.proven_at or before != "verified":
-            values["proven_at"] = fields.Datetime.now()
+        """``before``: the state of all of them."""
+        self.filtered("failing_days").write({"failing_days": 0, "failing_on": False})
+        now = fields.Datetime.now()
         if before != "verified":
-            values["next_check"] = fields.Datetime.now() + timedelta(days=1)
-        if values:
-            self.write(values)
+            self.write({"proven_at": now, "next_check": now + timedelta(days=1)})
+        else:
+            self.filtered(lambda d: not d.proven_at).write({"proven_at": now})
         if before in ("pending", "failed"):
             self._change_state("verified", reason)
 

@@ -220,7 +220,7 @@ class Mailbox(models.Model):
         catching = [bool(vals.pop("catch_all", False)) for vals in vals_list]
         mailboxes = super(Mailbox, self.with_context(mail_create_nolog=True)).create(vals_list)
         mailboxes = mailboxes.with_env(self.env)
-        mailboxes._log_creation(self.env._("Mailbox created"))
+        mailboxes._note(self.env._("Mailbox created"))
         secret = {box.id: hashed for box, hashed in zip(mailboxes, hashes, strict=True) if hashed}
         for mailbox in mailboxes.filtered(lambda m: m.id in secret):
             # as superuser: the hash is in no user's reach, not even to write

@@ -10,7 +10,7 @@ from odoo.orm.models import NO_ACCESS
 from odoo.tools import SQL
 
 from .. import faults, passwords
-from ..net import push
+from ..net import push, signature
 from ..net.errors import BackendError
 from ..transactions import each_in_own_transaction, own_transaction
 from .mail_route import ForwardRoutes
@@ -282,7 +282,7 @@ class MailboxOdoo(models.Model):
         here = self.backend_id._client().transactional
         url = False if here else f"{self.get_base_url()}{push.path_of(self.id)}"
         # as superuser: the secret is in no user's reach
-        self.sudo().write({"push_url": url, "push_secret": push.new_secret()})
+        self.sudo().write({"push_url": url, "push_secret": signature.new_secret()})
 
     def _end_push(self):
         # as superuser: see above

@@ -12,7 +12,7 @@ from odoo.addons.emboux_core.dns.expected import (
     ExpectedRecord,
     expected_records,
 )
-from odoo.addons.emboux_core.dns.lookup import Resolver, check_domains
+from odoo.addons.emboux_core.dns.lookup import Resolver, check_domains, checks_as_done
 from odoo.addons.emboux_core.dns.zone import find_zone
 from odoo.addons.emboux_core.tests.dns_case import (
     GOOD_ZONE,
@@ -253,3 +253,50 @@ class TestManyDomains(LookupCase):
         self.assertIn("ZeroDivisionError", checks["shop.test"].error)
         self.assert_all(checks["shop.test"], "unknown")
         self.assert_all(checks["shop2.test"], "ok")
+
+
+class TestAsDone(LookupCase):
+    def setUp(self):
+        super().setUp()
+        for domain in ("shop.test", "dead.test"):
+            self.serve(domain)
+        self.server.fault("dead.test", "timeout")
+        self.patient = Resolver(
+            self.settings.nameservers, self.resolver.port, timeout_s=60, allow_private=True
+        )
+        self.jobs = [
+            (domain, expected_records(domain, SERVICE)) for domain in ("dead.test", "shop.test")
+        ]
+
+    def test_each_is_given_once_it_is_there(self):
+        started, seen = time.monotonic(), []
+        for checks in checks_as_done(self.jobs, self.patient, deadline_s=2.0):
+            seen += [(check.domain, time.monotonic() - started) for check in checks]
+            last = checks[-1]
+        self.assertEqual([domain for domain, _seconds in seen], ["shop.test", "dead.test"])
+        self.assertLess(seen[0][1], 1.5, "it did not wait for the other")
+        self.assert_all(last, "unknown")
+        self.assertIn("The check ended after 2 s", last.error)
+
+    def test_all_that_is_there_is_given_at_once(self):
+        jobs = [(f"shop{n}.test", expected_records(f"shop{n}.test", SERVICE)) for n in range(9)]
+        for domain, _records in jobs:
+            self.serve(domain)
+        given = checks_as_done(jobs, self.settings)
+        found = next(given)
+        time.sleep(1)
+        rest = list(given)
+        self.assertLessEqual(len(rest), 1)
+        found += [check for checks in rest for check in checks]
+        self.assertEqual({check.domain: check for check in found},
+                         check_domains(jobs, self.settings))
+
+    def test_whoever_takes_no_more_ends_it(self):
+        given = checks_as_done(self.jobs, self.patient, deadline_s=30.0)
+        next(given)
+        started = time.monotonic()
+        given.close()
+        self.assertLess(time.monotonic() - started, 5)
+
+    def test_nothing_to_do(self):
+        self.assertEqual(list(checks_as_done([], self.settings)), [])

@@ -7,7 +7,7 @@ import email
 import email.policy
 import time
 
-from ..net import push
+from ..net import push, signature
 from ..net.guard import Timeouts
 from .dns_server import PlainTest
 from .http_server import ScriptedServer, answer, drip, raw, reset, silence
@@ -25,7 +25,7 @@ class TestPush(PlainTest):
         super().setUp()
         self.server = ScriptedServer().start()
         self.addCleanup(self.server.stop)
-        self.secret = push.new_secret()
+        self.secret = signature.new_secret()
 
     def push(self, *messages, **kwargs):
         pusher = push.Pusher(Timeouts(connect=1.0, read=0.5, total=1.0))
@@ -47,11 +47,11 @@ class TestPush(PlainTest):
         for message, part in zip((ONE, TWO), form.iter_parts(), strict=True):
             self.assertIn(message.body, seen.body)
             self.assertEqual(part["webhook-id"], message.number)
-            self.assertTrue(push.is_signed(self.secret, part, message.body))
-            self.assertFalse(push.is_signed(self.secret, part, message.body + b"."))
-            self.assertFalse(push.is_signed(push.new_secret(), part, message.body))
-            self.assertFalse(push.is_signed(
-                self.secret, part, message.body, time.time() + push.TOLERANCE + 2))
+            self.assertTrue(signature.is_signed(self.secret, part, message.body))
+            self.assertFalse(signature.is_signed(self.secret, part, message.body + b"."))
+            self.assertFalse(signature.is_signed(signature.new_secret(), part, message.body))
+            self.assertFalse(signature.is_signed(
+                self.secret, part, message.body, time.time() + signature.TOLERANCE + 2))
 
     def test_whoever_refuses_the_request_refuses_each(self):
         self.server.script(answer(413, b"<html>", Content_Type="text/html"))

@@ -10,11 +10,9 @@ see ``emboux_policy``.  It loads no registry.
 """
 
 import sys
-from functools import partial
 from pathlib import Path
 
 from odoo.cli import Command
-from odoo.modules import get_module_path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
 
@@ -27,8 +25,6 @@ class EmbouxInbound(Command):
     def run(self, cmdargs):
         # not above: Odoo takes a command whose file cannot be imported for unknown
         from emboux_daemons import options
-        from emboux_daemons.inbound import daemon
-        from emboux_daemons.inbound.handover import Handover
 
         parser = options.make_parser(self)
         parser.add_argument("--listen", default="127.0.0.1:10024",
@@ -38,15 +34,4 @@ class EmbouxInbound(Command):
         parser.add_argument("--ca-file", metavar="FILE",
                             help="certificates of authorities to trust instead of the usual ones")
         arguments = parser.parse_args(cmdargs)
-        database = options.start(self, parser, arguments)
-        sys.path.append(get_module_path("emboux_core"))
-        from net.push import Message, Pusher
-
-        watch = options.watch(self, arguments, database)
-        sys.exit(daemon.run(
-            Handover(
-                database, partial(Pusher, ca_file=arguments.ca_file), Message,
-                arguments.odoo.rstrip("/"), {"X-Odoo-Database": database["dbname"]}, watch.vitals,
-            ),
-            arguments.listen, watch,
-        ))
+        options.start(self, parser, arguments)

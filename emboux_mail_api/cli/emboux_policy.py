@@ -27,7 +27,6 @@ class EmbouxPolicy(Command):
     def run(self, cmdargs):
         # not above: Odoo takes a command whose file cannot be imported for unknown
         from emboux_daemons import options
-        from emboux_daemons.policy import daemon, explain
 
         parser = options.make_parser(self)
         parser.add_argument("--listen", default="127.0.0.1:10040",
@@ -44,16 +43,4 @@ class EmbouxPolicy(Command):
         parser.add_argument("--recipients", type=int, default=1,
                             help="with --explain: how many the message goes to")
         arguments = parser.parse_args(cmdargs)
-        database = options.start(self, parser, arguments) | {
-            "application_name": self.name}
-        if arguments.explain:
-            login, recipient = arguments.explain
-            print(explain.explain(database, login, recipient, arguments.recipients))  # noqa: T201
-            return
-        sys.exit(daemon.run(daemon.Options(
-            database=database,
-            listen=arguments.listen,
-            when_down=arguments.when_down,
-            wait=arguments.wait,
-            dry_run=arguments.dry_run,
-        ), options.watch(self, arguments, database)))
+        options.start(self, parser, arguments)

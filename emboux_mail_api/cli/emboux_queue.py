@@ -28,7 +28,6 @@ class EmbouxQueue(Command):
     def run(self, cmdargs):
         # not above: Odoo takes a command whose file cannot be imported for unknown
         from emboux_daemons import options
-        from emboux_daemons.queue import agent, forget, postqueue, sessions, store
 
         parser = options.make_parser(self)
         parser.add_argument("--postfix", default="/etc/postfix", metavar="DIR",
@@ -39,14 +38,4 @@ class EmbouxQueue(Command):
         parser.add_argument("--once", action="store_true",
                             help="do what is to be done, then end: for cron instead of a service")
         arguments = parser.parse_args(cmdargs)
-        database = options.start(self, parser, arguments)
-        dovecot = arguments.dovecot and sessions.Dovecot(str(Path(arguments.dovecot).resolve()))
-        folder = str(Path(arguments.postfix).resolve())
-        postfix = postqueue.Postfix(folder, spool=postqueue.spool_of(folder))
-        serving = agent.Agent(postfix, store.Store(database, arguments.name), dovecot)
-        forgetting = forget.Forgetting(postfix, store.Routing(database, arguments.name))
-        if arguments.once:
-            sys.exit(agent.run(serving, forgetting, once=True))
-        with options.watch(self, arguments, database) as watch:
-            code = agent.run(serving, forgetting, watch=watch)
-        sys.exit(code)
+        options.start(self, parser, arguments)

@@ -18,8 +18,6 @@ from odoo.cli import Command
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
 
-MAILBOX_SECONDS = 3600.0  # for one mailbox; one with a million messages takes long
-
 
 class EmbouxRetention(Command):
     """Remove mail that is older than its domain keeps it."""
@@ -29,7 +27,6 @@ class EmbouxRetention(Command):
     def run(self, cmdargs):
         # not above: Odoo takes a command whose file cannot be imported for unknown
         from emboux_daemons import options
-        from emboux_daemons.retention import doveadm, purge, store
 
         parser = options.make_parser(self, may_become=True)
         parser.add_argument("--dovecot", default="/etc/dovecot/dovecot.conf", metavar="FILE",
@@ -47,13 +44,4 @@ class EmbouxRetention(Command):
         arguments = parser.parse_args(cmdargs)
         if arguments.every and arguments.all:
             parser.error("--all is for a single run")
-        database = options.start(self, parser, arguments)
-        purging = purge.Purge(
-            doveadm.Dovecot(str(Path(arguments.dovecot).resolve())), store.Store(database))
-        limits = {"dry_run": arguments.dry_run, "domain": arguments.domain,
-                  "mail_root": arguments.mail_root}
-        if not arguments.every:
-            sys.exit(purge.run(purging, everything=arguments.all, **limits))
-        with options.watch(self, arguments, database, patience=MAILBOX_SECONDS) as watch:
-            code = purge.run(purging, every=arguments.every * 3600, watch=watch, **limits)
-        sys.exit(code)
+        options.start(self, parser, arguments)

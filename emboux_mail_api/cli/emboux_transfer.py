@@ -26,7 +26,6 @@ class EmbouxTransfer(Command):
     def run(self, cmdargs):
         # not above: Odoo takes a command whose file cannot be imported for unknown
         from emboux_daemons import options
-        from emboux_daemons.transfer import follow, logs, store
 
         parser = options.make_parser(self, may_become=True)
         parser.add_argument("--log", action="append", metavar="FILE",
@@ -35,13 +34,4 @@ class EmbouxTransfer(Command):
         parser.add_argument("--once", action="store_true",
                             help="read what is there, then end: for cron instead of a service")
         arguments = parser.parse_args(cmdargs)
-        database = options.start(self, parser, arguments)
-        paths = [Path(path).resolve() for path in arguments.log or ["/var/log/mail.log"]]
-        follower = follow.Follower([logs.Log(path) for path in dict.fromkeys(paths)],
-                                   store.Store(database, arguments.name),
-                                   store.Lookups(database, arguments.name))
-        if arguments.once:
-            sys.exit(follow.run(follower, once=True))
-        with options.watch(self, arguments, database) as watch:
-            code = follow.run(follower, watch=watch)
-        sys.exit(code)
+        options.start(self, parser, arguments)

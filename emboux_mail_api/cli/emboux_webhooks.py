@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 from odoo.cli import Command
-from odoo.modules import get_module_path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # emboux_daemons is there
 
@@ -26,20 +25,9 @@ class EmbouxWebhooks(Command):
     def run(self, cmdargs):
         # not above: Odoo takes a command whose file cannot be imported for unknown
         from emboux_daemons import options
-        from emboux_daemons.webhooks import sender, store
-        from emboux_daemons.webhooks.post import Poster
 
         parser = options.make_parser(self)
         parser.add_argument("--ca-file", metavar="FILE",
                             help="certificates of authorities to trust instead of the usual ones")
         arguments = parser.parse_args(cmdargs)
-        database = options.start(self, parser, arguments)
-        sys.path.append(get_module_path("emboux_core"))
-        from net.public import is_public
-        from net.push import signed
-
-        with options.watch(self, arguments, database) as watch:
-            code = sender.run(lambda: sender.Sender(
-                store.Store(database), store.Listener(database),
-                Poster(signed, is_public, arguments.ca_file), watch.vitals))
-        sys.exit(code)
+        options.start(self, parser, arguments)

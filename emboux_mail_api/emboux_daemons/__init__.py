@@ -7,7 +7,9 @@ Nothing here imports a model, or anything else of the add-on, so that a command 
 package by itself: it puts the folder above this one in ``sys.path``.  Odoo and its tests import the
 same files as ``odoo.addons.emboux_mail_api.emboux_daemons``.
 
-``options.py`` has the options that all commands take, ``store.py`` the connection to Odoo's
-database, ``rounds.py`` the pauses after an error and the end by a signal.  ``vitals.py`` knows how
-a daemon does, and ``watch.py`` lets others see it, in the format of ``exposition.py``.
+``options.py`` has the options that all commands take and is run in Odoo's command, which then
+becomes ``__main__.py``, a process without Odoo; that calls ``run`` in the daemon's ``command.py``.
+``store.py`` has the connection to Odoo's database, ``rounds.py`` the pauses after an error and the
+end by a signal.  ``vitals.py`` knows how a daemon does, and ``watch.py`` lets others see it, in the
+format of ``exposition.py``.
 """

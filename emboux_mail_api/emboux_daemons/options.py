@@ -1,30 +1,32 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 
-"""The options that all daemons take, and what a command does before its daemon starts.
+"""The options that all daemons take, and how a command of Odoo's becomes its daemon.
 
-It reads Odoo's configuration and loads no registry.
+The command reads Odoo's configuration, loads no registry, and gives way to a Python without Odoo,
+which takes a third of the memory (``__main__.py``).
 """
 
 import argparse
 import ast
-import logging
+import json
 import os
-import pwd
 import socket
 import sys
 from pathlib import Path
 
+from odoo.modules import get_module_path
 from odoo.tools import config
-
-from .vitals import PATIENCE, Vitals
-from .watch import Watch
 
 #: Where each serves its metrics, unless ``--metrics`` says otherwise.
 PORTS = {
     "emboux_policy": 9040, "emboux_inbound": 9041, "emboux_queue": 9042, "emboux_retention": 9043,
     "emboux_transfer": 9044, "emboux_webhooks": 9045,
 }  # fmt: skip
+_MAIN = Path(__file__).with_name("__main__.py")
+#: What is for all daemons alike; each gets all other options.
+_COMMON = ("config", "database", "role", "password_file", "db_host", "db_port", "user", "metrics",
+           "name")
 
 
 def make_parser(command, may_become=False):
@@ -54,15 +56,33 @@ def make_parser(command, may_become=False):
     return parser
 
 
-def _variable(name):
-    return f"{name.upper()}_PASSWORD"
-
-
 def start(command, parser, arguments):
-    """Read the configuration, log to the terminal, become the user; returns psycopg2's keywords.
+    """Become the daemon: the process goes on as ``__main__.py``, under the same number.
 
-    Odoo's own role is taken where this one has no password.
+    What it is to do is on its standard input, where no other user can read it: the database, with
+    the password, the options of its own, and where its packages are.
     """
+    manifest = Path(__file__).resolve().parents[1] / "__manifest__.py"
+    given = {
+        "daemon": command.name.removeprefix("emboux_"),
+        "database": _database(command, parser, arguments),
+        "user": getattr(arguments, "user", None),
+        "name": arguments.name,
+        "metrics": None if arguments.metrics == "none" else arguments.metrics,
+        "version": ast.literal_eval(manifest.read_text())["version"],
+        "options": {name: value for name, value in vars(arguments).items() if name not in _COMMON},
+        "path": [*sys.path, get_module_path("emboux_core")],
+    }
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as pipe:
+        json.dump(given, pipe)
+    os.dup2(read, 0)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-P", str(_MAIN), *sys.argv[1:]])
+
+
+def _database(command, parser, arguments):
+    """psycopg2's keywords.  Odoo's own role is taken where this one has no password."""
     options = ["--no-http"]
     options += ["-c", arguments.config] if arguments.config else []
     options += ["-d", arguments.database] if arguments.database else []
@@ -70,9 +90,6 @@ def start(command, parser, arguments):
     databases = config["db_name"]
     if len(databases) != 1:
         parser.error("say which database: -d NAME")
-    logging.basicConfig(
-        stream=sys.stdout, level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     found = {
         "host": arguments.db_host or config["db_host"],
         "port": arguments.db_port or config["db_port"],
@@ -80,36 +97,13 @@ def start(command, parser, arguments):
         "password": config["db_password"],
         "sslmode": config["db_sslmode"],
     }
-    secret = os.environ.get(_variable(command.name))
+    secret = os.environ.pop(_variable(command.name), None)
     if arguments.password_file:
         secret = Path(arguments.password_file).read_text().strip()
     if secret:
         found |= {"user": arguments.role, "password": secret}
-    if getattr(arguments, "user", None):
-        become(parser, arguments.user)
     return {key: value for key, value in found.items() if value} | {"dbname": databases[0]}
 
 
-def watch(command, arguments, database, patience=PATIENCE):
-    """The ``Watch`` over this command's daemon, which is to be started with it."""
-    manifest = Path(__file__).resolve().parents[1] / "__manifest__.py"
-    version = ast.literal_eval(manifest.read_text())["version"]
-    vitals = Vitals(command.name.removeprefix("emboux_"), arguments.name, version, patience)
-    return Watch(vitals, database, None if arguments.metrics == "none" else arguments.metrics)
-
-
-def become(parser, name):
-    """Drop root's privileges for good."""
-    try:
-        user = pwd.getpwnam(name)
-    except KeyError:
-        parser.error(f"there is no system user {name}")
-    if os.geteuid() == user.pw_uid:
-        return
-    try:
-        os.initgroups(name, user.pw_gid)
-        os.setgid(user.pw_gid)
-        os.setuid(user.pw_uid)
-    except PermissionError:
-        parser.error(f"only root can become {name}")
-    os.environ["HOME"] = user.pw_dir
+def _variable(name):
+    return f"{name.upper()}_PASSWORD"

@@ -175,7 +175,7 @@ class Audited(models.AbstractModel):
                 place = entry["model"], entry["res_id"], entry["user_id"]
                 told.setdefault(place, []).append(escape(note))
         # as superuser: it is the system that records who did it; and without the reply address
-        # that no note needs, see emboux.mailbox._log_creation
+        # that no note needs, see emboux.thread.mixin._note
         self.env["mail.message"].sudo().create(
             [
                 {

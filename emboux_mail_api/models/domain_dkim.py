@@ -170,8 +170,8 @@ class DomainDkim(models.Model):
     def _apply_verification(self):
         """The DNS was looked at: a key that was waited for may sign from now on."""
         done = super()._apply_verification()
-        if self.filtered_domain(self._dkim_rotating()):
-            self._dkim_apply_dns(fields.Date.today())
+        for domain in self.filtered_domain(self._dkim_rotating()):
+            domain._dkim_apply_dns(fields.Date.today())
         return done
 
     # -- by hand -------------------------------------------------------------------------

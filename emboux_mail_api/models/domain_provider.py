@@ -231,7 +231,7 @@ class DomainProvider(models.Model):
                 for number, answer in said.items():
                     row.with_env(own.env).browse(number)._store_status(answer)
                 if looked:
-                    own._store_answer(looked)
+                    own._store_check(looked)
         return True
 
     def _notify_refused_by_provider(self, sentence):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from odoo import api, fields, models
 
-from odoo.addons.emboux_core.net import push
+from odoo.addons.emboux_core.net import signature
 
 from ..sending import returned
 
@@ -39,7 +39,7 @@ class MessageReturn(models.Model):
         """Whether the daemon that takes such mail has signed this."""
         # as superuser: system parameters are administrators' alone
         secret = self.env["ir.config_parameter"].sudo().get_param("emboux_mail_api.returns_secret")
-        return bool(secret) and push.is_signed(secret, headers, body)
+        return bool(secret) and signature.is_signed(secret, headers, body)
 
     @api.model
     @api.private

@@ -20,7 +20,7 @@ import psycopg2.extras
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from odoo.addons.emboux_core.net import push
+from odoo.addons.emboux_core.net import signature
 from odoo.addons.emboux_core.transactions import own_transaction
 
 from ..emboux_daemons.policy.sentences import SUPPRESSED
@@ -70,7 +70,7 @@ class MessageSend(models.Model):
         # as superuser: system parameters are administrators' alone
         parameters = self.env["ir.config_parameter"].sudo()
         for key, make in ((_SEND_SECRET, lambda: secrets.token_urlsafe(32)),
-                          (_RETURNS_SECRET, push.new_secret)):
+                          (_RETURNS_SECRET, signature.new_secret)):
             if not parameters.get_param(key):
                 parameters.set_param(key, make())
 

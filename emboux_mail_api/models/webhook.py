@@ -13,7 +13,7 @@ from odoo.orm.models import NO_ACCESS
 from odoo.tools import format_datetime
 
 from odoo.addons.emboux_core.models.thread import Notice
-from odoo.addons.emboux_core.net import push
+from odoo.addons.emboux_core.net import signature
 from odoo.addons.emboux_core.net.public import is_public
 from odoo.addons.emboux_core.transactions import each_in_own_transaction, own_transaction
 
@@ -191,7 +191,7 @@ class Webhook(models.Model):
         webhooks.flush_recordset()
         for webhook in webhooks:
             self.env.cr.execute("UPDATE emboux_webhook SET secret = %s WHERE id = %s",
-                                [push.new_secret(), webhook.id])
+                                [signature.new_secret(), webhook.id])
         webhooks.invalidate_recordset(["secret", "signing_secret"])
         webhooks.check_access("create")
         if own:
@@ -298,7 +298,7 @@ class Webhook(models.Model):
             webhook.write({
                 "old_secret": webhook.secret,
                 "old_secret_until": fields.Datetime.now() + BOTH_SECRETS,
-                "secret": push.new_secret(),
+                "secret": signature.new_secret(),
             })
 
     # -- test, and again ---------------------------------------------------------------------

@@ -87,10 +87,11 @@ BEGIN
                     WHERE kind = 'local' AND lower(mail_host) = ANY(names));
 END $$;
 
--- Charge messages of which the daemon has decided by what it remembers: all or nothing.  The
--- clock (seconds since 1970) says that they are charged.  Null that somebody else has charged
--- one of the subjects meanwhile, or that a recipient is suppressed or was written to too often, or
--- that one of the domains "outside" may be ours, so that its addresses have to be followed first.
+-- Charge messages of which the daemon has decided by what it remembers: all or nothing.  A subject
+-- of which "were_at" is -1 has no row yet.  The clock (seconds since 1970) says that they are
+-- charged.  Null that somebody else has charged one of the subjects meanwhile, or that a recipient
+-- is suppressed or was written to too often, or that one of the domains "outside" may be ours, so
+-- that its addresses have to be followed first.
 DROP FUNCTION IF EXISTS emboux_mail.charge_known(
     float8, bigint[], float8[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[],
     integer, bigint[], integer[], integer, integer[], text[]);
@@ -102,6 +103,7 @@ CREATE OR REPLACE FUNCTION emboux_mail.charge_known(
     partners integer[], recipients text[], outside text[]
 ) RETURNS float8 LANGUAGE plpgsql AS $$
 DECLARE
+    new_rows integer := 0;
     found_rows integer;
     too_often integer;
 BEGIN
@@ -110,6 +112,14 @@ BEGIN
         RETURN NULL;
     END IF;
     -- in the order of the subjects, as policy/statements.py locks them
+    IF -1 = ANY(were_at) THEN  -- some have never sent
+        INSERT INTO emboux_mail.sent (subject, at, in_hour, in_day, in_month)
+        SELECT v.subject, to_timestamp(moment), v.h, v.d, v.m
+          FROM unnest(subjects, were_at, hours, days, months) AS v(subject, was_at, h, d, m)
+         WHERE v.was_at = -1 ORDER BY v.subject
+            ON CONFLICT (subject) DO NOTHING;
+        GET DIAGNOSTICS new_rows = ROW_COUNT;
+    END IF;
     UPDATE emboux_mail.sent AS s
        SET at = to_timestamp(moment), in_hour = v.h, in_day = v.d, in_month = v.m
       FROM unnest(subjects, were_at, were_hour, were_day, were_month, hours, days, months)
@@ -117,7 +127,7 @@ BEGIN
      WHERE s.subject = v.subject AND s.at = to_timestamp(v.was_at)
        AND s.in_hour = v.was_h AND s.in_day = v.was_d AND s.in_month = v.was_m;
     GET DIAGNOSTICS found_rows = ROW_COUNT;
-    IF found_rows < cardinality(subjects) THEN
+    IF new_rows + found_rows < cardinality(subjects) THEN
         RAISE serialization_failure;
     END IF;
     WITH counted AS (

@@ -1,5 +1,7 @@
 -- What a domain and a login send by, and whether they may.
 
+-- A system parameter is asked for once in a query, not for each row: therefore (SELECT ...).
+
 -- The views are all created again, those of an earlier version too.
 DO $$
 DECLARE view text;
@@ -61,7 +63,7 @@ SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
        -- nobody said with how many: then a usual number, where there is a limit to grow up to
        coalesce(least(nullif(d.outbound_warmup_start, 0), nullif(d.plan_outbound_warmup_start, 0)),
                 CASE WHEN own.daily > 0
-                     THEN emboux_mail.parameter('emboux_mail_api.warmup_start', 50) END,
+                     THEN (SELECT emboux_mail.parameter('emboux_mail_api.warmup_start', 50)) END,
                 0) AS warmup_start,
        d.outbound_warmup_since AS warmup_since,
        d.outbound_spike_multiplier::float8 AS spike_multiplier,
@@ -69,12 +71,12 @@ SELECT d.id, d.name, d.parent_id, coalesce(d.partner_id, 0) AS partner_id,
        coalesce(d.outbound_mailbox_monthly_limit, 0) AS mailbox_monthly,
        coalesce(least(nullif(d.alias_destination_limit, 0),
                       nullif(d.plan_alias_destination_limit, 0)),
-                emboux_mail.parameter('emboux_mail_api.alias_destinations', 100))
+                (SELECT emboux_mail.parameter('emboux_mail_api.alias_destinations', 100)))
            AS alias_destinations,
        coalesce(least(nullif(d.alias_depth_limit, 0), nullif(d.plan_alias_depth_limit, 0)),
-                emboux_mail.parameter('emboux_mail_api.alias_depth', 10)) AS alias_depth,
-       emboux_mail.parameter('emboux_mail_api.spike_floor', 50) AS spike_floor,
-       emboux_mail.parameter('emboux_mail_api.loop_limit', 60) AS loop_limit,
+                (SELECT emboux_mail.parameter('emboux_mail_api.alias_depth', 10))) AS alias_depth,
+       (SELECT emboux_mail.parameter('emboux_mail_api.spike_floor', 50)) AS spike_floor,
+       (SELECT emboux_mail.parameter('emboux_mail_api.loop_limit', 60)) AS loop_limit,
        CASE WHEN emboux_mail.over_transfer(d.id, d.transfer_limit, d.transfer_over_limit)
             THEN d.name END AS over_transfer,
        -- several may claim a name at once

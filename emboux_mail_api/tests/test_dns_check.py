@@ -1,9 +1,11 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from odoo.addons.emboux_core.tests.dns_server import DnsServer
 
@@ -186,6 +188,56 @@ class TestDnsCheck(PlatformCase):
         for domain in domains[:4]:
             self.assertGreater(domain.next_check, now + timedelta(hours=23))
         self.assertLess(domains[4].next_check, now + timedelta(hours=1))
+
+    def _run_job(self, domains):
+        self.env["emboux.domain"].search([]).sudo().next_check = (
+            fields.Datetime.now() + timedelta(hours=3))
+        domains.sudo().next_check = fields.Datetime.now() - timedelta(seconds=1)
+        with self.enter_registry_test_mode():
+            self.env.ref("emboux_core.ir_cron_check_dns").method_direct_trigger()
+        domains.invalidate_recordset()
+
+    @mute_logger("odoo.addons.emboux_core.transactions")
+    def test_a_defect_in_one_does_not_hold_up_those_stored_with_it(self):
+        domains = self.env["emboux.domain"].create(
+            [{"name": f"batch{n}.example", "backend_id": self.backend.id} for n in range(4)]
+        )
+        for domain in domains:
+            self._publish(domain)
+        model = self.env.registry["emboux.domain"]
+        original = model._store_verdicts
+
+        def fails(domain, answer):
+            if domain == domains[1]:
+                raise ZeroDivisionError
+            return original(domain, answer)
+
+        # all of them are there when they are stored
+        with patch.object(model, "_look_up_in_turn", lambda some, deadline: iter(
+                [(some, some._look_up(deadline))])), patch.object(model, "_store_verdicts", fails):
+            self._run_job(domains)
+        self.assertEqual(
+            domains.mapped("state"), ["verified", "pending", "verified", "verified"])
+        self.assertFalse(domains[1].last_check)
+        self.assertGreater(domains[1].next_check, fields.Datetime.now() + timedelta(minutes=50))
+        for domain in domains - domains[1]:
+            self.assertEqual(domain.state_history_ids.sorted("id").mapped("state"),
+                             ["pending", "verified"])
+
+    def test_of_two_claims_that_are_proven_together_the_first_has_it(self):
+        first, second = (
+            self.make_domain("both.example", partner_id=self.env["res.partner"].create(
+                {"name": name}).id) for name in ("One", "Two"))
+        tokens = (second.dns_record_ids - first.dns_record_ids).filtered(
+            lambda r: r.key == "verification")
+        self.dns.add_zone(
+            "both.example", first.dns_record_ids._zone_text() + tokens._zone_text())
+        (first | second).sudo()._store_checks({
+            domain.id: domain._look_up(10.0)[domain.id] for domain in first | second})
+        self.assertEqual((first | second).mapped("state"), ["verified", "failed"])
+        self.assertTrue(first.owned_since)
+        self.assertFalse(second.owned_since)
+        self.assertIn("another customer has it here", second.state_reason)
 
     def test_a_user_who_may_not_write_cannot_make_us_ask(self):
         user = self.env["res.users"].create(

@@ -87,9 +87,7 @@ def main():
     print(f"one after another  {one_by_one:8.1f} s  ({arguments.sample} of them, stored, took "
           f"{seen['sample_s']:.1f} s)")
     print(f"the cron at first  {seen['cron_s']:8.1f} s  {100 * seen['cron_s'] / one_by_one:.1f} %, "
-          f"all right: {seen['right']} of {arguments.domains}")
-    print(f"  of that looking up {seen['look_s']:6.1f} s, storing {seen['store_s']:.1f} s; CPU "
-          f"{seen['cpu_s']:.1f} s")
+          f"CPU {seen['cpu_s']:.1f} s, all right: {seen['right']} of {arguments.domains}")
     print(f"the cron daily     {seen['again_s']:8.1f} s  {100 * share:.1f} % (aim: 5 %), CPU "
           f"{seen['again_cpu_s']:.1f} s")
     print(f"memory             {seen['before_mb']:8.0f} MB before, {seen['peak_mb']:.0f} MB "

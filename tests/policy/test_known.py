@@ -1,5 +1,6 @@
 """Charging in one statement by cached counters, and noticing when they are stale."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -41,6 +42,49 @@ def test_cached_counters_are_charged_in_one_statement(remembered, settings, stor
     assert remembered(known, message(mine, 3)) == (["ok"], ["once"])
     assert remembered(known, message(mine, 1)) == (["hourly"], ["lock", "release"])
     assert stored(mine.domain_id) == (10, 10, 10)
+
+
+@pytest.fixture
+def read(ledger):
+    """What a daemon knows that has just read this from the database."""
+
+    def made(*settings):
+        known = Known()
+        known.synchronise(time.time())
+        ledger(known_module.read(settings, known))
+        return known
+
+    return made
+
+
+def test_what_was_read_is_charged_in_one_statement(remembered, read, settings, stored):
+    mine, other = settings(daily=10, mailbox_daily=9), settings(daily=10)
+    known = read(mine)
+    both = message(mine, 2), message(mine, 3)
+    assert remembered(known, *both) == (["ok", "ok"], ["once"]), "the first that they send"
+    assert stored(mine.domain_id) == stored(-mine.mailbox_id) == (5, 5, 5)
+    known = read(mine, other)
+    assert remembered(known, message(mine, 4), message(other, 1)) == (["ok", "ok"], ["once"])
+    assert (stored(mine.domain_id), stored(other.domain_id)) == ((9, 9, 9), (1, 1, 1))
+    assert remembered(known, message(mine, 1)) == (["mailbox_daily"], ["lock", "release"])
+
+
+def test_a_first_charge_by_another_daemon_is_detected(
+        ledger, remembered, read, settings, stored):
+    mine, other = settings(daily=10), settings(daily=10)
+    known = read(mine, other)
+    assert rules(ledger, [message(mine, 7)], datetime.now(UTC)) == ["ok"]
+    decided, kinds = remembered(known, message(other, 1), message(mine, 4))
+    assert (decided, kinds) == (
+        ["ok", "hourly"], ["once", "lock", "add", "lock", "store"]), "nothing of it was kept"
+    assert (stored(mine.domain_id), stored(other.domain_id)) == ((7, 7, 7), (1, 1, 1))
+
+
+def test_what_was_written_meanwhile_is_not_forgotten_for_what_was_read(settings):
+    known = Known()
+    known.put(7, (5.0, 1, 1, 1))
+    known.put_read([7, 8], [(7, 4.0, 0, 0, 0)])
+    assert (known.get(7), known.get(8)) == ((5.0, 1, 1, 1), known_module.NEVER)
 
 
 def test_concurrent_charges_are_detected(

@@ -1,7 +1,5 @@
 # Copyright 2026 Emboux
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-from dataclasses import asdict
-
 from odoo import http
 from odoo.fields import Domain as SearchDomain
 from odoo.http import request
@@ -10,7 +8,7 @@ from odoo.addons.emboux_core import passwords
 from odoo.addons.emboux_core.models.mailbox import MEGABYTE, hash_cache
 from odoo.addons.emboux_core.models.mailbox_rules import FORWARD, VACATION
 from odoo.addons.emboux_core.net.errors import Refused
-from odoo.addons.emboux_core.net.push import is_secret
+from odoo.addons.emboux_core.net.signature import is_secret
 
 from ...api_errors import NOT_FOUND, ApiError, invalid, not_found
 from .domains import (
@@ -68,11 +66,12 @@ def show_users(mailboxes, counted=None):
             catch_all=mailbox.catch_all,
             has_password=mailbox.has_password,
             push_url=mailbox.push_url or "",
-            webhook=mailbox.sudo().webhook_id.id or None,  # the number alone
-            **asdict(mailbox._rules_here()),
+            webhook=known.webhook_id.id or None,
+            **vars(mailbox._rules_here()),
             created_at=mailbox.create_date,
         )
-        for mailbox in mailboxes
+        # as superuser: the number of a webhook alone
+        for mailbox, known in zip(mailboxes, mailboxes.sudo(), strict=True)
     ]
 
 

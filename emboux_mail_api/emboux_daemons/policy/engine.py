@@ -216,8 +216,7 @@ class Engine:
     async def _load(self, turns, link):
         generation, logins = self.settings.generation, {turn.query.login for turn in turns}
         try:
-            found = await link.drive(
-                lambda: ledger.load_settings(logins), self._deadline(turns))
+            found = await link.drive(lambda: self._read(logins), self._deadline(turns))
         except Unavailable as error:
             for turn in turns:
                 self._unavailable(turn, error, self.settings.old(turn.query.login))
@@ -227,6 +226,12 @@ class Engine:
             self.settings.put(login, found.get(login), now, generation)
         for turn in turns:
             self._with_settings(turn, found.get(turn.query.login))
+
+    def _read(self, logins):
+        """Settings, and what these logins and their domains have sent."""
+        found = yield from ledger.load_settings(logins)
+        yield from known.read(found.values(), self.known)
+        return found
 
     async def _look(self, turns, link):
         asks = [turn.ask for turn in turns]

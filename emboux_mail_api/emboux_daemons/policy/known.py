@@ -16,16 +16,17 @@ from collections import OrderedDict
 from . import ledger
 from .decision import decide, utc
 from .ledger import Facts, subjects_of
-from .statements import CHARGE_KNOWN, ONCE, Step, array, lines
+from .statements import CHARGE_KNOWN, ONCE, READ, SENT, Step, array, lines
 
 PAUSE = 1.0  # seconds without a try after one that failed: others are at work
 NO_LIMIT = 2**31 - 1
+NEVER = (-1.0, 0, 0, 0)  # of a subject that has no row yet
 
 
 class Known:
     """The rows of ``emboux_mail.sent`` as they were written last: bounded, not to be relied on."""
 
-    def __init__(self, largest=200_000):
+    def __init__(self, largest=300_000):
         self.largest = largest
         self._rows = OrderedDict()  # subject -> (at, in the hour, in the day, in the month)
         self._all_predecessors, self._again = None, 0.0
@@ -40,6 +41,16 @@ class Known:
         self._rows[subject] = row
         if len(self._rows) > self.largest:
             self._rows.popitem(last=False)
+
+    def put_read(self, subjects, rows):
+        """These rows (subject, ...) are there; the others of these subjects have never sent.
+
+        What was written meanwhile is newer.
+        """
+        there = {subject: tuple(row) for subject, *row in rows}
+        for subject in subjects:
+            if subject not in self._rows:
+                self.put(subject, there.get(subject, NEVER))
 
     def forget(self, subjects):
         """They were not as remembered."""
@@ -63,6 +74,14 @@ class Known:
         for subject, sums in facts.sums.items():
             if sums.changed:
                 self.put(subject, (at, sums.hour, sums.day, sums.month))
+
+
+def read(settings, known):
+    """Read what those have sent of whom that is not known: so that their next message is charged at
+    once, also the first of all.  ``settings``: some ``decision.Settings``."""
+    subjects = {subject for one in settings for subject in subjects_of(one)}
+    if missing := sorted(subject for subject in subjects if known.get(subject) is None):
+        known.put_read(missing, (yield Step(READ, SENT, (array(missing),))))
 
 
 def charge(asks, known):

@@ -13,7 +13,7 @@ class SettingsCache:
     once and not kept, because it may be older than the change.
     """
 
-    def __init__(self, largest=50_000):
+    def __init__(self, largest=120_000):
         self.largest, self.generation = largest, 0
         self._entries = OrderedDict()  # login -> (settings or None, loaded at)
         self._logins = {}  # domain id -> logins

@@ -72,6 +72,12 @@ LOCK_FACTS = Statement("emboux_lock", "WITH held AS MATERIALIZED ("
     "  WHERE subject = ANY(%s::bigint[]) ORDER BY subject FOR UPDATE)"
     + _FACTS.format(sent="held"), _FACT_TYPES)
 
+#: What subjects have sent, with nothing locked.
+SENT = Statement("emboux_sent", """
+SELECT subject, extract(epoch FROM at)::float8, in_hour, in_day, in_month
+  FROM emboux_mail.sent WHERE subject = ANY(%s::bigint[])
+""", ("bigint[]",))
+
 #: Rows for subjects that have never sent.
 ADD_SUBJECTS = Statement("emboux_add", """
 INSERT INTO emboux_mail.sent (subject, at)
@@ -150,8 +156,8 @@ HOLD_RULES = Statement(
     "SELECT sender_domain, login, recipient_domain, reason FROM emboux_mail.hold_rules", ())
 
 #: All that a daemon prepares.
-ALL = (LOOK, LOCK_FACTS, ADD_SUBJECTS, CHARGE, CHARGE_PAIRS, CHARGE_KNOWN, RECORD, SETTINGS,
-       DOMAIN_SETTINGS, SWEEP, CLOCK, FLAG, HOLD_RULES)
+ALL = (LOOK, LOCK_FACTS, SENT, ADD_SUBJECTS, CHARGE, CHARGE_PAIRS, CHARGE_KNOWN, RECORD,
+       SETTINGS, DOMAIN_SETTINGS, SWEEP, CLOCK, FLAG, HOLD_RULES)
 
 
 def array(numbers):
