@@ -3,7 +3,7 @@
 {
     "name": "Email Hosting Platform",
     "summary": "Makes this Odoo the mail platform that Postfix and Dovecot read",
-    "version": "19.0.1.6.0",
+    "version": "19.0.1.7.0",
     "category": "Services/Email Hosting",
     "development_status": "Beta",
     "author": "Emboux",
