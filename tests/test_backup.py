@@ -33,6 +33,7 @@ MAY_DIFFER = {
     "public.ir_cron_progress": None,
     "public.ir_cron_trigger": None,
     "public.emboux_queue_agent": {"seen_at", "reloaded_at", "write_date"},
+    "public.emboux_daemon": None,
     "emboux_mail.log_position": {"offset", "read_at"},
     "emboux_mail.log_session": None,
     "public.bus_bus": None,

@@ -41,10 +41,10 @@ SELECT p.oid::regprocedure || ' ' || md5(p.prosrc) || coalesce(p.proacl::text, '
 
 
 def schema(state, database):
-    """A text for each of them, without the casts and brackets that PostgreSQL adds whenever it
-    reads a definition of its own again, as from a dump."""
+    """A text for each of them, without the casts, brackets and blanks that PostgreSQL adds whenever
+    it reads a definition of its own again, as from a dump."""
     cast = re.compile(r"::(character varying|text)(\[\])?|[()]")
-    return {" ".join(cast.sub(" ", line).split())
+    return {"".join(cast.sub("", line).split())
             for line in postgres.sql(state, SCHEMA, database).split(END)}
 
 
