@@ -3,9 +3,8 @@
 # Behaviour: doveadm backup into a Maildir that it made itself, where a number (UID) in the inbox is
 #            another message by now: it deletes what is in the copy's inbox, says that INBOX cannot
 #            be deleted, and ends with 65; so does each run after it, and the inbox stays empty.
-# Guess:     "If there are any changes in the destination they will be deleted, so the destination
-#            will look exactly like the source" (doveadm-backup(1)). A mailbox that was restored from
-#            an older copy, and got mail since, is such a case.
+# Guess:     the copy becomes as the original is, as doveadm-backup(1) says of a copy that has changed.
+#            A mailbox that was restored from an older copy, and got mail since, is such a case.
 # Seen:      first run: 0, 2 messages in the copy
 #            after another message 2: 65, 0 messages in the copy
 #            once more: 65, 0 messages in the copy

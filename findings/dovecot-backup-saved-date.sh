@@ -2,9 +2,9 @@
 # Software:  Debian's dovecot-core 2.3.19 (bookworm); 2.4.1 (trixie) does the same
 # Behaviour: doveadm backup copies when a message was received (INTERNALDATE), and not when it came
 #            into its folder (date.saved; SAVEDATE of RFC 8514): in the copy that is the time of the copy.
-# Guess:     it is kept: "an IMAP or a POP3 client shouldn't be able to notice any differences between
-#            the two mailboxes" (doveadm-backup(1)). Whoever removes old mail by "savedbefore" begins
-#            anew after a restore.
+# Guess:     it is kept: the manual promises that no IMAP client can tell the copy from the original,
+#            and SAVEDATE is seen by IMAP. Whoever removes old mail by "savedbefore" begins anew after
+#            a restore.
 # Seen:      received: the same
 #            saved: another time
 # Needs root, debootstrap and a Debian mirror that apt knows; some minutes. Fails when the behaviour
