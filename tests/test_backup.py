@@ -462,10 +462,15 @@ def test_killed_midway_it_is_no_backup_and_goes_on(backups, saved, boxes):
     assert code == 2 and "of a real host" in said
 
 
-def test_a_full_disk_makes_no_backup(backups, saved, state):
-    small = state.path("small")
+@pytest.mark.parametrize("has_room_for", ["half of the database", "all but the mail"])
+def test_a_full_disk_makes_no_backup(backups, saved, state, has_room_for):
+    latest, small = backups.folder / backups.whole()[-1], state.path("small")
+    if has_room_for == "all but the mail":
+        kilobytes = int(root("du", "-sk", "--exclude=mail", latest).split()[0]) + 200
+    else:
+        kilobytes = int(root("du", "-k", latest / "database.dump").split()[0]) // 2
     small.mkdir(exist_ok=True)
-    root("mount", "-t", "tmpfs", "-o", "size=12m,mode=755", "tmpfs", small)
+    root("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,mode=755", "tmpfs", small)
     try:
         code, said = backups.backup(folder=small)
         assert code == 2 and "No backup was made" in said and "No space left" in said, said

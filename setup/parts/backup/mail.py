@@ -17,6 +17,7 @@ FOLDER = "mail"
 MAILDIR = "Maildir"
 SIEVE = ("sieve", ".dovecot.sieve")  # where the templates have the users' scripts
 TRIES = 3
+FULL = ("No space left", "Not enough disk quota")  # as the system and Dovecot say it
 AGAIN = 2  # doveadm's exit code: what came or went meanwhile is to be copied by another run
 
 
@@ -96,7 +97,7 @@ def save(place, work, before, mailboxes, still_there, report):
             if earlier and earlier.exists():
                 trouble = _as(owner, _begin, copy, earlier) or trouble
         if trouble:
-            _assert_room(work)
+            _assert_room(work, trouble)
             if not still_there(mailbox):
                 report.note(f"{mailbox['email']} was deleted while the backup ran")
             else:
@@ -206,8 +207,11 @@ def _assert_reachable(folder, user):
                          f"to pass through (chmod o+x).")
 
 
-def _assert_room(work):
-    """A disk that is full fails every mailbox from now on: that is no backup with gaps."""
-    if shutil.disk_usage(work).free < 1024 * 1024:
+def _assert_room(work, trouble):
+    """A disk that is full fails every mailbox from now on: that is no backup with gaps.
+
+    What was copied of the mailbox is removed by now, so that there may be room again.
+    """
+    if shutil.disk_usage(work).free < 1024 * 1024 or any(word in trouble for word in FULL):
         raise SystemExit(f"No space left for {work}. Make room and run it again: it goes on "
                          f"with what is there.")
