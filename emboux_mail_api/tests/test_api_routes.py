@@ -18,8 +18,13 @@ from odoo.addons.emboux_mail_api.controllers.api.operation import BASE, OPERATIO
 from ..models.customer import QuotaReached
 from .common import PlatformCase
 
-#: Routes that are no operations: the document, its page, and what catches the rest.
-OTHERS = {f"{BASE}/openapi.json", f"{BASE}/docs", BASE, f"{BASE}/", f"{BASE}/<path:rest>"}
+#: Routes that are no operations, with their auth: the document, its page, the text for Prometheus,
+#: and what catches the rest.
+OTHERS = {
+    **dict.fromkeys((f"{BASE}/openapi.json", f"{BASE}/docs", BASE, f"{BASE}/",
+                     f"{BASE}/<path:rest>"), "emboux_nobody"),
+    f"{BASE}/metrics": "emboux_key",
+}  # fmt: skip
 AUTH = {"customer": "emboux_key", "master": "emboux_key", "nobody": "emboux_nobody",
         "signature": "emboux_nobody"}
 
@@ -49,7 +54,7 @@ class TestRoutes(PlatformCase):
             routing = rule.endpoint.routing
             self.assertEqual(routing["type"], "emboux", path)
             if path in OTHERS:
-                self.assertEqual(routing["auth"], "emboux_nobody", path)
+                self.assertEqual(routing["auth"], OTHERS[path], path)
                 continue
             name = routing.get("emboux_operation")
             self.assertIn(name, OPERATIONS, f"{path} is no declared operation")

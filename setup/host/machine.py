@@ -62,18 +62,19 @@ def listeners():
             fields = line.split()
             if fields[3] == "0A" and fields[9] != "0":  # LISTEN, and not just being closed
                 sockets[fields[9]] = int(fields[1].rsplit(":", 1)[1], 16)
-    found = dict.fromkeys(sockets.values(), (0, ""))
+    found, opened = dict.fromkeys(sockets.values(), (0, "")), {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             links = [os.readlink(link) for link in (folder / "fd").iterdir()]
             name = (folder / "comm").read_text().strip()
+            started = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
         except OSError:  # it has ended meanwhile
             continue
         for link in links:
             port = sockets.get(link.removeprefix("socket:[").removesuffix("]"))
-            # the first of those that share it: who opened it
-            if port and (not found[port][0] or int(folder.name) < found[port][0]):
-                found[port] = (int(folder.name), name)
+            # the oldest of those that share it: who opened it (process numbers begin anew at times)
+            if port and started < opened.get(port, float("inf")):
+                found[port], opened[port] = (int(folder.name), name), started
     return found
 
 
