@@ -1,14 +1,12 @@
 """What an add-on carries besides its code: licence, README, pictures."""
 
-import ast
 import re
-from pathlib import Path
 
 import lxml.html
 import polib
 import pytest
+from parts.odoo_code import PROJECT, manifest
 
-PROJECT = Path(__file__).resolve().parent.parent
 ADDONS = ("emboux_core", "emboux_mail_api", "emboux_saas", "emboux_mass_mailing")
 HEADER = """\
 # Copyright 2026 Emboux
@@ -16,10 +14,6 @@ HEADER = """\
 """
 TRANSLATIONS = sorted(PROJECT.glob("emboux_*/i18n/*.po"))
 addons = pytest.mark.parametrize("addon", ADDONS)
-
-
-def manifest(addon):
-    return ast.literal_eval((PROJECT / addon / "__manifest__.py").read_text())
 
 
 def words(text):

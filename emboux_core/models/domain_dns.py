@@ -147,13 +147,12 @@ class DomainDns(models.Model):
 
     def _look_up(self, deadline):
         """Ask for all records of these domains at once: record id to ``DomainCheck``."""
-        return {
-            domain.id: found[domain.name]
-            for batch in self._without_namesakes()
-            for found in [lookup.check_domains(
-                batch._dns_jobs(), self._dns_resolver(), deadline_s=deadline)]
-            for domain in batch
-        }
+        answers = {}
+        for batch in self._without_namesakes():
+            found = lookup.check_domains(
+                batch._dns_jobs(), self._dns_resolver(), deadline_s=deadline)
+            answers |= {domain.id: found[domain.name] for domain in batch}
+        return answers
 
     def _look_up_in_turn(self, deadline):
         """The same, but as soon as they are known: some of the domains, and their answers.

@@ -169,15 +169,15 @@ class DomainState(models.Model):
         """Log when the domain entered its state, and why."""
         now = fields.Datetime.now()
         said = self.env.context.get(REASON_KEY)
+        self = self.sudo()  # the steps are not for users to write
         reasons = {
             domain: said or (not domain.state_since and domain.state_reason)
             or domain._default_reason()
-            # as superuser: the steps are not for users to write
-            for domain in self.sudo()
+            for domain in self
         }
-        for reason, domains in self.sudo().grouped(reasons.get).items():
+        for reason, domains in self.grouped(reasons.get).items():
             domains.write({"state_since": now, "state_reason": reason})
-        self.env["emboux.domain.step"].sudo().create([
+        self.env["emboux.domain.step"].create([
             {"domain_id": domain.id, "happened_at": now, "state": domain.state, "reason": reason}
             for domain, reason in reasons.items()
         ])

@@ -8,14 +8,13 @@ which takes a third of the memory (``__main__.py``).
 """
 
 import argparse
-import ast
 import json
 import os
 import socket
 import sys
 from pathlib import Path
 
-from odoo.modules import get_module_path
+from odoo.modules import Manifest
 from odoo.tools import config
 
 #: Where each serves its metrics, unless ``--metrics`` says otherwise.
@@ -62,16 +61,15 @@ def start(command, parser, arguments):
     What it is to do is on its standard input, where no other user can read it: the database, with
     the password, the options of its own, and where its packages are.
     """
-    manifest = Path(__file__).resolve().parents[1] / "__manifest__.py"
     given = {
         "daemon": command.name.removeprefix("emboux_"),
         "database": _database(command, parser, arguments),
         "user": getattr(arguments, "user", None),
         "name": arguments.name,
         "metrics": None if arguments.metrics == "none" else arguments.metrics,
-        "version": ast.literal_eval(manifest.read_text())["version"],
+        "version": Manifest.for_addon("emboux_mail_api")["version"],
         "options": {name: value for name, value in vars(arguments).items() if name not in _COMMON},
-        "path": [*sys.path, get_module_path("emboux_core")],
+        "path": [*sys.path, Manifest.for_addon("emboux_core").path],
     }
     read, write = os.pipe()
     with os.fdopen(write, "w") as pipe:

@@ -48,7 +48,7 @@ class Daemon(models.Model):
     figures = fields.Json(readonly=True)
     told_at = fields.Datetime("Administrators Told", readonly=True)
     state = fields.Selection(
-        [("well", "Well"), ("standby", "Standby"), ("outdated", "Restart It"),
+        [("well", "Well"), ("standby", "Standby"), ("outdated", "Restart Needed"),
          ("trouble", "In Trouble"), ("away", "Away"), ("ended", "Stopped"),
          ("never", "Not Started")],
         compute="_compute_state", search="_search_state",

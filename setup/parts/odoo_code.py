@@ -4,6 +4,7 @@ Three sources, the first that is there: the tree named in ``ODOO_SOURCE``, an ``
 ``python3`` can already import, Debian's package ``odoo-19`` unpacked into the state folder.
 """
 
+import ast
 import hashlib
 import importlib.util
 import os
@@ -62,6 +63,11 @@ def _wanted():
     # an upgrade of the system brings another Python, for which it is made again
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return hashlib.sha256(REQUIREMENTS.read_bytes() + python.encode()).hexdigest()
+
+
+def manifest(addon):
+    """Of an add-on of this checkout."""
+    return ast.literal_eval((PROJECT / addon / "__manifest__.py").read_text())
 
 
 def addons_path(state):

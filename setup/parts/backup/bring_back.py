@@ -1,11 +1,10 @@
 """The order of a restore.  Killed, it can be run again, and goes on with what is there."""
 
 import os
-import re
 import shutil
 
 from .. import dovecot, postgres, system
-from ..odoo_code import PROJECT
+from ..odoo_code import PROJECT, manifest
 from ..world import MAIL_PARTS, World
 from . import contents, database, filestore, further, mail
 from .place import demo
@@ -126,9 +125,7 @@ def _assert_not_newer(place, facts):
 
 def _here(addon):
     """The version of an add-on in this checkout."""
-    manifest = PROJECT / addon / "__manifest__.py"
-    found = manifest.exists() and re.search(r'"version": "([\d.]+)"', manifest.read_text())
-    return found[1] if found else "0"
+    return manifest(addon)["version"] if (PROJECT / addon).is_dir() else "0"
 
 
 def _numbers(version):

@@ -125,15 +125,20 @@ def sql(place, statement, database="postgres"):
 
 def state_of(place, mark):
     """``missing``, ``empty``, ``restored`` (by a restore of that mark), else ``used``."""
-    quoted = place.database.replace("'", "''")
     found = sql(place, "SELECT coalesce(shobj_description(oid, 'pg_database'), '-')"
-                       f" FROM pg_database WHERE datname = '{quoted}'")
+                       f" FROM pg_database WHERE datname = {_literal(place.database)}")
     if not found:
         return "missing"
     if sql(place, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
            place.database) == "0":
         return "empty"
     return "restored" if found == mark else "used"
+
+
+def has_mailbox(place, folder):
+    """Whether one with this folder is in the database now."""
+    return sql(place, f"SELECT 1 FROM emboux_mailbox WHERE mail_folder = {_literal(folder)}",
+               place.database) == "1"
 
 
 def major_version(place):
@@ -160,24 +165,29 @@ def restore(place, source, facts, mark, report):
 
 def comment(place, text):
     """``None`` removes it."""
-    value = "NULL" if text is None else "'" + text.replace("'", "''") + "'"
-    sql(place, f"COMMENT ON DATABASE {_quoted(place.database)} IS {value}")
+    sql(place, f"COMMENT ON DATABASE {_quoted(place.database)} IS "
+               + ("NULL" if text is None else _literal(text)))
 
 
 def settle(place, mailboxes):
     """What follows from the mail that is there now: the use of each mailbox; and that who asks for
     changes by a cursor from before is told everything anew."""
     rows = [[m["email"], m["bytes"], m["messages"]] for m in mailboxes]
-    literal = json.dumps(rows).replace("'", "''")
     sql(place, f"""
         BEGIN;
         INSERT INTO emboux_mail.usage AS u (username, bytes, messages)
-        SELECT r->>0, (r->>1)::bigint, (r->>2)::bigint FROM json_array_elements('{literal}') AS r
+        SELECT r->>0, (r->>1)::bigint, (r->>2)::bigint
+          FROM json_array_elements({_literal(json.dumps(rows))}) AS r
             ON CONFLICT (username) DO UPDATE
            SET bytes = excluded.bytes, messages = excluded.messages;
         UPDATE ir_config_parameter SET value = '-' WHERE key = 'emboux_mail_api.cluster';
         COMMIT;
     """, place.database)
+
+
+def _literal(text):
+    """As a constant; psql, by which all is asked, takes no parameters beside the statement."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name):

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from .. import dovecot, system
+from . import database
 
 FOLDER = "mail"
 MAILDIR = "Maildir"
@@ -64,11 +65,11 @@ class Doveadm:
             check=False, cwd="/", env={"PATH": os.environ["PATH"], "USER": name})
 
 
-def save(place, work, before, mailboxes, still_there, report):
+def save(place, work, before, mailboxes, report):
     """Copy each of the snapshot's mailboxes; ``before``: the backup before, or None.
 
-    ``still_there``: whether a mailbox is in the database now.  Returns the mailboxes that have
-    mail, with ``messages`` and ``bytes``; and the version of Dovecot, None without mail.
+    Returns the mailboxes that have mail, with ``messages`` and ``bytes``; and the version of
+    Dovecot, None without mail.
     """
     if not place.mail.is_dir():
         if any(mailbox["counted"] for mailbox in mailboxes):
@@ -98,7 +99,7 @@ def save(place, work, before, mailboxes, still_there, report):
                 trouble = _as(owner, _begin, copy, earlier) or trouble
         if trouble:
             _assert_room(work, trouble)
-            if not still_there(mailbox):
+            if not database.has_mailbox(place, mailbox["folder"]):
                 report.note(f"{mailbox['email']} was deleted while the backup ran")
             else:
                 kept = f" (its copy of {before.name} is kept)" if (

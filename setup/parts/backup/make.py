@@ -40,13 +40,7 @@ def _make(place, generations, keep, report):
         report.step(f"{len(names)} attachments ...")
         filestore.save(place.filestore, work, before, names, report)
     report.step(f"{len(mailboxes)} mailboxes ...")
-
-    def still_there(mailbox):
-        folder = mailbox["folder"].replace("'", "''")
-        return database.sql(place, "SELECT 1 FROM emboux_mailbox"
-                                   f" WHERE mail_folder = '{folder}'", place.database) == "1"
-
-    saved, dovecot = mail.save(place, work, before, mailboxes, still_there, report)
+    saved, dovecot = mail.save(place, work, before, mailboxes, report)
     further.save(work, place.further, report)
     report.step("Checksums ...")
     whole = contents.complete(work, known, {
