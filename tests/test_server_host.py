@@ -27,6 +27,8 @@ from parts.render import TEMPLATES
 from parts.state import State
 from parts.supervisor import Service, Supervisor, listening
 
+from odoo.addons.emboux_mail_api.emboux_daemons import options as daemon_options
+
 HOST = "mail.example.org"
 ADDRESS = "203.0.113.5"
 SERVER = str(PROJECT / "setup" / "server")
@@ -355,6 +357,8 @@ def test_what_reads_a_changed_file_is_started_anew():
 def test_each_port_of_the_configuration_is_looked_at():
     wanted = {*postfix.LISTENERS, *postfix.PORTS, "imap", "imaps", "sieve", "policy"}
     assert wanted <= set(plan.PORTS)
+    assert {f"emboux_{name}": plan.METRICS[f"{name}_metrics"] for name in plan.DAEMONS} == (
+        daemon_options.PORTS)
     assert len(set(plan.PORTS.values())) == len(plan.PORTS)
 
 

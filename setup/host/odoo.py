@@ -29,10 +29,12 @@ def fetch():
 
 
 def version():
-    """Changes when a file of the daemons does: what runs has to be started anew."""
+    """Changes when a file of the daemons does, or the version by which Odoo tells old ones: what
+    runs has to be started anew."""
     digest = hashlib.sha256(odoo_code.REQUIREMENTS.read_bytes())
-    for folder in ("cli", "emboux_daemons"):
-        for path in sorted((PROJECT / "emboux_mail_api" / folder).rglob("*.py")):
+    digest.update(odoo_code.manifest("emboux_mail_api")["version"].encode())
+    for folder in ("emboux_mail_api/cli", "emboux_mail_api/emboux_daemons", "emboux_core/net"):
+        for path in sorted((PROJECT / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

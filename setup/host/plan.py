@@ -20,12 +20,14 @@ UNITS = "/etc/systemd/system"
 PUBLIC = {"smtp": 25, "submission": 587, "smtps": 465, "imap": 143, "imaps": 993, "sieve": 4190}
 #: What only programs of this machine may connect to: on 127.0.0.1.
 LOOPBACK = {
-    "inject": 10026, "inbound": 10024, "policy": 10040, "policy_metrics": 9040,
-    "quota_status": 12340, "opendkim": 8891, "opendkim_ed25519": 8892,
+    "inject": 10026, "inbound": 10024, "policy": 10040, "quota_status": 12340, "opendkim": 8891,
+    "opendkim_ed25519": 8892,
 }
-PORTS = PUBLIC | LOOPBACK
-
 DAEMONS = ("policy", "inbound", "queue", "retention", "transfer", "webhooks")
+#: Of /metrics and /health, as the daemons themselves have it (emboux_daemons/options.py).
+METRICS = {f"{name}_metrics": port for port, name in enumerate(DAEMONS, 9040)}
+PORTS = PUBLIC | LOOPBACK | METRICS
+
 SIGNERS = tuple(f"emboux-signer{suffix}" for _service, _port, suffix, *_rest in signer.SIGNERS)
 #: Whose lines the journal may not drop.  Debian 12 runs Postfix as postfix@-, 13 as postfix.
 LOGGED = ("postfix", "postfix@", "dovecot")
